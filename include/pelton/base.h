@@ -1,0 +1,136 @@
+/* pelton/base.h: what every other public header needs.
+
+   Version, status codes, the diagnostic sink that collects reasons, the caller's allocator and log, data types and
+   shapes. Clean as C99 and C++11. Nothing here allocates. */
+#ifndef PELTON_BASE_H
+#define PELTON_BASE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(__GNUC__)
+#define PELTON_API __attribute__((visibility("default")))
+#define PELTON_CHECKED __attribute__((warn_unused_result))
+#else
+#define PELTON_API
+#define PELTON_CHECKED
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define PELTON_VERSION_MAJOR 0
+#define PELTON_VERSION_MINOR 1
+#define PELTON_VERSION_PATCH 0
+#define PELTON_VERSION_STRING "0.1.0"
+
+/* The version of the library at run time, e.g. "0.1.0". Static storage. */
+PELTON_API const char *pelton_version(void);
+
+/* ---- status ---------------------------------------------------------------------------------------------------- */
+
+/* What a call came to. The reason, with names and values, is in the pelton_diag that the caller passed. */
+typedef enum pelton_status {
+  PELTON_OK = 0,
+  PELTON_INVALID_ARGUMENT = 1, /* the call is wrong: a null pointer, an unknown name, a shape that does not fit */
+  PELTON_INVALID_DATA = 2,     /* a file or a buffer is not what it should be: broken, truncated, hostile */
+  PELTON_UNSUPPORTED = 3,      /* understood, but Pelton cannot do it; every reason is listed */
+  PELTON_OUT_OF_MEMORY = 4,    /* the allocator returned null */
+  PELTON_IO_ERROR = 5,         /* the operating system refused: open, read, write, map */
+  PELTON_DEVICE_ERROR = 6,     /* a device is missing, lost or failed */
+  PELTON_INTERNAL = 7          /* a bug in Pelton: please report it with the diagnostic */
+} pelton_status;
+
+/* The name of |status|, e.g. "invalid data". Static storage; never null. */
+PELTON_API const char *pelton_status_name(pelton_status status);
+
+/* ---- diagnostics ----------------------------------------------------------------------------------------------- */
+
+enum { PELTON_DIAG_ENTRIES = 64, PELTON_DIAG_TEXT_BYTES = 16384 };
+
+/* A fixed-size sink for reasons, owned by the caller (stack or heap): several entries, because one call may have
+   several things to say (an importer lists every unsupported node at once), and no allocation, so that it works when
+   memory is out. Start with PELTON_DIAG_INIT. Every function that takes a pelton_diag accepts null. */
+typedef struct pelton_diag {
+  uint32_t size;    /* sizeof(pelton_diag) */
+  uint32_t count;   /* entries held */
+  uint32_t dropped; /* entries that found no room */
+  uint32_t used_bytes;
+  uint32_t offset[PELTON_DIAG_ENTRIES]; /* of each entry's text in |text| */
+  uint8_t status[PELTON_DIAG_ENTRIES];  /* pelton_status of each entry */
+  char text[PELTON_DIAG_TEXT_BYTES];    /* NUL-terminated messages, one after another */
+} pelton_diag;
+
+/* Empties |diag|. Must be called once before its first use; PELTON_DIAG_INIT in a declaration does the same. */
+PELTON_API void pelton_diag_init(pelton_diag *diag);
+#define PELTON_DIAG_INIT {(uint32_t)sizeof(pelton_diag), 0, 0, 0, {0}, {0}, {0}}
+
+/* The text of entry |index|, or "" when there is none. Lives as long as |diag|. */
+PELTON_API const char *pelton_diag_message(const pelton_diag *diag, uint32_t index);
+
+/* ---- memory and log -------------------------------------------------------------------------------------------- */
+
+/* All memory of the library comes from here. |alloc| returns |bytes| bytes aligned to |align| (a power of two), or
+   null; |release| takes what |alloc| gave, or null. Both may be called from several threads at once. A null
+   pelton_allocator pointer in any options means malloc and free. */
+typedef struct pelton_allocator {
+  void *self;
+  void *(*alloc)(void *self, size_t bytes, size_t align);
+  void (*release)(void *self, void *pointer);
+} pelton_allocator;
+
+typedef enum pelton_log_level { PELTON_LOG_DEBUG = 0, PELTON_LOG_INFO = 1, PELTON_LOG_WARNING = 2 } pelton_log_level;
+
+/* Receives messages of the library, which itself never prints. |write| may be null: messages are dropped. */
+typedef struct pelton_log {
+  void *self;
+  void (*write)(void *self, pelton_log_level level, const char *message);
+} pelton_log;
+
+/* ---- data types and shapes ------------------------------------------------------------------------------------- */
+
+/* Element types. Values are stored in engines only by name, but are part of the ABI: never renumber. */
+typedef enum pelton_dtype {
+  PELTON_DTYPE_NONE = 0,
+  PELTON_DTYPE_F32 = 1,
+  PELTON_DTYPE_F16 = 2,
+  PELTON_DTYPE_BF16 = 3,
+  PELTON_DTYPE_F64 = 4,
+  PELTON_DTYPE_I8 = 5,
+  PELTON_DTYPE_U8 = 6,
+  PELTON_DTYPE_I16 = 7,
+  PELTON_DTYPE_U16 = 8,
+  PELTON_DTYPE_I32 = 9,
+  PELTON_DTYPE_U32 = 10,
+  PELTON_DTYPE_I64 = 11,
+  PELTON_DTYPE_U64 = 12,
+  PELTON_DTYPE_BOOL = 13, /* one byte, 0 or 1 */
+  PELTON_DTYPE_COUNT = 14
+} pelton_dtype;
+
+/* "f32", "i64", "bool", ...; "?" for a value that is no type. Static storage. */
+PELTON_API const char *pelton_dtype_name(pelton_dtype dtype);
+/* Bytes of one element; 0 for PELTON_DTYPE_NONE. */
+PELTON_API size_t pelton_dtype_bytes(pelton_dtype dtype);
+
+enum { PELTON_MAX_RANK = 8 };
+
+/* A concrete shape. |rank| 0 is a scalar with one element. */
+typedef struct pelton_shape {
+  uint32_t rank;
+  int64_t dims[PELTON_MAX_RANK];
+} pelton_shape;
+
+/* A dense row-major tensor in host memory, borrowed from whoever made it. */
+typedef struct pelton_tensor {
+  pelton_dtype dtype;
+  pelton_shape shape;
+  void *data;
+  size_t bytes; /* of |data|: at least the product of the shape and the element size */
+} pelton_tensor;
+
+#ifdef __cplusplus
+}
+#endif
+#endif
