@@ -79,7 +79,7 @@ static void elide_concat(pn_planner *p, uint32_t s) {
   if (!one_piece(out, ((const pn_attrs_concat *)node->attrs)->axis)) return;
   for (uint32_t i = 0; i < node->input_count; i++) {
     uint32_t b = e->buffers[node->inputs[i]];
-    if (b == NONE || !is_free_root(p, b)) return;
+    if (b == NONE || !is_free_root(p, b) || e->problem->operands[node->inputs[i]].layout != out->layout) return;
     for (uint32_t k = 0; k < i; k++)
       if (e->buffers[node->inputs[k]] == b) return; /* the same operand twice needs two copies */
   }
@@ -100,7 +100,9 @@ static void elide_split(pn_planner *p, uint32_t s) {
   uint32_t source = e->buffers[node->inputs[0]];
   if (source == NONE || !one_piece(in, ((const pn_attrs_split *)node->attrs)->axis)) return;
   for (uint32_t i = 0; i < node->output_count; i++)
-    if (node->outputs[i] == PN_NO_OPERAND || !is_free_root(p, e->buffers[node->outputs[i]])) return;
+    if (node->outputs[i] == PN_NO_OPERAND || e->problem->operands[node->outputs[i]].layout != in->layout ||
+        !is_free_root(p, e->buffers[node->outputs[i]]))
+      return;
   size_t offset = 0;
   for (uint32_t i = 0; i < node->output_count; i++) {
     pn_buffer *part = &p->buffers.data[e->buffers[node->outputs[i]]];
@@ -123,6 +125,14 @@ static bool dies_whole(const pn_planner *p, uint32_t b, uint32_t s) {
          !is_output(p, root->value);
 }
 
+/* True when no other operand of |e| lies in the block of buffer |b|: it would be overwritten while it is read. */
+static bool read_once(const pn_planner *p, const pn_emitted *e, uint32_t b) {
+  uint32_t root = root_of(p, b, NULL), seen = 0;
+  for (uint32_t i = 0; i < e->problem->operand_count; i++)
+    if (e->problem->operands[i].role == PN_OPERAND_INPUT && e->buffers[i] != NONE) seen += root_of(p, e->buffers[i], NULL) == root;
+  return seen == 1;
+}
+
 static void reuse_in_place(pn_planner *p, uint32_t s) {
   const pn_emitted *e = &p->emitted.data[s];
   const pn_problem_node *last = &e->problem->nodes[e->problem->node_count - 1];
@@ -133,7 +143,8 @@ static void reuse_in_place(pn_planner *p, uint32_t s) {
   for (uint32_t i = 0; i < e->problem->operand_count; i++) {
     const pn_operand *in = &e->problem->operands[i];
     if (in->role != PN_OPERAND_INPUT || in->dtype != out->dtype || in->layout != out->layout || in->rank != out->rank ||
-        memcmp(in->dims, out->dims, sizeof in->dims[0] * in->rank) || !dies_whole(p, e->buffers[i], s))
+        memcmp(in->dims, out->dims, sizeof in->dims[0] * in->rank) || !dies_whole(p, e->buffers[i], s) ||
+        !read_once(p, e, e->buffers[i]))
       continue;
     merge(p, to, e->buffers[i], 0);
     return;
