@@ -114,7 +114,9 @@ static void *block_take(arena_block *block, size_t bytes, size_t align) {
   size_t offset = pn_align_up(begin + block->used, align) - begin;
   if (offset > block->bytes || bytes > block->bytes - offset) return NULL;
   block->used = offset + bytes;
+#if PN_ASAN
   if (block->bytes - block->used >= GAP_BYTES) block->used += GAP_BYTES;
+#endif
   uint8_t *data = block_payload(block) + offset;
   ASAN_UNPOISON_MEMORY_REGION(data, bytes);
   return data;
