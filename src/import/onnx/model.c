@@ -143,7 +143,7 @@ static PN_PB_TABLE(model_message, pn_onnx_model, model_fields);
 /* ---- after parsing --------------------------------------------------------------------------------------------- */
 
 /* The type of an attribute that does not say it, as files of the first versions do not: from the member that is set. */
-static pn_onnx_attr_type type_from_members(const pn_onnx_attribute *a) {
+static int32_t type_from_members(const pn_onnx_attribute *a) {
   if (a->has_f) return PN_ONNX_ATTR_FLOAT;
   if (a->has_i) return PN_ONNX_ATTR_INT;
   if (a->s.data) return PN_ONNX_ATTR_STRING;

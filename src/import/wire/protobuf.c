@@ -272,10 +272,16 @@ static pelton_status reserve_lists(const parser *p, const pn_pb_message *message
                      path_text(where, field->name, buffer, sizeof buffer), counts[row]);
     }
     if (list.count + counts[row] <= list.capacity) continue;
+    /* Exactly what is needed the first time; doubled where a merged message goes on, or merging were quadratic. */
     void *data = list.data;
-    if (!pn_list_grow(p->arena, &data, list.count, &list.capacity, (size_t)counts[row], kind_bytes(field),
-                      _Alignof(max_align_t)))
+    if (!data) {
+      data = pn_arena_array(p->arena, (size_t)counts[row], kind_bytes(field), _Alignof(max_align_t));
+      if (!data) return no_memory(p, where, field->name);
+      list.capacity = (uint32_t)counts[row];
+    } else if (!pn_list_grow(p->arena, &data, list.count, &list.capacity, (size_t)counts[row], kind_bytes(field),
+                             _Alignof(max_align_t))) {
       return no_memory(p, where, field->name);
+    }
     list.data = data;
     memcpy((char *)out + field->offset, &list, sizeof list);
   }
