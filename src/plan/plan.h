@@ -8,14 +8,13 @@
 #ifndef PN_PLAN_PLAN_H
 #define PN_PLAN_PLAN_H
 
-#include "ir/graph.h"
+#include "engine/image.h"
 #include "ir/infer.h"
 #include "target/target.h"
 
 /* ---- options ---------------------------------------------------------------------------------------------------- */
 
 struct pn_timing_cache;
-struct pn_packed_store;
 
 typedef struct pn_plan_options {
   const pn_target *target;
@@ -23,28 +22,12 @@ typedef struct pn_plan_options {
   int level;                     /* 0: estimates only; 1: time the best few; 2..5: more candidates, more repeats */
   double budget_seconds;         /* for timing, all in all; <= 0: no limit */
   struct pn_timing_cache *cache; /* may be null; read before timing, filled by it */
-  struct pn_packed_store *packed; /* packed weights of an engine, reused where they fit; may be null */
-  const struct pn_decisions *decisions; /* take these instead of choosing; what no longer fits is chosen anew */
+  const pn_packed_store *packed; /* packed weights of an engine, reused where they fit; may be null */
+  const pn_decisions *decisions; /* take these instead of choosing; what no longer fits is chosen anew */
   bool keep_report;              /* fill plan->report */
   void (*progress)(void *self, uint32_t done, uint32_t total); /* may be null; called while timing */
   void *progress_self;
 } pn_plan_options;
-
-/* ---- decisions -------------------------------------------------------------------------------------------------- */
-
-typedef struct pn_decision {
-  uint32_t first_node;   /* index of the group's first node in the graph's order */
-  uint32_t node_count;   /* a chain: each further node is the single user of the former's first result */
-  pn_layout in_layout;   /* of its activations of rank >= 3 */
-  pn_layout out_layout;
-  pn_str tactic;
-  uint32_t version;
-  pn_config config;
-} pn_decision;
-
-typedef struct pn_decisions {
-  PN_LIST(pn_decision) list;
-} pn_decisions;
 
 /* ---- the plan --------------------------------------------------------------------------------------------------- */
 
@@ -121,22 +104,5 @@ typedef struct pn_plan_request {
 pelton_status pn_plan_create(const pn_plan_request *request, const pn_plan_options *options,
                              const pelton_allocator *allocator, pn_plan **out, pelton_diag *diag) PN_CHECKED;
 void pn_plan_release(pn_plan *plan);
-
-/* ---- packed weights --------------------------------------------------------------------------------------------- */
-
-/* Packed weights by what they were made from: (constant values' ids and the tactic's name, version, config and a hash of
-   the packing-relevant problem). An engine's section is read into one; a build collects into one. */
-typedef struct pn_packed_entry {
-  uint64_t key;
-  const void *data;
-  size_t bytes;
-} pn_packed_entry;
-
-typedef struct pn_packed_store {
-  pn_arena *arena; /* of the list */
-  PN_LIST(pn_packed_entry) list; /* sorted by key once complete */
-} pn_packed_store;
-
-const pn_packed_entry *pn_packed_find(const pn_packed_store *store, uint64_t key);
 
 #endif
