@@ -17,7 +17,7 @@ check() { # LANGUAGE COMPILER OPTION...
   shift
   for header in include/pelton/*.h; do
     # Twice, so that a missing guard shows.
-    printf '#include "pelton/%s"\n#include "pelton/%s"\n' "${header##*/}" "${header##*/}" >"$work/header.$language"
+    printf '#include "pelton/%s"\n#include "pelton/%s"\nint used;\n' "${header##*/}" "${header##*/}" >"$work/header.$language"
     if ! "$@" "${warnings[@]}" -Iinclude -fsyntax-only "$work/header.$language"; then
       echo "FAILED  $header: $*"
       failed=$((failed + 1))

@@ -1,6 +1,6 @@
-/* The file side of the ONNX importer on any bytes: parse them as a model, then decode every tensor in it; and parse them as
-   each kind of value that stands alone in a file. What decodes must be exactly as large as its shape says, and every byte
-   of it readable. */
+/* The file side of the ONNX importer on any bytes: parse them as a model, then decode every tensor in it; and parse
+   them as each kind of value that stands alone in a file. What decodes must be exactly as large as its shape says, and
+   every byte of it readable. */
 #include "base/diag.h"
 #include "import/onnx/attribute.h"
 #include "import/onnx/value.h"

@@ -27,8 +27,8 @@ def conv():
     b = h.make_tensor("b", T.FLOAT, [2], [0.5, -0.5])
     nodes = [h.make_node("Conv", ["x", "w", "b"], ["c"], "conv1", pads=[1, 1, 1, 1], kernel_shape=[3, 3]),
              h.make_node("LeakyRelu", ["c"], ["y"], alpha=0.1)]
-    m = model(h.make_graph(nodes, "g", [vector("x", shape=("n", 1, 8, 8))], [vector("y", shape=("n", 2, 8, 8))], [w, b],
-                           value_info=[vector("c", shape=("n", 2, 8, 8))]))
+    x, c, y = (vector(name, shape=("n", n, 8, 8)) for name, n in (("x", 1), ("c", 2), ("y", 2)))
+    m = model(h.make_graph(nodes, "g", [x], [y], [w, b], value_info=[c]))
     h.set_model_props(m, {"key": "value"})
     return m
 
@@ -71,11 +71,13 @@ def attributes():
     tensor = h.make_tensor("t", T.INT64, [2], [3, 4])
     sparse = h.make_sparse_tensor(h.make_tensor("v", T.FLOAT, [1], [7.0]), h.make_tensor("i", T.INT64, [1], [2]), [4])
     inner = h.make_graph([h.make_node("Identity", ["x"], ["inner_y"])], "inner", [], [vector("inner_y")])
-    inner = h.make_graph([h.make_node("If", ["c"], ["z"], then_branch=inner, else_branch=inner)], "middle", [], [vector("z")])
+    branch = h.make_node("If", ["c"], ["z"], then_branch=inner, else_branch=inner)
+    inner = h.make_graph([branch], "middle", [], [vector("z")])
     tp = h.make_sequence_type_proto(h.make_optional_type_proto(h.make_tensor_type_proto(T.FLOAT, [1])))
-    node = h.make_node("Anything", ["x", "", "c"], ["y"], domain="com.example", overload="o", f=1.5, i=-2, s="text", t=tensor,
-                       g=inner, floats=[1.0, 2.0], ints=[1, 2, 3], strings=["a", "b"], tensors=[tensor, tensor],
-                       graphs=[inner, inner], sparse=sparse, sparses=[sparse], tp=tp, tps=[tp])
+    node = h.make_node("Anything", ["x", "", "c"], ["y"], domain="com.example", overload="o", f=1.5, i=-2, s="text",
+                       t=tensor, g=inner, floats=[1.0, 2.0], ints=[1, 2, 3], strings=["a", "b"],
+                       tensors=[tensor, tensor], graphs=[inner, inner], sparse=sparse, sparses=[sparse], tp=tp,
+                       tps=[tp])
     return model(h.make_graph([node], "attributes", [vector("x"), vector("c", T.BOOL, [])], [vector("y")],
                               sparse_initializer=[sparse]))
 
@@ -95,10 +97,13 @@ def types():
     map_type = onnx.TypeProto()
     map_type.map_type.key_type = T.STRING
     map_type.map_type.value_type.CopyFrom(t)
-    infos = [h.make_value_info("sequence", h.make_sequence_type_proto(t)), h.make_value_info("optional", h.make_optional_type_proto(t)),
-             h.make_value_info("map", map_type), h.make_value_info("sparse", h.make_sparse_tensor_type_proto(T.FLOAT, [2])),
+    infos = [h.make_value_info("sequence", h.make_sequence_type_proto(t)),
+             h.make_value_info("optional", h.make_optional_type_proto(t)),
+             h.make_value_info("map", map_type),
+             h.make_value_info("sparse", h.make_sparse_tensor_type_proto(T.FLOAT, [2])),
              onnx.ValueInfoProto(name="untyped")]
-    return model(h.make_graph([h.make_node("Identity", ["map"], ["out"])], "types", infos, [h.make_value_info("out", map_type)]))
+    node = h.make_node("Identity", ["map"], ["out"])
+    return model(h.make_graph([node], "types", infos, [h.make_value_info("out", map_type)]))
 
 
 def external():
@@ -112,10 +117,12 @@ def main():
     FOLDER.mkdir(parents=True, exist_ok=True)
     array = numpy.array([[1, 2], [3, 4]], numpy.float32)
     sequence = numpy_helper.from_list([array, array[0]], "s")
-    files = {"conv.onnx": conv(), "elements.onnx": elements(), "attributes.onnx": attributes(), "functions.onnx": functions(),
-             "types.onnx": types(), "external.onnx": external(), "tensor.pb": numpy_helper.from_array(array, "t"),
-             "sequence.pb": sequence, "sequences.pb": numpy_helper.from_list([[array], [array, array]], "ss"),
-             "optional.pb": numpy_helper.from_optional(array, "o"), "map.pb": numpy_helper.from_dict({1: array, 2: array}, "m")}
+    files = {"conv.onnx": conv(), "elements.onnx": elements(), "attributes.onnx": attributes(),
+             "functions.onnx": functions(), "types.onnx": types(), "external.onnx": external(),
+             "tensor.pb": numpy_helper.from_array(array, "t"), "sequence.pb": sequence,
+             "sequences.pb": numpy_helper.from_list([[array], [array, array]], "ss"),
+             "optional.pb": numpy_helper.from_optional(array, "o"),
+             "map.pb": numpy_helper.from_dict({1: array, 2: array}, "m")}
     for name, message in files.items():
         (FOLDER / name).write_bytes(message.SerializeToString(deterministic=True))
 

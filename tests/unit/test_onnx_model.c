@@ -1,5 +1,5 @@
-/* ONNX files: models written here byte by byte, each way that a tensor stores its elements, external data and the ways out
-   of the model's folder, attributes of the wrong type, and what is said about each thing that is broken. */
+/* ONNX files: models written here byte by byte, each way that a tensor stores its elements, external data and the ways
+   out of the model's folder, attributes of the wrong type, and what is said about each thing that is broken. */
 #define _XOPEN_SOURCE 700 /* mkdtemp, symlink */
 #include "harness.h"
 
@@ -108,15 +108,17 @@ static bytes attribute(const char *name, int type) {
 
 /* A model of one node, "n" of type Op, with six attributes, a shape with each kind of dimension and an initializer. */
 static bytes small_model(void) {
-  bytes node = {.size = 0}, graph = {.size = 0}, info = {.size = 0}, type = {.size = 0}, tensor = {.size = 0}, shape = {.size = 0};
+  bytes node = {.size = 0}, graph = {.size = 0}, info = {.size = 0}, type = {.size = 0}, tensor = {.size = 0},
+        shape = {.size = 0};
   bytes dims[3] = {{.size = 0}, {.size = 0}, {.size = 0}};
   put_text(&node, 1, "x");
   put_text(&node, 1, "");
   put_text(&node, 2, "y");
   put_text(&node, 3, "n");
   put_text(&node, 4, "Op");
-  bytes a[7] = {attribute("axis", PN_ONNX_ATTR_INT),   attribute("alpha", PN_ONNX_ATTR_FLOAT), attribute("mode", PN_ONNX_ATTR_STRING),
-                attribute("pads", PN_ONNX_ATTR_INTS),  attribute("value", PN_ONNX_ATTR_TENSOR), attribute("old", 0),
+  bytes a[7] = {attribute("axis", PN_ONNX_ATTR_INT),     attribute("alpha", PN_ONNX_ATTR_FLOAT),
+                attribute("mode", PN_ONNX_ATTR_STRING),  attribute("pads", PN_ONNX_ATTR_INTS),
+                attribute("value", PN_ONNX_ATTR_TENSOR), attribute("old", 0),
                 attribute("taken", PN_ONNX_ATTR_INT)};
   put_int(&a[0], 3, -1);
   put_float(&a[1], 2, 0.5f);
@@ -199,7 +201,8 @@ TEST(attributes) {
   EXPECT(graph == NULL);
 
   EXPECT_EQ(pn_onnx_attr_i64(n, "alpha", 1, &i, &diag), PELTON_INVALID_DATA);
-  EXPECT_STR(said(), "node \"n\" (Op): attribute \"alpha\" has type FLOAT (1), but must have type INT; export the model again");
+  EXPECT_STR(said(),
+             "node \"n\" (Op): attribute \"alpha\" has type FLOAT (1), but must have type INT; export the model again");
   pelton_diag_init(&diag);
   EXPECT_EQ(pn_onnx_attr_bool(n, "axis", false, &flag, &diag), PELTON_INVALID_DATA);
   EXPECT_STR(said(), "node \"n\" (Op): attribute \"axis\" is -1, but must be 0 or 1");
@@ -222,7 +225,8 @@ TEST(broken_models) {
   EXPECT(m == NULL);
   pelton_diag_init(&diag);
   static const char text[] = "name: \"net\"\nlayer { }";
-  EXPECT_EQ(pn_onnx_model_parse((pn_span){(const uint8_t *)text, sizeof text - 1}, &arena, &m, &diag), PELTON_INVALID_DATA);
+  EXPECT_EQ(pn_onnx_model_parse((pn_span){(const uint8_t *)text, sizeof text - 1}, &arena, &m, &diag),
+            PELTON_INVALID_DATA);
   EXPECT_HAS(said(), "not an ONNX model, or a damaged one");
 
   bytes whole = small_model();
@@ -488,6 +492,45 @@ TEST(external_data) {
   EXPECT_EQ(system(path), 0);
 }
 
+/* A bool, so that it is copied, from a file, so that its map is noted; and a list of numbers. */
+TEST(every_allocation_of_a_tensor_may_fail) {
+  start();
+  char folder[] = "/tmp/pelton-onnx-XXXXXX", path[128];
+  REQUIRE(mkdtemp(folder) != NULL);
+  write_file(folder, "w.bin", "0123456789");
+  bytes external = external_tensor("w.bin", NULL, NULL), typed = tensor_head(PN_ONNX_INT64, 1, -1);
+  external.data[3] = PN_ONNX_BOOL;
+  put_int(&typed, 7, 5);
+  pn_onnx_value values[2];
+  REQUIRE_OK(
+      pn_onnx_value_parse((pn_span){external.data, external.size}, PN_ONNX_TYPE_TENSOR, &arena, &values[0], &diag),
+      &diag);
+  REQUIRE_OK(pn_onnx_value_parse((pn_span){typed.data, typed.size}, PN_ONNX_TYPE_TENSOR, &arena, &values[1], &diag),
+             &diag);
+  EXPECT_EQ(values[0].tensor->elem, PN_ONNX_BOOL);
+  harness_allocator a;
+  uint64_t n = 0;
+  do {
+    pn_arena own;
+    pn_onnx_source source;
+    pn_arena_init(&own, harness_allocator_init(&a, ++n));
+    own.next_block_bytes = 1;
+    pn_onnx_source_init(&source, folder, &own);
+    for (size_t i = 0; i < PN_COUNT(values) && !a.failed; i++) {
+      pn_onnx_data d;
+      pelton_diag_init(&diag);
+      pelton_status status = pn_onnx_tensor_data(values[i].tensor, &source, 0, &own, &d, &diag);
+      EXPECT_EQ(status, a.failed ? PELTON_OUT_OF_MEMORY : PELTON_OK);
+    }
+    pn_onnx_source_deinit(&source);
+    pn_arena_deinit(&own);
+    EXPECT_EQ(a.live, 0);
+  } while (a.failed);
+  EXPECT(n > 3);
+  snprintf(path, sizeof path, "rm -r '%s'", folder);
+  EXPECT_EQ(system(path), 0);
+}
+
 /* ---- sparse tensors and values that stand alone ---------------------------------------------------------------- */
 
 static pelton_status decode_sparse(int64_t index, pn_onnx_data *d) {
@@ -560,5 +603,6 @@ TEST(shared_model) {
   pn_file_unmap(&file);
 }
 
-TEST_MAIN(T(model), T(attributes), T(broken_models), T(nested_too_deeply), T(every_allocation_may_fail), T(raw_data_in_place),
-          T(typed_data), T(tensors_that_lie), T(external_data), T(sparse), T(values_alone), T(shared_model))
+TEST_MAIN(T(model), T(attributes), T(broken_models), T(nested_too_deeply), T(every_allocation_may_fail),
+          T(raw_data_in_place), T(typed_data), T(tensors_that_lie), T(external_data),
+          T(every_allocation_of_a_tensor_may_fail), T(sparse), T(values_alone), T(shared_model))

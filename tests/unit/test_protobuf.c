@@ -60,8 +60,8 @@ static PN_PB_TABLE(tree_message, tree, tree_fields);
 
 static pelton_diag diag;
 
-/* Parses a copy of exactly |size| bytes on the heap, so that the sanitizer sees a read beyond them. The copy and the arena
-   live until the next call. */
+/* Parses a copy of exactly |size| bytes on the heap, so that the sanitizer sees a read beyond them. The copy and the
+   arena live until the next call. */
 static pelton_status parse(const void *bytes, size_t size, tree *out) {
   static uint8_t *copy;
   static pn_arena arena;
@@ -77,8 +77,7 @@ static pelton_status parse(const void *bytes, size_t size, tree *out) {
   pelton_diag_init(&diag);
   return pn_pb_parse(&tree_message, (pn_span){copy, size}, &arena, out, &diag);
 }
-#define PARSE(out, ...) \
-  parse((const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}), (out))
+#define PARSE(out, ...) parse((const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}), (out))
 
 static void expect_broken(pelton_status status, const char *message) {
   EXPECT_EQ(status, PELTON_INVALID_DATA);
@@ -88,15 +87,15 @@ static void expect_broken(pelton_status status, const char *message) {
 
 TEST(reads_every_kind) {
   tree t;
-  REQUIRE_OK(PARSE(&t, 0x08, 0x96, 0x01,                         /* small: 150 */
-                   0x10, 0x01,                                   /* flag: true */
-                   0x1d, 0x00, 0x00, 0x20, 0x40,                 /* f: 2.5 */
-                   0x21, 0, 0, 0, 0, 0, 0, 0xf8, 0xbf,           /* d: -1.5 */
-                   0x2a, 2, 'h', 'i',                            /* text */
-                   0x32, 0,                                      /* blob: empty, but there */
-                   0x5a, 1, 'a', 0x5a, 0, 0x5a, 2, 'b', 'c',     /* texts */
-                   0x62, 2, 0x08, 0x00,                          /* one: number 0 */
-                   0x6a, 2, 0x08, 0x05, 0x6a, 3, 0x12, 1, 'z'),  /* leaves */
+  REQUIRE_OK(PARSE(&t, 0x08, 0x96, 0x01,                        /* small: 150 */
+                   0x10, 0x01,                                  /* flag: true */
+                   0x1d, 0x00, 0x00, 0x20, 0x40,                /* f: 2.5 */
+                   0x21, 0, 0, 0, 0, 0, 0, 0xf8, 0xbf,          /* d: -1.5 */
+                   0x2a, 2, 'h', 'i',                           /* text */
+                   0x32, 0,                                     /* blob: empty, but there */
+                   0x5a, 1, 'a', 0x5a, 0, 0x5a, 2, 'b', 'c',    /* texts */
+                   0x62, 2, 0x08, 0x00,                         /* one: number 0 */
+                   0x6a, 2, 0x08, 0x05, 0x6a, 3, 0x12, 1, 'z'), /* leaves */
              &diag);
   EXPECT_EQ(t.small, 150);
   EXPECT(t.flag);
@@ -124,7 +123,7 @@ TEST(empty_is_valid) {
 
 TEST(lists_packed_and_not) {
   tree t;
-  REQUIRE_OK(PARSE(&t, 0x38, 1, 0x3a, 3, 2, 0x80, 0x01, 0x38, 3, 0x3a, 0, /* ints: 1, [2, 128], 3, [] */
+  REQUIRE_OK(PARSE(&t, 0x38, 1, 0x3a, 3, 2, 0x80, 0x01, 0x38, 3, 0x3a, 0,                /* ints: 1, [2, 128], 3, [] */
                    0x42, 10, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01, /* smalls: [-1] */
                    0x4a, 8, 0, 0, 0x80, 0x3f, 0, 0, 0, 0x40, 0x4d, 0, 0, 0x40, 0x40,     /* floats: [1, 2], 3 */
                    0x51, 0, 0, 0, 0, 0, 0, 0xf0, 0x3f),                                  /* doubles: 1 */
@@ -141,11 +140,11 @@ TEST(lists_packed_and_not) {
 
 TEST(unknown_fields_are_skipped) {
   tree t;
-  REQUIRE_OK(PARSE(&t, 0xa0, 0x06, 0x7f,                              /* 100: varint */
-                   0xa5, 0x06, 1, 2, 3, 4,                            /* 100: 32 bits */
-                   0xa1, 0x06, 1, 2, 3, 4, 5, 6, 7, 8,                /* 100: 64 bits */
-                   0xa2, 0x06, 3, 0xff, 0xff, 0xff,                   /* 100: bytes */
-                   0xf8, 0xff, 0xff, 0xff, 0x0f, 0,                   /* the highest number */
+  REQUIRE_OK(PARSE(&t, 0xa0, 0x06, 0x7f,               /* 100: varint */
+                   0xa5, 0x06, 1, 2, 3, 4,             /* 100: 32 bits */
+                   0xa1, 0x06, 1, 2, 3, 4, 5, 6, 7, 8, /* 100: 64 bits */
+                   0xa2, 0x06, 3, 0xff, 0xff, 0xff,    /* 100: bytes */
+                   0xf8, 0xff, 0xff, 0xff, 0x0f, 0,    /* the highest number */
                    0x08, 7),
              &diag);
   EXPECT_EQ(t.small, 7);
@@ -153,9 +152,9 @@ TEST(unknown_fields_are_skipped) {
 
 TEST(repeated_singular_fields_merge) {
   tree t;
-  REQUIRE_OK(PARSE(&t, 0x08, 1, 0x08, 2,                        /* the last number counts */
-                   0x62, 2, 0x08, 9, 0x62, 3, 0x12, 1, 'q',     /* one: number, then text */
-                   0x72, 2, 0x38, 1, 0x72, 4, 0x3a, 2, 2, 3),   /* inner.ints: 1, then 2, 3 */
+  REQUIRE_OK(PARSE(&t, 0x08, 1, 0x08, 2,                      /* the last number counts */
+                   0x62, 2, 0x08, 9, 0x62, 3, 0x12, 1, 'q',   /* one: number, then text */
+                   0x72, 2, 0x38, 1, 0x72, 4, 0x3a, 2, 2, 3), /* inner.ints: 1, then 2, 3 */
              &diag);
   EXPECT_EQ(t.small, 2);
   EXPECT(t.one->number == 9 && pn_str_is(t.one->text, "q"));
@@ -167,9 +166,9 @@ TEST(repeated_singular_fields_merge) {
 
 TEST(varints_of_ten_bytes) {
   tree t;
-  REQUIRE_OK(PARSE(&t, 0x38, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f,       /* INT64_MAX */
-                   0x38, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x01,     /* INT64_MIN */
-                   0x38, 0x81, 0x80, 0x00),                                              /* 1, longer than need be */
+  REQUIRE_OK(PARSE(&t, 0x38, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f,   /* INT64_MAX */
+                   0x38, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x01, /* INT64_MIN */
+                   0x38, 0x81, 0x80, 0x00),                                          /* 1, longer than need be */
              &diag);
   EXPECT_EQ(t.ints.data[0], INT64_MAX);
   EXPECT_EQ(t.ints.data[1], INT64_MIN);
@@ -216,16 +215,18 @@ TEST(huge_lengths) {
   tree t;
   expect_broken(PARSE(&t, 0x2a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01, 'x'),
                 "text: runs past the end of its message at byte 1");
-  expect_broken(PARSE(&t, 0x6a, 0xff, 0xff, 0xff, 0xff, 0x0f, 'x'), "leaves: runs past the end of its message at byte 1");
+  expect_broken(PARSE(&t, 0x6a, 0xff, 0xff, 0xff, 0xff, 0x0f, 'x'),
+                "leaves: runs past the end of its message at byte 1");
   expect_broken(PARSE(&t, 0xa2, 0x06, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x01),
                 "file: runs past the end of its message at byte 2");
 }
 
 TEST(every_truncation) {
   /* One field of each kind; cut anywhere but between fields it must fail, never read beyond, and say where. */
-  static const uint8_t whole[] = {0x08, 0x96, 0x01, 0x1d, 0,    0,    0x20, 0x40, 0x21, 0,    0, 0,    0, 0, 0, 0xf8, 0xbf,
-                                  0x2a, 2,    'h',  'i',  0x3a, 3,    1,    0x80, 0x01, 0x4a, 4, 0,    0, 0, 0, 0x6a, 5,
-                                  0x08, 0x85, 0x01, 0x12, 0,    0xa2, 0x06, 1,    0xff, 0x7a, 2, 0x80, 0x01};
+  static const uint8_t whole[] = {0x08, 0x96, 0x01, 0x1d, 0,    0,    0x20, 0x40, 0x21, 0,    0,    0,
+                                  0,    0,    0,    0xf8, 0xbf, 0x2a, 2,    'h',  'i',  0x3a, 3,    1,
+                                  0x80, 0x01, 0x4a, 4,    0,    0,    0,    0,    0x6a, 5,    0x08, 0x85,
+                                  0x01, 0x12, 0,    0xa2, 0x06, 1,    0xff, 0x7a, 2,    0x80, 0x01};
   static const size_t borders[] = {0, 3, 8, 17, 21, 26, 32, 39, 43, sizeof whole};
   size_t border = 0;
   for (size_t n = 0; n <= sizeof whole; n++) {
@@ -276,10 +277,10 @@ TEST(numbers_left_in_the_file) {
   tree t;
   uint64_t count;
   int8_t small[4];
-  REQUIRE_OK(PARSE(&t, 0x78, 1,                                                         /* later: 1 */
-                   0x08, 5,                                                             /* something between */
-                   0x7a, 12, 0xfe, 0xff, 0xff, 0xff, 0x0f, 0xff, 0x01, 3,               /* 32-bit -2, 255, 3, ... */
-                   0x80, 0x00, 0, 0),                                                   /* ... 0, 0, 0 */
+  REQUIRE_OK(PARSE(&t, 0x78, 1,                                           /* later: 1 */
+                   0x08, 5,                                               /* something between */
+                   0x7a, 12, 0xfe, 0xff, 0xff, 0xff, 0x0f, 0xff, 0x01, 3, /* 32-bit -2, 255, 3, ... */
+                   0x80, 0x00, 0, 0),                                     /* ... 0, 0, 0 */
              &diag);
   REQUIRE_OK(pn_pb_lazy_count(&t.later, &count, &diag), &diag);
   EXPECT_EQ(count, 7);
@@ -322,7 +323,8 @@ TEST(floats_left_in_the_file) {
 }
 
 TEST(every_allocation_may_fail) {
-  static const uint8_t bytes[] = {0x3a, 3, 1, 2, 3, 0x5a, 1, 'a', 0x62, 2, 0x08, 1, 0x6a, 0, 0x6a, 2, 0x08, 4, 0x72, 2, 0x38, 1};
+  static const uint8_t bytes[] = {0x3a, 3,    1, 2,    3, 0x5a, 1, 'a',  0x62, 2,    0x08,
+                                  1,    0x6a, 0, 0x6a, 2, 0x08, 4, 0x72, 2,    0x38, 1};
   harness_allocator a;
   uint64_t n = 0;
   do {
@@ -341,5 +343,5 @@ TEST(every_allocation_may_fail) {
 
 TEST_MAIN(T(reads_every_kind), T(empty_is_valid), T(lists_packed_and_not), T(unknown_fields_are_skipped),
           T(repeated_singular_fields_merge), T(varints_of_ten_bytes), T(complaints_have_paths), T(wrong_wire_types),
-          T(huge_lengths), T(every_truncation), T(deep_nesting), T(numbers_left_in_the_file), T(floats_left_in_the_file),
-          T(every_allocation_may_fail))
+          T(huge_lengths), T(every_truncation), T(deep_nesting), T(numbers_left_in_the_file),
+          T(floats_left_in_the_file), T(every_allocation_may_fail))

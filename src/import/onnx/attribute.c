@@ -5,13 +5,14 @@
 #include <inttypes.h>
 
 const char *pn_onnx_attr_type_name(int32_t type) {
-  static const char *const names[] = {"UNDEFINED",     "FLOAT",          "INT",        "STRING",      "TENSOR",
-                                      "GRAPH",         "FLOATS",         "INTS",       "STRINGS",     "TENSORS",
-                                      "GRAPHS",        "SPARSE_TENSOR",  "SPARSE_TENSORS", "TYPE_PROTO", "TYPE_PROTOS"};
+  static const char *const names[] = {
+      "UNDEFINED", "FLOAT",   "INT",    "STRING",        "TENSOR",         "GRAPH",      "FLOATS",     "INTS",
+      "STRINGS",   "TENSORS", "GRAPHS", "SPARSE_TENSOR", "SPARSE_TENSORS", "TYPE_PROTO", "TYPE_PROTOS"};
   return type >= 0 && (size_t)type < PN_COUNT(names) ? names[type] : "?";
 }
 
-pelton_status pn_onnx_node_fail(const pn_onnx_node *node, pelton_diag *diag, pelton_status status, const char *format, ...) {
+pelton_status pn_onnx_node_fail(const pn_onnx_node *node, pelton_diag *diag, pelton_status status, const char *format,
+                                ...) {
   uint32_t mark = pn_diag_mark(diag);
   va_list arguments;
   va_start(arguments, format);
@@ -40,17 +41,19 @@ static pelton_status find_typed(const pn_onnx_node *node, const char *name, int3
   *out = a;
   if (!a) return PELTON_OK;
   if (a->ref_attr_name.size)
-    return pn_onnx_node_fail(node, diag, PELTON_INVALID_DATA,
-                             "attribute \"%s\" stands for the attribute \"%.*s\" of a function, but is not in a function's body "
-                             "or was not given a value",
-                             name, PN_STR_ARG(a->ref_attr_name));
+    return pn_onnx_node_fail(
+        node, diag, PELTON_INVALID_DATA,
+        "attribute \"%s\" stands for the attribute \"%.*s\" of a function, but is not in a function's body "
+        "or was not given a value",
+        name, PN_STR_ARG(a->ref_attr_name));
   /* A list without elements is written like nothing at all, and so leaves an untyped attribute without a type. */
-  if (a->type == PN_ONNX_ATTR_UNDEFINED && (type == PN_ONNX_ATTR_INTS || type == PN_ONNX_ATTR_FLOATS || type == PN_ONNX_ATTR_STRINGS))
+  if (a->type == PN_ONNX_ATTR_UNDEFINED &&
+      (type == PN_ONNX_ATTR_INTS || type == PN_ONNX_ATTR_FLOATS || type == PN_ONNX_ATTR_STRINGS))
     return PELTON_OK;
   if (a->type == type) return PELTON_OK;
   return pn_onnx_node_fail(node, diag, PELTON_INVALID_DATA,
-                           "attribute \"%s\" has type %s (%" PRId32 "), but must have type %s; export the model again", name,
-                           pn_onnx_attr_type_name(a->type), a->type, pn_onnx_attr_type_name(type));
+                           "attribute \"%s\" has type %s (%" PRId32 "), but must have type %s; export the model again",
+                           name, pn_onnx_attr_type_name(a->type), a->type, pn_onnx_attr_type_name(type));
 }
 
 /* A member that the type promises but the file does not hold. */
@@ -59,7 +62,8 @@ static pelton_status no_value(const pn_onnx_node *node, const char *name, int32_
                            pn_onnx_attr_type_name(type));
 }
 
-pelton_status pn_onnx_attr_i64(const pn_onnx_node *node, const char *name, int64_t fallback, int64_t *out, pelton_diag *diag) {
+pelton_status pn_onnx_attr_i64(const pn_onnx_node *node, const char *name, int64_t fallback, int64_t *out,
+                               pelton_diag *diag) {
   const pn_onnx_attribute *a;
   *out = fallback;
   PN_TRY(find_typed(node, name, PN_ONNX_ATTR_INT, &a, diag));
@@ -67,17 +71,20 @@ pelton_status pn_onnx_attr_i64(const pn_onnx_node *node, const char *name, int64
   return PELTON_OK;
 }
 
-pelton_status pn_onnx_attr_bool(const pn_onnx_node *node, const char *name, bool fallback, bool *out, pelton_diag *diag) {
+pelton_status pn_onnx_attr_bool(const pn_onnx_node *node, const char *name, bool fallback, bool *out,
+                                pelton_diag *diag) {
   int64_t value = fallback;
   *out = fallback;
   PN_TRY(pn_onnx_attr_i64(node, name, fallback, &value, diag));
   if (value != 0 && value != 1)
-    return pn_onnx_node_fail(node, diag, PELTON_INVALID_DATA, "attribute \"%s\" is %" PRId64 ", but must be 0 or 1", name, value);
+    return pn_onnx_node_fail(node, diag, PELTON_INVALID_DATA, "attribute \"%s\" is %" PRId64 ", but must be 0 or 1",
+                             name, value);
   *out = value != 0;
   return PELTON_OK;
 }
 
-pelton_status pn_onnx_attr_f32(const pn_onnx_node *node, const char *name, float fallback, float *out, pelton_diag *diag) {
+pelton_status pn_onnx_attr_f32(const pn_onnx_node *node, const char *name, float fallback, float *out,
+                               pelton_diag *diag) {
   const pn_onnx_attribute *a;
   *out = fallback;
   PN_TRY(find_typed(node, name, PN_ONNX_ATTR_FLOAT, &a, diag));
@@ -118,7 +125,8 @@ pelton_status pn_onnx_attr_strs(const pn_onnx_node *node, const char *name, pn_o
   return PELTON_OK;
 }
 
-pelton_status pn_onnx_attr_tensor(const pn_onnx_node *node, const char *name, const pn_onnx_tensor **out, pelton_diag *diag) {
+pelton_status pn_onnx_attr_tensor(const pn_onnx_node *node, const char *name, const pn_onnx_tensor **out,
+                                  pelton_diag *diag) {
   const pn_onnx_attribute *a;
   *out = NULL;
   PN_TRY(find_typed(node, name, PN_ONNX_ATTR_TENSOR, &a, diag));
@@ -137,7 +145,8 @@ pelton_status pn_onnx_attr_sparse_tensor(const pn_onnx_node *node, const char *n
   return PELTON_OK;
 }
 
-pelton_status pn_onnx_attr_graph(const pn_onnx_node *node, const char *name, const pn_onnx_graph **out, pelton_diag *diag) {
+pelton_status pn_onnx_attr_graph(const pn_onnx_node *node, const char *name, const pn_onnx_graph **out,
+                                 pelton_diag *diag) {
   const pn_onnx_attribute *a;
   *out = NULL;
   PN_TRY(find_typed(node, name, PN_ONNX_ATTR_GRAPH, &a, diag));

@@ -1,8 +1,8 @@
 /* Reading a node's attributes: each by name, with its type checked, and a value for when it is absent.
 
-   An attribute of another type than asked for is PELTON_INVALID_DATA, with a message that names node, attribute and both
-   types. An attribute that still refers to one of an enclosing function is refused likewise: whoever expands functions
-   puts the values in first. Results are views that live as long as the model. */
+   An attribute of another type than asked for is PELTON_INVALID_DATA, with a message that names node, attribute and
+   both types. An attribute that still refers to one of an enclosing function is refused likewise: whoever expands
+   functions puts the values in first. Results are views that live as long as the model. */
 #ifndef PN_IMPORT_ONNX_ATTRIBUTE_H
 #define PN_IMPORT_ONNX_ATTRIBUTE_H
 
@@ -13,8 +13,8 @@ const char *pn_onnx_attr_type_name(int32_t type);
 
 /* As pn_fail, with the node in front of the message: `node "conv1" (Conv): `, or the output it computes when it has no
    name: `node of output "y" (com.example.Scale): `. */
-pelton_status pn_onnx_node_fail(const pn_onnx_node *node, pelton_diag *diag, pelton_status status, const char *format, ...)
-    PN_PRINTF(4, 5);
+pelton_status pn_onnx_node_fail(const pn_onnx_node *node, pelton_diag *diag, pelton_status status, const char *format,
+                                ...) PN_PRINTF(4, 5);
 
 /* The attribute |name|, of whatever type, or null. */
 const pn_onnx_attribute *pn_onnx_attr_find(const pn_onnx_node *node, const char *name);
@@ -31,9 +31,12 @@ pelton_status pn_onnx_attr_str(const pn_onnx_node *node, const char *name, const
                                pelton_diag *diag) PN_CHECKED;
 
 /* Absent: |*out| is empty. An absent list and an empty one differ only through pn_onnx_attr_find. */
-pelton_status pn_onnx_attr_i64s(const pn_onnx_node *node, const char *name, pn_onnx_i64s *out, pelton_diag *diag) PN_CHECKED;
-pelton_status pn_onnx_attr_f32s(const pn_onnx_node *node, const char *name, pn_onnx_f32s *out, pelton_diag *diag) PN_CHECKED;
-pelton_status pn_onnx_attr_strs(const pn_onnx_node *node, const char *name, pn_onnx_strs *out, pelton_diag *diag) PN_CHECKED;
+pelton_status pn_onnx_attr_i64s(const pn_onnx_node *node, const char *name, pn_onnx_i64s *out,
+                                pelton_diag *diag) PN_CHECKED;
+pelton_status pn_onnx_attr_f32s(const pn_onnx_node *node, const char *name, pn_onnx_f32s *out,
+                                pelton_diag *diag) PN_CHECKED;
+pelton_status pn_onnx_attr_strs(const pn_onnx_node *node, const char *name, pn_onnx_strs *out,
+                                pelton_diag *diag) PN_CHECKED;
 
 /* Absent: |*out| is null. */
 pelton_status pn_onnx_attr_tensor(const pn_onnx_node *node, const char *name, const pn_onnx_tensor **out,

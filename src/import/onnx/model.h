@@ -1,9 +1,9 @@
 /* An ONNX file as C structs: what it says, before anybody asks what that means.
 
    The structs mirror onnx.proto's messages. Names are views into the mapped file, tensors' data stay there untouched
-   (onnx/tensor.h decodes them), so that a model of a gigabyte is parsed in milliseconds. Documentation strings, training
-   information and annotations of nodes are skipped. Nothing is resolved or checked against operators here: that is the
-   importer's work. */
+   (onnx/tensor.h decodes them), so that a model of a gigabyte is parsed in milliseconds. Documentation strings,
+   training information and annotations of nodes are skipped. Nothing is resolved or checked against operators here:
+   that is the importer's work. */
 #ifndef PN_IMPORT_ONNX_MODEL_H
 #define PN_IMPORT_ONNX_MODEL_H
 
@@ -169,8 +169,8 @@ typedef struct pn_onnx_model {
   PN_LIST(pn_onnx_function) functions;
 } pn_onnx_model;
 
-/* Parses a ModelProto. |*out| and all it holds live in |arena|, with views into |file|. PELTON_INVALID_DATA when the bytes
-   are no model, with the path to what is wrong. */
+/* Parses a ModelProto. |*out| and all it holds live in |arena|, with views into |file|. PELTON_INVALID_DATA when the
+   bytes are no model, with the path to what is wrong. */
 pelton_status pn_onnx_model_parse(pn_span file, pn_arena *arena, pn_onnx_model **out, pelton_diag *diag) PN_CHECKED;
 
 /* Whether two domains are the same: "" and "ai.onnx" are. */

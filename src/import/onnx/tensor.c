@@ -10,7 +10,15 @@
 /* ---- element types --------------------------------------------------------------------------------------------- */
 
 /* Where elements lie when they are not raw bytes. */
-typedef enum field_of_elem { IN_NONE, IN_FLOATS, IN_INT32S, IN_INT64S, IN_DOUBLES, IN_UINT64S, IN_STRINGS } field_of_elem;
+typedef enum field_of_elem {
+  IN_NONE,
+  IN_FLOATS,
+  IN_INT32S,
+  IN_INT64S,
+  IN_DOUBLES,
+  IN_UINT64S,
+  IN_STRINGS
+} field_of_elem;
 
 typedef struct elem_facts {
   const char *name;
@@ -112,10 +120,12 @@ static pelton_status count_elements(const int64_t *dims, uint32_t rank, uint64_t
   bool overflow = false, empty = false;
   for (uint32_t i = 0; i < rank; i++) {
     if (dims[i] < 0)
-      return pn_fail(diag, PELTON_INVALID_DATA, "dimension %" PRIu32 " is %" PRId64 "; a stored tensor has none below 0", i,
-                     dims[i]);
-    if (dims[i] == 0) empty = true;
-    else if (!pn_mul_size(count, (size_t)dims[i], &count)) overflow = true, count = 1;
+      return pn_fail(diag, PELTON_INVALID_DATA,
+                     "dimension %" PRIu32 " is %" PRId64 "; a stored tensor has none below 0", i, dims[i]);
+    if (dims[i] == 0)
+      empty = true;
+    else if (!pn_mul_size(count, (size_t)dims[i], &count))
+      overflow = true, count = 1;
   }
   if (overflow && !empty) {
     char text[256];
@@ -130,8 +140,8 @@ static pelton_status count_elements(const int64_t *dims, uint32_t rank, uint64_t
 static pelton_status dense_bytes(uint64_t count, uint32_t bits, size_t *out, pelton_diag *diag) {
   uint64_t total_bits;
   if (__builtin_mul_overflow(count, (uint64_t)bits, &total_bits) || total_bits > UINT64_MAX - 7)
-    return pn_fail(diag, PELTON_INVALID_DATA, "%" PRIu64 " elements of %" PRIu32 " bits are more than memory could hold", count,
-                   bits);
+    return pn_fail(diag, PELTON_INVALID_DATA,
+                   "%" PRIu64 " elements of %" PRIu32 " bits are more than memory could hold", count, bits);
   *out = (size_t)((total_bits + 7) / 8);
   return PELTON_OK;
 }
@@ -224,7 +234,8 @@ static pelton_status source_file(pn_onnx_source *source, pn_str location, pn_spa
     PN_TRY(pn_file_map_beneath(source->folder, path, &file, diag));
     index = source->files.count++;
     source->files.data[index] = file;
-    if (!pn_map_set(&source->by_location, (pn_str){path, location.size}, index)) return pn_fail_memory(diag, "a list of files");
+    if (!pn_map_set(&source->by_location, (pn_str){path, location.size}, index))
+      return pn_fail_memory(diag, "a list of files");
   }
   *out = (pn_span){source->files.data[index].data, source->files.data[index].size};
   return PELTON_OK;
@@ -253,10 +264,11 @@ static pelton_status external_bytes(const pn_onnx_tensor *tensor, pn_onnx_source
   pn_str location = external_value(tensor, "location");
   if (!location.size) return pn_fail(diag, PELTON_INVALID_DATA, "its data are external, but no location is given");
   if (!source || !source->folder)
-    return pn_fail(diag, PELTON_INVALID_DATA,
-                   "its data are in the file \"%.*s\", which cannot be found because the model has no folder: open the model "
-                   "by its path",
-                   PN_STR_ARG(location));
+    return pn_fail(
+        diag, PELTON_INVALID_DATA,
+        "its data are in the file \"%.*s\", which cannot be found because the model has no folder: open the model "
+        "by its path",
+        PN_STR_ARG(location));
   int64_t offset = 0, length = 0;
   PN_TRY(external_number(tensor, "offset", 0, &offset, diag));
   PN_TRY(external_number(tensor, "length", (int64_t)need, &length, diag));
@@ -265,7 +277,8 @@ static pelton_status external_bytes(const pn_onnx_tensor *tensor, pn_onnx_source
   PN_TRY(source_file(source, location, &file, diag));
   if ((uint64_t)offset > file.size || need > file.size - (uint64_t)offset)
     return pn_fail(diag, PELTON_INVALID_DATA,
-                   "its %zu bytes at offset %" PRId64 " run past the end of \"%.*s\", which has %zu bytes; fetch a complete copy "
+                   "its %zu bytes at offset %" PRId64
+                   " run past the end of \"%.*s\", which has %zu bytes; fetch a complete copy "
                    "of that file",
                    need, offset, PN_STR_ARG(location), file.size);
   *out = need ? (pn_span){file.data + offset, need} : (pn_span){NULL, 0};
@@ -289,12 +302,13 @@ static const pn_pb_lazy *lazy_of(const pn_onnx_tensor *tensor, field_of_elem fie
 
 static pelton_status find_data(const pn_onnx_tensor *tensor, pn_onnx_source *source, size_t align, pn_arena *arena,
                                pn_onnx_data *out, pelton_diag *diag) {
-  static const char *const field_names[] = {"",           "float_data",  "int32_data", "int64_data",
-                                            "double_data", "uint64_data", "string_data"};
+  static const char *const field_names[] = {
+      "", "float_data", "int32_data", "int64_data", "double_data", "uint64_data", "string_data"};
   const elem_facts *facts = facts_of(tensor->elem);
   if (facts->field == IN_NONE)
-    return pn_fail(diag, PELTON_INVALID_DATA, "its data_type is %" PRId32 ", which is no element type of ONNX (1 to %d)",
-                   tensor->elem, PN_ONNX_ELEM_COUNT - 1);
+    return pn_fail(diag, PELTON_INVALID_DATA,
+                   "its data_type is %" PRId32 ", which is no element type of ONNX (1 to %d)", tensor->elem,
+                   PN_ONNX_ELEM_COUNT - 1);
   if (tensor->segment)
     return pn_fail(diag, PELTON_UNSUPPORTED, "it is stored in segments; save the model with whole tensors");
   PN_TRY(count_elements(out->dims, out->rank, &out->count, diag));
@@ -313,8 +327,8 @@ static pelton_status find_data(const pn_onnx_tensor *tensor, pn_onnx_source *sou
   if (tensor->location == 1) {
     PN_TRY(external_bytes(tensor, source, bytes, out, &raw, diag));
   } else if (tensor->location != 0) {
-    return pn_fail(diag, PELTON_INVALID_DATA, "its data_location is %" PRId32 "; known are 0 (in the file) and 1 (external)",
-                   tensor->location);
+    return pn_fail(diag, PELTON_INVALID_DATA,
+                   "its data_location is %" PRId32 "; known are 0 (in the file) and 1 (external)", tensor->location);
   } else if (lazy->field && !raw.size) {
     return typed_data(lazy, field_names[facts->field], align, bytes, arena, out, diag);
   } else if (raw.size != bytes) {
@@ -332,8 +346,10 @@ pelton_status pn_onnx_tensor_data(const pn_onnx_tensor *tensor, pn_onnx_source *
                         .rank = tensor->dims.count,
                         .dims = tensor->dims.data};
   pelton_status status = find_data(tensor, source, align, arena, out, diag);
-  if (status && tensor->name.size) pn_diag_prefix(diag, mark, "tensor \"%.*s\"", PN_STR_ARG(tensor->name));
-  else if (status) pn_diag_prefix(diag, mark, "tensor without a name");
+  if (status && tensor->name.size)
+    pn_diag_prefix(diag, mark, "tensor \"%.*s\"", PN_STR_ARG(tensor->name));
+  else if (status)
+    pn_diag_prefix(diag, mark, "tensor without a name");
   return status;
 }
 
@@ -356,18 +372,19 @@ static bool flat_index(const pn_onnx_data *indices, uint64_t i, const pn_onnx_da
   return true;
 }
 
-static pelton_status scatter(const pn_onnx_data *values, const pn_onnx_data *indices, pn_arena *arena, pn_onnx_data *dense,
-                             pelton_diag *diag) {
+static pelton_status scatter(const pn_onnx_data *values, const pn_onnx_data *indices, pn_arena *arena,
+                             pn_onnx_data *dense, pelton_diag *diag) {
   bool flat = indices->rank == 1 && indices->dims[0] == values->dims[0];
   bool rows = indices->rank == 2 && indices->dims[0] == values->dims[0] && indices->dims[1] == (int64_t)dense->rank;
   if (indices->elem != PN_ONNX_INT64 || !(flat || rows))
-    return pn_fail(diag, PELTON_INVALID_DATA, "its indices must be int64 of shape [%" PRId64 "] or [%" PRId64 ", %" PRIu32 "]",
-                   values->dims[0], values->dims[0], dense->rank);
+    return pn_fail(diag, PELTON_INVALID_DATA,
+                   "its indices must be int64 of shape [%" PRId64 "] or [%" PRId64 ", %" PRIu32 "]", values->dims[0],
+                   values->dims[0], dense->rank);
   size_t bytes = 0, element_bytes = pn_onnx_elem_bits(dense->elem) / 8;
   PN_TRY(dense_bytes(dense->count, (uint32_t)element_bytes * 8, &bytes, diag));
   if (bytes > MAX_DENSE_BYTES)
-    return pn_fail(diag, PELTON_UNSUPPORTED, "it would take %zu bytes as a dense tensor; at most %zu are supported", bytes,
-                   (size_t)MAX_DENSE_BYTES);
+    return pn_fail(diag, PELTON_UNSUPPORTED, "it would take %zu bytes as a dense tensor; at most %zu are supported",
+                   bytes, (size_t)MAX_DENSE_BYTES);
   uint8_t *data = pn_arena_alloc(arena, bytes, element_bytes > 8 ? 8 : element_bytes);
   if (!data) return pn_fail_memory(diag, "a dense copy of a sparse tensor");
   dense->bytes = (pn_span){data, bytes};
@@ -393,7 +410,8 @@ pelton_status pn_onnx_sparse_tensor_data(const pn_onnx_sparse_tensor *sparse, pn
   out->dtype = values.dtype;
   pelton_status status = count_elements(out->dims, out->rank, &out->count, diag);
   if (!status && (pn_onnx_elem_bits(values.elem) < 8 || values.rank != 1))
-    status = pn_fail(diag, PELTON_UNSUPPORTED, "its values must be a list of elements of whole bytes, not %s of rank %" PRIu32,
+    status = pn_fail(diag, PELTON_UNSUPPORTED,
+                     "its values must be a list of elements of whole bytes, not %s of rank %" PRIu32,
                      pn_onnx_elem_name(values.elem), values.rank);
   if (!status && out->count > INT64_MAX / 16)
     status = pn_fail(diag, PELTON_INVALID_DATA, "it has more elements than memory could hold");

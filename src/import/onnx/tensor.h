@@ -1,8 +1,8 @@
 /* ONNX tensors: what a TensorProto says, and its elements as dense little-endian bytes.
 
    Elements lie in the file in one of several ways (raw bytes, lists of numbers, a file of their own); callers see one:
-   pn_onnx_tensor_data gives a view, in place where the file's bytes already are the elements, else an arena copy. Shape,
-   type and the number of bytes are checked against one another before anything is allocated. */
+   pn_onnx_tensor_data gives a view, in place where the file's bytes already are the elements, else an arena copy.
+   Shape, type and the number of bytes are checked against one another before anything is allocated. */
 #ifndef PN_IMPORT_ONNX_TENSOR_H
 #define PN_IMPORT_ONNX_TENSOR_H
 
@@ -48,7 +48,8 @@ typedef enum pn_onnx_elem {
 
 /* "float16", "int4", ...; "undefined" for what is none. Static storage. */
 const char *pn_onnx_elem_name(int32_t elem);
-/* Bits of one element; 0 for strings and for what is none. Elements below 8 bits are packed, the first in the low bits. */
+/* Bits of one element; 0 for strings and for what is none. Elements below 8 bits are packed, the first in the low bits.
+ */
 uint32_t pn_onnx_elem_bits(int32_t elem);
 /* Pelton's type of the same elements; PELTON_DTYPE_NONE where it has none. */
 pelton_dtype pn_onnx_elem_dtype(int32_t elem);
@@ -87,7 +88,8 @@ extern const pn_pb_message pn_onnx_tensor_message, pn_onnx_sparse_tensor_message
 
 /* ---- where external data come from ----------------------------------------------------------------------------- */
 
-/* The folder of a model, and the files of external data mapped from it, each once. Views into them live until deinit. */
+/* The folder of a model, and the files of external data mapped from it, each once. Views into them live until deinit.
+ */
 typedef struct pn_onnx_source {
   const char *folder; /* null: a model from memory, which can have no external data */
   pn_arena *arena;
@@ -111,9 +113,9 @@ typedef struct pn_onnx_data {
   const pn_str *strings; /* |count| of them for PN_ONNX_STRING, else null */
 } pn_onnx_data;
 
-/* The elements of |tensor|. |align| is the alignment that the caller needs of |bytes.data|: 1 for one who only copies them, 0
-   for the element's own; what lies otherwise in the file is copied to |arena|. Bools are 0 or 1 in the view. |source| may be
-   null: external data are then refused. Complaints name the tensor. */
+/* The elements of |tensor|. |align| is the alignment that the caller needs of |bytes.data|: 1 for one who only copies
+   them, 0 for the element's own; what lies otherwise in the file is copied to |arena|. Bools are 0 or 1 in the view.
+   |source| may be null: external data are then refused. Complaints name the tensor. */
 pelton_status pn_onnx_tensor_data(const pn_onnx_tensor *tensor, pn_onnx_source *source, size_t align, pn_arena *arena,
                                   pn_onnx_data *out, pelton_diag *diag) PN_CHECKED;
 

@@ -77,8 +77,8 @@ static pelton_status parse_kind(pn_span file, pn_onnx_type_kind kind, pn_arena *
   return pn_fail(diag, PELTON_UNSUPPORTED, "values of type %s are not stored in files", pn_onnx_type_kind_name(kind));
 }
 
-/* Whether what was read as |out->kind| can be meant so: a sequence read as a tensor has a "segment" (its first element) or a
-   type but no data, and a tensor read as a sequence has an element type out of range. */
+/* Whether what was read as |out->kind| can be meant so: a sequence read as a tensor has a "segment" (its first element)
+   or a type but no data, and a tensor read as a sequence has an element type out of range. */
 static bool plausible(const pn_onnx_value *v, pn_arena *arena) {
   if (v->kind == PN_ONNX_TYPE_TENSOR) {
     pn_onnx_data data;

@@ -1,5 +1,5 @@
-/* Values stored alone in a file, as the data sets of ONNX test cases are: a TensorProto, SequenceProto, OptionalProto or
-   MapProto. */
+/* Values stored alone in a file, as the data sets of ONNX test cases are: a TensorProto, SequenceProto, OptionalProto
+   or MapProto. */
 #ifndef PN_IMPORT_ONNX_VALUE_H
 #define PN_IMPORT_ONNX_VALUE_H
 
@@ -7,7 +7,8 @@
 
 struct pn_onnx_value;
 
-/* SequenceProto: one of the lists, as |elem| says (SequenceProto.DataType: 1 tensor, 2 sparse, 3 sequence, 4 map, 5 optional). */
+/* SequenceProto: one of the lists, as |elem| says (SequenceProto.DataType: 1 tensor, 2 sparse, 3 sequence, 4 map, 5
+ * optional). */
 typedef struct pn_onnx_sequence {
   pn_str name;
   int32_t elem;
@@ -48,9 +49,10 @@ typedef struct pn_onnx_value {
   pn_onnx_map *map;
 } pn_onnx_value;
 
-/* Parses |file| as a value of |kind|, in |arena|, with views into |file|. The messages do not say what they are, and some
-   bytes read well as several of them (a sequence of one tensor and an optional tensor are the same); so give the kind where
-   it is known, from the model's input or output. PN_ONNX_TYPE_NONE tries tensor, sequence and optional, in this order. */
+/* Parses |file| as a value of |kind|, in |arena|, with views into |file|. The messages do not say what they are, and
+   some bytes read well as several of them (a sequence of one tensor and an optional tensor are the same); so give the
+   kind where it is known, from the model's input or output. PN_ONNX_TYPE_NONE tries tensor, sequence and optional, in
+   this order. */
 pelton_status pn_onnx_value_parse(pn_span file, pn_onnx_type_kind kind, pn_arena *arena, pn_onnx_value *out,
                                   pelton_diag *diag) PN_CHECKED;
 

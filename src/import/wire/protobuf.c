@@ -53,9 +53,12 @@ static const char *read_tag(cursor *c, item *out) {
   if (wrong) return wrong;
   out->wire = (uint32_t)(tag & 7);
   out->number = (uint32_t)(tag >> 3);
-  if (tag > UINT32_MAX || out->number == 0) wrong = "no such field number";
-  else if (out->wire == 3 || out->wire == 4) wrong = "groups are not supported";
-  else if (out->wire > 5) wrong = "no such wire type";
+  if (tag > UINT32_MAX || out->number == 0)
+    wrong = "no such field number";
+  else if (out->wire == 3 || out->wire == 4)
+    wrong = "groups are not supported";
+  else if (out->wire > 5)
+    wrong = "no such wire type";
   if (wrong) c->at = start;
   return wrong;
 }
@@ -177,8 +180,10 @@ static const char *path_text(const place *p, const char *field, char *buffer, si
     char part[128];
     int length;
     const char *dot = buffer[at] ? "." : "";
-    if (i->index >= 0) length = snprintf(part, sizeof part, "%s[%" PRId64 "]%s", i->name, i->index, dot);
-    else length = snprintf(part, sizeof part, "%s%s", i->name, dot);
+    if (i->index >= 0)
+      length = snprintf(part, sizeof part, "%s[%" PRId64 "]%s", i->name, i->index, dot);
+    else
+      length = snprintf(part, sizeof part, "%s%s", i->name, dot);
     if (length < 0 || (size_t)length >= sizeof part || (size_t)length + 3 > at) {
       memcpy(buffer + at - 3, "...", 3);
       return buffer + at - 3;
@@ -198,8 +203,8 @@ typedef struct parser {
 static PN_NOINLINE pelton_status broken(const parser *p, const place *where, const char *field, const uint8_t *at,
                                         const char *wrong) {
   char buffer[512];
-  return pn_fail(p->diag, PELTON_INVALID_DATA, "%s: %s at byte %zu", path_text(where, field, buffer, sizeof buffer), wrong,
-                 (size_t)(at - p->base));
+  return pn_fail(p->diag, PELTON_INVALID_DATA, "%s: %s at byte %zu", path_text(where, field, buffer, sizeof buffer),
+                 wrong, (size_t)(at - p->base));
 }
 
 static PN_NOINLINE pelton_status no_memory(const parser *p, const place *where, const char *field) {
@@ -207,8 +212,8 @@ static PN_NOINLINE pelton_status no_memory(const parser *p, const place *where, 
   return pn_fail_memory(p->diag, path_text(where, field, buffer, sizeof buffer));
 }
 
-static PN_NOINLINE pelton_status wrong_wire(const parser *p, const place *where, const pn_pb_field *field, uint32_t wire,
-                                            const uint8_t *at) {
+static PN_NOINLINE pelton_status wrong_wire(const parser *p, const place *where, const pn_pb_field *field,
+                                            uint32_t wire, const uint8_t *at) {
   static const char *const names[6] = {"a varint", "a 64-bit value", "bytes", "a group", "a group", "a 32-bit value"};
   char wrong[96];
   snprintf(wrong, sizeof wrong, "is %s where %s should be", names[wire], names[kind_wire(field->kind)]);
@@ -338,8 +343,10 @@ static pelton_status set_member(const parser *p, const pn_pb_field *field, const
     place here = {where, field->name, -1};
     return parse_message(p, field->message, it->bytes, &here, depth + 1, inner);
   }
-  if (field->kind == PN_PB_STR || field->kind == PN_PB_SPAN) memcpy(member, &it->bytes, sizeof it->bytes);
-  else store_number(field->kind, it->scalar, member);
+  if (field->kind == PN_PB_STR || field->kind == PN_PB_SPAN)
+    memcpy(member, &it->bytes, sizeof it->bytes);
+  else
+    store_number(field->kind, it->scalar, member);
   if (field->has_offset) {
     bool yes = true;
     memcpy((char *)out + field->has_offset, &yes, sizeof yes);
@@ -347,7 +354,8 @@ static pelton_status set_member(const parser *p, const pn_pb_field *field, const
   return PELTON_OK;
 }
 
-/* Stretches the region of a lazy field over one more occurrence, |from| .. |to|, in the message that starts at |start|. */
+/* Stretches the region of a lazy field over one more occurrence, |from| .. |to|, in the message that starts at |start|.
+ */
 static pelton_status note_lazy(const parser *p, const pn_pb_field *field, const uint8_t *start, const uint8_t *from,
                                const uint8_t *to, const place *where, void *out) {
   pn_pb_lazy *lazy = (pn_pb_lazy *)(void *)((char *)out + field->offset);
@@ -384,10 +392,14 @@ static pelton_status parse_message(const parser *p, const pn_pb_message *message
     if (!field) continue;
     bool lazy = field->kind == PN_PB_LAZY;
     uint32_t wire = kind_wire(lazy ? field->lazy : field->kind);
-    if (it.wire != wire && !(field->repeated && it.wire == WIRE_BYTES)) return wrong_wire(p, where, field, it.wire, start);
-    if (lazy) PN_TRY(note_lazy(p, field, bytes.data, start, c.at, where, out));
-    else if (field->repeated) PN_TRY(add_element(p, field, &it, where, depth, (char *)out + field->offset));
-    else PN_TRY(set_member(p, field, &it, where, depth, out));
+    if (it.wire != wire && !(field->repeated && it.wire == WIRE_BYTES))
+      return wrong_wire(p, where, field, it.wire, start);
+    if (lazy)
+      PN_TRY(note_lazy(p, field, bytes.data, start, c.at, where, out));
+    else if (field->repeated)
+      PN_TRY(add_element(p, field, &it, where, depth, (char *)out + field->offset));
+    else
+      PN_TRY(set_member(p, field, &it, where, depth, out));
   }
   return PELTON_OK;
 }
@@ -447,7 +459,8 @@ bool pn_pb_lazy_view(const pn_pb_lazy *lazy, pn_span *out) {
   return true;
 }
 
-/* Whether |value|, a varint's 64 bits, is a number of |bytes| bytes: zeros above (unsigned) or copies of the sign bit. */
+/* Whether |value|, a varint's 64 bits, is a number of |bytes| bytes: zeros above (unsigned) or copies of the sign bit.
+ */
 static bool fits(uint64_t value, size_t bytes) {
   if (bytes >= 8) return true;
   unsigned bits = (unsigned)bytes * 8;
@@ -475,8 +488,9 @@ static pelton_status decode_run(const pn_pb_lazy *lazy, cursor run, size_t eleme
     if (wrong) return lazy_broken(lazy, run.at, wrong, diag);
     if (lazy->field->lazy == PN_PB_I32) value = (uint64_t)(int64_t)(int32_t)(uint32_t)value;
     if (PN_UNLIKELY(!fits(value, element_bytes)))
-      return pn_fail(diag, PELTON_INVALID_DATA, "%s: the value %" PRId64 ", %zu bytes into it, does not fit into %zu bits",
-                     lazy->field->name, (int64_t)value, (size_t)(start - lazy->region.data), element_bytes * 8);
+      return pn_fail(diag, PELTON_INVALID_DATA,
+                     "%s: the value %" PRId64 ", %zu bytes into it, does not fit into %zu bits", lazy->field->name,
+                     (int64_t)value, (size_t)(start - lazy->region.data), element_bytes * 8);
     memcpy(*out, &value, element_bytes);
   }
   return PELTON_OK;

@@ -53,16 +53,18 @@ typedef struct pn_pb_message {
 } pn_pb_message;
 
 /* Rows for the tables: PN_PB_ONE(3, "name", PN_PB_STR, pn_onnx_node, name). */
-#define PN_PB_ONE(number, name, kind, type, member) {number, name, kind, false, kind, offsetof(type, member), 0, NULL}
-#define PN_PB_HAS(number, name, kind, type, member, has) \
-  {number, name, kind, false, kind, offsetof(type, member), offsetof(type, has), NULL}
-#define PN_PB_MANY(number, name, kind, type, member) {number, name, kind, true, kind, offsetof(type, member), 0, NULL}
-#define PN_PB_SUB(number, name, type, member, table) \
-  {number, name, PN_PB_MESSAGE, false, PN_PB_MESSAGE, offsetof(type, member), 0, &(table)}
-#define PN_PB_SUBS(number, name, type, member, table) \
-  {number, name, PN_PB_MESSAGE, true, PN_PB_MESSAGE, offsetof(type, member), 0, &(table)}
-#define PN_PB_LATER(number, name, numbers, type, member) \
-  {number, name, PN_PB_LAZY, true, numbers, offsetof(type, member), 0, NULL}
+#define PN_PB_ONE(number, name, kind, type, member)                                                                    \
+  { number, name, kind, false, kind, offsetof(type, member), 0, NULL }
+#define PN_PB_HAS(number, name, kind, type, member, has)                                                               \
+  { number, name, kind, false, kind, offsetof(type, member), offsetof(type, has), NULL }
+#define PN_PB_MANY(number, name, kind, type, member)                                                                   \
+  { number, name, kind, true, kind, offsetof(type, member), 0, NULL }
+#define PN_PB_SUB(number, name, type, member, table)                                                                   \
+  { number, name, PN_PB_MESSAGE, false, PN_PB_MESSAGE, offsetof(type, member), 0, &(table) }
+#define PN_PB_SUBS(number, name, type, member, table)                                                                  \
+  { number, name, PN_PB_MESSAGE, true, PN_PB_MESSAGE, offsetof(type, member), 0, &(table) }
+#define PN_PB_LATER(number, name, numbers, type, member)                                                               \
+  { number, name, PN_PB_LAZY, true, numbers, offsetof(type, member), 0, NULL }
 /* The table |name| of struct |type| over the array |rows|. */
 #define PN_PB_TABLE(name, type, rows) const pn_pb_message name = {sizeof(type), rows, (uint32_t)PN_COUNT(rows)}
 
@@ -86,9 +88,9 @@ pelton_status pn_pb_lazy_count(const pn_pb_lazy *lazy, uint64_t *out, pelton_dia
    that they can be used in place. False otherwise. */
 bool pn_pb_lazy_view(const pn_pb_lazy *lazy, pn_span *out);
 
-/* Decodes to |element_bytes| (1, 2, 4 or 8; of floats and doubles exactly their own) little-endian bytes a number. |count|
-   is pn_pb_lazy_count's; |out| has room for count * element_bytes. A number that does not fit, taken as signed or as
-   unsigned, is PELTON_INVALID_DATA. */
+/* Decodes to |element_bytes| (1, 2, 4 or 8; of floats and doubles exactly their own) little-endian bytes a number.
+   |count| is pn_pb_lazy_count's; |out| has room for count * element_bytes. A number that does not fit, taken as signed
+   or as unsigned, is PELTON_INVALID_DATA. */
 pelton_status pn_pb_lazy_decode(const pn_pb_lazy *lazy, size_t element_bytes, uint64_t count, void *out,
                                 pelton_diag *diag) PN_CHECKED;
 
