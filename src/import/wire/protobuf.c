@@ -421,7 +421,7 @@ static pelton_status lazy_broken(const pn_pb_lazy *lazy, const uint8_t *at, cons
    the end. The region was walked by the parser, so that only numbers inside of packed runs can still be broken. */
 static pelton_status lazy_next(const pn_pb_lazy *lazy, cursor *c, cursor *run, bool *more, pelton_diag *diag) {
   while (c->at < c->end) {
-    item it;
+    item it = {.number = 0};
     const char *wrong = read_tag(c, &it);
     const uint8_t *start = c->at;
     if (!wrong) wrong = read_value(c, &it);
@@ -439,7 +439,7 @@ static pelton_status lazy_next(const pn_pb_lazy *lazy, cursor *c, cursor *run, b
 pelton_status pn_pb_lazy_count(const pn_pb_lazy *lazy, uint64_t *out, pelton_diag *diag) {
   *out = 0;
   if (!lazy->field) return PELTON_OK;
-  cursor c = {lazy->region.data, lazy->region.data + lazy->region.size}, run;
+  cursor c = {lazy->region.data, lazy->region.data + lazy->region.size}, run = {NULL, NULL};
   for (bool more;;) {
     PN_TRY(lazy_next(lazy, &c, &run, &more, diag));
     if (!more) return PELTON_OK;
@@ -502,7 +502,7 @@ pelton_status pn_pb_lazy_decode(const pn_pb_lazy *lazy, size_t element_bytes, ui
   pn_pb_kind kind = lazy->field->lazy;
   if ((kind == PN_PB_F32 && element_bytes != 4) || (kind == PN_PB_F64 && element_bytes != 8))
     return PN_INTERNAL(diag, "floats are decoded at their own width");
-  cursor c = {lazy->region.data, lazy->region.data + lazy->region.size}, run;
+  cursor c = {lazy->region.data, lazy->region.data + lazy->region.size}, run = {NULL, NULL};
   uint8_t *to = out;
   for (bool more;;) {
     PN_TRY(lazy_next(lazy, &c, &run, &more, diag));
