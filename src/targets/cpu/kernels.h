@@ -60,10 +60,51 @@ typedef struct pn_cpu_gemm_f32 {
                     ptrdiff_t to_stride);
 } pn_cpu_gemm_f32;
 
+/* ---- vec_f32: pointwise operations over a run ---------------------------------------------------------------------- */
+
+/* Runs of |n| floats, best at most some thousand so that they lie in L1; |y| may be any of the inputs. Errors are at most
+   4 ulp, or 1e-6 absolute where a difference cancels (gelu, mish); the exact operations are exact. Comparisons give 1 or 0,
+   select and not take anything but 0 for true. NaN goes through, min and max included. */
+#define PN_CPU_UNARY_PLAIN(X) \
+  X(copy) X(neg) X(abs) X(relu) X(sqrt) X(rsqrt) X(reciprocal) X(exp) X(log) X(tanh) X(sigmoid) X(erf) X(gelu) \
+  X(gelu_tanh) X(silu) X(softplus) X(mish) X(softsign) X(hard_swish) X(floor) X(ceil) X(round) X(sign) X(not) X(is_nan)
+/* parameters[2]: clip lo, hi; hard_sigmoid alpha, beta; leaky_relu alpha; elu alpha, gamma (1, or selu's); thresholded_relu
+   alpha. Both floats must be readable. */
+#define PN_CPU_UNARY_PARAMETERS(X) X(clip) X(hard_sigmoid) X(leaky_relu) X(elu) X(thresholded_relu)
+#define PN_CPU_BINARY(X) \
+  X(add) X(sub) X(mul) X(div) X(min) X(max) X(prelu) X(less) X(less_or_equal) X(equal) X(not_equal)
+#define PN_CPU_TERNARY(X) X(fma) X(select)
+
+#define PN_CPU_ENUM(name) PN_CPU_UNARY_##name,
+typedef enum pn_cpu_unary {
+  PN_CPU_UNARY_PLAIN(PN_CPU_ENUM) PN_CPU_UNARY_PARAMETERS(PN_CPU_ENUM) PN_CPU_UNARY_COUNT
+} pn_cpu_unary;
+#undef PN_CPU_ENUM
+#define PN_CPU_ENUM(name) PN_CPU_BINARY_##name,
+typedef enum pn_cpu_binary { PN_CPU_BINARY(PN_CPU_ENUM) PN_CPU_BINARY_COUNT } pn_cpu_binary;
+#undef PN_CPU_ENUM
+#define PN_CPU_ENUM(name) PN_CPU_TERNARY_##name,
+typedef enum pn_cpu_ternary { PN_CPU_TERNARY(PN_CPU_ENUM) PN_CPU_TERNARY_COUNT } pn_cpu_ternary;
+#undef PN_CPU_ENUM
+/* Which operands of a binary are runs: both, the first (the second is one float), the second. */
+typedef enum pn_cpu_binary_form { PN_CPU_RUN_RUN, PN_CPU_RUN_ONE, PN_CPU_ONE_RUN, PN_CPU_BINARY_FORMS } pn_cpu_binary_form;
+
+typedef void pn_cpu_unary_f32_fn(size_t n, const float *x, const float *parameters, float *y);
+typedef void pn_cpu_binary_f32_fn(size_t n, const float *a, const float *b, float *y);
+typedef void pn_cpu_ternary_f32_fn(size_t n, const float *a, const float *b, const float *c, float *y);
+typedef struct pn_cpu_vec_f32 {
+  pn_cpu_unary_f32_fn *unary[PN_CPU_UNARY_COUNT];
+  pn_cpu_binary_f32_fn *binary[PN_CPU_BINARY_COUNT][PN_CPU_BINARY_FORMS];
+  pn_cpu_ternary_f32_fn *ternary[PN_CPU_TERNARY_COUNT]; /* fma: a * b + c; select: a ? b : c */
+  void (*fill)(size_t n, float value, float *y);
+  void (*from_bool)(size_t n, const uint8_t *x, float *y);
+  void (*to_bool)(size_t n, const float *x, uint8_t *y);
+} pn_cpu_vec_f32;
+
 /* ---- rows --------------------------------------------------------------------------------------------------------- */
 
 /* Every family; a family `f` has its table type pn_cpu_f, its pointer in pn_cpu_kernels and its pn_cpu_f_best. */
-#define PN_CPU_FAMILIES(X) X(gemm_f32)
+#define PN_CPU_FAMILIES(X) X(gemm_f32) X(vec_f32)
 
 /* What one kernel file offers: usually one family, the other pointers null. */
 typedef struct pn_cpu_kernels {
