@@ -1,0 +1,59 @@
+/* What a value is (pn_type, dims may be symbols) and what a tensor in memory is (pn_tensor, numbers only). */
+#ifndef PN_OP_TYPE_H
+#define PN_OP_TYPE_H
+
+#include "op/dim.h"
+
+enum { PN_MAX_RANK = PELTON_MAX_RANK, PN_RANK_UNKNOWN = -1 };
+
+typedef struct pn_type {
+  pelton_dtype dtype; /* NONE: not known yet */
+  int32_t rank;       /* PN_RANK_UNKNOWN: not known before run time */
+  pn_dim dims[PN_MAX_RANK];
+} pn_type;
+
+/* A dense row-major tensor of numbers. |data| null: the operand is absent (an optional input or output). */
+typedef struct pn_tensor {
+  pelton_dtype dtype;
+  uint32_t rank;
+  int64_t dims[PN_MAX_RANK];
+  void *data;
+} pn_tensor;
+
+pn_type pn_type_make(pelton_dtype dtype, uint32_t rank, const int64_t *dims);
+bool pn_type_equal(const pn_type *a, const pn_type *b);
+/* True when rank and every dim are numbers. */
+bool pn_type_is_static(const pn_type *type);
+/* Number of elements as a dim (a symbol when one of the extents is). */
+pn_dim pn_type_elements(pn_symbols *symbols, const pn_type *type);
+/* Elements of a tensor; its dims are known to be non-negative and their product to fit (checked where they were made).
+   A scalar has one. */
+int64_t pn_tensor_elements(const pn_tensor *tensor);
+/* Product of |dims|; false on a negative dim or when elements * element_bytes passes 2^62. */
+bool pn_dims_elements(uint32_t rank, const int64_t *dims, size_t element_bytes, int64_t *out) PN_CHECKED;
+/* Row-major strides in elements. */
+void pn_dims_strides(uint32_t rank, const int64_t *dims, int64_t *strides);
+/* "f32[n,3,224,224]", "i64[]", "f32[*]" for an unknown rank. */
+void pn_type_print(const pn_symbols *symbols, const pn_type *type, pn_text *out);
+
+bool pn_dtype_is_float(pelton_dtype dtype);   /* f64 f32 f16 bf16 */
+bool pn_dtype_is_signed(pelton_dtype dtype);  /* floats and signed integers */
+bool pn_dtype_is_integer(pelton_dtype dtype); /* not bool */
+bool pn_dtype_parse(pn_str text, pelton_dtype *out) PN_CHECKED;
+
+/* One element as the widest type of its kind; for references, which are written for clarity. Float types convert
+   through double (f16, bf16 stores round to nearest even), integers through int64 (u64 by bits); stores of doubles to
+   integers truncate and wrap as C does after saturating to the int64 range. */
+double pn_tensor_get_f64(const pn_tensor *tensor, int64_t index);
+void pn_tensor_set_f64(pn_tensor *tensor, int64_t index, double value);
+int64_t pn_tensor_get_i64(const pn_tensor *tensor, int64_t index);
+void pn_tensor_set_i64(pn_tensor *tensor, int64_t index, int64_t value);
+
+float pn_f16_to_f32(uint16_t bits);
+uint16_t pn_f16_from_f32(float value);
+float pn_bf16_to_f32(uint16_t bits);
+uint16_t pn_bf16_from_f32(float value);
+uint16_t pn_f16_from_f64(double value); /* one rounding */
+uint16_t pn_bf16_from_f64(double value);
+
+#endif
