@@ -37,6 +37,17 @@ PN_INLINE PN_UNUSED const char *pn_file_name(const char *path) {
   return name;
 }
 
+/* For the body of a loop that waits for another thread's store. */
+#if defined(__x86_64__) || defined(__i386__)
+#define PN_PAUSE() __builtin_ia32_pause()
+/* Register XCR0: which vector state the operating system saves. Only after cpuid said OSXSAVE. */
+#define PN_XGETBV(low, high) __asm__ volatile(".byte 0x0f, 0x01, 0xd0" : "=a"(low), "=d"(high) : "c"(0))
+#elif defined(__aarch64__)
+#define PN_PAUSE() __asm__ volatile("isb" ::: "memory") /* "yield" does nothing on most cores */
+#else
+#define PN_PAUSE() ((void)0)
+#endif
+
 #define PN_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 #if defined(__SANITIZE_ADDRESS__)
