@@ -1,0 +1,54 @@
+# Targets and tactics, found by name.
+#
+#   src/targets/<t>/target.c            defines  const pn_target pn_target_<t>
+#   src/targets/<t>/tactics/<name>.c    defines  const pn_tactic pn_tactic_<t>_<name>
+#
+# The lists that the sources include (with their macro defined) are written to the build folder:
+#
+#   targets_list.inc        PN_TARGET(pn_target_<t>)
+#   <t>_tactics_list.inc    PN_TACTIC(pn_tactic_<t>_<name>)
+#
+# PELTON_TARGET_<T>=OFF leaves a target out.
+include(kernels)
+
+set(PELTON_TARGET_SOURCES "")
+set(target_lines "")
+file(GLOB folders CONFIGURE_DEPENDS LIST_DIRECTORIES ON ${PROJECT_SOURCE_DIR}/src/targets/*)
+foreach(folder IN LISTS folders)
+  if(NOT IS_DIRECTORY ${folder})
+    if(folder MATCHES "\\.c$")
+      list(APPEND PELTON_TARGET_SOURCES ${folder})
+    endif()
+    continue()
+  endif()
+  get_filename_component(name ${folder} NAME)
+  string(TOUPPER ${name} upper)
+  option(PELTON_TARGET_${upper} "Build the target ${name}" ON)
+  if(NOT PELTON_TARGET_${upper})
+    message(STATUS "Target left out: ${name}")
+    continue()
+  endif()
+
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${folder}/*.c)
+  list(FILTER sources EXCLUDE REGEX "/kernels/")
+  if(name STREQUAL "cpu")
+    pelton_cpu_kernels(kernels)
+    list(APPEND sources ${kernels})
+  endif()
+  list(APPEND PELTON_TARGET_SOURCES ${sources})
+
+  file(GLOB tactics CONFIGURE_DEPENDS ${folder}/tactics/*.c)
+  set(lines "")
+  foreach(tactic IN LISTS tactics)
+    get_filename_component(base ${tactic} NAME_WLE)
+    string(MAKE_C_IDENTIFIER "pn_tactic_${name}_${base}" symbol)
+    string(APPEND lines "PN_TACTIC(${symbol})\n")
+  endforeach()
+  file(CONFIGURE OUTPUT ${PELTON_GENERATED}/${name}_tactics_list.inc CONTENT "${lines}" @ONLY)
+
+  if(EXISTS ${folder}/target.c)
+    string(MAKE_C_IDENTIFIER "pn_target_${name}" symbol)
+    string(APPEND target_lines "PN_TARGET(${symbol})\n")
+  endif()
+endforeach()
+file(CONFIGURE OUTPUT ${PELTON_GENERATED}/targets_list.inc CONTENT "${target_lines}" @ONLY)

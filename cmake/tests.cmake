@@ -1,0 +1,109 @@
+# Tests, found by name:
+#
+#   tests/<kind>/**/test_<name>.c    a program on tests/harness.h, linked with everything           <kind>.<name>
+#   tests/<kind>/**/test_<name>.py   run by Python; exit code 77 says skipped                       <kind>.<name>.py
+#   tests/<kind>/*.c otherwise       for cases and passes: one runner, called with each data file   cases.<file>
+#   tests/fuzz/fuzz_<name>.c         libFuzzer with PELTON_FUZZ; else the corpus is replayed        fuzz.<name>
+#
+# All run in the root of the source tree with PELTON_BIN, the command. What is beneath tests/long has the label "long".
+if(PELTON_PYTHON)
+  set(python ${PELTON_PYTHON})
+else()
+  find_program(PELTON_SYSTEM_PYTHON python3)
+  set(python ${PELTON_SYSTEM_PYTHON})
+endif()
+
+# add_test with what every test has. |kind| is its label.
+function(pelton_test name kind)
+  add_test(NAME ${name} COMMAND ${ARGN} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+  set(environment "PELTON_BUILD=${PROJECT_BINARY_DIR}")
+  if(TARGET pelton_command)
+    list(APPEND environment "PELTON_BIN=$<TARGET_FILE:pelton_command>")
+  endif()
+  if(TARGET pelton)
+    list(APPEND environment "PELTON_LIBRARY=$<TARGET_FILE:pelton>")
+  endif()
+  set_tests_properties(${name} PROPERTIES LABELS ${kind} SKIP_RETURN_CODE 77 TIMEOUT 900 ENVIRONMENT "${environment}")
+endfunction()
+
+# ---- the tree itself ---------------------------------------------------------------------------------------------
+
+if(python)
+  pelton_test(tree.layers tree ${python} tests/layers.py)
+  pelton_test(tree.layers_self tree ${python} tests/layers.py --self-test)
+endif()
+pelton_test(api.headers api tests/api/headers.sh ${CMAKE_C_COMPILER})
+if(NOT PELTON_SANITIZE AND NOT PELTON_FUZZ)
+  pelton_test(install.check install tests/install/check.sh ${PROJECT_BINARY_DIR} ${CMAKE_COMMAND} ${CMAKE_C_COMPILER})
+  if(NOT PELTON_RUNTIME_ONLY)
+    pelton_test(api.abi api tests/api/abi.sh $<TARGET_FILE:pelton>)
+  endif()
+endif()
+if(PELTON_RUNTIME_ONLY)
+  return()
+endif()
+
+# ---- programs ----------------------------------------------------------------------------------------------------
+
+file(GLOB support CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/*.c)
+add_library(pelton_test_support STATIC ${support})
+target_include_directories(pelton_test_support PUBLIC
+  ${PROJECT_SOURCE_DIR}/tests ${PROJECT_SOURCE_DIR}/src ${PELTON_GENERATED})
+target_link_libraries(pelton_test_support PUBLIC pelton_options pelton_static)
+
+function(pelton_test_program program)
+  add_executable(${program} ${ARGN})
+  target_link_libraries(${program} PRIVATE pelton_test_support)
+  set_target_properties(${program} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
+endfunction()
+
+file(GLOB_RECURSE files CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/test_*.c ${PROJECT_SOURCE_DIR}/tests/test_*.py)
+foreach(file IN LISTS files)
+  file(RELATIVE_PATH path ${PROJECT_SOURCE_DIR}/tests ${file})
+  if(NOT path MATCHES "^([^/]+)/(.*/)?test_([^/]+)\\.(c|py)$")
+    continue()
+  endif()
+  set(kind ${CMAKE_MATCH_1})
+  set(name ${CMAKE_MATCH_3})
+  if(CMAKE_MATCH_4 STREQUAL "c")
+    pelton_test_program(test_${kind}_${name} ${file})
+    pelton_test(${kind}.${name} ${kind} test_${kind}_${name})
+  elseif(python)
+    pelton_test(${kind}.${name}.py ${kind} ${python} ${file})
+  endif()
+endforeach()
+
+# ---- data files with one runner ----------------------------------------------------------------------------------
+
+foreach(pair cases:txt passes:pir)
+  string(REPLACE ":" ";" pair ${pair})
+  list(GET pair 0 kind)
+  list(GET pair 1 extension)
+  file(GLOB runner CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/${kind}/*.c)
+  list(FILTER runner EXCLUDE REGEX "/test_[^/]*$")
+  file(GLOB_RECURSE data CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/${kind}/*.${extension})
+  if(runner)
+    pelton_test_program(run_${kind} ${runner})
+    foreach(file IN LISTS data)
+      get_filename_component(name ${file} NAME_WLE)
+      pelton_test(${kind}.${name} ${kind} run_${kind} ${file})
+    endforeach()
+  endif()
+endforeach()
+
+# ---- fuzz targets ------------------------------------------------------------------------------------------------
+
+file(GLOB files CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/fuzz/fuzz_*.c)
+foreach(file IN LISTS files)
+  get_filename_component(program ${file} NAME_WLE)
+  string(REGEX REPLACE "^fuzz_" "" name ${program})
+  set(corpus ${PROJECT_SOURCE_DIR}/tests/fuzz/corpus/${name})
+  if(PELTON_FUZZ)
+    pelton_test_program(${program} ${file})
+    target_link_options(${program} PRIVATE -fsanitize=fuzzer)
+    pelton_test(fuzz.${name} fuzz ${program} -runs=2000 -seed=1 ${corpus})
+  else()
+    pelton_test_program(${program} ${file} ${PROJECT_SOURCE_DIR}/tests/fuzz/replay.c)
+    pelton_test(fuzz.${name} fuzz ${program} ${corpus})
+  endif()
+endforeach()

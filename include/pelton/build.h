@@ -1,0 +1,117 @@
+/* pelton/build.h: from a model to an engine.
+
+     pelton_model *model;
+     pelton_model_import("net.onnx", NULL, &model, &diag);       or build one node by node, see below
+     pelton_build_options options = PELTON_BUILD_OPTIONS_INIT;
+     pelton_engine *engine;
+     pelton_engine_build(model, &options, &engine, &diag);
+     pelton_engine_save(engine, "net.pelton", &diag);
+
+   Not in the runtime-only library. Objects are not for two threads at once unless a comment says so. */
+#ifndef PELTON_BUILD_H
+#define PELTON_BUILD_H
+
+#include "pelton/run.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A network that is not compiled yet: imported from a file or built by hand. */
+typedef struct pelton_model pelton_model;
+
+typedef struct pelton_import_options {
+  uint32_t size;
+  const pelton_allocator *allocator; /* must outlive the model */
+  const pelton_log *log;
+} pelton_import_options;
+#define PELTON_IMPORT_OPTIONS_INIT {(uint32_t)sizeof(pelton_import_options), NULL, NULL}
+
+/* Reads the model file (or folder) at |path|, whatever its format. Weights stay in the mapped file, which must not
+   change while the model, or an engine built from it, lives. Every unsupported node is listed in |diag|, not just the
+   first. |options| may be null. */
+PELTON_API pelton_status pelton_model_import(const char *path, const pelton_import_options *options,
+                                             pelton_model **out, pelton_diag *diag) PELTON_CHECKED;
+/* A model from Pelton's own text form (see docs/ir.md). */
+PELTON_API pelton_status pelton_model_parse(const char *text, size_t bytes, const pelton_import_options *options,
+                                            pelton_model **out, pelton_diag *diag) PELTON_CHECKED;
+PELTON_API void pelton_model_release(pelton_model *model);
+
+/* ---- a model by hand ------------------------------------------------------------------------------------------- */
+
+/* A tensor of a model under construction. Value 0 is none: an absent optional operand. */
+typedef uint32_t pelton_value;
+
+PELTON_API pelton_status pelton_model_create(const char *name, const pelton_import_options *options,
+                                             pelton_model **out, pelton_diag *diag) PELTON_CHECKED;
+/* An input. |shape| is its dims as text: "1,3,224,224", "n,3,h,w" (names are dynamic), "" for a scalar. */
+PELTON_API pelton_status pelton_model_add_input(pelton_model *model, const char *name, pelton_dtype dtype,
+                                                const char *shape, pelton_value *out, pelton_diag *diag) PELTON_CHECKED;
+/* A constant; the elements are copied. */
+PELTON_API pelton_status pelton_model_add_constant(pelton_model *model, const char *name, const pelton_tensor *tensor,
+                                                   pelton_value *out, pelton_diag *diag) PELTON_CHECKED;
+/* A node: |op| and |attributes| as `pelton ops` and docs/ops.md spell them, e.g. "conv" with
+   "strides=[2,2] pads=[3,3,3,3]"; "pointwise" with "expr=\"relu(x0)\"". Types are inferred at once: a wrong shape is
+   an error here, naming the node. |outputs| receives |output_count| values. */
+PELTON_API pelton_status pelton_model_add_node(pelton_model *model, const char *op, const char *attributes,
+                                               const char *name, const pelton_value *inputs, uint32_t input_count,
+                                               pelton_value *outputs, uint32_t output_count,
+                                               pelton_diag *diag) PELTON_CHECKED;
+PELTON_API pelton_status pelton_model_add_output(pelton_model *model, pelton_value value, const char *name,
+                                                 pelton_diag *diag) PELTON_CHECKED;
+
+/* The model as text, NUL-terminated, to be given to pelton_text_release. Constants larger than |max_constant_bytes|
+   are abbreviated (such a text cannot be parsed again); 0 prints all. */
+PELTON_API pelton_status pelton_model_print(const pelton_model *model, size_t max_constant_bytes, char **out,
+                                            pelton_diag *diag) PELTON_CHECKED;
+
+/* ---- compiling -------------------------------------------------------------------------------------------------- */
+
+/* The shapes of one input that the engine is to be ready for. Dims not given here stay as the model says. */
+typedef struct pelton_input_profile {
+  const char *name;
+  pelton_shape min, opt, max; /* |opt| is planned and tuned; rank 0 in min and max: as opt */
+} pelton_input_profile;
+
+typedef struct pelton_build_options {
+  uint32_t size;
+  const char *targets;          /* "cpu", "cpu,cuda"; null: cpu */
+  const char *precision;        /* "fp32" (null), "fp16", "bf16", "int8", "best" */
+  const char *cpu_isa;          /* null: the machine's; "portable", "avx2", "avx512", ... */
+  uint32_t threads;             /* to tune for; 0: all */
+  int32_t level;                /* 0: no timing, 1 (default) .. 5 */
+  double budget_seconds;        /* for timing; 0: no limit */
+  const pelton_input_profile *profiles;
+  uint32_t profile_count;
+  const char *timing_cache;     /* a text file, read and extended; null: none */
+  uint32_t no_passes;           /* 1: compile the graph as imported (for comparisons) */
+  const pelton_allocator *allocator; /* must outlive the engine */
+  const pelton_log *log;
+  /* Called from time to time with what is done, 0 to 1; returning nonzero asks the build to stop. */
+  int (*progress)(void *self, double done, const char *what);
+  void *progress_self;
+} pelton_build_options;
+#define PELTON_BUILD_OPTIONS_INIT \
+  {(uint32_t)sizeof(pelton_build_options), NULL, NULL, NULL, 0, 1, 0.0, NULL, 0, NULL, 0, NULL, NULL, NULL, NULL}
+
+/* Compiles |model| (which is not changed and may be released afterwards; its mapped files stay open as long as the
+   engine needs them). Dynamic inputs without a profile are planned when a context first meets their shapes. */
+PELTON_API pelton_status pelton_engine_build(const pelton_model *model, const pelton_build_options *options,
+                                             pelton_engine **out, pelton_diag *diag) PELTON_CHECKED;
+/* Writes the engine as one file, whole or not at all. */
+PELTON_API pelton_status pelton_engine_save(const pelton_engine *engine, const char *path,
+                                            pelton_diag *diag) PELTON_CHECKED;
+/* The build report as JSON: passes and what they changed, groups, tactics with times and the refusals of others,
+   fallbacks, memory. Lives as long as the engine; "" for an engine that was opened. */
+PELTON_API const char *pelton_engine_report(const pelton_engine *engine);
+
+/* ---- what there is ---------------------------------------------------------------------------------------------- */
+
+/* The operators as a JSON array: name, operands, attributes with types and defaults, targets. For
+   pelton_text_release. */
+PELTON_API pelton_status pelton_ops_json(char **out, pelton_diag *diag) PELTON_CHECKED;
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,8 @@
+/* pelton/pelton.h: everything. Read in this order: base.h, run.h, build.h, vision.h. */
+#ifndef PELTON_PELTON_H
+#define PELTON_PELTON_H
+#include "pelton/base.h"
+#include "pelton/run.h"
+#include "pelton/build.h"
+#include "pelton/vision.h"
+#endif

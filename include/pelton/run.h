@@ -1,0 +1,104 @@
+/* pelton/run.h: from an engine to outputs; all that the runtime-only library offers.
+
+     pelton_engine *engine;
+     pelton_engine_open("net.pelton", NULL, &engine, &diag);
+     pelton_context *context;
+     pelton_context_create(engine, NULL, &context, &diag);
+     pelton_context_run(context, inputs, input_count, outputs, output_count, &diag);
+
+   An engine is immutable and may be used by any number of threads; a context by one thread at a time. Contexts are
+   light: weights are shared, each has only its activations. */
+#ifndef PELTON_RUN_H
+#define PELTON_RUN_H
+
+#include "pelton/base.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct pelton_engine pelton_engine;
+typedef struct pelton_context pelton_context;
+
+typedef struct pelton_run_options {
+  uint32_t size;
+  const char *target;   /* null: the first that the engine was tuned for and this machine has, else cpu */
+  const char *cpu_isa;  /* null: the machine's; lower it for tests: "portable", "avx2", ... */
+  uint32_t threads;     /* of the engine's pool; 0: all that this process may use */
+  uint32_t pin_threads; /* 1: bind them to cores */
+  uint32_t device_index;
+  const pelton_allocator *allocator; /* must outlive the engine */
+  const pelton_log *log;
+} pelton_run_options;
+#define PELTON_RUN_OPTIONS_INIT {(uint32_t)sizeof(pelton_run_options), NULL, NULL, 0, 0, 0, NULL, NULL}
+
+/* Opens the engine at |path|. The file is mapped and must stay unchanged while the engine lives. |options| may be
+   null. On failure |*out| is null and |diag| says why. Release with pelton_engine_release. */
+PELTON_API pelton_status pelton_engine_open(const char *path, const pelton_run_options *options, pelton_engine **out,
+                                            pelton_diag *diag) PELTON_CHECKED;
+/* The same from |bytes| bytes at |data|, which must stay while the engine lives. */
+PELTON_API pelton_status pelton_engine_open_memory(const void *data, size_t bytes, const pelton_run_options *options,
+                                                   pelton_engine **out, pelton_diag *diag) PELTON_CHECKED;
+/* Gives up this reference; contexts keep the engine alive until they are released. */
+PELTON_API void pelton_engine_release(pelton_engine *engine);
+
+/* Inputs and outputs, in the model's order. A dim that is not fixed is -1; its name ("batch", or "") is given by
+   |dim_names|, borrowed from the engine like |name|. */
+typedef struct pelton_io_info {
+  const char *name;
+  pelton_dtype dtype;
+  pelton_shape shape;
+  const char *dim_names[PELTON_MAX_RANK];
+  uint32_t rank_known; /* 0: even the rank is known only at run time; |shape| is meaningless then */
+} pelton_io_info;
+
+PELTON_API uint32_t pelton_engine_input_count(const pelton_engine *engine);
+PELTON_API uint32_t pelton_engine_output_count(const pelton_engine *engine);
+PELTON_API pelton_status pelton_engine_input(const pelton_engine *engine, uint32_t index, pelton_io_info *out);
+PELTON_API pelton_status pelton_engine_output(const pelton_engine *engine, uint32_t index, pelton_io_info *out);
+
+/* The engine as text for people (or for parsing again when |max_constant_bytes| is 0), or as JSON: graph, sections,
+   plan of the shapes it was built for. Release with pelton_text_release. */
+PELTON_API pelton_status pelton_engine_text(const pelton_engine *engine, size_t max_constant_bytes, char **out,
+                                            pelton_diag *diag) PELTON_CHECKED;
+PELTON_API pelton_status pelton_engine_json(const pelton_engine *engine, char **out, pelton_diag *diag) PELTON_CHECKED;
+PELTON_API void pelton_text_release(char *text);
+
+typedef struct pelton_memory_info {
+  uint64_t weight_bytes;    /* constants and packed weights in the engine */
+  uint64_t context_bytes;   /* what a context allocates for the shapes that the engine was built for */
+  uint64_t file_bytes;
+} pelton_memory_info;
+PELTON_API pelton_status pelton_engine_memory(const pelton_engine *engine, pelton_memory_info *out);
+
+typedef struct pelton_context_options {
+  uint32_t size;
+  uint32_t profile; /* 1: time every step, see pelton_context_profile_json */
+} pelton_context_options;
+#define PELTON_CONTEXT_OPTIONS_INIT {(uint32_t)sizeof(pelton_context_options), 0}
+
+/* A context of |engine|, ready for the shapes that it was built for. |options| may be null. */
+PELTON_API pelton_status pelton_context_create(pelton_engine *engine, const pelton_context_options *options,
+                                               pelton_context **out, pelton_diag *diag) PELTON_CHECKED;
+PELTON_API void pelton_context_release(pelton_context *context);
+
+/* Runs the network. |inputs| and |outputs| are in the engine's order; all counts must match.
+   Inputs: dense row-major host memory of the engine's types; shapes may be any that the network allows: shapes not met
+   before are planned now and remembered. Outputs: |data| null asks for memory of the context, valid until its next run;
+   otherwise |bytes| must be enough and the result is written there. |dtype|, |shape| and |bytes| are set.
+   With shapes met before, a network without data-dependent shapes allocates nothing. On failure outputs are undefined
+   and the context can be used again. */
+PELTON_API pelton_status pelton_context_run(pelton_context *context, const pelton_tensor *inputs, uint32_t input_count,
+                                            pelton_tensor *outputs, uint32_t output_count,
+                                            pelton_diag *diag) PELTON_CHECKED;
+
+/* Per step of the latest run: name, source nodes, tactic, seconds, bytes; a JSON array. For pelton_text_release. */
+PELTON_API pelton_status pelton_context_profile_json(const pelton_context *context, char **out,
+                                                     pelton_diag *diag) PELTON_CHECKED;
+/* Bytes that this context holds. */
+PELTON_API uint64_t pelton_context_bytes(const pelton_context *context);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

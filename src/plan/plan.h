@@ -1,0 +1,108 @@
+/* A plan: how one device computes a graph, or a run of its nodes, for given shapes: steps in order, each a problem with
+   its tactic, and a place in memory for every value.
+
+   Making one is: facts (ir/infer) -> groups (partition) -> layouts and tactics (choose), timed on the device when the
+   options allow it -> memory -> packed weights. What was decided is a list of pn_decision, which engines and the timing
+   cache keep as text-like values; a plan made again from its decisions is the same plan. Everything noteworthy goes
+   into the report: groups, tactics and times, refusals, fallbacks. */
+#ifndef PN_PLAN_PLAN_H
+#define PN_PLAN_PLAN_H
+
+#include "engine/image.h"
+#include "ir/infer.h"
+#include "target/target.h"
+
+/* ---- options ---------------------------------------------------------------------------------------------------- */
+
+struct pn_timing_cache;
+
+typedef struct pn_plan_options {
+  const pn_target *target;
+  pn_device *device;
+  int level;                     /* 0: estimates only; 1: time the best few; 2..5: more candidates, more repeats */
+  double budget_seconds;         /* for timing, all in all; <= 0: no limit */
+  struct pn_timing_cache *cache; /* may be null; read before timing, filled by it */
+  const pn_packed_store *packed; /* packed weights of an engine, reused where they fit; may be null */
+  const pn_decisions *decisions; /* take these instead of choosing; what no longer fits is chosen anew */
+  bool keep_report;              /* fill plan->report */
+  void (*progress)(void *self, uint32_t done, uint32_t total); /* may be null; called while timing */
+  void *progress_self;
+} pn_plan_options;
+
+/* ---- the plan --------------------------------------------------------------------------------------------------- */
+
+typedef enum pn_place_kind {
+  PN_PLACE_NONE,     /* not in memory: an internal value */
+  PN_PLACE_ARENA,    /* |offset| in the context's arena */
+  PN_PLACE_CONSTANT, /* the graph's constant of value |index| */
+  PN_PLACE_INPUT,    /* input |index| of the planned nodes: bound at run */
+  PN_PLACE_OUTPUT    /* output |index|: bound at run */
+} pn_place_kind;
+
+typedef struct pn_place {
+  pn_place_kind kind;
+  uint32_t index;
+  size_t offset; /* ARENA: from its start; others: bytes into the bound tensor (views of parts) */
+  size_t bytes;
+} pn_place;
+
+typedef struct pn_plan_step {
+  const pn_problem *problem;
+  const pn_tactic *tactic;
+  pn_config config;
+  void *state;
+  const void *packed;       /* in the engine's map or in the plan's own memory */
+  size_t packed_bytes;
+  const pn_place *places;   /* by operand index */
+  double seconds;           /* measured; 0 when not */
+  double estimate;
+  pn_str name;              /* of the group: its nodes' names joined by '+' */
+  const pn_str *sources;    /* provenance */
+  uint32_t source_count;
+  uint32_t decision;        /* index in |decisions|; UINT32_MAX for a conversion between layouts */
+} pn_plan_step;
+
+typedef struct pn_plan_binding {
+  pn_value_id value;
+  pn_place place; /* of an output: where it is when it is not written in place (a view of an input, a constant) */
+  pelton_dtype dtype;
+  uint32_t rank;
+  int64_t dims[PN_MAX_RANK];
+  size_t bytes;
+} pn_plan_binding;
+
+typedef struct pn_plan {
+  pn_arena arena; /* holds everything below */
+  const pn_target *target;
+  PN_LIST(pn_plan_step) steps;
+  pn_plan_binding *inputs;
+  uint32_t input_count;
+  pn_plan_binding *outputs;
+  uint32_t output_count;
+  size_t arena_bytes;     /* activations */
+  size_t workspace_bytes; /* shared scratch, behind the activations */
+  pn_decisions decisions;
+  pn_text report;         /* JSON array members of this plan's groups; empty unless asked for */
+  uint32_t fallback_count; /* steps that run a reference */
+  void *own_packed;        /* packed weights that no engine holds */
+  const pelton_allocator *allocator;
+} pn_plan;
+
+/* What to plan: nodes [first_node, end_node) of |graph|, with |facts| that give every operand and result of theirs a
+   static type; |inputs| are the values that come from outside (graph inputs, results of earlier nodes), |outputs| those
+   wanted outside. */
+typedef struct pn_plan_request {
+  const pn_graph *graph;
+  const pn_facts *facts;
+  uint32_t first_node, end_node;
+  const pn_value_id *inputs;
+  uint32_t input_count;
+  const pn_value_id *outputs;
+  uint32_t output_count;
+} pn_plan_request;
+
+pelton_status pn_plan_create(const pn_plan_request *request, const pn_plan_options *options,
+                             const pelton_allocator *allocator, pn_plan **out, pelton_diag *diag) PN_CHECKED;
+void pn_plan_release(pn_plan *plan);
+
+#endif

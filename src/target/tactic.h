@@ -1,0 +1,70 @@
+/* A tactic: one way of solving a class of problems on a target. The order of its calls is the order of its members:
+   accepts and estimate while choosing; sizes, pack and prepare once a problem, when the plan is made; run at every
+   inference. Everything slow or fallible happens before run, which decides nothing and allocates nothing.
+
+   Held against five unlike tactics: Winograd (packed = transformed filters, workspace = V and M), attention without
+   scores (a group of several nodes, workspace a thread), a strip-fused chain (a group; internals live in the workspace),
+   a pointwise expression rendered to source (pack compiles; packed = the program), a vendor library's graph (prepare
+   asks it for a plan, state holds the handle, release_state frees it). */
+#ifndef PN_TARGET_TACTIC_H
+#define PN_TARGET_TACTIC_H
+
+#include "target/problem.h"
+
+typedef struct pn_device pn_device; /* defined by each target */
+typedef struct pn_stream pn_stream; /* defined by each target */
+
+/* A tactic's choice among its own variants (tiles, splits): small numbers whose meaning is the tactic's own; all zero
+   is its default. Kept in engines and caches. */
+enum { PN_CONFIG_VALUES = 6 };
+typedef struct pn_config {
+  int32_t value[PN_CONFIG_VALUES];
+} pn_config;
+
+/* Where a refusal says why: "wants channels-last input, has plain". */
+typedef struct pn_reason {
+  char text[160];
+} pn_reason;
+/* Writes the reason and returns false: `return pn_refuse(why, "...")`. |why| may be null. */
+bool pn_refuse(pn_reason *why, const char *format, ...) PN_PRINTF(2, 3);
+
+typedef struct pn_sizes {
+  size_t packed_bytes;    /* what |pack| writes; goes into the engine */
+  size_t workspace_bytes; /* scratch during run, shared between steps; 64-byte aligned */
+  size_t state_bytes;     /* what |prepare| writes; 64-byte aligned */
+} pn_sizes;
+
+/* A prepared problem, as run sees it. */
+typedef struct pn_step {
+  const pn_problem *problem;
+  pn_config config;
+  const void *state;
+  const void *packed;
+  void *workspace;
+  void *const *operands; /* device pointers by operand index; INTERNAL ones are null, constants are raw and plain */
+} pn_step;
+
+typedef struct pn_tactic {
+  const char *name; /* "cpu.conv_direct": stored in engines and caches, never reused for something else */
+  uint32_t version; /* raised when packing or results change: stored packings and timings are dropped then */
+  /* Whether it can run |problem|, layouts included; if not, why. */
+  bool (*accepts)(const pn_problem *problem, const pn_device *device, pn_reason *why);
+  /* The configs worth timing, most promising first; at least one. Null: only the default. */
+  uint32_t (*configs)(const pn_problem *problem, const pn_device *device, pn_config *out, uint32_t max);
+  /* Seconds it should take, from bytes and operations and measured rates; only orders and prunes. */
+  double (*estimate)(const pn_problem *problem, const pn_device *device, const pn_config *config);
+  /* Null members below: nothing to do, sizes zero. */
+  void (*sizes)(const pn_problem *problem, const pn_device *device, const pn_config *config, pn_sizes *out);
+  /* Writes packed_bytes from the problem's constants. A constant that only pack reads is not kept by the plan when
+     |packs_constants| is set. */
+  pelton_status (*pack)(const pn_problem *problem, const pn_device *device, const pn_config *config, void *packed,
+                        pelton_diag *diag);
+  pelton_status (*prepare)(const pn_problem *problem, const pn_device *device, const pn_config *config, void *state,
+                           pelton_diag *diag);
+  void (*release_state)(void *state);
+  pelton_status (*run)(const pn_step *step, pn_stream *stream, pelton_diag *diag);
+  bool in_place;        /* output 0 may share the memory of an input of equal type and layout that dies here */
+  bool is_reference;    /* the naive definition: chosen last, counted in the report as a fallback */
+} pn_tactic;
+
+#endif
