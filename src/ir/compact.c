@@ -102,7 +102,9 @@ static void renumber(pn_value_list *list, const uint32_t *new_id) {
     if (pn_value_valid(list->data[i])) list->data[i].v = new_id[list->data[i].v];
 }
 
-static void apply(pn_graph *g, const pn_order *order, const bool *keep, uint32_t *new_id, pn_node *nodes) {
+/* Cannot fail: names that stay are in the map already, and setting them needs no memory. */
+static bool apply(pn_graph *g, const pn_order *order, const bool *keep, uint32_t *new_id, pn_node *nodes) {
+  bool named = true;
   uint32_t count = 0;
   for (uint32_t i = 0; i < g->values.count; i++) {
     if (!keep[i]) {
@@ -113,8 +115,7 @@ static void apply(pn_graph *g, const pn_order *order, const bool *keep, uint32_t
     g->values.data[count++] = g->values.data[i];
   }
   g->values.count = count;
-  for (uint32_t i = 0; i < count; i++) /* the key is there: this needs no memory */
-    if (!pn_map_set(&g->value_names, g->values.data[i].name, i)) g->values.data[i].output_index = UINT32_MAX;
+  for (uint32_t i = 0; i < count; i++) named = pn_map_set(&g->value_names, g->values.data[i].name, i) && named;
   for (uint32_t i = 0; i < order->count; i++) {
     nodes[i] = g->nodes.data[order->nodes[i]];
     renumber(&nodes[i].inputs, new_id);
@@ -126,6 +127,7 @@ static void apply(pn_graph *g, const pn_order *order, const bool *keep, uint32_t
   g->nodes.count = order->count;
   renumber(&g->inputs, new_id);
   renumber(&g->outputs, new_id);
+  return named;
 }
 
 static pelton_status check_outputs(const pn_graph *g, pelton_diag *diag) {
@@ -153,8 +155,7 @@ static pelton_status compact_one(pn_graph *g, pn_arena *scratch, pelton_diag *di
   for (uint32_t i = 0; i < g->inputs.count; i++) keep[g->inputs.data[i].v] = true;
   for (uint32_t i = 0; i < g->outputs.count; i++) keep[g->outputs.data[i].v] = true;
   for (uint32_t i = 0; i < order.count; i++) drop_unused_results(&g->nodes.data[order.nodes[i]], uses, keep);
-  apply(g, &order, keep, new_id, nodes);
-  return PELTON_OK;
+  return apply(g, &order, keep, new_id, nodes) ? PELTON_OK : PN_INTERNAL(diag, "a value's name is not in its graph's map");
 }
 
 static pelton_status compact_tree(pn_graph *g, uint32_t depth, pelton_diag *diag) {
