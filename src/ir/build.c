@@ -109,8 +109,8 @@ static bool copy_ids(pn_arena *arena, pn_value_list *list, const pn_value_id *id
   return true;
 }
 
-pn_node_id pn_graph_add_node(pn_graph *g, pn_op op, const void *attrs, pn_str name, const pn_value_id *inputs,
-                             uint32_t input_count, uint32_t output_count) {
+pn_node_id pn_graph_add_node_to(pn_graph *g, pn_op op, const void *attrs, pn_str name, const pn_value_id *inputs,
+                                uint32_t input_count, const pn_value_id *outputs, uint32_t output_count) {
   pn_node node = {.op = op, .attrs = attrs ? attrs : pn_attrs_new(op, g->arena)};
   if (!node.attrs || g->nodes.count >= UINT32_MAX - 1) return PN_NO_NODE;
   const char *text = pn_str_copy(g->arena, name);
@@ -118,18 +118,28 @@ pn_node_id pn_graph_add_node(pn_graph *g, pn_op op, const void *attrs, pn_str na
   node.name = (pn_str){text, name.size};
   while (input_count > 0 && !pn_value_valid(inputs[input_count - 1])) input_count--;
   if (!copy_ids(g->arena, &node.inputs, inputs, input_count)) return PN_NO_NODE;
-  if (output_count > 0 && !pn_list_reserve(g->arena, &node.outputs, output_count)) return PN_NO_NODE;
-  if (!pn_list_reserve(g->arena, &g->nodes, 1)) return PN_NO_NODE;
-  const pn_str base = name.size > 0 ? node.name : pn_str_from(pn_op_get(op)->name);
+  if (!copy_ids(g->arena, &node.outputs, outputs, output_count)) return PN_NO_NODE;
+  if (!pn_list_push(g->arena, &g->nodes, node)) return PN_NO_NODE;
+  const pn_node_id id = {g->nodes.count - 1};
   for (uint32_t i = 0; i < output_count; i++) {
-    const pn_value_id id = pn_graph_add_value(g, base, NULL);
-    if (!pn_value_valid(id)) return PN_NO_NODE;
-    pn_graph_value(g, id)->producer = (pn_node_id){g->nodes.count};
-    pn_graph_value(g, id)->output_index = i;
-    node.outputs.data[node.outputs.count++] = id;
+    if (!pn_value_valid(outputs[i])) continue;
+    pn_graph_value(g, outputs[i])->producer = id;
+    pn_graph_value(g, outputs[i])->output_index = i;
   }
-  g->nodes.data[g->nodes.count] = node;
-  return (pn_node_id){g->nodes.count++};
+  return id;
+}
+
+pn_node_id pn_graph_add_node(pn_graph *g, pn_op op, const void *attrs, pn_str name, const pn_value_id *inputs,
+                             uint32_t input_count, uint32_t output_count) {
+  pn_value_id few[4], *outputs = few;
+  if (output_count > PN_COUNT(few)) outputs = PN_NEW_ARRAY(g->arena, pn_value_id, output_count);
+  if (!outputs) return PN_NO_NODE;
+  const pn_str base = name.size > 0 ? name : pn_str_from(pn_op_get(op)->name);
+  for (uint32_t i = 0; i < output_count; i++) {
+    outputs[i] = pn_graph_add_value(g, base, NULL);
+    if (!pn_value_valid(outputs[i])) return PN_NO_NODE;
+  }
+  return pn_graph_add_node_to(g, op, attrs, name, inputs, input_count, outputs, output_count);
 }
 
 pn_value_id pn_graph_add_pointwise(pn_graph *g, const pn_expr *expr, pn_str name, const pn_value_id *operands,

@@ -87,6 +87,10 @@ bool pn_graph_add_output(pn_graph *g, pn_value_id value) PN_CHECKED;
    defaults) must live in the graph's arena. Find results with pn_graph_result. */
 pn_node_id pn_graph_add_node(pn_graph *g, pn_op op, const void *attrs, pn_str name, const pn_value_id *inputs,
                              uint32_t input_count, uint32_t output_count);
+/* The same with values that exist and that nothing defines yet: for readers of files, where results have names and may
+   be used before they are defined. Absent ones are PN_NO_VALUE. */
+pn_node_id pn_graph_add_node_to(pn_graph *g, pn_op op, const void *attrs, pn_str name, const pn_value_id *inputs,
+                                uint32_t input_count, const pn_value_id *outputs, uint32_t output_count);
 PN_INLINE pn_value_id pn_graph_result(const pn_graph *g, pn_node_id node, uint32_t index) {
   const pn_node *n = pn_graph_node(g, node);
   return index < n->outputs.count ? n->outputs.data[index] : PN_NO_VALUE;
