@@ -123,6 +123,22 @@ static void *block_take(arena_block *block, size_t bytes, size_t align) {
   return data;
 }
 
+void pn_arena_reset(pn_arena *arena) {
+  arena_block *block = arena->blocks;
+  if (block && block->next) {
+    size_t total = 0;
+    for (; block; block = block->next) total += block->bytes;
+    pn_arena_deinit(arena);
+    arena->blocks = block_make(arena, total); /* null: the next object asks again */
+    return;
+  }
+  if (block) {
+    ASAN_POISON_MEMORY_REGION(block_payload(block), block->bytes);
+    block->used = 0;
+  }
+  arena->used_bytes = 0;
+}
+
 static void *arena_take(pn_arena *arena, size_t bytes, size_t align) {
   assert(is_power_of_two(align) && align <= MAX_ALIGN);
   if (bytes == 0) bytes = 1;

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Every public header compiles alone, without a warning, as C99, C17 and C++11.   headers.sh [C-COMPILER]
 set -u
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/../.." || exit 1
 cc=${1:-cc}
 case $cc in
   *clang*) cxx=${cc/clang/clang++} ;;
