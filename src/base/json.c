@@ -118,3 +118,8 @@ void pn_json_null(pn_json *json, const char *key) {
   value_begin(json, key);
   pn_text_add(json->text, PN_STR("null"));
 }
+
+void pn_json_raw(pn_json *json, const char *key, pn_str value) {
+  value_begin(json, key);
+  pn_text_add(json->text, value);
+}
