@@ -94,8 +94,9 @@ TEST(keys_are_escaped) {
   pn_json_object_begin(&json, NULL);
   pn_json_f64(&json, "a\"\n", (double)NAN);
   pn_json_i64(&json, "b", 2);
+  pn_json_raw(&json, "c", PN_STR("[1]"));
   pn_json_object_end(&json);
-  EXPECT_STR(text.data, "{\"a\\\"\\n\":null,\"b\":2}");
+  EXPECT_STR(text.data, "{\"a\\\"\\n\":null,\"b\":2,\"c\":[1]}");
   pn_text_deinit(&text);
 }
 
