@@ -36,7 +36,7 @@ pelton_status pn_infer_arg_reduce(const pn_infer *c) {
   }
   PN_TRY(pn_axes_resolve(c->diag, "arg_reduce", &attrs->axis, 1, x->rank, &axis));
   if (pn_dim_is(x->dims[axis], 0))
-    return pn_fail(c->diag, PELTON_INVALID_DATA, "arg_reduce: axis %u has no elements to choose from", (unsigned)axis);
+    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "arg_reduce: axis %u has no elements to choose from", (unsigned)axis);
   pn_type y = {.dtype = PELTON_DTYPE_I64};
   for (int32_t i = 0; i < x->rank; i++)
     if (i != (int32_t)axis || attrs->keep_dims) y.dims[y.rank++] = i == (int32_t)axis ? pn_dim_of(1) : x->dims[i];
@@ -68,7 +68,7 @@ pelton_status pn_reference_arg_reduce(const pn_call *call) {
 pelton_status pn_check_hardmax(const pn_infer *c) {
   PN_TRY(pn_operand_wants_rank(c, "hardmax", 0, "the operand", 1, PN_MAX_RANK));
   if (pn_dtype_is_float(c->in[0].type.dtype)) return PELTON_OK;
-  return pn_fail(c->diag, PELTON_INVALID_DATA, "hardmax: the operand is of type %s; it must be a float type",
+  return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "hardmax: the operand is of type %s; it must be a float type",
                  pelton_dtype_name(c->in[0].type.dtype));
 }
 

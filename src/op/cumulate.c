@@ -7,7 +7,7 @@ pelton_status pn_check_cumulate(const pn_infer *c) {
   PN_TRY(pn_operand_wants_indices(c, "cumulate", 1, "axis"));
   PN_TRY(pn_operand_wants_scalar(c, "cumulate", 1, "axis"));
   if (c->in[0].type.dtype != PELTON_DTYPE_BOOL) return PELTON_OK;
-  return pn_fail(c->diag, PELTON_INVALID_DATA, "cumulate: the operand is of type bool; it must be numbers");
+  return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "cumulate: the operand is of type bool; it must be numbers");
 }
 
 pelton_status pn_infer_cumulate(const pn_infer *c) {

@@ -6,7 +6,7 @@
 pelton_status pn_check_det(const pn_infer *c) {
   PN_TRY(pn_operand_wants_rank(c, "det", 0, "the operand", 2, PN_MAX_RANK));
   if (pn_dtype_is_float(c->in[0].type.dtype)) return PELTON_OK;
-  return pn_fail(c->diag, PELTON_INVALID_DATA, "det: the operand is of type %s; it must be a float type",
+  return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "det: the operand is of type %s; it must be a float type",
                  pelton_dtype_name(c->in[0].type.dtype));
 }
 
@@ -18,7 +18,7 @@ pelton_status pn_infer_det(const pn_infer *c) {
   }
   pn_dim rows = x->dims[x->rank - 2], columns = x->dims[x->rank - 1], d;
   if (!pn_dim_unify(rows, columns, &d))
-    return pn_fail(c->diag, PELTON_INVALID_DATA, "det: matrices of %lld x %lld; they must be square",
+    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "det: matrices of %lld x %lld; they must be square",
                    (long long)rows.number, (long long)columns.number);
   pn_infer_same(c, 0);
   c->out[0].type.rank = x->rank - 2;

@@ -17,7 +17,7 @@ pelton_status pn_check_reduce(const pn_infer *c) {
   PN_TRY(pn_operand_wants_indices(c, "reduce", 1, "axes"));
   PN_TRY(pn_operand_wants_rank(c, "reduce", 1, "axes", 0, 1));
   if (c->in[0].type.dtype != PELTON_DTYPE_BOOL || is_extreme(attrs->kind)) return PELTON_OK;
-  return pn_fail(c->diag, PELTON_INVALID_DATA, "reduce: the operand is of type bool; only kind=max (any) and kind=min "
+  return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "reduce: the operand is of type bool; only kind=max (any) and kind=min "
                  "(all) take it");
 }
 
@@ -27,7 +27,7 @@ static pelton_status reduced_axes(pelton_diag *diag, const pn_attrs_reduce *attr
   uint32_t list[PN_MAX_RANK];
   for (uint32_t i = 0; i < rank; i++) reduced[i] = count == 0 && !attrs->empty_is_none;
   if (count > rank)
-    return pn_fail(diag, PELTON_INVALID_DATA, "reduce: %u axes for an operand of rank %u", (unsigned)count, (unsigned)rank);
+    return pn_fail(diag, PELTON_INVALID_ARGUMENT, "reduce: %u axes for an operand of rank %u", (unsigned)count, (unsigned)rank);
   PN_TRY(pn_axes_resolve(diag, "reduce", axes, count, rank, list));
   for (uint32_t i = 0; i < count; i++) reduced[list[i]] = true;
   return PELTON_OK;
