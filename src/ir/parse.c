@@ -125,6 +125,7 @@ static pelton_status define_value(parser *p, pn_graph *g, const result *r, pn_va
 }
 
 static pelton_status parse_result(parser *p, result *out) {
+  pn_lexer_skip_blank(&p->lexer);
   *out = (result){.place = p->lexer.rest.data};
   if (accept_absent(p)) return PELTON_OK;
   PN_TRY(parse_value_name(p, &out->name));
