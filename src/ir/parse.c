@@ -208,19 +208,18 @@ static pelton_status parse_constant(parser *p, pn_graph *g, const result_list *r
 
 static pelton_status parse_graph(parser *p, pn_graph **out);
 
-/* pn_attrs_io.parse_graph: "{ graph ... end }" at the front of |text|, which lies within the text being read. */
+/* pn_attrs_io.parse_graph: "graph ... end" between braces, at the front of |text|, which lies within the text being read. */
 static pelton_status parse_subgraph(void *self, pn_str *text, struct pn_graph **out, pelton_diag *diag) {
   parser *p = self;
   const pn_str outer = p->lexer.rest;
   (void)diag; /* the parser's own */
   p->lexer.rest = *text;
-  PN_TRY(expect(p, "{", "before a subgraph"));
   if (p->depth == PN_MAX_GRAPH_DEPTH)
     return pn_lexer_fail(&p->lexer, "subgraphs nest at most %d levels deep", PN_MAX_GRAPH_DEPTH);
   p->depth++;
   PN_TRY(parse_graph(p, out));
   p->depth--;
-  PN_TRY(expect(p, "}", "after a subgraph"));
+  if (pn_lexer_peek(&p->lexer) != '}') return pn_lexer_expected(&p->lexer, "'}' after a subgraph");
   *text = p->lexer.rest;
   p->lexer.rest = outer;
   return PELTON_OK;
