@@ -45,9 +45,15 @@ static void print_node(const pn_node *node, pn_text *out) {
   if (node->provenance.count > 0) pn_text_add(out, PN_STR(")"));
 }
 
+/* When types are inferred for storing, it is the model that is wrong, not anybody's call. */
+static pelton_status status_for(const pn_infer_walk *walk, pelton_status status) {
+  return walk->keep_visits && status == PELTON_INVALID_ARGUMENT ? PELTON_INVALID_DATA : status;
+}
+
 /* Hands |inner|'s entries on to |diag|, each between the node and its operands' types. */
 static pelton_status fail_node(const pn_infer_walk *walk, const pn_node *node, const pn_fact *in, pelton_status status,
                                pelton_diag *inner, pelton_diag *diag) {
+  status = status_for(walk, status);
   if (!diag) return status;
   const char *op = pn_op_get(node->op)->name;
   pn_text name, operands;
@@ -60,7 +66,7 @@ static pelton_status fail_node(const pn_infer_walk *walk, const pn_node *node, c
     const pn_str message = pn_str_from(pelton_diag_message(inner, i));
     const size_t op_bytes = strlen(op);
     const bool named = pn_str_starts(message, op) && message.size > op_bytes && message.data[op_bytes] == ':';
-    pn_fail(diag, (pelton_status)inner->status[i], "%s: %s%s%.*s; operands %s", name.failed ? "a node" : name.data,
+    pn_fail(diag, status_for(walk, (pelton_status)inner->status[i]), "%s: %s%s%.*s; operands %s", name.failed ? "a node" : name.data,
             named ? "" : op, named ? "" : ": ", PN_STR_ARG(message),
             operands.failed ? "(no memory to list them)" : operands.size > 0 ? operands.data : "none");
   }
@@ -227,7 +233,7 @@ static pelton_status infer_nodes(pn_infer_walk *walk, const pn_graph *g, uint32_
                                  pn_facts *facts, uint32_t *stopped, pelton_diag *diag);
 
 static pelton_status note_visit(pn_infer_walk *walk, pn_graph *g, const pn_facts *facts, pelton_diag *diag) {
-  const pn_infer_visit visit = {g, *facts};
+  const pn_infer_visit visit = {g, *facts, ++walk->visit_count};
   if (!walk->keep_visits) return PELTON_OK;
   for (uint32_t i = walk->visits.count; i-- > 0;)
     if (walk->visits.data[i].graph == g) {
@@ -237,9 +243,9 @@ static pelton_status note_visit(pn_infer_walk *walk, pn_graph *g, const pn_facts
   return pn_list_push(walk->arena, &walk->visits, visit) ? PELTON_OK : pn_fail_memory(diag, "types of subgraphs");
 }
 
-static bool was_visited(const pn_infer_walk *walk, const pn_graph *g) {
+static bool was_visited(const pn_infer_walk *walk, const pn_graph *g, uint64_t since) {
   for (uint32_t i = walk->visits.count; i-- > 0;)
-    if (walk->visits.data[i].graph == g) return true;
+    if (walk->visits.data[i].graph == g) return walk->visits.data[i].number > since;
   return false;
 }
 
@@ -289,14 +295,14 @@ static pelton_status infer_subgraph(void *self, struct pn_graph *graph, const pn
 
 /* A branch that is never taken still wants types, but it need not fit (that may be why it is not taken): what cannot be
    inferred in it stays without. */
-static pelton_status infer_dead_branches(struct pn_infer_level *level, pelton_diag *diag) {
+static pelton_status infer_dead_branches(struct pn_infer_level *level, uint64_t visits_before, pelton_diag *diag) {
   pn_infer_walk *walk = level->walk;
   pn_fact *unused = PN_NEW_ARRAY(walk->arena, pn_fact, (size_t)level->out.count + 1);
   if (!unused) return pn_fail_memory(diag, "types of subgraphs");
   for (uint32_t k = 0;; k++) {
     pn_graph *branch = pn_node_graph(level->node, k);
     if (!branch) return PELTON_OK;
-    if (was_visited(walk, branch)) continue;
+    if (was_visited(walk, branch, visits_before)) continue;
     const uint32_t mark = pn_diag_mark(diag);
     const pelton_status status =
         infer_subgraph(level, branch, level->in.data + 1, level->in.count - 1, unused, level->out.count, diag);
@@ -314,13 +320,14 @@ static pelton_status infer_operator(struct pn_infer_level *level, pelton_diag *d
   const pn_infer call = {.attrs = node->attrs, .input_count = level->in.count, .output_count = level->out.count,
                          .in = level->in.data, .out = level->out.data, .symbols = walk->symbols, .arena = walk->arena,
                          .diag = diag, .subgraph = infer_subgraph, .subgraph_self = level};
+  const uint64_t visits_before = walk->visit_count;
   PN_TRY(check_counts(node, diag));
   PN_TRY(info->check(&call));
   PN_TRY(info->infer(&call));
   PN_TRY(pn_symbols_status(walk->symbols, diag));
   for (uint32_t i = 0; i < level->out.count; i++)
     if (level->out.data[i].present) PN_TRY(check_type(&level->out.data[i].type, "result", i, diag));
-  if (walk->keep_visits && node->op == PN_OP_IF) PN_TRY(infer_dead_branches(level, diag));
+  if (walk->keep_visits && node->op == PN_OP_IF) PN_TRY(infer_dead_branches(level, visits_before, diag));
   if (info->flags & PN_OP_CONTROL) return PELTON_OK;
   return compute_contents(level, diag);
 }

@@ -14,6 +14,7 @@ enum {
 typedef struct pn_infer_visit {
   pn_graph *graph;
   pn_facts facts;
+  uint64_t number; /* counted over the walk */
 } pn_infer_visit;
 
 struct pn_infer_level;
@@ -26,6 +27,7 @@ typedef struct pn_infer_walk {
   struct pn_infer_level *levels[PN_MAX_GRAPH_DEPTH + 1];
   bool keep_visits; /* and infer branches that are never taken, as far as that goes */
   PN_LIST(pn_infer_visit) visits;
+  uint64_t visit_count;
 } pn_infer_walk;
 
 pelton_status pn_infer_walk_run(pn_infer_walk *walk, const pn_graph *g, const pn_infer_options *options, pn_facts *facts,

@@ -366,8 +366,8 @@ static pelton_status parse_graph(parser *p, pn_graph **out) {
   if (!g) return fail_memory(p);
   PN_TRY(parse_inputs(p, g));
   PN_TRY(parse_output_names(p, &outputs));
-  PN_TRY(parse_where(p));
   const pn_lexer head = p->lexer;
+  PN_TRY(parse_where(p));
   for (;;) {
     const char next = pn_lexer_peek(&p->lexer);
     if (pn_str_is(pn_lexer_peek_word(&p->lexer), "end")) break;
