@@ -169,6 +169,15 @@ void *pn_arena_copy(pn_arena *arena, const void *data, size_t bytes, size_t alig
   return copy;
 }
 
+bool pn_arena_owns(const pn_arena *arena, const void *data) {
+  const uintptr_t address = (uintptr_t)data;
+  for (arena_block *block = arena->blocks; block; block = block->next) {
+    const uintptr_t begin = (uintptr_t)block_payload(block);
+    if (address >= begin && address - begin < block->bytes) return true;
+  }
+  return false;
+}
+
 bool pn_list_grow(pn_arena *arena, void **data, uint32_t count, uint32_t *capacity, size_t extra, size_t element_bytes,
                   size_t align) {
   size_t needed;
