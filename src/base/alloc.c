@@ -36,7 +36,7 @@ typedef struct pn_arena_block {
 /* The payload begins at the next multiple of BLOCK_ALIGN. */
 enum { HEADER_BYTES = (sizeof(arena_block) + BLOCK_ALIGN - 1) / BLOCK_ALIGN * BLOCK_ALIGN };
 
-static bool is_power_of_two(size_t value) { return value && !(value & (value - 1)); }
+PN_UNUSED static bool is_power_of_two(size_t value) { return value && !(value & (value - 1)); }
 
 /* ---- single blocks --------------------------------------------------------------------------------------------- */
 
@@ -120,6 +120,22 @@ static void *block_take(arena_block *block, size_t bytes, size_t align) {
   uint8_t *data = block_payload(block) + offset;
   ASAN_UNPOISON_MEMORY_REGION(data, bytes);
   return data;
+}
+
+void pn_arena_reset(pn_arena *arena) {
+  arena_block *block = arena->blocks;
+  if (block && block->next) {
+    size_t total = 0;
+    for (; block; block = block->next) total += block->bytes;
+    pn_arena_deinit(arena);
+    arena->blocks = block_make(arena, total); /* null: the next object asks again */
+    return;
+  }
+  if (block) {
+    ASAN_POISON_MEMORY_REGION(block_payload(block), block->bytes);
+    block->used = 0;
+  }
+  arena->used_bytes = 0;
 }
 
 static void *arena_take(pn_arena *arena, size_t bytes, size_t align) {

@@ -29,6 +29,9 @@ typedef struct pn_arena {
 /* |allocator| null means the default. Allocates nothing yet. */
 void pn_arena_init(pn_arena *arena, const pelton_allocator *allocator);
 void pn_arena_deinit(pn_arena *arena);
+/* Forgets everything handed out but keeps the memory, as one block that holds as much: an arena that is reset after
+   each use of the same size allocates nothing after the first. */
+void pn_arena_reset(pn_arena *arena);
 /* Zeroed memory at |align| (a power of two up to 4096), or null when the allocator has no more. */
 void *pn_arena_alloc(pn_arena *arena, size_t bytes, size_t align) PN_CHECKED;
 /* An array of |count| elements; null also when count * bytes overflows. */

@@ -24,6 +24,14 @@
 #define PN_UNROLL _Pragma("GCC unroll 64")
 #endif
 
+/* A vector type of |bytes| bytes for the portable kernels: SSE, NEON, whatever the machine has. */
+#define PN_VECTOR(bytes) __attribute__((vector_size(bytes)))
+/* Asks for the cache line at |address|, which need not be readable. */
+#define PN_PREFETCH(address) __builtin_prefetch(address)
+/* Makes an integer or a pointer opaque, so that a compiler keeps it in its register instead of deriving other induction
+   variables from it (a kernel with 28 row addresses spills them otherwise). */
+#define PN_OPAQUE(variable) __asm__("" : "+r"(variable))
+
 /* The file's own name for diagnostics, without the machine's path. */
 #if defined(__FILE_NAME__)
 #define PN_FILE __FILE_NAME__

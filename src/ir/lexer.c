@@ -179,5 +179,5 @@ pelton_status pn_lexer_located(pn_lexer *lexer, uint32_t mark, pelton_status sta
     pn_diag_prefix(lexer->diag, mark, "line %u", line_of(lexer));
     lexer->reported = true;
   }
-  return status;
+  return status == PELTON_INVALID_ARGUMENT ? PELTON_INVALID_DATA : status; /* it is the text that is wrong */
 }

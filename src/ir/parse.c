@@ -125,6 +125,7 @@ static pelton_status define_value(parser *p, pn_graph *g, const result *r, pn_va
 }
 
 static pelton_status parse_result(parser *p, result *out) {
+  pn_lexer_skip_blank(&p->lexer);
   *out = (result){.place = p->lexer.rest.data};
   if (accept_absent(p)) return PELTON_OK;
   PN_TRY(parse_value_name(p, &out->name));
@@ -207,19 +208,18 @@ static pelton_status parse_constant(parser *p, pn_graph *g, const result_list *r
 
 static pelton_status parse_graph(parser *p, pn_graph **out);
 
-/* pn_attrs_io.parse_graph: "{ graph ... end }" at the front of |text|, which lies within the text being read. */
+/* pn_attrs_io.parse_graph: "graph ... end" between braces, at the front of |text|, which lies within the text being read. */
 static pelton_status parse_subgraph(void *self, pn_str *text, struct pn_graph **out, pelton_diag *diag) {
   parser *p = self;
   const pn_str outer = p->lexer.rest;
   (void)diag; /* the parser's own */
   p->lexer.rest = *text;
-  PN_TRY(expect(p, "{", "before a subgraph"));
   if (p->depth == PN_MAX_GRAPH_DEPTH)
     return pn_lexer_fail(&p->lexer, "subgraphs nest at most %d levels deep", PN_MAX_GRAPH_DEPTH);
   p->depth++;
   PN_TRY(parse_graph(p, out));
   p->depth--;
-  PN_TRY(expect(p, "}", "after a subgraph"));
+  if (pn_lexer_peek(&p->lexer) != '}') return pn_lexer_expected(&p->lexer, "'}' after a subgraph");
   *text = p->lexer.rest;
   p->lexer.rest = outer;
   return PELTON_OK;
@@ -366,8 +366,8 @@ static pelton_status parse_graph(parser *p, pn_graph **out) {
   if (!g) return fail_memory(p);
   PN_TRY(parse_inputs(p, g));
   PN_TRY(parse_output_names(p, &outputs));
-  PN_TRY(parse_where(p));
   const pn_lexer head = p->lexer;
+  PN_TRY(parse_where(p));
   for (;;) {
     const char next = pn_lexer_peek(&p->lexer);
     if (pn_str_is(pn_lexer_peek_word(&p->lexer), "end")) break;

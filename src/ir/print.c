@@ -161,18 +161,16 @@ static void print_constant(printer *p, const pn_graph *g, pn_value_id id) {
 
 static void print_graph(printer *p, const pn_graph *g);
 
+/* pn_attrs_io.print_graph: what stands between the braces of then_graph={ graph ... end }. */
 static void print_subgraph(void *self, const struct pn_graph *graph, pn_text *out) {
   printer *p = self;
-  if (!graph || p->depth >= PN_MAX_GRAPH_DEPTH) {
-    pn_text_add(out, graph ? PN_STR("{ too deep }") : PN_STR("{ none }"));
+  if (p->depth >= PN_MAX_GRAPH_DEPTH) {
+    pn_text_add(out, PN_STR("nested too deep"));
     return;
   }
-  pn_text_add(out, PN_STR("{\n"));
   p->depth++;
   print_graph(p, graph);
   p->depth--;
-  indent(p, 1);
-  pn_text_add(out, PN_STR("}"));
 }
 
 static pn_str default_name(const pn_graph *g, const pn_node *node) {
@@ -224,7 +222,6 @@ static void print_node(printer *p, const pn_graph *g, const pn_node *node) {
 }
 
 static void print_head(printer *p, const pn_graph *g) {
-  indent(p, 0);
   pn_text_add(p->out, PN_STR("graph "));
   print_name(p->out, g->name);
   pn_text_add(p->out, PN_STR("("));
@@ -267,7 +264,7 @@ static void print_graph(printer *p, const pn_graph *g) {
   for (uint32_t i = 0; i < g->values.count; i++)
     if (g->values.data[i].data && !printed[i]) print_constant(p, g, (pn_value_id){i});
   indent(p, 0);
-  pn_text_add(p->out, PN_STR("end\n"));
+  pn_text_add(p->out, PN_STR("end"));
 }
 
 void pn_graph_print(const pn_graph *g, size_t max_constant_bytes, pn_text *out) {
@@ -279,6 +276,7 @@ void pn_graph_print(const pn_graph *g, size_t max_constant_bytes, pn_text *out) 
     note_symbols(&p, g, 0);
     note_parts(&p);
     print_graph(&p, g);
+    pn_text_add(out, PN_STR("\n"));
   } else {
     out->failed = true;
   }

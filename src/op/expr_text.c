@@ -140,7 +140,7 @@ static pelton_status parse_constant(parser *p, uint16_t *out) {
   }
   bool fits = pn_str_to_i64(number, &i64);
   if (!fits && dtype == PELTON_DTYPE_U64 && number.size >= 19 && number.size <= 20) { /* the upper half of u64 */
-    int64_t head;
+    int64_t head = 0;
     fits = pn_str_to_i64((pn_str){number.data, number.size - 1}, &head) && head >= 0 && is_digit(number.data[number.size - 1]);
     uint64_t last = (uint64_t)(number.data[number.size - 1] - '0'), value = (uint64_t)head * 10;
     fits = fits && (uint64_t)head <= UINT64_MAX / 10 && value <= UINT64_MAX - last;

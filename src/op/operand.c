@@ -120,3 +120,8 @@ pelton_status pn_call_wants_result(const pn_call *call, const char *op, uint32_t
                  "internal error: %s: result %u was planned with another shape than its operands give", op,
                  (unsigned)i);
 }
+
+pelton_status pn_call_resize(const pn_call *call, uint32_t i, uint32_t rank, const int64_t *dims) {
+  pn_call own = *call; /* the results behind |out| are shared */
+  return call->resize_output(&own, i, rank, dims);
+}

@@ -50,5 +50,8 @@ pelton_status pn_call_numbers(const pn_call *call, uint32_t i, const int64_t **o
    be a write out of bounds. */
 pelton_status pn_call_wants_result(const pn_call *call, const char *op, uint32_t i, uint32_t rank, const int64_t *dims)
     PN_CHECKED;
+/* Gives result |i| its extents, for operators whose shapes depend on data; out[i].data stays null when nobody asked for
+   it. */
+pelton_status pn_call_resize(const pn_call *call, uint32_t i, uint32_t rank, const int64_t *dims) PN_CHECKED;
 
 #endif
