@@ -22,7 +22,8 @@ static bool term_mul(const pn_symbols *symbols, const pn_term *a, const pn_term 
   if (!pn_mul_i64(a->coefficient, b->coefficient, &product.coefficient)) return false;
   uint32_t i = 0, k = 0;
   while (i < a->factor_count || k < b->factor_count) {
-    bool from_a = k == b->factor_count || (i < a->factor_count && pn_symbol_compare(symbols, a->factors[i], b->factors[k]) <= 0);
+    bool from_a =
+        k == b->factor_count || (i < a->factor_count && pn_symbol_compare(symbols, a->factors[i], b->factors[k]) <= 0);
     product.factors[product.factor_count++] = from_a ? a->factors[i++] : b->factors[k++];
   }
   *out = product;
