@@ -275,7 +275,7 @@ TEST(random_arithmetic) {
         int64_t values[4096];
         for (uint32_t s = 0; s < PN_COUNT(values); s++) values[s] = s < VARIABLES ? assignment[k][s] : -1;
         REQUIRE(f.symbols.list.count <= PN_COUNT(values));
-        if (!pn_dim_evaluate(&f.symbols, pool[i], values, &got)) { /* too long a name: a fresh symbol */
+        if (!pn_dim_evaluate(&f.symbols, pool[i], values, &got)) { /* too long a name: a fresh symbol, within bounds */
           got = plain.number;
           EXPECT(strchr(printed(&f, pool[i]), '?') != NULL);
         }
