@@ -35,7 +35,8 @@ static struct pn_graph *load_graph(void *self, uint32_t index) {
   return index < sizeof graphs ? (struct pn_graph *)(void *)&graphs[index] : NULL;
 }
 
-static const pn_attrs_io io = {.print_graph = print_graph, .parse_graph = parse_graph, .store_graph = store_graph, .load_graph = load_graph};
+static const pn_attrs_io io = {
+    .print_graph = print_graph, .parse_graph = parse_graph, .store_graph = store_graph, .load_graph = load_graph};
 
 static uint64_t random_state = 7;
 static uint32_t random_below(uint32_t limit) {
@@ -47,7 +48,8 @@ static uint32_t random_below(uint32_t limit) {
 static void set_field(void *attrs, const pn_field *field, pn_arena *arena) {
   static const int64_t integers[] = {1, -1, 0, INT64_MIN, INT64_MAX, 42};
   static const float floats[] = {0.1f, -1e-30f, 3.4e38f, 1.0f / 3, INFINITY, 16777216.0f};
-  static const char *const strings[] = {"sigmoid,tanh,tanh", "a \"quoted\" \\ text", "line\nline \x01\x7f end", "#,]}'", "\xc3\xa9"};
+  static const char *const strings[] = {"sigmoid,tanh,tanh", "a \"quoted\" \\ text", "line\nline \x01\x7f end", "#,]}'",
+                                        "\xc3\xa9"};
   static const char *const exprs[] = {"relu(x0)", "t0=exp(x0);add(t0,mul(t0,0.5:f32))"};
   void *at = (char *)attrs + field->offset;
   uint32_t count = 1 + random_below(4), words = 0;
@@ -138,7 +140,8 @@ TEST(every_field_of_every_operator) {
       EXPECT(!pn_attrs_equal((pn_op)op, plain, changed));
       EXPECT(pn_attrs_hash((pn_op)op, plain, 0) != pn_attrs_hash((pn_op)op, changed, 0));
     }
-    for (int i = 0; i < 10; i++) check_round_trips((pn_op)op, attrs_make((pn_op)op, random_below(1u << 20), &arena), &arena);
+    for (int i = 0; i < 10; i++)
+      check_round_trips((pn_op)op, attrs_make((pn_op)op, random_below(1u << 20), &arena), &arena);
     pn_arena_deinit(&arena);
   }
 }
@@ -190,7 +193,8 @@ TEST(text_and_json) {
   pn_json_object_begin(&json, NULL);
   pn_attrs_json(PN_OP_CONV, attrs, &json);
   pn_json_object_end(&json);
-  EXPECT_STR(out.data, "{\"strides\":[2,2],\"pads\":[1,1,1,1],\"dilations\":[1,2],\"group\":4,\"auto_pad\":\"same_upper\"}");
+  EXPECT_STR(out.data,
+             "{\"strides\":[2,2],\"pads\":[1,1,1,1],\"dilations\":[1,2],\"group\":4,\"auto_pad\":\"same_upper\"}");
   text = PN_STR("activations=\"a\\\"b\" alpha=[0.1,0.25] clip=0.1 batch_first=true hidden=3");
   REQUIRE_OK(pn_attrs_parse(PN_OP_RECURRENT, &text, NULL, &arena, &attrs, &diag), &diag);
   out.size = 0;
@@ -264,7 +268,8 @@ TEST(bad_texts) {
 
 /* Stored bytes of operators with all kinds of fields, in a heap block of their exact size, so that a read past the end
    is seen. */
-static const pn_op hostile_ops[] = {PN_OP_CONV, PN_OP_RECURRENT, PN_OP_POINTWISE, PN_OP_IF, PN_OP_BITCAST, PN_OP_RESIZE, PN_OP_LOOP};
+static const pn_op hostile_ops[] = {PN_OP_CONV,    PN_OP_RECURRENT, PN_OP_POINTWISE, PN_OP_IF,
+                                    PN_OP_BITCAST, PN_OP_RESIZE,    PN_OP_LOOP};
 
 TEST(every_truncation) {
   for (size_t k = 0; k < PN_COUNT(hostile_ops); k++) {
@@ -302,7 +307,8 @@ TEST(random_mutations) {
     uint8_t *exact = malloc(bytes.size);
     REQUIRE(exact != NULL);
     memcpy(exact, bytes.data, bytes.size);
-    for (uint32_t i = 0; i <= random_below(4); i++) exact[random_below((uint32_t)bytes.size)] = (uint8_t)random_below(256);
+    for (uint32_t i = 0; i <= random_below(4); i++)
+      exact[random_below((uint32_t)bytes.size)] = (uint8_t)random_below(256);
     pn_span span = {exact, bytes.size};
     void *attrs;
     if (pn_attrs_load(op, &span, &io, &arena, &attrs, &diag)) {
@@ -336,15 +342,22 @@ TEST(bad_bytes) {
       {PN_OP_CONV, PELTON_INVALID_DATA, BYTES("\xff\xff\xff\xff"), "conv cannot have 4294967295 attributes"},
       {PN_OP_CONV, PELTON_INVALID_DATA, BYTES("\1\0\0"), "attributes of conv are cut off: 1 bytes are missing"},
       {PN_OP_CONV, PELTON_UNSUPPORTED, BYTES("\1\0\0\0\3foob\1\0\0\0\1"), "conv has no attribute 'foo'"},
-      {PN_OP_CONV, PELTON_INVALID_DATA, BYTES("\1\0\0\0\5groupb\1\0\0\0\1"), "attribute 'group' of conv has a broken value"},
+      {PN_OP_CONV, PELTON_INVALID_DATA, BYTES("\1\0\0\0\5groupb\1\0\0\0\1"),
+       "attribute 'group' of conv has a broken value"},
       {PN_OP_CONV, PELTON_INVALID_DATA, BYTES("\1\0\0\0\5groupi\4\0\0\0\1\0\0\0"), "broken value"},
-      {PN_OP_CONV, PELTON_INVALID_DATA, BYTES("\2\0\0\0\5groupi\x8\0\0\0\1\0\0\0\0\0\0\0\5groupi\x8\0\0\0\1\0\0\0\0\0\0\0"), "broken value"},
-      {PN_OP_CONV, PELTON_INVALID_DATA, BYTES("\1\0\0\0\7stridesI\7\0\0\0aaaaaaa"), "'strides' of conv has a broken value"},
-      {PN_OP_CONV, PELTON_UNSUPPORTED, BYTES("\1\0\0\0\x8" "auto_padw\3\0\0\0abc"), "'auto_pad' of conv is 'abc', which this version does not know"},
+      {PN_OP_CONV, PELTON_INVALID_DATA,
+       BYTES("\2\0\0\0\5groupi\x8\0\0\0\1\0\0\0\0\0\0\0\5groupi\x8\0\0\0\1\0\0\0\0\0\0\0"), "broken value"},
+      {PN_OP_CONV, PELTON_INVALID_DATA, BYTES("\1\0\0\0\7stridesI\7\0\0\0aaaaaaa"),
+       "'strides' of conv has a broken value"},
+      {PN_OP_CONV, PELTON_UNSUPPORTED,
+       BYTES("\1\0\0\0\x8"
+             "auto_padw\3\0\0\0abc"),
+       "'auto_pad' of conv is 'abc', which this version does not know"},
       {PN_OP_MATMUL, PELTON_INVALID_DATA, BYTES("\1\0\0\0\7trans_ab\1\0\0\0\2"), "broken value"},
       {PN_OP_POINTWISE, PELTON_INVALID_DATA, BYTES("\0\0\0\0"), "pointwise lacks its attribute 'expr'"},
       {PN_OP_POINTWISE, PELTON_INVALID_DATA, BYTES("\1\0\0\0\4exprx\0\0\0\0"), "expression: expected"},
-      {PN_OP_LOOP, PELTON_INVALID_DATA, BYTES("\1\0\0\0\4bodyg\4\0\0\0\x9\0\0\0"), "'body' of loop: there is no subgraph 9"},
+      {PN_OP_LOOP, PELTON_INVALID_DATA, BYTES("\1\0\0\0\4bodyg\4\0\0\0\x9\0\0\0"),
+       "'body' of loop: there is no subgraph 9"},
 #undef BYTES
   };
   for (size_t i = 0; i < PN_COUNT(cases); i++) {
