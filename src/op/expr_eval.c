@@ -142,17 +142,17 @@ static void run_cast(pelton_dtype from, pelton_dtype to, uint32_t count, const r
 
 /* ---- operands and the result ------------------------------------------------------------------------------------ */
 
-/* Fills |out| with the operand's elements at |index|. */
+/* Fills |out| with the operand's elements at |index|. By copies of bytes: constants in a mapped file have no alignment. */
 static void run_load(const pn_tensor *in, const int64_t *index, uint32_t count, run *out) {
-  const void *data = in->data;
+  const uint8_t *data = in->data;
   switch (in->dtype) {
-  case PELTON_DTYPE_F32: for (uint32_t i = 0; i < count; i++) out->f32[i] = ((const float *)data)[index[i]]; return;
-  case PELTON_DTYPE_F64: for (uint32_t i = 0; i < count; i++) out->f64[i] = ((const double *)data)[index[i]]; return;
+  case PELTON_DTYPE_F32: for (uint32_t i = 0; i < count; i++) memcpy(&out->f32[i], data + 4 * index[i], 4); return;
+  case PELTON_DTYPE_F64: for (uint32_t i = 0; i < count; i++) memcpy(&out->f64[i], data + 8 * index[i], 8); return;
   case PELTON_DTYPE_F16:
-    for (uint32_t i = 0; i < count; i++) out->f32[i] = pn_f16_to_f32(((const uint16_t *)data)[index[i]]);
+    for (uint32_t i = 0; i < count; i++) out->f32[i] = pn_f16_to_f32(pn_load_u16(data + 2 * index[i]));
     return;
   case PELTON_DTYPE_BF16:
-    for (uint32_t i = 0; i < count; i++) out->f32[i] = pn_bf16_to_f32(((const uint16_t *)data)[index[i]]);
+    for (uint32_t i = 0; i < count; i++) out->f32[i] = pn_bf16_to_f32(pn_load_u16(data + 2 * index[i]));
     return;
   default: for (uint32_t i = 0; i < count; i++) out->i64[i] = pn_tensor_get_i64(in, index[i]); return;
   }

@@ -93,14 +93,14 @@ static pelton_status take(reader *r, size_t bytes, const uint8_t **out) {
 }
 
 static pelton_status take_u8(reader *r, uint8_t *out) {
-  const uint8_t *p;
+  const uint8_t *p = NULL;
   PN_TRY(take(r, 1, &p));
   *out = *p;
   return PELTON_OK;
 }
 
 static pelton_status take_u32(reader *r, uint32_t *out) {
-  const uint8_t *p;
+  const uint8_t *p = NULL;
   PN_TRY(take(r, 4, &p));
   *out = pn_load_u32(p);
   return PELTON_OK;
@@ -171,7 +171,7 @@ static pelton_status load_value(const reader *r, const pn_field *field, pn_span 
 static pelton_status load_field(reader *r, uint64_t *seen) {
   uint8_t name_bytes, letter;
   uint32_t value_bytes;
-  const uint8_t *name, *value;
+  const uint8_t *name = NULL, *value = NULL;
   PN_TRY(take_u8(r, &name_bytes));
   PN_TRY(take(r, name_bytes, &name));
   PN_TRY(take_u8(r, &letter));
