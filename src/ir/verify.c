@@ -82,6 +82,10 @@ static bool check_ids(const scope *s) {
   return fine;
 }
 
+static bool lists(const pn_node *node, uint32_t index, uint32_t value) {
+  return !node->removed && index < node->outputs.count && node->outputs.data[index].v == value;
+}
+
 static void check_definitions(const scope *s, uint32_t *definitions) {
   const pn_graph *g = s->g;
   for (uint32_t i = 0; i < g->inputs.count; i++) definitions[g->inputs.data[i].v]++;
@@ -99,14 +103,13 @@ static void check_definitions(const scope *s, uint32_t *definitions) {
   }
   for (uint32_t i = 0; i < g->values.count; i++) {
     const pn_value *value = &g->values.data[i];
-    const bool removed = pn_node_valid(value->producer) && g->nodes.data[value->producer.v].removed;
-    if (pn_node_valid(value->producer) && !removed && definitions[i] == 0)
+    const pn_node *producer = pn_node_valid(value->producer) ? &g->nodes.data[value->producer.v] : NULL;
+    if (producer && producer->removed && definitions[i] == 0) continue;
+    if (producer && !lists(producer, value->output_index, i))
       report(s, 3, "value '%.*s' names node '%.*s' as its producer, which does not list it", PN_STR_ARG(value->name),
-             PN_STR_ARG(g->nodes.data[value->producer.v].name));
-    else if (definitions[i] > 1 || (definitions[i] == 0 && !removed))
+             PN_STR_ARG(producer->name));
+    else if (definitions[i] != 1)
       report(s, 2, "value '%.*s' has %u definitions", PN_STR_ARG(value->name), definitions[i]);
-    if (pn_node_valid(value->producer) && !removed && value->data)
-      report(s, 2, "value '%.*s' is a constant and has a producer", PN_STR_ARG(value->name));
   }
 }
 

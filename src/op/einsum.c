@@ -125,7 +125,6 @@ pelton_status pn_check_einsum(const pn_infer *c) {
   if (c->input_count > OPERANDS_LIMIT)
     return pn_fail(c->diag, PELTON_UNSUPPORTED, "einsum: %u operands; the limit is %d", (unsigned)c->input_count,
                    OPERANDS_LIMIT);
-  if (attrs->equation.size == 0) return refuse(c->diag, attrs->equation, "it is missing");
   for (uint32_t i = 0; i < c->input_count; i++) {
     if (!c->in[i].present) return refuse(c->diag, attrs->equation, "an operand is absent");
     if (c->in[i].type.dtype == PELTON_DTYPE_BOOL) return refuse(c->diag, attrs->equation, "operands must be numbers, not bool");

@@ -74,7 +74,8 @@ static void run_round(pelton_dtype dtype, uint32_t count, run *values) {
 }
 
 /* |operands| is the type of the operands (of the chosen ones for select), |result| the step's. */
-static void run_step(pn_expr_op op, pelton_dtype operands, pelton_dtype result, uint32_t count, run *const *arguments, run *out) {
+static void run_step(pn_expr_op op, pelton_dtype operands, pelton_dtype result, uint32_t count, run *const *arguments,
+                     run *out) {
   uint32_t width = (uint32_t)pelton_dtype_bytes(operands) * 8;
   if (is_f32_form(operands))
     step_f32(op, count, arguments[0], arguments[1], arguments[2], out);
@@ -142,7 +143,7 @@ static void run_cast(pelton_dtype from, pelton_dtype to, uint32_t count, const r
 
 /* ---- operands and the result ------------------------------------------------------------------------------------ */
 
-/* Fills |out| with the operand's elements at |index|. By copies of bytes: constants in a mapped file have no alignment. */
+/* Fills |out| with the operand's elements at |index|. Bytes are copied: constants in a mapped file have no alignment. */
 static void run_load(const pn_tensor *in, const int64_t *index, uint32_t count, run *out) {
   const uint8_t *data = in->data;
   switch (in->dtype) {

@@ -266,7 +266,8 @@ TEST(random_arithmetic) {
       uint32_t a = random_below(i), b = random_below(i);
       uint32_t o = random_below(PN_COUNT(operations));
       bool number = random_below(3) == 0, divides = o == 3 || o == 4;
-      pn_dim right = number ? pn_dim_of((int64_t)random_below(9) - (divides ? -1 : 3)) : pool[divides ? b % VARIABLES : b];
+      pn_dim right =
+          number ? pn_dim_of((int64_t)random_below(9) - (divides ? -1 : 3)) : pool[divides ? b % VARIABLES : b];
       pool[i] = operations[o](&f.symbols, pool[a], right);
       for (int k = 0; k < ASSIGNMENTS; k++) {
         int64_t x = value[a][k], y = number ? right.number : value[divides ? b % VARIABLES : b][k], got;
@@ -274,7 +275,7 @@ TEST(random_arithmetic) {
         int64_t values[4096];
         for (uint32_t s = 0; s < PN_COUNT(values); s++) values[s] = s < VARIABLES ? assignment[k][s] : -1;
         REQUIRE(f.symbols.list.count <= PN_COUNT(values));
-        if (!pn_dim_evaluate(&f.symbols, pool[i], values, &got)) { /* too long a name: a fresh symbol */
+        if (!pn_dim_evaluate(&f.symbols, pool[i], values, &got)) { /* too long a name: a fresh symbol, within bounds */
           got = plain.number;
           EXPECT(strchr(printed(&f, pool[i]), '?') != NULL);
         }

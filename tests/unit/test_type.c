@@ -20,7 +20,8 @@ TEST(types) {
   pn_dim_print(&symbols, pn_type_elements(&symbols, &b), &text);
   pn_text_add(&text, PN_STR(" "));
   pn_type_print(&symbols, &b, &text);
-  pn_type scalar = pn_type_make(PELTON_DTYPE_I64, 0, NULL), unknown = {.dtype = PELTON_DTYPE_NONE, .rank = PN_RANK_UNKNOWN};
+  pn_type scalar = pn_type_make(PELTON_DTYPE_I64, 0, NULL),
+          unknown = {.dtype = PELTON_DTYPE_NONE, .rank = PN_RANK_UNKNOWN};
   pn_text_add(&text, PN_STR(" "));
   pn_type_print(&symbols, &scalar, &text);
   pn_text_add(&text, PN_STR(" "));
@@ -59,7 +60,8 @@ TEST(dtypes) {
   }
   EXPECT(floats == 4 && integers == 8 && is_signed == 8);
   pelton_dtype none;
-  EXPECT(!pn_dtype_parse(PN_STR("f8"), &none) && !pn_dtype_parse(PN_STR("?"), &none) && !pn_dtype_parse(PN_STR(""), &none));
+  EXPECT(!pn_dtype_parse(PN_STR("f8"), &none) && !pn_dtype_parse(PN_STR("?"), &none) &&
+         !pn_dtype_parse(PN_STR(""), &none));
 }
 
 TEST(elements) {
