@@ -15,7 +15,7 @@
 #include <sanitizer/asan_interface.h>
 enum { GAP_BYTES = 16 };
 #else
-#define ASAN_POISON_MEMORY_REGION(data, bytes) ((void)(data), (void)(bytes))
+#define ASAN_POISON_MEMORY_REGION(data, bytes)   ((void)(data), (void)(bytes))
 #define ASAN_UNPOISON_MEMORY_REGION(data, bytes) ((void)(data), (void)(bytes))
 enum { GAP_BYTES = 0 };
 #endif
@@ -36,6 +36,7 @@ typedef struct pn_arena_block {
 /* The payload begins at the next multiple of BLOCK_ALIGN. */
 enum { HEADER_BYTES = (sizeof(arena_block) + BLOCK_ALIGN - 1) / BLOCK_ALIGN * BLOCK_ALIGN };
 
+/* Asserted only. */
 PN_UNUSED static bool is_power_of_two(size_t value) { return value && !(value & (value - 1)); }
 
 /* ---- single blocks --------------------------------------------------------------------------------------------- */

@@ -54,7 +54,7 @@ bool pn_arena_owns(const pn_arena *arena, const void *data) PN_CHECKED;
 
 /* Makes room for |extra| more elements; false when memory is out. */
 #define pn_list_reserve(arena, list, extra)                                                                      \
-  ((list)->count + (size_t)(extra) <= (list)->capacity ||                                                         \
+  ((size_t)(extra) <= (list)->capacity - (list)->count ||                                                         \
    pn_list_grow((arena), (void **)&(list)->data, (list)->count, &(list)->capacity, (extra), sizeof(*(list)->data), \
                 _Alignof(max_align_t)))
 /* Appends a copy of |value|; false when memory is out. */

@@ -14,7 +14,7 @@ static void around(const pn_tensor *x, uint32_t axis, int64_t *outer, int64_t *i
 pelton_status pn_check_concat(const pn_infer *c) {
   for (uint32_t i = 0; i < c->input_count; i++) {
     if (!c->in[i].present)
-      return pn_fail(c->diag, PELTON_INVALID_DATA, "concat: operand %u is absent; leave it out of the list", (unsigned)i);
+      return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "concat: operand %u is absent; leave it out of the list", (unsigned)i);
     PN_TRY(pn_operand_wants_type_of(c, "concat", i, "an operand", 0));
     PN_TRY(pn_operand_wants_rank(c, "concat", i, "an operand", 1, PN_MAX_RANK));
   }
@@ -50,11 +50,11 @@ pelton_status pn_infer_concat(const pn_infer *c) {
       PN_TRY(pn_axes_resolve(c->diag, "concat", &attrs->axis, 1, x->rank, &axis));
     }
     if (x->rank != result.rank)
-      return pn_fail(c->diag, PELTON_INVALID_DATA, "concat: operand %u has rank %d, one before it rank %d; ranks must be equal",
+      return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "concat: operand %u has rank %d, one before it rank %d; ranks must be equal",
                      (unsigned)i, x->rank, result.rank);
     for (int32_t k = 0; k < x->rank; k++)
       if (k != (int32_t)axis && !pn_dim_unify(result.dims[k], x->dims[k], &result.dims[k]))
-        return pn_fail(c->diag, PELTON_INVALID_DATA,
+        return pn_fail(c->diag, PELTON_INVALID_ARGUMENT,
                        "concat: operand %u has extent %lld on axis %d, one before it %lld; only axis %u may differ",
                        (unsigned)i, (long long)x->dims[k].number, k, (long long)result.dims[k].number, (unsigned)axis);
     sum = pn_dim_add(c->symbols, sum, x->dims[axis]);
@@ -111,17 +111,17 @@ static pn_dim equal_part(const pn_infer *c, pn_dim extent, uint32_t i, uint32_t 
 
 static pelton_status check_sizes(const pn_infer *c, const pn_dim *sizes, uint32_t count, pn_dim extent) {
   if (count != c->output_count)
-    return pn_fail(c->diag, PELTON_INVALID_DATA, "split: %u sizes for %u results; give one each", (unsigned)count,
+    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "split: %u sizes for %u results; give one each", (unsigned)count,
                    (unsigned)c->output_count);
   pn_dim sum = pn_dim_of(0);
   for (uint32_t i = 0; i < count; i++) {
     if (pn_dim_is_number(sizes[i]) && sizes[i].number < 0)
-      return pn_fail(c->diag, PELTON_INVALID_DATA, "split: size %u is %lld; sizes are 0 or more", (unsigned)i,
+      return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "split: size %u is %lld; sizes are 0 or more", (unsigned)i,
                      (long long)sizes[i].number);
     sum = pn_dim_add(c->symbols, sum, sizes[i]);
   }
   if (pn_dim_is_number(sum) && pn_dim_is_number(extent) && sum.number != extent.number)
-    return pn_fail(c->diag, PELTON_INVALID_DATA, "split: the sizes add up to %lld, the axis has %lld",
+    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "split: the sizes add up to %lld, the axis has %lld",
                    (long long)sum.number, (long long)extent.number);
   return PELTON_OK;
 }
@@ -158,7 +158,7 @@ pelton_status pn_infer_split(const pn_infer *c) {
     if (!listed) *size = equal_part(c, x->dims[axis], i, c->output_count);
     else *size = known ? sizes[i] : pn_dim_fresh(c->symbols);
     if (pn_dim_is_number(*size) && size->number < 0)
-      return pn_fail(c->diag, PELTON_INVALID_DATA, "split: an extent of %lld does not give %u parts of equal size",
+      return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "split: an extent of %lld does not give %u parts of equal size",
                      (long long)x->dims[axis].number, (unsigned)c->output_count);
   }
   return split_content(c);

@@ -173,13 +173,24 @@ static void symbol_set_bounds(const pn_symbols *symbols, pn_symbol *s) {
                      pn_dim_upper(symbols, s->b), &s->min, &s->max);
 }
 
+/* A fresh symbol in place of an expression that is too long to name; its bounds are all that is kept. */
+static pn_dim symbol_forget(pn_symbols *symbols, pn_symbol_kind kind, pn_dim a, pn_dim b) {
+  pn_symbol derived = {.kind = kind, .a = a, .b = b};
+  symbol_set_bounds(symbols, &derived);
+  pn_dim d = pn_dim_fresh(symbols);
+  if (pn_dim_is_number(d)) return d; /* memory is out */
+  symbols->list.data[d.symbol - 1].min = derived.min;
+  symbols->list.data[d.symbol - 1].max = derived.max;
+  return d;
+}
+
 pn_dim pn_symbol_intern(pn_symbols *symbols, pn_symbol_kind kind, pn_dim a, pn_dim b) {
   if (symbols->failed) return pn_dim_of(0);
   name_writer w;
   w.size = 0;
   w.full = false;
   name_write(&w, symbols, kind, a, b);
-  if (w.full) return pn_dim_fresh(symbols);
+  if (w.full) return symbol_forget(symbols, kind, a, b);
   uint32_t found;
   pn_str name = {w.text, w.size};
   if (pn_map_get(&symbols->by_name, name, &found)) return (pn_dim){0, found};

@@ -22,7 +22,8 @@ static bool term_mul(const pn_symbols *symbols, const pn_term *a, const pn_term 
   if (!pn_mul_i64(a->coefficient, b->coefficient, &product.coefficient)) return false;
   uint32_t i = 0, k = 0;
   while (i < a->factor_count || k < b->factor_count) {
-    bool from_a = k == b->factor_count || (i < a->factor_count && pn_symbol_compare(symbols, a->factors[i], b->factors[k]) <= 0);
+    bool from_a =
+        k == b->factor_count || (i < a->factor_count && pn_symbol_compare(symbols, a->factors[i], b->factors[k]) <= 0);
     product.factors[product.factor_count++] = from_a ? a->factors[i++] : b->factors[k++];
   }
   *out = product;
@@ -104,13 +105,24 @@ void pn_form_of(const pn_symbols *symbols, pn_dim d, pn_form *out) {
   out->terms[0] = (pn_term){.coefficient = 1, .factor_count = 1, .factors = {d.symbol}};
 }
 
-static pn_dim term_dim(pn_symbols *symbols, const pn_term *term) {
+/* Interning gives a fresh symbol when the name would be too long; and only then. */
+static bool is_forgotten(const pn_symbols *symbols, pn_dim d) {
+  return !pn_dim_is_number(d) && pn_symbol_get(symbols, d.symbol)->kind == PN_SYMBOL_FRESH;
+}
+
+/* |*forgotten| is set when the result is a fresh symbol in place of a part of the term. */
+static pn_dim term_dim(pn_symbols *symbols, const pn_term *term, bool *forgotten) {
+  *forgotten = false;
   if (term->factor_count == 0) return pn_dim_of(term->coefficient);
   pn_dim product = {0, term->factors[0]};
-  for (uint32_t i = 1; i < term->factor_count; i++)
+  for (uint32_t i = 1; i < term->factor_count && !*forgotten; i++) {
     product = pn_symbol_intern(symbols, PN_SYMBOL_MUL, product, (pn_dim){0, term->factors[i]});
-  if (term->coefficient == 1) return product;
-  return pn_symbol_intern(symbols, PN_SYMBOL_MUL, product, pn_dim_of(term->coefficient));
+    *forgotten = is_forgotten(symbols, product);
+  }
+  if (term->coefficient == 1 || *forgotten) return product;
+  product = pn_symbol_intern(symbols, PN_SYMBOL_MUL, product, pn_dim_of(term->coefficient));
+  *forgotten = is_forgotten(symbols, product);
+  return product;
 }
 
 pn_dim pn_form_dim(pn_symbols *symbols, const pn_form *form) {
@@ -118,10 +130,24 @@ pn_dim pn_form_dim(pn_symbols *symbols, const pn_form *form) {
   uint32_t first = 0; /* a positive term in front, if there is one: "h-w", "3-h" */
   while (first < form->term_count && form->terms[first].coefficient < 0) first++;
   if (first == form->term_count) first = 0;
-  pn_dim sum = term_dim(symbols, &form->terms[first]);
-  for (uint32_t i = 0; i < form->term_count; i++)
-    if (i != first) sum = pn_symbol_intern(symbols, PN_SYMBOL_ADD, sum, term_dim(symbols, &form->terms[i]));
-  return symbols->failed ? pn_dim_of(0) : sum;
+  bool forgotten;
+  pn_dim sum = term_dim(symbols, &form->terms[first], &forgotten);
+  for (uint32_t i = 0; i < form->term_count && !forgotten; i++) {
+    if (i == first) continue;
+    pn_dim term = term_dim(symbols, &form->terms[i], &forgotten);
+    if (forgotten) {
+      sum = term;
+    } else {
+      sum = pn_symbol_intern(symbols, PN_SYMBOL_ADD, sum, term);
+      forgotten = is_forgotten(symbols, sum);
+    }
+  }
+  if (symbols->failed) return pn_dim_of(0);
+  if (forgotten) { /* the fresh symbol stands for the whole, not for the part at which the name became too long */
+    pn_symbol *s = &symbols->list.data[sum.symbol - 1];
+    pn_form_bounds(symbols, form, &s->min, &s->max);
+  }
+  return sum;
 }
 
 void pn_form_bounds(const pn_symbols *symbols, const pn_form *form, int64_t *min, int64_t *max) {

@@ -7,7 +7,7 @@
              | "ceil" "(" primary "/" primary ")" | ("min" | "max") "(" sum "," sum ")"
 
    A plain name is letters, digits, "_" and "." that do not begin with a digit or "."; models name dimensions with
-   whatever they like ("batch-size", "h/2", ""), and those are quoted, with \xNN for controls, quotes and backslashes. */
+   whatever they like ("batch-size", "h/2", ""), and those are quoted, with \xNN for controls, quotes, backslashes. */
 #include "op/dim_form.h"
 
 enum { MAX_DEPTH = 64, MAX_FRESH = 1000000000 };
@@ -83,8 +83,8 @@ static bool accept(parser *p, char c) {
 
 static pelton_status fail(const parser *p, const char *expected) {
   pn_str shown = {p->text.data, p->text.size > 80 ? 80 : p->text.size};
-  return pn_fail(p->diag, PELTON_INVALID_DATA, "dimension '%.*s': expected %s at character %zu", PN_STR_ARG(shown), expected,
-                 p->at + 1);
+  return pn_fail(p->diag, PELTON_INVALID_DATA, "dimension '%.*s': expected %s at character %zu", PN_STR_ARG(shown),
+                 expected, p->at + 1);
 }
 
 static pelton_status expect(parser *p, char c, const char *what) { return accept(p, c) ? PELTON_OK : fail(p, what); }

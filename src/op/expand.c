@@ -30,7 +30,7 @@ pelton_status pn_infer_expand(const pn_infer *c) {
   wanted.rank = (int32_t)count;
   for (uint32_t i = 0; i < count; i++) {
     if (pn_dim_is_number(shape[i]) && shape[i].number < 0)
-      return pn_fail(c->diag, PELTON_INVALID_DATA, "expand: extent %lld on axis %u; extents are 0 or more",
+      return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "expand: extent %lld on axis %u; extents are 0 or more",
                      (long long)shape[i].number, (unsigned)i);
     wanted.dims[i] = shape[i];
   }
@@ -80,12 +80,12 @@ pelton_status pn_infer_tile(const pn_infer *c) {
     return PELTON_OK;
   }
   if (count > PN_MAX_RANK || (x->rank != PN_RANK_UNKNOWN && count != (uint32_t)x->rank))
-    return pn_fail(c->diag, PELTON_INVALID_DATA, "tile: %u repeats for an operand of rank %d; give one an axis",
+    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "tile: %u repeats for an operand of rank %d; give one an axis",
                    (unsigned)count, x->rank);
   pn_infer_unknown(c, 0, x->dtype, (int32_t)count);
   for (uint32_t i = 0; i < count; i++) {
     if (pn_dim_is_number(repeats[i]) && repeats[i].number < 0)
-      return pn_fail(c->diag, PELTON_INVALID_DATA, "tile: %lld repeats on axis %u; there must be 0 or more",
+      return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "tile: %lld repeats on axis %u; there must be 0 or more",
                      (long long)repeats[i].number, (unsigned)i);
     if (x->rank != PN_RANK_UNKNOWN) c->out[0].type.dims[i] = pn_dim_mul(c->symbols, x->dims[i], repeats[i]);
   }

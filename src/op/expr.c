@@ -140,7 +140,8 @@ const pn_expr *pn_expr_finish(pn_expr_builder *b, uint16_t result, pn_arena *are
   if (!expr || !ordered) return NULL;
   finisher f = {.from = b, .to = ordered};
   finish_step(&f, result);
-  expr->steps = pn_arena_copy(arena, ordered->steps, ordered->step_count * sizeof(pn_expr_step), _Alignof(pn_expr_step));
+  expr->steps =
+      pn_arena_copy(arena, ordered->steps, ordered->step_count * sizeof(pn_expr_step), _Alignof(pn_expr_step));
   expr->step_count = ordered->step_count;
   expr->input_count = ordered->input_count;
   return expr->steps ? expr : NULL;
@@ -243,8 +244,8 @@ static pelton_status step_type(const pn_expr *expr, uint32_t index, const pelton
   pelton_dtype dtype = steps[step->argument[first]];
   for (uint32_t i = first + 1; i < op_arguments[step->op]; i++)
     if (steps[step->argument[i]] != dtype)
-      return pn_fail(diag, PELTON_INVALID_ARGUMENT, "step %u, %s, wants operands of one type, not %s and %s: cast one", index,
-                     name, pelton_dtype_name(dtype), pelton_dtype_name(steps[step->argument[i]]));
+      return pn_fail(diag, PELTON_INVALID_ARGUMENT, "step %u, %s, wants operands of one type, not %s and %s: cast one",
+                     index, name, pelton_dtype_name(dtype), pelton_dtype_name(steps[step->argument[i]]));
   signature s = op_signature(step->op);
   if (!signature_takes(s, dtype))
     return pn_fail(diag, PELTON_INVALID_ARGUMENT, "step %u, %s, takes %s, not %s", index, name, signature_wants(s),

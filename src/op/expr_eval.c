@@ -74,7 +74,8 @@ static void run_round(pelton_dtype dtype, uint32_t count, run *values) {
 }
 
 /* |operands| is the type of the operands (of the chosen ones for select), |result| the step's. */
-static void run_step(pn_expr_op op, pelton_dtype operands, pelton_dtype result, uint32_t count, run *const *arguments, run *out) {
+static void run_step(pn_expr_op op, pelton_dtype operands, pelton_dtype result, uint32_t count, run *const *arguments,
+                     run *out) {
   uint32_t width = (uint32_t)pelton_dtype_bytes(operands) * 8;
   if (is_f32_form(operands))
     step_f32(op, count, arguments[0], arguments[1], arguments[2], out);
@@ -142,17 +143,17 @@ static void run_cast(pelton_dtype from, pelton_dtype to, uint32_t count, const r
 
 /* ---- operands and the result ------------------------------------------------------------------------------------ */
 
-/* Fills |out| with the operand's elements at |index|. */
+/* Fills |out| with the operand's elements at |index|. Bytes are copied: constants in a mapped file have no alignment. */
 static void run_load(const pn_tensor *in, const int64_t *index, uint32_t count, run *out) {
-  const void *data = in->data;
+  const uint8_t *data = in->data;
   switch (in->dtype) {
-  case PELTON_DTYPE_F32: for (uint32_t i = 0; i < count; i++) out->f32[i] = ((const float *)data)[index[i]]; return;
-  case PELTON_DTYPE_F64: for (uint32_t i = 0; i < count; i++) out->f64[i] = ((const double *)data)[index[i]]; return;
+  case PELTON_DTYPE_F32: for (uint32_t i = 0; i < count; i++) memcpy(&out->f32[i], data + 4 * index[i], 4); return;
+  case PELTON_DTYPE_F64: for (uint32_t i = 0; i < count; i++) memcpy(&out->f64[i], data + 8 * index[i], 8); return;
   case PELTON_DTYPE_F16:
-    for (uint32_t i = 0; i < count; i++) out->f32[i] = pn_f16_to_f32(((const uint16_t *)data)[index[i]]);
+    for (uint32_t i = 0; i < count; i++) out->f32[i] = pn_f16_to_f32(pn_load_u16(data + 2 * index[i]));
     return;
   case PELTON_DTYPE_BF16:
-    for (uint32_t i = 0; i < count; i++) out->f32[i] = pn_bf16_to_f32(((const uint16_t *)data)[index[i]]);
+    for (uint32_t i = 0; i < count; i++) out->f32[i] = pn_bf16_to_f32(pn_load_u16(data + 2 * index[i]));
     return;
   default: for (uint32_t i = 0; i < count; i++) out->i64[i] = pn_tensor_get_i64(in, index[i]); return;
   }

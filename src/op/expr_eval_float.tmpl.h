@@ -29,7 +29,8 @@ static REAL NAME(gelu_tanh)(REAL x) {
   for (uint32_t i = 0; i < count; i++) test_out[i] = (expression); \
   return
 
-static void NAME(step)(pn_expr_op op, uint32_t count, const void *a_run, const void *b_run, const void *c_run, void *out_run) {
+static void NAME(step)(pn_expr_op op, uint32_t count, const void *a_run, const void *b_run, const void *c_run,
+                       void *out_run) {
   const REAL *a = a_run, *b = b_run, *c = c_run;
   const int64_t *condition = a_run;
   REAL *out = out_run;

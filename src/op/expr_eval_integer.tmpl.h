@@ -50,8 +50,8 @@ static INTEGER NAME(shifted_right)(INTEGER a, INTEGER b, uint32_t width) {
   for (uint32_t i = 0; i < count; i++) out[i] = (INTEGER)(expression); \
   return
 
-static void NAME(step)(pn_expr_op op, uint32_t width, uint32_t count, const void *a_run, const void *b_run, const void *c_run,
-                       void *out_run) {
+static void NAME(step)(pn_expr_op op, uint32_t width, uint32_t count, const void *a_run, const void *b_run,
+                       const void *c_run, void *out_run) {
   const INTEGER *a = a_run, *b = b_run, *c = c_run;
   INTEGER *out = out_run;
   switch (op) {

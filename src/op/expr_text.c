@@ -1,7 +1,8 @@
 /* Expressions as text, both ways.
 
      text       = { "t" digits "=" call ";" } call
-     call       = "x" digits | "t" digits | number ":" dtype | name "(" call { "," call } ")" | "cast(" call "," dtype ")"
+     call       = "x" digits | "t" digits | number ":" dtype | name "(" call { "," call } ")"
+                | "cast(" call "," dtype ")"
 
    A step that several others use is printed once under a name of its own (operands and constants are short: they are
    repeated). Reading builds the steps anew and finishes them, so the result is in the order of every finished
@@ -141,7 +142,8 @@ static pelton_status parse_constant(parser *p, uint16_t *out) {
   bool fits = pn_str_to_i64(number, &i64);
   if (!fits && dtype == PELTON_DTYPE_U64 && number.size >= 19 && number.size <= 20) { /* the upper half of u64 */
     int64_t head = 0;
-    fits = pn_str_to_i64((pn_str){number.data, number.size - 1}, &head) && head >= 0 && is_digit(number.data[number.size - 1]);
+    fits = pn_str_to_i64((pn_str){number.data, number.size - 1}, &head) && head >= 0 &&
+           is_digit(number.data[number.size - 1]);
     uint64_t last = (uint64_t)(number.data[number.size - 1] - '0'), value = (uint64_t)head * 10;
     fits = fits && (uint64_t)head <= UINT64_MAX / 10 && value <= UINT64_MAX - last;
     i64 = (int64_t)(value + last);
@@ -229,7 +231,8 @@ static pelton_status parse_definition(parser *p, bool *found) {
     p->at = begin;
     return PELTON_OK;
   }
-  if (index != (int64_t)p->named_count || index >= PN_EXPR_MAX_STEPS) return fail(p, begin, "names t0, t1, ... in this order");
+  if (index != (int64_t)p->named_count || index >= PN_EXPR_MAX_STEPS)
+    return fail(p, begin, "names t0, t1, ... in this order");
   uint16_t step;
   PN_TRY(parse_call(p, &step));
   p->named[p->named_count++] = step;

@@ -98,7 +98,7 @@ pelton_status pn_infer_gather_elements(const pn_infer *c) {
   for (int32_t i = 0; x->rank != PN_RANK_UNKNOWN && i < rank; i++)
     if (i != (int32_t)axis && pn_dim_is_number(x->dims[i]) && pn_dim_is_number(indices->dims[i]) &&
         indices->dims[i].number > x->dims[i].number)
-      return pn_fail(c->diag, PELTON_INVALID_DATA, "gather_elements: indices have extent %lld on axis %d, the operand %lld; "
+      return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "gather_elements: indices have extent %lld on axis %d, the operand %lld; "
                      "indices may be longer on axis %u only", (long long)indices->dims[i].number, i,
                      (long long)x->dims[i].number, (unsigned)axis);
   c->out[0].type = *indices;
@@ -139,7 +139,7 @@ pelton_status pn_check_gather_nd(const pn_infer *c) {
   PN_TRY(pn_operand_wants_indices(c, "gather_nd", 1, "indices"));
   for (uint32_t i = 0; i < 2; i++)
     if (attrs->batch_dims < 0 || (c->in[i].type.rank != PN_RANK_UNKNOWN && attrs->batch_dims >= c->in[i].type.rank))
-      return pn_fail(c->diag, PELTON_INVALID_DATA, "gather_nd: batch_dims is %lld; it must be from 0 to below both ranks",
+      return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "gather_nd: batch_dims is %lld; it must be from 0 to below both ranks",
                      (long long)attrs->batch_dims);
   return PELTON_OK;
 }
@@ -154,7 +154,7 @@ pelton_status pn_infer_gather_nd(const pn_infer *c) {
   }
   int64_t tuple = indices->dims[indices->rank - 1].number, rest = x->rank - attrs->batch_dims;
   if (tuple < 1 || tuple > rest)
-    return pn_fail(c->diag, PELTON_INVALID_DATA, "gather_nd: index tuples have %lld elements; there must be from 1 to %lld",
+    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "gather_nd: index tuples have %lld elements; there must be from 1 to %lld",
                    (long long)tuple, (long long)rest);
   int64_t rank = indices->rank - 1 + rest - tuple;
   if (rank > PN_MAX_RANK)
@@ -164,7 +164,7 @@ pelton_status pn_infer_gather_nd(const pn_infer *c) {
   for (int32_t i = 0; i + 1 < indices->rank; i++) {
     y.dims[y.rank++] = indices->dims[i];
     if (i < attrs->batch_dims && !pn_dim_unify(x->dims[i], indices->dims[i], &y.dims[i]))
-      return pn_fail(c->diag, PELTON_INVALID_DATA, "gather_nd: batch axis %d has extent %lld in the operand, %lld in the indices",
+      return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "gather_nd: batch axis %d has extent %lld in the operand, %lld in the indices",
                      i, (long long)x->dims[i].number, (long long)indices->dims[i].number);
   }
   for (int32_t i = (int32_t)(attrs->batch_dims + tuple); i < x->rank; i++) y.dims[y.rank++] = x->dims[i];

@@ -11,7 +11,7 @@ pelton_status pn_check_non_max_suppression(const pn_infer *c) {
     if (i == 2) PN_TRY(pn_operand_wants_indices(c, op, i, names[i]));
     if (i > 1) PN_TRY(pn_operand_wants_scalar(c, op, i, names[i]));
     if (i != 2 && pn_infer_has(c, i) && !pn_dtype_is_float(c->in[i].type.dtype))
-      return pn_fail(c->diag, PELTON_INVALID_DATA, "%s: %s is of type %s; it must be a float type", op, names[i],
+      return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "%s: %s is of type %s; it must be a float type", op, names[i],
                      pelton_dtype_name(c->in[i].type.dtype));
   }
   return PELTON_OK;
@@ -21,11 +21,11 @@ pelton_status pn_infer_non_max_suppression(const pn_infer *c) {
   const pn_type *boxes = &c->in[0].type, *scores = &c->in[1].type;
   pn_dim d;
   if (boxes->rank == 3 && pn_dim_is_number(boxes->dims[2]) && boxes->dims[2].number != 4)
-    return pn_fail(c->diag, PELTON_INVALID_DATA, "non_max_suppression: boxes have %lld numbers each; they must have 4",
+    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "non_max_suppression: boxes have %lld numbers each; they must have 4",
                    (long long)boxes->dims[2].number);
   if (boxes->rank == 3 && scores->rank == 3 &&
       (!pn_dim_unify(boxes->dims[0], scores->dims[0], &d) || !pn_dim_unify(boxes->dims[1], scores->dims[2], &d)))
-    return pn_fail(c->diag, PELTON_INVALID_DATA,
+    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT,
                    "non_max_suppression: boxes[N,B,4] and scores[N,C,B] do not agree on N or B");
   c->out[0].type = (pn_type){.dtype = PELTON_DTYPE_I64, .rank = 2, .dims = {pn_dim_fresh(c->symbols), pn_dim_of(3)}};
   return PELTON_OK;

@@ -46,7 +46,7 @@ pelton_status pn_check_compress(const pn_infer *c) {
   PN_TRY(pn_operand_wants_rank(c, "compress", 0, "the operand", attrs->flat ? 0 : 1, PN_MAX_RANK));
   PN_TRY(pn_operand_wants_rank(c, "compress", 1, "condition", 1, 1));
   if (c->in[1].type.dtype == PELTON_DTYPE_BOOL) return PELTON_OK;
-  return pn_fail(c->diag, PELTON_INVALID_DATA, "compress: condition is of type %s; it must be bool",
+  return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "compress: condition is of type %s; it must be bool",
                  pelton_dtype_name(c->in[1].type.dtype));
 }
 

@@ -4,7 +4,7 @@
 
 pelton_status pn_check_one_hot(const pn_infer *c) {
   if (c->in[0].type.dtype == PELTON_DTYPE_BOOL || c->in[1].type.dtype == PELTON_DTYPE_BOOL)
-    return pn_fail(c->diag, PELTON_INVALID_DATA, "one_hot: indices and depth must be numbers, not bool");
+    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "one_hot: indices and depth must be numbers, not bool");
   PN_TRY(pn_operand_wants_rank(c, "one_hot", 0, "indices", 0, PN_MAX_RANK - 1));
   PN_TRY(pn_operand_wants_scalar(c, "one_hot", 1, "depth"));
   return pn_operand_wants_rank(c, "one_hot", 2, "values", 1, 1);
@@ -35,7 +35,7 @@ pelton_status pn_infer_one_hot(const pn_infer *c) {
   }
   pn_dim depth = one_hot_depth(c);
   if (pn_dim_is_number(depth) && depth.number < 0)
-    return pn_fail(c->diag, PELTON_INVALID_DATA, "one_hot: depth is %lld; it must be 0 or more", (long long)depth.number);
+    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "one_hot: depth is %lld; it must be 0 or more", (long long)depth.number);
   PN_TRY(pn_axes_resolve(c->diag, "one_hot", &attrs->axis, 1, indices->rank + 1, &axis));
   pn_type y = {.dtype = c->in[2].type.dtype, .rank = indices->rank + 1};
   for (int32_t i = 0, k = 0; i < y.rank; i++) y.dims[i] = i == (int32_t)axis ? depth : indices->dims[k++];

@@ -36,6 +36,12 @@ static int64_t fact_number(const pn_fact *fact, uint32_t index) {
   return (int64_t)pn_load_u64(data + (size_t)index * 8);
 }
 
+/* "Not known", with memory's end remembered where pn_symbols_status finds it. */
+static bool infer_fail_memory(const pn_infer *c) {
+  if (c->symbols) c->symbols->failed = true;
+  return false;
+}
+
 bool pn_infer_content(const pn_infer *c, uint32_t i, const pn_dim **out, uint32_t *count) {
   if (!pn_infer_has(c, i)) return false;
   const pn_fact *fact = &c->in[i];
@@ -48,7 +54,7 @@ bool pn_infer_content(const pn_infer *c, uint32_t i, const pn_dim **out, uint32_
   }
   if (!fact->data) return false;
   pn_dim *dims = PN_NEW_ARRAY(c->arena, pn_dim, (size_t)elements);
-  if (!dims) return false; /* as if unknown: who needs it reports what is missing */
+  if (!dims) return infer_fail_memory(c);
   for (uint32_t k = 0; k < *count; k++) dims[k] = pn_dim_of(fact_number(fact, k));
   *out = dims;
   return true;
@@ -64,7 +70,7 @@ bool pn_infer_numbers(const pn_infer *c, uint32_t i, const int64_t **out, uint32
     for (int64_t k = 0; k < elements; k++)
       if (!pn_dim_is_number(fact->content[k])) return false;
   int64_t *numbers = PN_NEW_ARRAY(c->arena, int64_t, (size_t)elements);
-  if (!numbers) return false;
+  if (!numbers) return infer_fail_memory(c);
   for (uint32_t k = 0; k < (uint32_t)elements; k++)
     numbers[k] = fact->data ? fact_number(fact, k) : fact->content[k].number;
   *out = numbers;
@@ -76,8 +82,9 @@ pelton_status pn_infer_axis(const pn_infer *c, int64_t axis, int64_t rank, uint3
   if (axis < -rank || axis >= rank) {
     if (rank <= 0)
       return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "axis %lld: a scalar has no axes", (long long)axis);
-    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "axis %lld is out of range for rank %lld: it must be in [%lld, %lld]",
-                   (long long)axis, (long long)rank, (long long)-rank, (long long)rank - 1);
+    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT,
+                   "axis %lld is out of range for rank %lld: it must be in [%lld, %lld]", (long long)axis,
+                   (long long)rank, (long long)-rank, (long long)rank - 1);
   }
   *out = (uint32_t)(axis < 0 ? axis + rank : axis);
   return PELTON_OK;
@@ -115,9 +122,10 @@ static pelton_status broadcast_fail(const pn_infer *c, const pn_type *a, const p
   pn_text_add(&text, PN_STR(" and "));
   pn_type_print(c->symbols, b, &text);
   pelton_status status =
-      text.failed ? pn_fail_memory(c->diag, "a message about broadcasting")
-                  : pn_fail(c->diag, PELTON_INVALID_ARGUMENT,
-                            "%s do not broadcast: from the last axis on, extents must be equal or one of them 1", text.data);
+      text.failed
+          ? pn_fail_memory(c->diag, "a message about broadcasting")
+          : pn_fail(c->diag, PELTON_INVALID_ARGUMENT,
+                    "%s do not broadcast: from the last axis on, extents must be equal or one of them 1", text.data);
   pn_text_deinit(&text);
   return status;
 }

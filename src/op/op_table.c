@@ -9,7 +9,8 @@
 PN_ENUMS(PN_ENUM_WORDS)
 
 /* fields_conv[] = { strides, pads, ... }. One empty entry at the end keeps lists without fields legal. */
-#define FIELD(op, field, kind, f64, i64, words) {#field, kind, (uint32_t)offsetof(pn_attrs_##op, field), f64, i64, words},
+#define FIELD(op, field, kind, f64, i64, words)                                                                        \
+  {#field, kind, (uint32_t)offsetof(pn_attrs_##op, field), f64, i64, words},
 #define PN_OP(name, upper, ...) static const pn_field fields_##name[] = {
 #define PN_I64(op, field, value) FIELD(op, field, PN_FIELD_I64, 0, value, NULL)
 #define PN_F32(op, field, value) FIELD(op, field, PN_FIELD_F32, (double)(value), 0, NULL)

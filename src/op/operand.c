@@ -5,7 +5,7 @@ pelton_status pn_operand_wants_indices(const pn_infer *c, const char *op, uint32
   if (!pn_infer_has(c, i)) return PELTON_OK;
   pelton_dtype dtype = c->in[i].type.dtype;
   if (dtype == PELTON_DTYPE_I64 || dtype == PELTON_DTYPE_I32) return PELTON_OK;
-  return pn_fail(c->diag, PELTON_INVALID_DATA, "%s: %s is of type %s; it must be i64 or i32", op, name,
+  return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "%s: %s is of type %s; it must be i64 or i32", op, name,
                  pelton_dtype_name(dtype));
 }
 
@@ -15,8 +15,8 @@ pelton_status pn_operand_wants_rank(const pn_infer *c, const char *op, uint32_t 
   int32_t rank = c->in[i].type.rank;
   if (rank == PN_RANK_UNKNOWN || (rank >= least && rank <= most)) return PELTON_OK;
   if (least == most)
-    return pn_fail(c->diag, PELTON_INVALID_DATA, "%s: %s has rank %d; it must have rank %d", op, name, rank, least);
-  return pn_fail(c->diag, PELTON_INVALID_DATA, "%s: %s has rank %d; it must be from %d to %d", op, name, rank, least,
+    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "%s: %s has rank %d; it must have rank %d", op, name, rank, least);
+  return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "%s: %s has rank %d; it must be from %d to %d", op, name, rank, least,
                  most);
 }
 
@@ -24,7 +24,7 @@ pelton_status pn_operand_wants_type_of(const pn_infer *c, const char *op, uint32
   if (!pn_infer_has(c, i) || !pn_infer_has(c, like)) return PELTON_OK;
   pelton_dtype dtype = c->in[i].type.dtype, wanted = c->in[like].type.dtype;
   if (dtype == wanted) return PELTON_OK;
-  return pn_fail(c->diag, PELTON_INVALID_DATA, "%s: %s is of type %s, operand %u of type %s; they must be equal", op,
+  return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "%s: %s is of type %s, operand %u of type %s; they must be equal", op,
                  name, pelton_dtype_name(dtype), (unsigned)like, pelton_dtype_name(wanted));
 }
 
@@ -33,7 +33,7 @@ pelton_status pn_operand_wants_scalar(const pn_infer *c, const char *op, uint32_
   const pn_type *type = &c->in[i].type;
   for (int32_t axis = 0; axis < type->rank; axis++)
     if (pn_dim_is_number(type->dims[axis]) && type->dims[axis].number != 1)
-      return pn_fail(c->diag, PELTON_INVALID_DATA, "%s: %s has extent %lld on axis %d; it must be one element", op,
+      return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "%s: %s has extent %lld on axis %d; it must be one element", op,
                      name, (long long)type->dims[axis].number, axis);
   return PELTON_OK;
 }
@@ -43,11 +43,11 @@ pelton_status pn_axes_resolve(pelton_diag *diag, const char *op, const int64_t *
   uint64_t seen = 0;
   for (uint32_t i = 0; i < count; i++) {
     if (axes[i] < -rank || axes[i] >= rank)
-      return pn_fail(diag, PELTON_INVALID_DATA, "%s: axis %lld lies outside a tensor of rank %lld", op,
+      return pn_fail(diag, PELTON_INVALID_ARGUMENT, "%s: axis %lld lies outside a tensor of rank %lld", op,
                      (long long)axes[i], (long long)rank);
     uint32_t axis = (uint32_t)(axes[i] < 0 ? axes[i] + rank : axes[i]);
     if (seen >> axis & 1)
-      return pn_fail(diag, PELTON_INVALID_DATA, "%s: axis %u is named twice; name each once", op, (unsigned)axis);
+      return pn_fail(diag, PELTON_INVALID_ARGUMENT, "%s: axis %u is named twice; name each once", op, (unsigned)axis);
     seen |= (uint64_t)1 << axis;
     out[i] = axis;
   }

@@ -20,7 +20,7 @@ static pelton_status pad_axes(pelton_diag *diag, const int64_t *listed, uint32_t
                               uint32_t pad_count, uint32_t *axes, uint32_t *count) {
   *count = listed ? listed_count : rank;
   if (*count > rank || pad_count != 2 * *count)
-    return pn_fail(diag, PELTON_INVALID_DATA, "pad: %u pads for %u axes of an operand of rank %u; give two an axis",
+    return pn_fail(diag, PELTON_INVALID_ARGUMENT, "pad: %u pads for %u axes of an operand of rank %u; give two an axis",
                    (unsigned)pad_count, (unsigned)*count, (unsigned)rank);
   if (listed) return pn_axes_resolve(diag, "pad", listed, *count, rank, axes);
   for (uint32_t i = 0; i < rank; i++) axes[i] = i;
@@ -49,7 +49,7 @@ pelton_status pn_infer_pad(const pn_infer *c) {
     }
     *d = pn_dim_add(c->symbols, *d, pn_dim_add(c->symbols, pads[i], pads[i + count]));
     if (pn_dim_is_number(*d) && d->number < 0)
-      return pn_fail(c->diag, PELTON_INVALID_DATA, "pad: the pads leave an extent of %lld on axis %u; crop less",
+      return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "pad: the pads leave an extent of %lld on axis %u; crop less",
                      (long long)d->number, (unsigned)axes[i]);
   }
   return PELTON_OK;

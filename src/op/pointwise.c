@@ -14,14 +14,15 @@ pelton_status pn_check_pointwise(const pn_infer *c) {
   pelton_dtype inputs[PN_EXPR_MAX_INPUTS], steps[PN_EXPR_MAX_STEPS];
   if (!expr) return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "pointwise lacks its attribute 'expr'");
   if (c->input_count > PN_EXPR_MAX_INPUTS)
-    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "pointwise takes at most %d operands, not %u", (int)PN_EXPR_MAX_INPUTS,
-                   c->input_count);
+    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "pointwise takes at most %d operands, not %u",
+                   (int)PN_EXPR_MAX_INPUTS, c->input_count);
   if (expr->input_count > c->input_count)
     return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "pointwise reads operand x%u but has only %u operands",
                    expr->input_count - 1, c->input_count);
   for (uint32_t i = 0; i < c->input_count; i++) {
     if (!pn_infer_has(c, i))
-      return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "operand %u of pointwise is absent: it takes no optional ones", i);
+      return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "operand %u of pointwise is absent: it takes no optional ones",
+                     i);
     inputs[i] = c->in[i].type.dtype;
   }
   return pn_expr_types(expr, inputs, steps, c->diag);
@@ -163,7 +164,8 @@ static pelton_status infer_content(const pn_infer *c, const pn_expr *expr, const
   if (!pn_type_is_static(&out->type)) return PELTON_OK;
   int64_t count = out->type.rank ? out->type.dims[0].number : 1;
   if (count < 0 || count > MAX_CONTENT) return PELTON_OK;
-  for (uint32_t i = 0; i < c->input_count; i++) /* a symbol that must turn out as the other's extent has no elements yet */
+  /* A symbol that must turn out as the other's extent has no elements yet. */
+  for (uint32_t i = 0; i < c->input_count; i++)
     if (!pn_type_is_static(&c->in[i].type)) return PELTON_OK;
   pn_dim *content = PN_NEW_ARRAY(c->arena, pn_dim, (size_t)count);
   if (!content) return pn_fail_memory(c->diag, "contents of a shape");

@@ -9,7 +9,7 @@ enum { RANGE_ELEMENTS_LIMIT = INT32_MAX }; /* beyond it a limit is a mistake, an
 pelton_status pn_check_range(const pn_infer *c) {
   static const char *const names[3] = {"start", "limit", "delta"};
   if (c->in[0].type.dtype == PELTON_DTYPE_BOOL)
-    return pn_fail(c->diag, PELTON_INVALID_DATA, "range: operands are of type bool; they must be numbers");
+    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "range: operands are of type bool; they must be numbers");
   for (uint32_t i = 0; i < 3; i++) {
     PN_TRY(pn_operand_wants_scalar(c, "range", i, names[i]));
     PN_TRY(pn_operand_wants_type_of(c, "range", i, names[i], 0));

@@ -33,10 +33,10 @@ static pelton_status reshape_rest(const pn_infer *c, const pn_type *x, pn_type *
   for (int32_t k = 0; k < x->rank; k++)
     if (!crossed[k]) above = pn_dim_mul(c->symbols, above, x->dims[k]);
   if (pn_dim_is(below, 0))
-    return pn_fail(c->diag, PELTON_INVALID_DATA, "reshape: -1 stands beside an extent of 0, so that it could be any; "
+    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "reshape: -1 stands beside an extent of 0, so that it could be any; "
                    "write the extent");
   if (pn_dim_is_number(above) && pn_dim_is_number(below) && above.number % below.number != 0)
-    return pn_fail(c->diag, PELTON_INVALID_DATA,
+    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT,
                    "reshape: %lld elements do not divide by %lld, which the given extents ask for", (long long)above.number,
                    (long long)below.number);
   y->dims[rest] = pn_dim_floor_div(c->symbols, above, below);
@@ -63,14 +63,14 @@ pelton_status pn_infer_reshape(const pn_infer *c) {
   for (int32_t i = 0; i < y->rank; i++) {
     pn_dim d = shape[i];
     if (pn_dim_is_number(d) && d.number < -1)
-      return pn_fail(c->diag, PELTON_INVALID_DATA, "reshape: extent %lld on axis %d; extents are -1, 0 or more",
+      return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "reshape: extent %lld on axis %d; extents are -1, 0 or more",
                      (long long)d.number, i);
     if (pn_dim_is(d, -1)) {
-      if (rest >= 0) return pn_fail(c->diag, PELTON_INVALID_DATA, "reshape: axes %d and %d are both -1; only one may be", rest, i);
+      if (rest >= 0) return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "reshape: axes %d and %d are both -1; only one may be", rest, i);
       rest = i;
     } else if (pn_dim_is(d, 0) && !attrs->allow_zero) {
       if (x->rank != PN_RANK_UNKNOWN && i >= x->rank)
-        return pn_fail(c->diag, PELTON_INVALID_DATA,
+        return pn_fail(c->diag, PELTON_INVALID_ARGUMENT,
                        "reshape: extent 0 on axis %d copies an axis that an operand of rank %d lacks", i, x->rank);
       d = x->rank == PN_RANK_UNKNOWN ? pn_dim_fresh(c->symbols) : x->dims[i];
     }
@@ -83,7 +83,7 @@ pelton_status pn_infer_reshape(const pn_infer *c) {
   if (rest >= 0) PN_TRY(reshape_rest(c, x, y, rest));
   pn_dim before = pn_type_elements(c->symbols, x), after = pn_type_elements(c->symbols, y);
   if (pn_dim_is_number(before) && pn_dim_is_number(after) && before.number != after.number)
-    return pn_fail(c->diag, PELTON_INVALID_DATA, "reshape: the operand has %lld elements, the shape asks for %lld",
+    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "reshape: the operand has %lld elements, the shape asks for %lld",
                    (long long)before.number, (long long)after.number);
   return PELTON_OK;
 }
@@ -108,7 +108,7 @@ pelton_status pn_infer_flatten(const pn_infer *c) {
   }
   /* One more than for other axes: the axis names a cut between axes, and the end is one. */
   if (attrs->axis < -x->rank || attrs->axis > x->rank)
-    return pn_fail(c->diag, PELTON_INVALID_DATA, "flatten: axis %lld is not within [-%d, %d]", (long long)attrs->axis,
+    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "flatten: axis %lld is not within [-%d, %d]", (long long)attrs->axis,
                    x->rank, x->rank);
   int64_t cut = attrs->axis < 0 ? attrs->axis + x->rank : attrs->axis;
   *y = (pn_type){.dtype = x->dtype, .rank = 2, .dims = {{1, 0}, {1, 0}}};
@@ -141,12 +141,12 @@ static pelton_status squeeze_axes(const pn_infer *c, const pn_type *x, const int
     return PELTON_OK;
   }
   if (count > (uint32_t)x->rank)
-    return pn_fail(c->diag, PELTON_INVALID_DATA, "squeeze: %u axes for an operand of rank %d", (unsigned)count, x->rank);
+    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "squeeze: %u axes for an operand of rank %d", (unsigned)count, x->rank);
   PN_TRY(pn_axes_resolve(c->diag, "squeeze", axes, count, x->rank, list));
   for (uint32_t i = 0; i < count; i++) {
     pn_dim d = x->dims[list[i]];
     if (pn_dim_is_number(d) && d.number != 1)
-      return pn_fail(c->diag, PELTON_INVALID_DATA, "squeeze: axis %u has extent %lld; only 1 can be left out",
+      return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "squeeze: axis %u has extent %lld; only 1 can be left out",
                      (unsigned)list[i], (long long)d.number);
     gone[list[i]] = true;
   }
@@ -217,9 +217,9 @@ pelton_status pn_check_bitcast(const pn_infer *c) {
   const pn_attrs_bitcast *attrs = c->attrs;
   pelton_dtype from = c->in[0].type.dtype;
   if (attrs->to == PELTON_DTYPE_NONE)
-    return pn_fail(c->diag, PELTON_INVALID_DATA, "bitcast: to= is missing; name the type of the result");
+    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "bitcast: to= is missing; name the type of the result");
   if (pelton_dtype_bytes(from) == pelton_dtype_bytes(attrs->to)) return PELTON_OK;
-  return pn_fail(c->diag, PELTON_INVALID_DATA, "bitcast: from %s to %s; elements must have the same size",
+  return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "bitcast: from %s to %s; elements must have the same size",
                  pelton_dtype_name(from), pelton_dtype_name(attrs->to));
 }
 

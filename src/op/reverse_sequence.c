@@ -23,7 +23,7 @@ pelton_status pn_infer_reverse_sequence(const pn_infer *c) {
   if (c->in[1].type.rank != 1) return PELTON_OK;
   pn_dim *batch = &c->out[0].type.dims[axes[0]], lengths = c->in[1].type.dims[0];
   if (pn_dim_unify(*batch, lengths, batch)) return PELTON_OK;
-  return pn_fail(c->diag, PELTON_INVALID_DATA, "reverse_sequence: %lld lengths for a batch of %lld; give one each",
+  return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "reverse_sequence: %lld lengths for a batch of %lld; give one each",
                  (long long)lengths.number, (long long)c->in[0].type.dims[axes[0]].number);
 }
 

@@ -56,7 +56,7 @@ pelton_status pn_infer_scatter_elements(const pn_infer *c) {
   for (int32_t i = 0; indices->rank == updates->rank && i < indices->rank; i++) {
     pn_dim d;
     if (!pn_dim_unify(indices->dims[i], updates->dims[i], &d))
-      return pn_fail(c->diag, PELTON_INVALID_DATA,
+      return pn_fail(c->diag, PELTON_INVALID_ARGUMENT,
                      "scatter_elements: indices have extent %lld on axis %d, updates %lld; shapes must be equal",
                      (long long)indices->dims[i].number, i, (long long)updates->dims[i].number);
   }
@@ -106,11 +106,11 @@ pelton_status pn_infer_scatter_nd(const pn_infer *c) {
   pn_dim last = indices->dims[indices->rank - 1];
   if (!pn_dim_is_number(last)) return PELTON_OK;
   if (last.number < 0 || last.number > x->rank)
-    return pn_fail(c->diag, PELTON_INVALID_DATA, "scatter_nd: index tuples have %lld elements, the operand rank %d",
+    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "scatter_nd: index tuples have %lld elements, the operand rank %d",
                    (long long)last.number, x->rank);
   int64_t rank = indices->rank - 1 + x->rank - last.number;
   if (updates->rank != PN_RANK_UNKNOWN && updates->rank != rank)
-    return pn_fail(c->diag, PELTON_INVALID_DATA, "scatter_nd: updates have rank %d; these indices ask for rank %lld",
+    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "scatter_nd: updates have rank %d; these indices ask for rank %lld",
                    updates->rank, (long long)rank);
   return PELTON_OK;
 }
@@ -151,7 +151,7 @@ pelton_status pn_check_tensor_scatter(const pn_infer *c) {
 static pelton_status scatter_axis(pelton_diag *diag, int64_t wanted, int64_t rank, uint32_t *axis) {
   PN_TRY(pn_axes_resolve(diag, "tensor_scatter", &wanted, 1, rank, axis));
   if (*axis > 0) return PELTON_OK;
-  return pn_fail(diag, PELTON_INVALID_DATA, "tensor_scatter: axis %lld is the batch; name the sequence's axis",
+  return pn_fail(diag, PELTON_INVALID_ARGUMENT, "tensor_scatter: axis %lld is the batch; name the sequence's axis",
                  (long long)wanted);
 }
 
@@ -169,7 +169,7 @@ pelton_status pn_infer_tensor_scatter(const pn_infer *c) {
     bool fits = i != (int32_t)axis ? pn_dim_unify(a, b, &d)
                                    : !pn_dim_is_number(a) || !pn_dim_is_number(b) || b.number <= a.number;
     if (!fits)
-      return pn_fail(c->diag, PELTON_INVALID_DATA, "tensor_scatter: update has extent %lld on axis %d, the cache %lld; it "
+      return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "tensor_scatter: update has extent %lld on axis %d, the cache %lld; it "
                      "must be equal, or at most that on axis %u", (long long)b.number, i, (long long)a.number, (unsigned)axis);
   }
   return PELTON_OK;

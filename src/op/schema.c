@@ -58,15 +58,19 @@ uint32_t pn_field_word_count(const pn_field *field) {
 pn_span pn_field_bytes(const void *attrs, const pn_field *field) {
   const void *at = pn_field_at_const(attrs, field);
   switch (field->kind) {
-  case PN_FIELD_I64S: return (pn_span){(const uint8_t *)((const pn_i64s *)at)->data, ((const pn_i64s *)at)->count * sizeof(int64_t)};
-  case PN_FIELD_F32S: return (pn_span){(const uint8_t *)((const pn_f32s *)at)->data, ((const pn_f32s *)at)->count * sizeof(float)};
+  case PN_FIELD_I64S:
+    return (pn_span){(const uint8_t *)((const pn_i64s *)at)->data, ((const pn_i64s *)at)->count * sizeof(int64_t)};
+  case PN_FIELD_F32S:
+    return (pn_span){(const uint8_t *)((const pn_f32s *)at)->data, ((const pn_f32s *)at)->count * sizeof(float)};
   case PN_FIELD_STRING: return (pn_span){(const uint8_t *)((const pn_str *)at)->data, ((const pn_str *)at)->size};
   case PN_FIELD_F32: return (pn_span){at, sizeof(float)};
   default: return (pn_span){NULL, 0};
   }
 }
 
-static bool span_equal(pn_span a, pn_span b) { return a.size == b.size && (a.size == 0 || !memcmp(a.data, b.data, a.size)); }
+static bool span_equal(pn_span a, pn_span b) {
+  return a.size == b.size && (a.size == 0 || !memcmp(a.data, b.data, a.size));
+}
 
 bool pn_field_equal(const void *a, const void *b, const pn_field *field) {
   switch (field->kind) {

@@ -12,9 +12,10 @@
 enum { MAX_FIELDS = 64 };
 
 static char kind_letter(pn_field_kind kind) {
-  static const char letters[] = {[PN_FIELD_I64] = 'i',  [PN_FIELD_F32] = 'f',  [PN_FIELD_BOOL] = 'b',   [PN_FIELD_DTYPE] = 'w',
-                                 [PN_FIELD_ENUM] = 'w', [PN_FIELD_I64S] = 'I', [PN_FIELD_F32S] = 'F',   [PN_FIELD_STRING] = 's',
-                                 [PN_FIELD_EXPR] = 'x', [PN_FIELD_GRAPH] = 'g'};
+  static const char letters[] = {
+      [PN_FIELD_I64] = 'i',  [PN_FIELD_F32] = 'f',  [PN_FIELD_BOOL] = 'b', [PN_FIELD_DTYPE] = 'w',
+      [PN_FIELD_ENUM] = 'w', [PN_FIELD_I64S] = 'I', [PN_FIELD_F32S] = 'F', [PN_FIELD_STRING] = 's',
+      [PN_FIELD_EXPR] = 'x', [PN_FIELD_GRAPH] = 'g'};
   return letters[kind];
 }
 
@@ -83,24 +84,24 @@ typedef struct reader {
 } reader;
 
 static pelton_status take(reader *r, size_t bytes, const uint8_t **out) {
+  *out = r->rest.data;
   if (bytes > r->rest.size)
     return pn_fail(r->diag, PELTON_INVALID_DATA, "attributes of %s are cut off: %zu bytes are missing", r->info->name,
                    bytes - r->rest.size);
-  *out = r->rest.data;
   r->rest.data += bytes;
   r->rest.size -= bytes;
   return PELTON_OK;
 }
 
 static pelton_status take_u8(reader *r, uint8_t *out) {
-  const uint8_t *p;
+  const uint8_t *p = NULL;
   PN_TRY(take(r, 1, &p));
   *out = *p;
   return PELTON_OK;
 }
 
 static pelton_status take_u32(reader *r, uint32_t *out) {
-  const uint8_t *p;
+  const uint8_t *p = NULL;
   PN_TRY(take(r, 4, &p));
   *out = pn_load_u32(p);
   return PELTON_OK;
@@ -111,8 +112,8 @@ static pelton_status fail_value(const reader *r, const pn_field *field) {
 }
 
 /* A copy of |value| as a list of elements; their alignment in the file is none. */
-static pelton_status copy_list(const reader *r, const pn_field *field, pn_span value, size_t element_bytes, const void **data,
-                               uint32_t *count) {
+static pelton_status copy_list(const reader *r, const pn_field *field, pn_span value, size_t element_bytes,
+                               const void **data, uint32_t *count) {
   if (value.size % element_bytes || value.size == 0) return fail_value(r, field);
   *data = pn_arena_copy(r->arena, value.data, value.size, sizeof(int64_t));
   *count = (uint32_t)(value.size / element_bytes);
@@ -123,8 +124,8 @@ static pelton_status load_graph(const reader *r, const pn_field *field, pn_span 
   if (value.size != 4) return fail_value(r, field);
   if (r->io && r->io->load_graph) *out = r->io->load_graph(r->io->self, pn_load_u32(value.data));
   if (*out) return PELTON_OK;
-  return pn_fail(r->diag, PELTON_INVALID_DATA, "attribute '%s' of %s: there is no subgraph %u", field->name, r->info->name,
-                 pn_load_u32(value.data));
+  return pn_fail(r->diag, PELTON_INVALID_DATA, "attribute '%s' of %s: there is no subgraph %u", field->name,
+                 r->info->name, pn_load_u32(value.data));
 }
 
 static pelton_status load_value(const reader *r, const pn_field *field, pn_span value) {
@@ -148,8 +149,8 @@ static pelton_status load_value(const reader *r, const pn_field *field, pn_span 
   case PN_FIELD_DTYPE:
   case PN_FIELD_ENUM:
     if (pn_field_set_word(r->attrs, field, text)) return PELTON_OK;
-    return pn_fail(r->diag, PELTON_UNSUPPORTED, "attribute '%s' of %s is '%.*s', which this version does not know", field->name,
-                   r->info->name, (int)(text.size < 40 ? text.size : 40), text.data);
+    return pn_fail(r->diag, PELTON_UNSUPPORTED, "attribute '%s' of %s is '%.*s', which this version does not know",
+                   field->name, r->info->name, (int)(text.size < 40 ? text.size : 40), text.data);
   case PN_FIELD_I64S:
     PN_TRY(copy_list(r, field, value, sizeof(int64_t), &data, &count));
     *(pn_i64s *)at = (pn_i64s){data, count};
@@ -171,21 +172,23 @@ static pelton_status load_value(const reader *r, const pn_field *field, pn_span 
 static pelton_status load_field(reader *r, uint64_t *seen) {
   uint8_t name_bytes, letter;
   uint32_t value_bytes;
-  const uint8_t *name, *value;
+  const uint8_t *name = NULL, *value = NULL;
   PN_TRY(take_u8(r, &name_bytes));
   PN_TRY(take(r, name_bytes, &name));
   PN_TRY(take_u8(r, &letter));
   PN_TRY(take_u32(r, &value_bytes));
   PN_TRY(take(r, value_bytes, &value));
   const pn_field *field = pn_field_find(r->info, (pn_str){(const char *)name, name_bytes});
-  if (!field) return pn_field_fail_unknown(r->info, (pn_str){(const char *)name, name_bytes}, PELTON_UNSUPPORTED, r->diag);
+  if (!field)
+    return pn_field_fail_unknown(r->info, (pn_str){(const char *)name, name_bytes}, PELTON_UNSUPPORTED, r->diag);
   uint64_t bit = UINT64_C(1) << (field - r->info->fields);
   if (letter != (uint8_t)kind_letter(field->kind) || (*seen & bit)) return fail_value(r, field);
   *seen |= bit;
   return load_value(r, field, (pn_span){value, value_bytes});
 }
 
-pelton_status pn_attrs_load(pn_op op, pn_span *bytes, const pn_attrs_io *io, pn_arena *arena, void **out, pelton_diag *diag) {
+pelton_status pn_attrs_load(pn_op op, pn_span *bytes, const pn_attrs_io *io, pn_arena *arena, void **out,
+                            pelton_diag *diag) {
   reader r = {.info = pn_op_get(op), .io = io, .arena = arena, .diag = diag, .rest = *bytes};
   uint32_t count;
   uint64_t seen = 0;

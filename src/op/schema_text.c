@@ -76,7 +76,8 @@ const pn_field *pn_field_find(const pn_op_info *info, pn_str name) {
 }
 
 /* "a, b, c" into |out|, cut to its room. */
-static void list_words(const char *(*word)(const void *self, uint32_t index), const void *self, char *out, size_t bytes) {
+static void list_words(const char *(*word)(const void *self, uint32_t index), const void *self, char *out,
+                       size_t bytes) {
   size_t at = 0;
   out[0] = 0;
   for (uint32_t i = 0; word(self, i) && at < bytes; i++) {
@@ -171,13 +172,14 @@ static pn_str take_token(parser *p) {
 
 static pelton_status fail_value(const parser *p, const pn_field *field, const char *wants, pn_str got) {
   if (got.size > 60) got.size = 60;
-  return pn_fail(p->diag, PELTON_INVALID_DATA, "%s: attribute '%s' wants %s, not '%.*s'", p->info->name, field->name, wants,
-                 PN_STR_ARG(got));
+  return pn_fail(p->diag, PELTON_INVALID_DATA, "%s: attribute '%s' wants %s, not '%.*s'", p->info->name, field->name,
+                 wants, PN_STR_ARG(got));
 }
 
 /* The parts of a list, with or without brackets. |add| reads one element from a token. */
-static pelton_status parse_list(parser *p, const pn_field *field, bool (*add)(parser *p, pn_str token, void *list, bool *memory),
-                                void *list, const char *wants) {
+static pelton_status parse_list(parser *p, const pn_field *field,
+                                bool (*add)(parser *p, pn_str token, void *list, bool *memory), void *list,
+                                const char *wants) {
   bool bracket = accept(p, '['), memory = true;
   if (bracket) {
     skip_blanks(p, false);
@@ -186,7 +188,8 @@ static pelton_status parse_list(parser *p, const pn_field *field, bool (*add)(pa
   do {
     if (bracket) skip_blanks(p, false);
     pn_str token = take_token(p);
-    if (!add(p, token, list, &memory)) return memory ? fail_value(p, field, wants, token) : pn_fail_memory(p->diag, "attributes");
+    if (!add(p, token, list, &memory))
+      return memory ? fail_value(p, field, wants, token) : pn_fail_memory(p->diag, "attributes");
     if (bracket) skip_blanks(p, false);
   } while (accept(p, ','));
   if (bracket && !accept(p, ']')) return fail_value(p, field, "',' or ']'", p->rest);
@@ -255,8 +258,8 @@ static pelton_status parse_quoted(parser *p, const pn_field *field, pn_str *out)
 static pelton_status parse_graph(parser *p, const pn_field *field) {
   struct pn_graph **graph = pn_field_at(p->attrs, field);
   if (!p->io || !p->io->parse_graph)
-    return pn_fail(p->diag, PELTON_UNSUPPORTED, "%s: attribute '%s' is a graph, which cannot be read here", p->info->name,
-                   field->name);
+    return pn_fail(p->diag, PELTON_UNSUPPORTED, "%s: attribute '%s' is a graph, which cannot be read here",
+                   p->info->name, field->name);
   if (!accept(p, '{')) return fail_value(p, field, "'{'", p->rest);
   skip_blanks(p, true);
   PN_TRY(p->io->parse_graph(p->io->self, &p->rest, graph, p->diag));
@@ -268,7 +271,8 @@ static pelton_status parse_word(parser *p, const pn_field *field) {
   char wants[512] = "one of ", *words = wants + 7;
   pn_str token = take_token(p);
   if (pn_field_set_word(p->attrs, field, token)) return PELTON_OK;
-  if (field->kind == PN_FIELD_DTYPE) return fail_value(p, field, "a type (f32, f16, bf16, f64, i8 ... u64, bool, none)", token);
+  if (field->kind == PN_FIELD_DTYPE)
+    return fail_value(p, field, "a type (f32, f16, bf16, f64, i8 ... u64, bool, none)", token);
   list_words(enum_word_at, field, words, sizeof wants - 7);
   return fail_value(p, field, wants, token);
 }
@@ -319,7 +323,8 @@ static pelton_status parse_attribute(parser *p, uint64_t *seen) {
   }
   if (name.size == 0 || !accept(p, '=')) {
     pn_str got = {name.data, name.size + (p->rest.size < 24 ? p->rest.size : 24)};
-    return pn_fail(p->diag, PELTON_INVALID_DATA, "%s: expected attribute=value, not '%.*s'", p->info->name, PN_STR_ARG(got));
+    return pn_fail(p->diag, PELTON_INVALID_DATA, "%s: expected attribute=value, not '%.*s'", p->info->name,
+                   PN_STR_ARG(got));
   }
   const pn_field *field = pn_field_find(p->info, name);
   if (!field) return pn_field_fail_unknown(p->info, name, PELTON_INVALID_DATA, p->diag);
@@ -330,7 +335,8 @@ static pelton_status parse_attribute(parser *p, uint64_t *seen) {
   return parse_value(p, field);
 }
 
-pelton_status pn_attrs_parse(pn_op op, pn_str *text, const pn_attrs_io *io, pn_arena *arena, void **out, pelton_diag *diag) {
+pelton_status pn_attrs_parse(pn_op op, pn_str *text, const pn_attrs_io *io, pn_arena *arena, void **out,
+                             pelton_diag *diag) {
   parser p = {.info = pn_op_get(op), .io = io, .arena = arena, .diag = diag, .rest = *text};
   uint64_t seen = 0;
   *out = NULL;

@@ -91,7 +91,7 @@ pelton_status pn_infer_fill(const pn_infer *c) {
   c->out[0].type = (pn_type){.dtype = dtype, .rank = (int32_t)count};
   for (uint32_t i = 0; i < count; i++) {
     if (pn_dim_is_number(shape[i]) && shape[i].number < 0)
-      return pn_fail(c->diag, PELTON_INVALID_DATA, "fill: extent %lld on axis %u; extents are 0 or more",
+      return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "fill: extent %lld on axis %u; extents are 0 or more",
                      (long long)shape[i].number, (unsigned)i);
     c->out[0].type.dims[i] = shape[i];
   }

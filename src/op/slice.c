@@ -94,7 +94,7 @@ static pelton_status slice_axes(const pn_infer *c, uint32_t count, uint32_t *axe
     return PELTON_OK;
   }
   if (listed_count != count || count > (uint32_t)rank)
-    return pn_fail(c->diag, PELTON_INVALID_DATA, "slice: %u starts and %u axes for an operand of rank %d; give one an axis",
+    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "slice: %u starts and %u axes for an operand of rank %d; give one an axis",
                    (unsigned)count, (unsigned)listed_count, rank);
   return pn_infer_has(c, 3) ? pn_axes_resolve(c->diag, "slice", listed, count, rank, axes) : PELTON_OK;
 }
@@ -112,7 +112,7 @@ pelton_status pn_infer_slice(const pn_infer *c) {
     return PELTON_OK;
   }
   if ((ends_known && end_count != count) || (steps && step_count != count))
-    return pn_fail(c->diag, PELTON_INVALID_DATA, "slice: %u starts, %u ends, %u steps; there must be as many of each",
+    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "slice: %u starts, %u ends, %u steps; there must be as many of each",
                    (unsigned)count, (unsigned)(ends_known ? end_count : count), (unsigned)(steps ? step_count : count));
   PN_TRY(slice_axes(c, count, axes, &axes_known));
   if (!axes_known) {
@@ -124,7 +124,7 @@ pelton_status pn_infer_slice(const pn_infer *c) {
   for (uint32_t i = 0; i < count; i++) {
     int64_t step = steps ? steps[i] : 1;
     pn_dim extent = x->dims[axes[i]], *out = &result.dims[axes[i]];
-    if (step == 0) return pn_fail(c->diag, PELTON_INVALID_DATA, "slice: the step on axis %u is 0", (unsigned)axes[i]);
+    if (step == 0) return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "slice: the step on axis %u is 0", (unsigned)axes[i]);
     if (!starts_known || !ends_known || !steps_known) {
       *out = pn_dim_fresh(c->symbols);
       continue;

@@ -23,7 +23,7 @@ pelton_status pn_infer_topk(const pn_infer *c) {
     bool known = pn_infer_content(c, 1, &k, &count) && count == 1;
     pn_dim d = known ? *k : pn_dim_fresh(c->symbols), extent = x->dims[axis];
     if (pn_dim_is_number(d) && (d.number < 0 || (pn_dim_is_number(extent) && d.number > extent.number)))
-      return pn_fail(c->diag, PELTON_INVALID_DATA, "topk: k is %lld; axis %u has extent %lld, and k may be 0 to that",
+      return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "topk: k is %lld; axis %u has extent %lld, and k may be 0 to that",
                      (long long)d.number, (unsigned)axis, (long long)extent.number);
     c->out[0].type.dims[axis] = d;
   }

@@ -26,7 +26,7 @@ pelton_status pn_check_transpose(const pn_infer *c) {
                    (unsigned)attrs->perm.count, PN_MAX_RANK);
   int32_t rank = c->in[0].type.rank;
   if (rank != PN_RANK_UNKNOWN && attrs->perm.count != (uint32_t)rank)
-    return pn_fail(c->diag, PELTON_INVALID_DATA, "transpose: perm has %u axes, the operand %d; they must be as many",
+    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "transpose: perm has %u axes, the operand %d; they must be as many",
                    (unsigned)attrs->perm.count, rank);
   return pn_axes_resolve(c->diag, "transpose", attrs->perm.data, attrs->perm.count, attrs->perm.count, list);
 }
@@ -65,14 +65,14 @@ pelton_status pn_reference_transpose(const pn_call *call) {
 
 static pelton_status check_block(const pn_infer *c, const char *op, int64_t block) {
   if (block < 1 || block > INT32_MAX)
-    return pn_fail(c->diag, PELTON_INVALID_DATA, "%s: block is %lld; it must be 1 or more", op, (long long)block);
+    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "%s: block is %lld; it must be 1 or more", op, (long long)block);
   return pn_operand_wants_rank(c, op, 0, "the operand", 4, 4);
 }
 
 static pelton_status wants_multiple(const pn_infer *c, const char *op, int32_t axis, int64_t of) {
   pn_dim d = c->in[0].type.dims[axis];
   if (!pn_dim_is_number(d) || d.number % of == 0) return PELTON_OK;
-  return pn_fail(c->diag, PELTON_INVALID_DATA, "%s: axis %d has extent %lld, which is no multiple of %lld", op, axis,
+  return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "%s: axis %d has extent %lld, which is no multiple of %lld", op, axis,
                  (long long)d.number, (long long)of);
 }
 

@@ -167,7 +167,9 @@ void pn_tensor_set_f64(pn_tensor *tensor, int64_t index, double value) {
   case PELTON_DTYPE_F16: memcpy(p, &(uint16_t){pn_f16_from_f64(value)}, 2); return;
   case PELTON_DTYPE_BF16: memcpy(p, &(uint16_t){pn_bf16_from_f64(value)}, 2); return;
   case PELTON_DTYPE_BOOL: *(uint8_t *)p = value != 0.0; return; /* true for 0.5 and for NaN, as in C */
-  case PELTON_DTYPE_U64: memcpy(p, &(uint64_t){value < 0 ? (uint64_t)pn_i64_from_f64(value) : pn_u64_from_f64(value)}, 8); return;
+  case PELTON_DTYPE_U64:
+    memcpy(p, &(uint64_t){value < 0 ? (uint64_t)pn_i64_from_f64(value) : pn_u64_from_f64(value)}, 8);
+    return;
   default: pn_tensor_set_i64(tensor, index, pn_i64_from_f64(value)); return;
   }
 }

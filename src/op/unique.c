@@ -115,7 +115,7 @@ pelton_status pn_reference_unique(const pn_call *call) {
   slices s = {x, 1, pn_tensor_elements(x), 1};
   int64_t dims[PN_MAX_RANK] = {0};
   uint32_t axis = 0, rank = attrs->flat ? 1 : x->rank;
-  groups found;
+  groups found = {0};
   if (!attrs->flat) {
     PN_TRY(pn_axes_resolve(call->diag, "unique", &attrs->axis, 1, x->rank, &axis));
     memcpy(dims, x->dims, sizeof dims);

@@ -131,4 +131,118 @@ TEST(gemv_f32) {
   free(a), free(b), free(c);
 }
 
-TEST_MAIN(T(gemm_f32), T(gemv_f32))
+/* Layers of MobileNet and EfficientNet on 3 or 5 rows in L1 or L2: GFLOP/s counts two a tap. */
+TEST(dwconv_f32) {
+  static const struct {
+    size_t window, stride, width, channels;
+  } layers[] = {{3, 1, 112, 32}, {3, 2, 56, 64}, {3, 1, 56, 128}, {3, 1, 28, 256}, {3, 1, 14, 512}, {3, 1, 7, 960},
+                {5, 1, 28, 240}, {5, 2, 14, 240}, {5, 1, 14, 672}, {7, 1, 28, 192}};
+  for (size_t i = 0; i < pn_cpu_kernels_count(); i++) {
+    const pn_cpu_kernels *kernels = pn_cpu_kernels_at(i);
+    if (!kernels->dwconv_f32 || (kernels->isa & ~pn_cpu_isa())) continue;
+    printf("  %s:", kernels->name);
+    for (size_t l = 0; l < PN_COUNT(layers); l++) {
+      const size_t k = layers[l].window, c = layers[l].channels, width = layers[l].width, stride = layers[l].stride;
+      const size_t row = ((width - 1) * stride + k) * c + 16; /* rows of a real tensor seldom share their sets */
+      float *in = floats(k * row), *weights = floats(k * k * c), *out = floats(width * c);
+      const float *rows[7];
+      for (size_t r = 0; r < k; r++) rows[r] = in + r * row;
+      const pn_cpu_dwconv_f32_run run = {
+          .window = {.rows = rows, .row_count = k, .column_count = k, .column_stride = (ptrdiff_t)c,
+                     .pixel_stride = (ptrdiff_t)(stride * c), .out = out, .out_stride = (ptrdiff_t)c, .width = width,
+                     .channels = c},
+          .weights = weights, .weight_row_stride = (ptrdiff_t)(k * c), .weight_column_stride = (ptrdiff_t)c,
+          .lo = 0, .hi = 6};
+      double rate;
+      BEST_RATE(rate, 2.0 * (double)(k * k * width * c), kernels->dwconv_f32->run(&run));
+      printf(" %zux%zu/%zu w%zu c%zu:%.0f(%.0f%%)", k, k, stride, width, c, rate * 1e-9, rate * 1e-7 / peak());
+      if (kernels->isa) EXPECT(rate * 1e-9 > 0.15 * peak());
+      free(in), free(weights), free(out);
+    }
+    printf("\n");
+  }
+}
+
+TEST(pool_f32) {
+  const size_t c = 64, width = 56;
+  float *in = floats(3 * 113 * c), *out = floats(width * c);
+  const float *rows[] = {in, in + 113 * c, in + 2 * 113 * c};
+  const pn_cpu_window_f32 window = {.rows = rows, .row_count = 3, .column_count = 3, .column_stride = (ptrdiff_t)c,
+                                    .pixel_stride = 2 * (ptrdiff_t)c, .out = out, .out_stride = (ptrdiff_t)c,
+                                    .width = width, .channels = c};
+  for (size_t i = 0; i < pn_cpu_kernels_count(); i++) {
+    const pn_cpu_kernels *kernels = pn_cpu_kernels_at(i);
+    if (!kernels->pool_f32 || (kernels->isa & ~pn_cpu_isa())) continue;
+    double max, average, sum;
+    BEST_RATE(max, (double)(9 * width * c), kernels->pool_f32->max(&window));
+    BEST_RATE(average, (double)(9 * width * c), kernels->pool_f32->average(&window, 0.1f));
+    BEST_RATE(sum, (double)(49 * c), kernels->pool_f32->sum_pixels(in, (ptrdiff_t)c, 49, c, 0.1f, out));
+    printf("  %s, elements read: max %.1f G/s, average %.1f G/s, global %.1f G/s\n", kernels->name, max * 1e-9,
+           average * 1e-9, sum * 1e-9);
+    if (kernels->isa) EXPECT(max > 3e9 && average > 3e9 && sum > 3e9);
+  }
+  free(in), free(out);
+}
+
+TEST(vec_f32) {
+  enum { N = 1024 };
+  static const char *const names[] = {
+#define NAME(op) [PN_CPU_UNARY_##op] = #op,
+      PN_CPU_UNARY_PLAIN(NAME) PN_CPU_UNARY_PARAMETERS(NAME)
+  };
+  static const float parameters[2] = {0.25f, 0.5f};
+  float *x = floats(N), *y = floats(N), *z = floats(N);
+  for (size_t i = 0; i < pn_cpu_kernels_count(); i++) {
+    const pn_cpu_kernels *kernels = pn_cpu_kernels_at(i);
+    if (!kernels->vec_f32 || (kernels->isa & ~pn_cpu_isa())) continue;
+    printf("  %s, elements G/s:", kernels->name);
+    double rate;
+    BEST_RATE(rate, (double)N, kernels->vec_f32->binary[PN_CPU_BINARY_add][PN_CPU_RUN_RUN](N, x, y, z));
+    printf(" add %.1f", rate * 1e-9);
+    for (int op = 0; op < PN_CPU_UNARY_COUNT; op++) {
+      BEST_RATE(rate, (double)N, kernels->vec_f32->unary[op](N, x, parameters, z));
+      printf(" %s %.1f", names[op], rate * 1e-9);
+      if (kernels->isa) EXPECT(rate > 0.1e9);
+    }
+    printf("\n");
+  }
+  free(x), free(y), free(z);
+}
+
+TEST(rows) {
+  enum { N = 768, SIDE = 64 };
+  float *x = floats(SIDE * 1000), *y = floats(SIDE * 1000), *gain = floats(N), *bias = floats(N);
+  volatile float sink; /* what the reductions give has to be wanted by somebody */
+  for (size_t i = 0; i < pn_cpu_kernels_count(); i++) {
+    const pn_cpu_kernels *kernels = pn_cpu_kernels_at(i);
+    if (kernels->isa & ~pn_cpu_isa()) continue;
+    double rate;
+    if (kernels->reduce_f32) {
+      printf("  %s, elements G/s:", kernels->name);
+      BEST_RATE(rate, (double)N, sink = kernels->reduce_f32->sum(N, x));
+      printf(" sum %.1f", rate * 1e-9);
+      BEST_RATE(rate, (double)N, sink = kernels->reduce_f32->max(N, x));
+      printf(" max %.1f", rate * 1e-9);
+      BEST_RATE(rate, (double)N, sink = kernels->reduce_f32->dot(N, x, y));
+      printf(" dot %.1f", rate * 1e-9);
+      BEST_RATE(rate, (double)N, kernels->reduce_f32->softmax(N, x, y));
+      printf(" softmax %.2f", rate * 1e-9);
+      BEST_RATE(rate, (double)N, kernels->reduce_f32->normalize(N, x, gain, bias, 1e-5f, y, NULL, NULL));
+      printf(" normalize %.2f\n", rate * 1e-9);
+      if (kernels->isa) EXPECT(rate > 0.1e9);
+    }
+    if (kernels->transpose_f32) {
+      BEST_RATE(rate, (double)(SIDE * SIDE), kernels->transpose_f32->transpose(x, 80, SIDE, SIDE, y, 80));
+      printf("  %s, elements G/s: 64x64 %.1f", kernels->name, rate * 1e-9);
+      BEST_RATE(rate, (double)(SIDE * 784), kernels->transpose_f32->transpose(x, 784, SIDE, 784, y, SIDE));
+      printf(" 64x784 %.1f", rate * 1e-9);
+      BEST_RATE(rate, (double)(SIDE * 784), kernels->transpose_f32->transpose(x, SIDE, 784, SIDE, y, 784));
+      printf(" 784x64 %.1f\n", rate * 1e-9);
+      if (kernels->isa) EXPECT(rate > 0.2e9);
+    }
+  }
+  free(x), free(y), free(gain), free(bias);
+  (void)sink;
+}
+
+TEST_MAIN(T(gemm_f32), T(gemv_f32), T(dwconv_f32), T(pool_f32), T(vec_f32), T(rows))

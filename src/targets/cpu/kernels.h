@@ -101,10 +101,76 @@ typedef struct pn_cpu_vec_f32 {
   void (*to_bool)(size_t n, const float *x, uint8_t *y);
 } pn_cpu_vec_f32;
 
+/* ---- dwconv_f32, pool_f32: windows of one channel ------------------------------------------------------------------ */
+
+/* A run of |width| output pixels, all channels; tap (i, j) of output x reads, for channel c,
+   rows[i][x * pixel_stride + j * column_stride + c]. Padding: leave the rows that fall outside away (or point them at
+   zeros), and call the pixels at the left and right ends on their own with fewer columns. */
+typedef struct pn_cpu_window_f32 {
+  const float *const *rows; /* row_count pointers, each at the first tap of the first output pixel */
+  size_t row_count, column_count;
+  ptrdiff_t column_stride; /* dilation_w * C */
+  ptrdiff_t pixel_stride;  /* stride_w * C */
+  float *out;
+  ptrdiff_t out_stride; /* between output pixels */
+  size_t width, channels;
+} pn_cpu_window_f32;
+
+typedef struct pn_cpu_dwconv_f32_run {
+  pn_cpu_window_f32 window;
+  const float *weights; /* of tap (i, j), channel c: weights[i * weight_row_stride + j * weight_column_stride + c] */
+  ptrdiff_t weight_row_stride, weight_column_stride;
+  const float *bias; /* a channel, or null */
+  float lo, hi;
+} pn_cpu_dwconv_f32_run;
+typedef struct pn_cpu_dwconv_f32 {
+  /* 3x3 and 5x5 windows without dilation, stride 1 and 2, keep weights in registers; others read them for every four
+     pixels. */
+  void (*run)(const pn_cpu_dwconv_f32_run *run);
+} pn_cpu_dwconv_f32;
+
+typedef struct pn_cpu_pool_f32 {
+  void (*max)(const pn_cpu_window_f32 *window);                  /* NaN in the window gives NaN */
+  void (*average)(const pn_cpu_window_f32 *window, float scale); /* the sum times |scale| */
+  /* out[c] = scale * sum over |pixels| of from[p * pixel_stride + c]: global average, sums over rows. In blocks, so that
+     the error stays small for any count. */
+  void (*sum_pixels)(const float *from, ptrdiff_t pixel_stride, size_t pixels, size_t channels, float scale, float *out);
+} pn_cpu_pool_f32;
+
+/* ---- reduce_f32: one contiguous row -------------------------------------------------------------------------------- */
+
+/* |n| >= 1 floats; |y| may be |x|. Extremes are NaN when an element is. */
+typedef struct pn_cpu_reduce_f32 {
+  float (*sum)(size_t n, const float *x);
+  float (*sum_squares)(size_t n, const float *x);
+  float (*max)(size_t n, const float *x);
+  float (*min)(size_t n, const float *x);
+  float (*dot)(size_t n, const float *x, const float *y);
+  void (*softmax)(size_t n, const float *x, float *y);
+  void (*log_softmax)(size_t n, const float *x, float *y);
+  /* (x - mean) / sqrt(variance + epsilon) [* gain] [+ bias], the variance from a second pass; |gain|, |bias|, |mean| and
+     |inverse_deviation| may be null. */
+  void (*normalize)(size_t n, const float *x, const float *gain, const float *bias, float epsilon, float *y, float *mean,
+                    float *inverse_deviation);
+  /* x / sqrt(mean of squares + epsilon) [* gain] */
+  void (*rms_normalize)(size_t n, const float *x, const float *gain, float epsilon, float *y);
+} pn_cpu_reduce_f32;
+
+/* ---- transpose_f32 ------------------------------------------------------------------------------------------------- */
+
+typedef struct pn_cpu_transpose_f32 {
+  /* to[c * to_stride + r] = from[r * from_stride + c] for r < rows, c < columns. The caller cuts large matrices so that a
+     piece of both lies in L1 or L2; strides that are multiples of 1024 cost dearly. */
+  void (*transpose)(const float *from, ptrdiff_t from_stride, size_t rows, size_t columns, float *to,
+                    ptrdiff_t to_stride);
+  /* to[r * to_stride + c] = from[r * from_stride + c] */
+  void (*copy)(const float *from, ptrdiff_t from_stride, size_t rows, size_t columns, float *to, ptrdiff_t to_stride);
+} pn_cpu_transpose_f32;
+
 /* ---- rows --------------------------------------------------------------------------------------------------------- */
 
 /* Every family; a family `f` has its table type pn_cpu_f, its pointer in pn_cpu_kernels and its pn_cpu_f_best. */
-#define PN_CPU_FAMILIES(X) X(gemm_f32) X(vec_f32)
+#define PN_CPU_FAMILIES(X) X(gemm_f32) X(vec_f32) X(dwconv_f32) X(pool_f32) X(reduce_f32) X(transpose_f32)
 
 /* What one kernel file offers: usually one family, the other pointers null. */
 typedef struct pn_cpu_kernels {

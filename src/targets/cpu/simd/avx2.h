@@ -90,4 +90,25 @@ PN_INLINE float vf_min_lanes(vf a) {
   return _mm_cvtss_f32(_mm_min_ss(y, _mm_movehdup_ps(y)));
 }
 
+PN_INLINE void vf_transpose(vf *rows) {
+  vf t[8], u[8];
+  PN_UNROLL
+  for (int i = 0; i < 8; i += 2) { /* pairs of rows interleaved */
+    t[i] = _mm256_unpacklo_ps(rows[i], rows[i + 1]);
+    t[i + 1] = _mm256_unpackhi_ps(rows[i], rows[i + 1]);
+  }
+  PN_UNROLL
+  for (int i = 0; i < 8; i += 4) { /* fours: u[i + c] has columns c and c + 4 of rows i to i + 3 */
+    u[i] = _mm256_shuffle_ps(t[i], t[i + 2], 0x44);
+    u[i + 1] = _mm256_shuffle_ps(t[i], t[i + 2], 0xEE);
+    u[i + 2] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0x44);
+    u[i + 3] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0xEE);
+  }
+  PN_UNROLL
+  for (int i = 0; i < 4; i++) {
+    rows[i] = _mm256_permute2f128_ps(u[i], u[i + 4], 0x20);
+    rows[i + 4] = _mm256_permute2f128_ps(u[i], u[i + 4], 0x31);
+  }
+}
+
 #endif

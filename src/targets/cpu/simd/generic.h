@@ -12,7 +12,8 @@
      vf_round                        to the nearest, ties to even
      vf_lt, vf_le, vf_eq             false on NaN; vf_ne true
      vi_round                        vf_round as integers; any value for what does not fit
-     vf_scale2(a, n)                 a * 2^n for whole n in [-252, 254], right at overflow and in the denormals */
+     vf_scale2(a, n)                 a * 2^n for whole n in [-252, 254], right at overflow and in the denormals
+     vf_transpose(rows)              VL vectors as a square, in place */
 #ifndef PN_TARGETS_CPU_SIMD_GENERIC_H
 #define PN_TARGETS_CPU_SIMD_GENERIC_H
 
@@ -118,6 +119,14 @@ PN_INLINE float vf_max_lanes(vf a) {
 PN_INLINE float vf_min_lanes(vf a) {
   const float x = a[0] < a[1] ? a[0] : a[1], y = a[2] < a[3] ? a[2] : a[3];
   return x < y ? x : y;
+}
+
+PN_INLINE void vf_transpose(vf *rows) {
+  vf columns[VL];
+  PN_UNROLL
+  for (int c = 0; c < VL; c++) columns[c] = (vf){rows[0][c], rows[1][c], rows[2][c], rows[3][c]};
+  PN_UNROLL
+  for (int c = 0; c < VL; c++) rows[c] = columns[c];
 }
 
 #endif
