@@ -25,7 +25,8 @@ static bool is_plain(pn_str name) {
   if (name.size == 0) return false;
   for (size_t i = 0; i < name.size; i++) {
     const char c = name.data[i];
-    if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '/'))
+    if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' ||
+          c == '/'))
       return false;
   }
   return true;
@@ -72,7 +73,7 @@ static void indent(printer *p, uint32_t extra) {
 
 static void print_symbol(printer *p, pn_dim dim, bool with_bounds) {
   const pn_symbol *symbol = &p->symbols->list.data[dim.symbol - 1];
-  if (with_bounds && symbol->min != 0) pn_text_printf(p->out, "%lld<=", (long long)symbol->min);
+  if (with_bounds && symbol->min > 0) pn_text_printf(p->out, "%lld<=", (long long)symbol->min);
   pn_dim_print(p->symbols, dim, p->out);
   if (with_bounds && symbol->max != INT64_MAX) pn_text_printf(p->out, "<=%lld", (long long)symbol->max);
 }
@@ -124,7 +125,7 @@ static void note_symbols(printer *p, const pn_graph *g, uint32_t depth) {
 static void note_parts(printer *p) {
   for (uint32_t i = p->symbols->list.count; i-- > 0;) {
     const pn_symbol *symbol = &p->symbols->list.data[i];
-    p->declared[i] = !is_leaf(symbol) || (symbol->min == 0 && symbol->max == INT64_MAX);
+    p->declared[i] = !is_leaf(symbol) || (symbol->min <= 0 && symbol->max == INT64_MAX);
     if (!p->occurs[i] || is_leaf(symbol)) continue;
     if (is_symbol(p, symbol->a)) p->occurs[symbol->a.symbol - 1] = true;
     if (is_symbol(p, symbol->b)) p->occurs[symbol->b.symbol - 1] = true;
