@@ -28,6 +28,7 @@ typedef struct parser {
   PN_LIST(stated_type) stated;
   size_t random_bytes;
   uint32_t depth;
+  bool in_head; /* of the outermost graph */
 } parser;
 
 typedef struct result {
@@ -47,9 +48,15 @@ static pelton_status expect(parser *p, const char *text, const char *where) {
 /* ---- types ----------------------------------------------------------------------------------------------------- */
 
 static pelton_status parse_plain_dim(parser *p, pn_dim *out) {
-  const uint32_t mark = pn_diag_mark(p->diag);
+  const uint32_t mark = pn_diag_mark(p->diag), fresh = p->symbols->fresh_count;
   pn_lexer_skip_blank(&p->lexer);
-  return pn_lexer_located(&p->lexer, mark, pn_dim_parse_front(p->symbols, &p->lexer.rest, out, p->diag));
+  const pn_str text = p->lexer.rest;
+  PN_TRY(pn_lexer_located(&p->lexer, mark, pn_dim_parse_front(p->symbols, &p->lexer.rest, out, p->diag)));
+  /* Of an expression that is too long to name a fresh symbol is left: nothing that an input could be made of. */
+  const size_t bytes = text.size - p->lexer.rest.size;
+  if (p->in_head && p->symbols->fresh_count > fresh && !memchr(text.data, '?', bytes))
+    return pn_lexer_fail(&p->lexer, "the expression of a dimension is too long");
+  return PELTON_OK;
 }
 
 static pelton_status parse_bound(parser *p, int64_t *out) {
@@ -367,10 +374,12 @@ static pelton_status parse_graph(parser *p, pn_graph **out) {
   else PN_TRY(pn_lexer_name(&p->lexer, p->arena, "the graph's name", &name));
   pn_graph *g = *out = pn_graph_create(p->arena, p->symbols, name);
   if (!g) return fail_memory(p);
+  p->in_head = p->depth == 0;
   PN_TRY(parse_inputs(p, g));
   PN_TRY(parse_output_names(p, &outputs));
   const pn_lexer head = p->lexer;
   PN_TRY(parse_where(p));
+  p->in_head = false;
   for (;;) {
     const char next = pn_lexer_peek(&p->lexer);
     if (pn_str_is(pn_lexer_peek_word(&p->lexer), "end")) break;
