@@ -1,7 +1,7 @@
 /* Control groups, both versions. /proc/self/cgroup names the process's group in each hierarchy, /proc/self/mountinfo
    where the hierarchy is mounted and which group its mount shows as its root (in a container often not the real one).
    A limit of any group on the way up holds, so all are read and the least taken. */
-#define _GNU_SOURCE 1 /* getline is not wanted: fixed buffers, nothing allocated */
+#define _GNU_SOURCE 1 /* O_CLOEXEC */
 #include "base/cpu_quota.h"
 
 #include "base/compiler.h"
@@ -104,9 +104,10 @@ static bool group_find(const char *root, hierarchy *h) {
   while (!found && lines_next(&lines, line, sizeof line)) {
     const char *controllers = strchr(line, ':');
     const char *group = controllers ? strchr(controllers + 1, ':') : NULL;
-    if (!group || strlen(group + 1) >= sizeof h->group) continue;
+    size_t bytes = group ? strlen(group + 1) + 1 : 0;
+    if (!bytes || bytes > sizeof h->group) continue;
     found = h->version2 ? !strncmp(line, "0::", 3) : list_holds(controllers + 1, ':', "cpu");
-    if (found) strcpy(h->group, group + 1);
+    if (found) memcpy(h->group, group + 1, bytes);
   }
   close(lines.descriptor);
   return found;
@@ -163,9 +164,9 @@ static uint64_t hierarchy_quota(const char *root, bool version2) {
     group += root_length;
 
   char folder[2 * PATH_BYTES];
-  int mount_length = snprintf(folder, sizeof folder, "%s%s", root, h.mount);
-  if (mount_length < 0 || (size_t)mount_length + strlen(group) >= sizeof folder) return 0;
-  strcpy(folder + mount_length, strcmp(group, "/") ? group : "");
+  int length = snprintf(folder, sizeof folder, "%s%s%s", root, h.mount, strcmp(group, "/") ? group : "");
+  if (length < 0 || (size_t)length >= sizeof folder) return 0;
+  size_t mount_length = strlen(root) + strlen(h.mount);
   uint64_t least = 0;
   for (;;) {
     uint64_t quota = group_quota(&h, folder);

@@ -263,8 +263,7 @@ static void job_wait(pn_pool *pool) {
 }
 
 void pn_pool_run(pn_pool *pool, uint32_t count, pn_task *task, void *argument) {
-  bool alone = !pool || pool->threads == 1 || count <= 1 ||
-               atomic_load_explicit(&pool->busy, memory_order_relaxed) ||
+  bool alone = !pool || pool->threads == 1 || count <= 1 || atomic_load_explicit(&pool->busy, memory_order_relaxed) ||
                atomic_exchange_explicit(&pool->busy, true, memory_order_acquire);
   if (alone) {
     for (uint32_t i = 0; i < count; i++) task(argument, i, 0);

@@ -50,6 +50,24 @@ static const pn_plan_record *find_record(const pelton_engine *engine) {
   return found;
 }
 
+static pelton_status name_io(pelton_engine *engine, const pn_value_list *list, const pn_io_names **out, pelton_diag *diag) {
+  const pn_graph *g = engine->image->graph;
+  pn_io_names *names = PN_NEW_ARRAY(&engine->image->arena, pn_io_names, list->count + 1);
+  bool ok = names != NULL;
+  for (uint32_t i = 0; i < list->count && ok; i++) {
+    const pn_value *v = &g->values.data[list->data[i].v];
+    names[i].name = pn_str_copy(&engine->image->arena, v->name);
+    ok = names[i].name != NULL;
+    for (int32_t d = 0; d < v->type.rank && ok; d++) {
+      if (pn_dim_is_number(v->type.dims[d])) continue;
+      names[i].dims[d] = pn_str_copy(&engine->image->arena, g->symbols->list.data[v->type.dims[d].symbol - 1].name);
+      ok = names[i].dims[d] != NULL;
+    }
+  }
+  *out = names;
+  return ok ? PELTON_OK : pn_fail_memory(diag, "an engine");
+}
+
 pelton_status pn_engine_create(pn_image *image, const pelton_run_options *given, pelton_engine **out, pelton_diag *diag) {
   pelton_run_options options = pn_run_options(given);
   const pelton_allocator *allocator = options.allocator ? options.allocator : &pn_allocator_default;
@@ -64,6 +82,8 @@ pelton_status pn_engine_create(pn_image *image, const pelton_run_options *given,
   if (options.log) engine->log = *options.log;
   atomic_init(&engine->references, 1);
   pelton_status status = open_device(engine, &options, diag);
+  if (!status) status = name_io(engine, &image->graph->inputs, &engine->input_names, diag);
+  if (!status) status = name_io(engine, &image->graph->outputs, &engine->output_names, diag);
   if (status) {
     pelton_engine_release(engine);
     return status;

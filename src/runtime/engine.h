@@ -8,6 +8,12 @@
 
 #include <stdatomic.h>
 
+/* NUL-terminated names of an input or output and of its dynamic dims (null: a number, or nameless). */
+typedef struct pn_io_names {
+  const char *name;
+  const char *dims[PELTON_MAX_RANK];
+} pn_io_names;
+
 struct pelton_engine {
   const pelton_allocator *allocator;
   pelton_log log;
@@ -16,6 +22,7 @@ struct pelton_engine {
   const pn_target *target;
   pn_device *device;
   const pn_plan_record *record; /* the decisions to start from; null when there are none for this target */
+  const pn_io_names *input_names, *output_names;
   char *report;                 /* of a build; null for an opened engine */
   pn_plan *built;               /* of a build: holds packed weights that image->packed refers to */
   void (*release_source)(void *source); /* of a build: what constants are borrowed from */
