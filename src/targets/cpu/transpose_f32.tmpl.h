@@ -44,7 +44,8 @@ static void transpose(const float *from, ptrdiff_t from_stride, size_t rows, siz
   }
 }
 
-static void copy(const float *from, ptrdiff_t from_stride, size_t rows, size_t columns, float *to, ptrdiff_t to_stride) {
+static void copy(const float *from, ptrdiff_t from_stride, size_t rows, size_t columns, float *to,
+                 ptrdiff_t to_stride) {
   for (size_t r = 0; r < rows; r++, from += from_stride, to += to_stride) {
     size_t i = 0;
     for (; i + VL <= columns; i += VL) vf_store(to + i, vf_load(from + i));

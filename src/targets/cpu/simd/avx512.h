@@ -1,5 +1,5 @@
-/* The vector vocabulary on AVX-512 (f, bw, vl, dq, cd): 16 lanes, masks in mask registers. simd/generic.h documents each
-   word; the three headers define the same words, so that a kernel template compiles against any of them. */
+/* The vector vocabulary on AVX-512 (f, bw, vl, dq, cd): 16 lanes, masks in mask registers. simd/generic.h documents
+   each word; the three headers define the same words, so that a kernel template compiles against any of them. */
 #ifndef PN_TARGETS_CPU_SIMD_AVX512_H
 #define PN_TARGETS_CPU_SIMD_AVX512_H
 

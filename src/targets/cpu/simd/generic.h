@@ -6,8 +6,8 @@
      vf_load_head, vf_store_head     touch only the head's memory; the other lanes load as zero
      vf_keep_head(h, v, rest)        v in the head, rest elsewhere
      vf_fma(a, b, c)                 a * b + c, fused where the machine fuses; vf_fnma is c - a * b
-     vf_min, vf_max                  give the SECOND operand when either is NaN, as x86 does: write the value that may be
-                                     NaN second and a clamp lets it through
+     vf_min, vf_max                  give the SECOND operand when either is NaN, as x86 does: write the value that may
+                                     be NaN second and a clamp lets it through
      vf_min_nan, vf_max_nan          NaN when either is
      vf_round                        to the nearest, ties to even
      vf_lt, vf_le, vf_eq             false on NaN; vf_ne true
