@@ -36,7 +36,7 @@
 typedef enum pn_cpu_gemm_start { PN_CPU_GEMM_ZERO, PN_CPU_GEMM_BIAS, PN_CPU_GEMM_ADD_TO_C } pn_cpu_gemm_start;
 typedef struct pn_cpu_gemm_f32_tile {
   const float *a;
-  ptrdiff_t a_row_stride; /* see below */
+  ptrdiff_t a_row_stride; /* see above */
   const ptrdiff_t *tap_offset;
   size_t tap_count;
   size_t k;           /* depth of each tap */
