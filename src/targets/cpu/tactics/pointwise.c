@@ -2,6 +2,7 @@
    that lie in L1, and each run goes through the whole program before the next: every operand is read once from memory
    whatever the length of the expression. */
 #include "targets/cpu/program.h"
+#include "targets/cpu/strides.h"
 
 typedef struct state {
   pn_program program;
@@ -14,23 +15,6 @@ typedef struct state {
   int64_t runs, run_length, run_parts; /* outer positions; a long innermost axis is cut further */
 } state;
 
-/* Strides of |o| along the stored axes of the result |out|; false when they cannot be walked together. */
-static bool strides_of(const pn_operand *o, const pn_operand *out, int64_t *strides) {
-  int64_t own[PN_MAX_RANK], logical[PN_MAX_RANK] = {0}, stored[PN_MAX_RANK];
-  if (o->rank > out->rank) return false;
-  pn_layout_stored_dims(o->layout, o->rank, o->dims, stored);
-  pn_dims_strides(o->rank, stored, own);
-  for (uint32_t d = 0; d < o->rank; d++) { /* axis d of the operand in its storage */
-    uint32_t place = o->layout == PN_LAYOUT_PLAIN || o->rank < 3 || d == 0 ? d : d == 1 ? o->rank - 1 : d - 1;
-    if (o->dims[d] != 1) logical[out->rank - o->rank + d] = own[place];
-  }
-  for (uint32_t d = 0; d < out->rank; d++) {
-    uint32_t place = out->layout == PN_LAYOUT_PLAIN || out->rank < 3 || d == 0 ? d : d == 1 ? out->rank - 1 : d - 1;
-    strides[place] = logical[d];
-  }
-  return true;
-}
-
 static const pn_operand *result_of(const pn_problem *p) { return pn_problem_output(p, 0, 0); }
 
 static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why) {
@@ -42,7 +26,7 @@ static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why
   for (uint32_t i = 0; i < p->nodes[0].input_count; i++) {
     const pn_operand *o = pn_problem_input(p, 0, i);
     types[i] = o->dtype;
-    if (!strides_of(o, out, strides)) return pn_refuse(why, "operand %u has more axes than the result", i);
+    if (!pn_operand_strides(o, out, strides)) return pn_refuse(why, "operand %u has more axes than the result", i);
     int64_t last = out->rank ? strides[out->rank - 1] : 0;
     if (last != 0 && last != 1) return pn_refuse(why, "operand %u is not contiguous along the result's innermost axis", i);
   }
@@ -89,7 +73,7 @@ static pelton_status prepare(const pn_problem *p, const pn_device *device, const
     const pn_operand *o = i < s->operand_count ? pn_problem_input(p, 0, i) : out;
     if (i < s->operand_count) types[i] = o->dtype;
     s->element_bytes[i] = (uint32_t)pelton_dtype_bytes(o->dtype);
-    if (!strides_of(o, out, s->strides[i])) return PN_INTERNAL(diag, "pointwise operands changed after they were accepted");
+    if (!pn_operand_strides(o, out, s->strides[i])) return PN_INTERNAL(diag, "pointwise operands changed after they were accepted");
   }
   if (!pn_program_compile(((const pn_attrs_pointwise *)p->nodes[0].attrs)->expr, types, &s->program, NULL))
     return PN_INTERNAL(diag, "a pointwise expression changed after it was accepted");
