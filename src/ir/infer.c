@@ -397,11 +397,24 @@ static pelton_status set_inputs(pn_infer_walk *walk, const pn_graph *g, const pn
   return PELTON_OK;
 }
 
+static uint64_t count_nodes(const pn_graph *g, uint32_t depth) {
+  uint64_t count = g->nodes.count;
+  for (uint32_t i = 0; i < g->nodes.count && depth < PN_MAX_GRAPH_DEPTH; i++) {
+    if (g->nodes.data[i].removed) continue;
+    for (uint32_t k = 0;; k++) {
+      const pn_graph *sub = pn_node_graph(&g->nodes.data[i], k);
+      if (!sub) break;
+      count += 1 + count_nodes(sub, depth + 1);
+    }
+  }
+  return count;
+}
+
 pelton_status pn_infer_walk_run(pn_infer_walk *walk, const pn_graph *g, const pn_infer_options *options, pn_facts *facts,
                                 uint32_t *stopped, pelton_diag *diag) {
   const uint32_t end = options->end_node > 0 && options->end_node < g->nodes.count ? options->end_node : g->nodes.count;
   uint32_t ignored;
-  walk->budget = PN_INFER_BUDGET;
+  walk->budget = PN_INFER_REPEATS * (count_nodes(g, 0) + 64);
   if (facts->count != g->values.count) return PN_INTERNAL(diag, "facts are of another graph");
   if (options->first_node == 0) PN_TRY(set_inputs(walk, g, options->inputs, facts, diag));
   return infer_nodes(walk, g, options->first_node, end, options->stop_at_unknown, facts, stopped ? stopped : &ignored, diag);

@@ -38,7 +38,10 @@ pelton_status pn_onnx_area_infer(pn_onnx_importer *importer, pn_onnx_area *area)
       return pn_fail_memory(importer->diag, "types of values");
   }
   const pn_infer_options options = {.inputs = area->inputs.data, .first_node = first, .arena = &importer->scratch};
-  PN_TRY(pn_graph_infer(graph, &options, &area->facts, NULL, importer->diag));
+  /* Without a sink first: inference takes memory for each call that has one. */
+  pelton_status status = pn_graph_infer(graph, &options, &area->facts, NULL, NULL);
+  if (status) status = pn_graph_infer(graph, &options, &area->facts, NULL, importer->diag);
+  if (status) return status == PELTON_INVALID_ARGUMENT ? PELTON_INVALID_DATA : status;
   for (uint32_t i = first; i < graph->nodes.count; i++)
     for (uint32_t k = 0; k < graph->nodes.data[i].outputs.count; k++) {
       const pn_value_id id = graph->nodes.data[i].outputs.data[k];
