@@ -10,8 +10,8 @@
      end
 
    Names are letters, digits, '_', '.', '/'; others stand in quotes: %"a b:0", with \" \\ \xNN. A statement ends with
-   its line. A comment at a node's end that begins with name "..." or from "..." is kept: its name, where that is not its
-   first result's, and its provenance:
+   its line. A comment at a node's end that begins with name "..." or from "..." is kept: its name, where that is not
+   its first result's, and its provenance:
        %y = pointwise(%c) expr="relu(x0)"  # name "act1" from "Relu_3", "conv1/relu"
    Bounds of symbols that no input has bare stand behind the outputs: -> (%y) where n<=32, 1<=h<=64.
    Types that are stated must be those that are inferred; symbols known only at run time (?1) keep their numbers (but
