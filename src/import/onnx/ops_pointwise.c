@@ -59,6 +59,8 @@ static pelton_status unsqueeze_behind(pn_onnx_call *c, pn_value_id value, uint32
   return pn_onnx_add(c, PN_OP_UNSQUEEZE, NULL, operands, 2, 1, out);
 }
 
+static pelton_status import_pow(pn_onnx_call *c);
+
 static pelton_status import_binary_1(pn_onnx_call *c) {
   pn_value_id operands[2];
   bool broadcast;
@@ -81,7 +83,7 @@ static pelton_status import_binary_1(pn_onnx_call *c) {
   }
   pn_onnx_call with = *c;
   with.inputs = operands;
-  return import_simple(&with);
+  return pn_str_is(c->node->op_type, "Pow") ? import_pow(&with) : import_simple(&with);
 }
 
 /* A slope for each channel, without dimensions behind. */
@@ -238,6 +240,7 @@ static const pn_onnx_op rows[] = {
     {"Mod", "", 10, 0, import_mod},
     {"PRelu", "", 1, 6, import_prelu_1},
     {"PRelu", "", 7, 0, import_prelu},
+    {"Pow", "", 1, 6, import_binary_1},
     {"Pow", "", 7, 0, import_pow},
     {"Sum", "", 1, 0, import_sum},
 };
