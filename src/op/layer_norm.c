@@ -60,9 +60,10 @@ pelton_status pn_infer_layer_norm(const pn_infer *c) {
 /* Centers (or not) and scales |line| to a deviation of 1. */
 static void normalise(double *line, int64_t count, bool center, double epsilon, double *mean_out, double *inverse_out) {
   double mean = 0, square = 0;
-  for (int64_t i = 0; center && i < count; i++) mean += line[i] / (double)count;
-  for (int64_t i = 0; i < count; i++) square += (line[i] - mean) * (line[i] - mean) / (double)count;
-  double inverse = 1 / sqrt(square + epsilon);
+  for (int64_t i = 0; center && i < count; i++) mean += line[i];
+  mean /= (double)count;
+  for (int64_t i = 0; i < count; i++) square += (line[i] - mean) * (line[i] - mean);
+  double inverse = 1 / sqrt(square / (double)count + epsilon);
   for (int64_t i = 0; i < count; i++) line[i] = (line[i] - mean) * inverse;
   *mean_out = mean;
   *inverse_out = inverse;
