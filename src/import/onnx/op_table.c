@@ -6,7 +6,10 @@
   X(activation)             \
   X(control)                \
   X(create)                 \
+  X(image)                  \
   X(index)                  \
+  X(nn)                     \
+  X(norm)                   \
   X(pointwise)              \
   X(reduce)                 \
   X(shape)

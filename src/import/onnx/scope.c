@@ -120,7 +120,7 @@ pelton_status pn_onnx_scope_find(pn_onnx_importer *importer, pn_onnx_scope *scop
   out->kind = PN_ONNX_NAME_MISSING;
   if (!scope->outer) return PELTON_OK;
   PN_TRY(pn_onnx_scope_find(importer, scope->outer, name, out));
-  if (out->kind == PN_ONNX_NAME_VALUE && pn_value_valid(out->value))
+  if (out->kind == PN_ONNX_NAME_VALUE && pn_value_valid(out->value) && scope->outer->area != scope->area)
     PN_TRY(capture(importer, scope, out->value, &out->value));
   return out->kind == PN_ONNX_NAME_MISSING ? PELTON_OK : add_name(importer, scope, name, *out);
 }

@@ -40,7 +40,8 @@ typedef struct pn_onnx_name {
 } pn_onnx_name;
 
 typedef struct pn_onnx_scope {
-  struct pn_onnx_scope *outer;  /* of a subgraph: where names are looked up that it does not know */
+  struct pn_onnx_scope *outer;  /* of a subgraph: where names are looked up that it does not know; when it has the same
+                                   area, the subgraph is expanded in place */
   struct pn_onnx_scope *caller; /* of a function's body */
   const pn_onnx_graph *onnx;    /* null: a function's body */
   const pn_onnx_function *function;
@@ -51,6 +52,7 @@ typedef struct pn_onnx_scope {
   PN_LIST(pn_onnx_name) entries;
   pn_value_list *captures; /* of a subgraph: values of the outer area */
   uint32_t first_capture;  /* the graph's input that is captures[0] */
+  pn_map declared;         /* value_infos by name, once one was needed */
   pn_str prefix;           /* "caller/" in front of nodes' names in a function's body */
   uint32_t depth;          /* of subgraphs */
 } pn_onnx_scope;
@@ -100,6 +102,9 @@ pelton_status pn_onnx_function_expand(pn_onnx_importer *importer, pn_onnx_scope 
    none. */
 pelton_status pn_onnx_function_substitute(pn_onnx_importer *importer, const pn_onnx_scope *scope, const pn_onnx_node *node,
                                           const pn_onnx_node **out) PN_CHECKED;
+
+/* Imports |graph|, a branch that is always taken, in place of the node. */
+pelton_status pn_onnx_inline(pn_onnx_call *c, const pn_onnx_graph *graph) PN_CHECKED;
 
 /* The row for |node| at |opset|, or null with the reason. */
 const pn_onnx_op *pn_onnx_op_find(const pn_onnx_node *node, int64_t opset, const char **reason);

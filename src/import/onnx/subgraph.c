@@ -69,3 +69,33 @@ pelton_status pn_onnx_subgraph(pn_onnx_call *c, const pn_onnx_graph *graph, cons
   *out = area.graph;
   return known ? PELTON_OK : PELTON_UNSUPPORTED; /* the reasons are noted */
 }
+
+pelton_status pn_onnx_inline(pn_onnx_call *c, const pn_onnx_graph *graph) {
+  pn_onnx_importer *importer = c->importer;
+  pn_onnx_scope body, *around = importer->scope;
+  if (around->depth == PN_MAX_GRAPH_DEPTH)
+    return pn_fail(c->diag, PELTON_UNSUPPORTED, "subgraphs are nested deeper than %d levels", PN_MAX_GRAPH_DEPTH);
+  if (graph->inputs.count > 0) return pn_fail(c->diag, PELTON_INVALID_DATA, "its branches must not have inputs");
+  if (graph->outputs.count < c->output_count)
+    return pn_fail(c->diag, PELTON_INVALID_DATA, "it has %u results, but its branch gives %u", c->output_count,
+                   graph->outputs.count);
+  pn_onnx_scope_init(importer, &body, around->area);
+  body.outer = around;
+  body.onnx = graph;
+  body.opsets = around->opsets;
+  body.prefix = around->prefix;
+  body.depth = around->depth + 1;
+  PN_TRY(pn_onnx_scope_initializers(importer, &body));
+  PN_TRY(pn_onnx_import_nodes(importer, &body, &graph->nodes));
+  for (uint32_t i = 0; i < c->output_count; i++) {
+    pn_onnx_name found;
+    if (!pn_onnx_wants(c, i)) continue;
+    PN_TRY(pn_onnx_scope_find(importer, &body, graph->outputs.data[i].name, &found));
+    if (found.kind == PN_ONNX_NAME_UNKNOWN) return PELTON_UNSUPPORTED; /* the reason is noted */
+    if (found.kind == PN_ONNX_NAME_MISSING || !pn_value_valid(found.value))
+      return pn_fail(c->diag, PELTON_INVALID_DATA, "output \"%.*s\" of its branch is computed by no node",
+                     PN_STR_ARG(graph->outputs.data[i].name));
+    c->outputs[i] = found.value;
+  }
+  return PELTON_OK;
+}
