@@ -180,7 +180,7 @@ static pelton_status import_affine_grid(pn_onnx_call *c) {
 static pelton_status roi_align(pn_onnx_call *c, pn_roi_coordinates without) {
   static const char *const kinds[] = {"avg", "max", NULL};
   static const char *const half_pixels[] = {PN_ENUM_roi_coordinates(PN_ENUM_TEXT) NULL};
-  int mode = PN_ROI_AVERAGE, half_pixel = without;
+  int mode = PN_ROI_AVERAGE, half_pixel = (int)without;
   pn_attrs_roi_align *a = pn_onnx_attrs(c, PN_OP_ROI_ALIGN);
   if (!a) return pn_fail_memory(c->diag, "a node");
   PN_TRY(pn_onnx_word(c, "mode", kinds, &mode));
