@@ -14,6 +14,20 @@ set(isa_flags_vnni ${isa_flags_avx512} -mavx512vnni)
 set(isa_flags_bf16 ${isa_flags_avx512} -mavx512bf16)
 set(isa_flags_amx ${isa_flags_avx512} -mavx512vnni -mavx512bf16 -mamx-tile -mamx-int8 -mamx-bf16)
 
+# Instrumented in full, one fully unrolled kernel file takes a compiler minutes (gemm_f32.avx512.c: gcc 80 s, clang above
+# 8 min). With the address checks of memory operands as calls it is 8 s, and these are the checks that matter here:
+# tests give kernels operands of exact size. The fuzzer is after parsers, so there kernels have no checks.
+set(kernel_sanitizer_flags "")
+if(PELTON_FUZZ)
+  set(kernel_sanitizer_flags -fno-sanitize=all)
+elseif(PELTON_SANITIZE MATCHES "address" AND CMAKE_C_COMPILER_ID STREQUAL "GNU")
+  set(kernel_sanitizer_flags -fno-sanitize=undefined
+      --param=asan-instrumentation-with-call-threshold=0 --param=asan-stack=0)
+elseif(PELTON_SANITIZE MATCHES "address")
+  set(kernel_sanitizer_flags -fno-sanitize=undefined
+      -mllvm -asan-instrumentation-with-call-threshold=0 -mllvm -asan-stack=0)
+endif()
+
 string(TOLOWER "${CMAKE_SYSTEM_PROCESSOR}" processor)
 if(processor MATCHES "^(x86_64|amd64)$")
   set(PELTON_X86 ON)
@@ -58,7 +72,7 @@ function(pelton_cpu_kernels out)
       continue()
     endif()
     # -O3 in every build type: unoptimised intrinsics would make the tests of a debug build take hours.
-    set_source_files_properties(${file} PROPERTIES COMPILE_OPTIONS "${isa_flags_${isa}};-O3")
+    set_source_files_properties(${file} PROPERTIES COMPILE_OPTIONS "${isa_flags_${isa}};-O3;${kernel_sanitizer_flags}")
     list(APPEND sources ${file})
     string(APPEND lines "PN_CPU_KERNELS(${symbol})\n")
   endforeach()

@@ -30,7 +30,11 @@ foreach(folder IN LISTS folders)
   endif()
 
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${folder}/*.c)
-  list(FILTER sources EXCLUDE REGEX "/kernels/")
+  # By the path beneath the target: the checkout itself may lie in a folder of that name.
+  file(GLOB_RECURSE kernel_sources CONFIGURE_DEPENDS ${folder}/kernels/*.c)
+  if(kernel_sources)
+    list(REMOVE_ITEM sources ${kernel_sources})
+  endif()
   if(name STREQUAL "cpu")
     pelton_cpu_kernels(kernels)
     list(APPEND sources ${kernels})

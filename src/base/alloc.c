@@ -15,7 +15,7 @@
 #include <sanitizer/asan_interface.h>
 enum { GAP_BYTES = 16 };
 #else
-#define ASAN_POISON_MEMORY_REGION(data, bytes) ((void)(data), (void)(bytes))
+#define ASAN_POISON_MEMORY_REGION(data, bytes)   ((void)(data), (void)(bytes))
 #define ASAN_UNPOISON_MEMORY_REGION(data, bytes) ((void)(data), (void)(bytes))
 enum { GAP_BYTES = 0 };
 #endif
@@ -36,7 +36,8 @@ typedef struct pn_arena_block {
 /* The payload begins at the next multiple of BLOCK_ALIGN. */
 enum { HEADER_BYTES = (sizeof(arena_block) + BLOCK_ALIGN - 1) / BLOCK_ALIGN * BLOCK_ALIGN };
 
-static bool is_power_of_two(size_t value) { return value && !(value & (value - 1)); }
+/* Asserted only. */
+PN_UNUSED static bool is_power_of_two(size_t value) { return value && !(value & (value - 1)); }
 
 /* ---- single blocks --------------------------------------------------------------------------------------------- */
 
@@ -122,6 +123,22 @@ static void *block_take(arena_block *block, size_t bytes, size_t align) {
   return data;
 }
 
+void pn_arena_reset(pn_arena *arena) {
+  arena_block *block = arena->blocks;
+  if (block && block->next) {
+    size_t total = 0;
+    for (; block; block = block->next) total += block->bytes;
+    pn_arena_deinit(arena);
+    arena->blocks = block_make(arena, total); /* null: the next object asks again */
+    return;
+  }
+  if (block) {
+    ASAN_POISON_MEMORY_REGION(block_payload(block), block->bytes);
+    block->used = 0;
+  }
+  arena->used_bytes = 0;
+}
+
 static void *arena_take(pn_arena *arena, size_t bytes, size_t align) {
   assert(is_power_of_two(align) && align <= MAX_ALIGN);
   if (bytes == 0) bytes = 1;
@@ -167,6 +184,15 @@ void *pn_arena_copy(pn_arena *arena, const void *data, size_t bytes, size_t alig
   else
     *(uint8_t *)copy = 0;
   return copy;
+}
+
+bool pn_arena_owns(const pn_arena *arena, const void *data) {
+  const uintptr_t address = (uintptr_t)data;
+  for (arena_block *block = arena->blocks; block; block = block->next) {
+    const uintptr_t begin = (uintptr_t)block_payload(block);
+    if (address >= begin && address - begin < block->bytes) return true;
+  }
+  return false;
 }
 
 bool pn_list_grow(pn_arena *arena, void **data, uint32_t count, uint32_t *capacity, size_t extra, size_t element_bytes,

@@ -29,11 +29,16 @@ typedef struct pn_arena {
 /* |allocator| null means the default. Allocates nothing yet. */
 void pn_arena_init(pn_arena *arena, const pelton_allocator *allocator);
 void pn_arena_deinit(pn_arena *arena);
+/* Forgets everything handed out but keeps the memory, as one block that holds as much: an arena that is reset after
+   each use of the same size allocates nothing after the first. */
+void pn_arena_reset(pn_arena *arena);
 /* Zeroed memory at |align| (a power of two up to 4096), or null when the allocator has no more. */
 void *pn_arena_alloc(pn_arena *arena, size_t bytes, size_t align) PN_CHECKED;
 /* An array of |count| elements; null also when count * bytes overflows. */
 void *pn_arena_array(pn_arena *arena, size_t count, size_t element_bytes, size_t align) PN_CHECKED;
 void *pn_arena_copy(pn_arena *arena, const void *data, size_t bytes, size_t align) PN_CHECKED;
+/* Whether |data| lies in the arena's memory (rather than in a mapped file, say). O(blocks). */
+bool pn_arena_owns(const pn_arena *arena, const void *data) PN_CHECKED;
 
 #define PN_NEW(arena, type) ((type *)pn_arena_alloc((arena), sizeof(type), _Alignof(type)))
 #define PN_NEW_ARRAY(arena, type, count) ((type *)pn_arena_array((arena), (count), sizeof(type), _Alignof(type)))
@@ -49,7 +54,7 @@ void *pn_arena_copy(pn_arena *arena, const void *data, size_t bytes, size_t alig
 
 /* Makes room for |extra| more elements; false when memory is out. */
 #define pn_list_reserve(arena, list, extra)                                                                      \
-  ((list)->count + (size_t)(extra) <= (list)->capacity ||                                                         \
+  ((size_t)(extra) <= (list)->capacity - (list)->count ||                                                         \
    pn_list_grow((arena), (void **)&(list)->data, (list)->count, &(list)->capacity, (extra), sizeof(*(list)->data), \
                 _Alignof(max_align_t)))
 /* Appends a copy of |value|; false when memory is out. */

@@ -24,6 +24,14 @@
 #define PN_UNROLL _Pragma("GCC unroll 64")
 #endif
 
+/* A vector type of |bytes| bytes for the portable kernels: SSE, NEON, whatever the machine has. */
+#define PN_VECTOR(bytes) __attribute__((vector_size(bytes)))
+/* Asks for the cache line at |address|, which need not be readable. */
+#define PN_PREFETCH(address) __builtin_prefetch(address)
+/* Makes an integer or a pointer opaque, so that a compiler keeps it in its register instead of deriving other induction
+   variables from it (a kernel with 28 row addresses spills them otherwise). */
+#define PN_OPAQUE(variable) __asm__("" : "+r"(variable))
+
 /* The file's own name for diagnostics, without the machine's path. */
 #if defined(__FILE_NAME__)
 #define PN_FILE __FILE_NAME__
@@ -36,6 +44,17 @@ PN_INLINE PN_UNUSED const char *pn_file_name(const char *path) {
     if (*path == '/') name = path + 1;
   return name;
 }
+
+/* For the body of a loop that waits for another thread's store. */
+#if defined(__x86_64__) || defined(__i386__)
+#define PN_PAUSE() __builtin_ia32_pause()
+/* Register XCR0: which vector state the operating system saves. Only after cpuid said OSXSAVE. */
+#define PN_XGETBV(low, high) __asm__ volatile(".byte 0x0f, 0x01, 0xd0" : "=a"(low), "=d"(high) : "c"(0))
+#elif defined(__aarch64__)
+#define PN_PAUSE() __asm__ volatile("isb" ::: "memory") /* "yield" does nothing on most cores */
+#else
+#define PN_PAUSE() ((void)0)
+#endif
 
 #define PN_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 

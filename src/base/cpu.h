@@ -31,6 +31,10 @@ const char *pn_cpu_isa_name(pn_isa_set set);
 /* How many threads this process should use: cores in the affinity mask, cut by the cgroup's quota (rounded up), at
    least 1. Hardware threads of one core count once where the system tells. */
 uint32_t pn_cpu_count(void);
+/* The processors of the affinity mask in the order in which threads should be bound to them: one of each core first,
+   then the cores' other hardware threads. Writes at most |room|; gives how many it wrote (0 where the system does not
+   tell). */
+uint32_t pn_cpu_list(uint32_t *out, uint32_t room);
 /* Bytes of data cache at |level| (1, 2, 3) for one core; a usual value where the system does not tell. */
 size_t pn_cpu_cache_bytes(int level);
 /* The processor's name for reports and keys ("AMD EPYC ..."), static storage. */

@@ -121,12 +121,12 @@ pelton_status pn_file_map_beneath(const char *folder, const char *relative, pn_f
   if (!realpath(folder, folder_path)) return fail_io(diag, "open the folder", folder, errno);
   if (!realpath(joined, path)) return fail_io(diag, "open", joined, errno);
 
+  if (!strcmp(path, folder_path)) return pn_fail(diag, PELTON_IO_ERROR, "cannot read '%s': it is a folder", joined);
   size_t folder_bytes = strlen(folder_path);
   if (folder_bytes == 1) folder_bytes = 0; /* "/" */
   if (strncmp(path, folder_path, folder_bytes) != 0 || path[folder_bytes] != '/')
-    return pn_fail(diag, PELTON_INVALID_DATA, "the file '%s' is refused: it is a link to '%s', which is outside of '%s'",
-                   relative, path, folder);
-  if (!path[folder_bytes + 1]) return pn_fail(diag, PELTON_IO_ERROR, "cannot read '%s': it is a folder", joined);
+    return pn_fail(diag, PELTON_INVALID_DATA,
+                   "the file '%s' is refused: it is a link to '%s', which is outside of '%s'", relative, path, folder);
 
   int opened = open_again(AT_FDCWD, folder_path, READ_FLAGS | O_DIRECTORY);
   if (opened < 0) return fail_io(diag, "open the folder", folder, errno);
@@ -143,8 +143,8 @@ pelton_status pn_file_writer_open(pn_file_writer *writer, const char *path, pelt
   writer->temporary[0] = 0;
   size_t length = strlen(path);
   if (!length || length >= sizeof writer->path)
-    return pn_fail(diag, PELTON_INVALID_ARGUMENT, "cannot write '%s': the path has %zu bytes, 1 to %zu are allowed", path,
-                   length, sizeof writer->path - 1);
+    return pn_fail(diag, PELTON_INVALID_ARGUMENT, "cannot write '%s': the path has %zu bytes, 1 to %zu are allowed",
+                   path, length, sizeof writer->path - 1);
   memcpy(writer->path, path, length + 1);
 
   /* A rename onto /dev/null would replace the device. */

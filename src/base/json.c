@@ -13,7 +13,10 @@ void pn_json_init(pn_json *json, pn_text *text) { *json = (pn_json){.text = text
    0. |left| >= 1. */
 static size_t character_bytes(const uint8_t *p, size_t left) {
   if (p[0] < 0x80) return 1;
-  size_t bytes = p[0] >= 0xc2 && p[0] < 0xe0 ? 2 : p[0] >= 0xe0 && p[0] < 0xf0 ? 3 : p[0] >= 0xf0 && p[0] < 0xf5 ? 4 : 0;
+  size_t bytes = p[0] >= 0xc2 && p[0] < 0xe0   ? 2
+                 : p[0] >= 0xe0 && p[0] < 0xf0 ? 3
+                 : p[0] >= 0xf0 && p[0] < 0xf5 ? 4
+                                               : 0;
   if (!bytes || left < bytes) return 0;
   for (size_t i = 1; i < bytes; i++)
     if ((p[i] & 0xc0) != 0x80) return 0;
@@ -114,4 +117,9 @@ void pn_json_bool(pn_json *json, const char *key, bool value) {
 void pn_json_null(pn_json *json, const char *key) {
   value_begin(json, key);
   pn_text_add(json->text, PN_STR("null"));
+}
+
+void pn_json_raw(pn_json *json, const char *key, pn_str value) {
+  value_begin(json, key);
+  pn_text_add(json->text, value);
 }

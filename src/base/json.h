@@ -22,5 +22,7 @@ void pn_json_i64(pn_json *json, const char *key, int64_t value);
 void pn_json_f64(pn_json *json, const char *key, double value);
 void pn_json_bool(pn_json *json, const char *key, bool value);
 void pn_json_null(pn_json *json, const char *key);
+/* A value that is JSON already. */
+void pn_json_raw(pn_json *json, const char *key, pn_str value);
 
 #endif

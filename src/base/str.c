@@ -147,8 +147,7 @@ void pn_text_printf(pn_text *text, const char *format, ...) {
   if (length < 0) text->failed = true;
   if (length >= 0 && (size_t)length >= room) {
     text->data[text->size] = 0; /* as it was, should there be no room */
-    if (text_reserve(text, (size_t)length))
-      pn_format(text->data + text->size, (size_t)length + 1, format, again);
+    if (text_reserve(text, (size_t)length)) pn_format(text->data + text->size, (size_t)length + 1, format, again);
   }
   if (!text->failed) text->size += (size_t)length;
   va_end(again);

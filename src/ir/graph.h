@@ -87,6 +87,10 @@ bool pn_graph_add_output(pn_graph *g, pn_value_id value) PN_CHECKED;
    defaults) must live in the graph's arena. Find results with pn_graph_result. */
 pn_node_id pn_graph_add_node(pn_graph *g, pn_op op, const void *attrs, pn_str name, const pn_value_id *inputs,
                              uint32_t input_count, uint32_t output_count);
+/* The same with values that exist and that nothing defines yet: for readers of files, where results have names and may
+   be used before they are defined. Absent ones are PN_NO_VALUE. */
+pn_node_id pn_graph_add_node_to(pn_graph *g, pn_op op, const void *attrs, pn_str name, const pn_value_id *inputs,
+                                uint32_t input_count, const pn_value_id *outputs, uint32_t output_count);
 PN_INLINE pn_value_id pn_graph_result(const pn_graph *g, pn_node_id node, uint32_t index) {
   const pn_node *n = pn_graph_node(g, node);
   return index < n->outputs.count ? n->outputs.data[index] : PN_NO_VALUE;
@@ -97,21 +101,24 @@ PN_INLINE pn_value_id pn_node_input(const pn_node *n, uint32_t i) {
 /* A pointwise node over |operands|. */
 pn_value_id pn_graph_add_pointwise(pn_graph *g, const pn_expr *expr, pn_str name, const pn_value_id *operands,
                                    uint32_t count);
-/* Adds |from|'s name or provenance to |node|'s provenance (each once). */
+/* Adds |source|, a name in the model file, to |node|'s provenance. Each stands there once. */
+bool pn_graph_add_source(pn_graph *g, pn_node_id node, pn_str source) PN_CHECKED;
+/* Adds |from|'s provenance, or its name when it has none. */
 bool pn_graph_add_provenance(pn_graph *g, pn_node_id node, const pn_node *from) PN_CHECKED;
 
 /* Every use of |from| (by nodes, as an output) becomes a use of |to|. When |from| is a graph output, the output keeps
-   its name: names are swapped. */
-void pn_graph_replace_value(pn_graph *g, pn_value_id from, pn_value_id to);
+   its name: names are swapped. False when |from| stays an output, because |to| is an input or an output itself and has
+   a name to keep: then |from|'s node must stay. */
+bool pn_graph_replace_value(pn_graph *g, pn_value_id from, pn_value_id to);
 void pn_graph_remove_node(pn_graph *g, pn_node_id node); /* marks it; its results must be unused by then */
-/* Drops removed nodes and unused values, sorts nodes into an order of evaluation (stable). Ids change. An error names
-   the nodes of a cycle. */
+/* Drops removed nodes and unused values, sorts nodes into an order of evaluation (stable). Ids change. Optional results
+   that nobody uses become absent. Subgraphs likewise. An error names the nodes of a cycle; the graph is as it was. */
 pelton_status pn_graph_compact(pn_graph *g, pelton_diag *diag) PN_CHECKED;
 /* Number of uses of each value by nodes and outputs, indexed by id; in |arena|. */
 uint32_t *pn_graph_count_uses(const pn_graph *g, pn_arena *arena) PN_CHECKED;
-/* The only node that uses |value|, PN_NO_NODE when there are none or several, or when it is a graph output. O(nodes). */
+/* The only node that uses |value|; PN_NO_NODE when there are none or several, or when it is an output. O(nodes). */
 pn_node_id pn_graph_single_user(const pn_graph *g, pn_value_id value);
-/* A deep copy in |arena|: nothing is shared but borrowed constants. */
+/* A deep copy in |arena| with the same ids: nothing is shared but constants borrowed from outside |g|'s arena. */
 pn_graph *pn_graph_clone(const pn_graph *g, pn_arena *arena) PN_CHECKED;
 bool pn_graph_find_value(const pn_graph *g, pn_str name, pn_value_id *out) PN_CHECKED;
 

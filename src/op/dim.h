@@ -1,6 +1,6 @@
 /* Dimensions: a number, or a symbol with bounds.
 
-   A symbol is either named ("batch", from the model) or derived from others by arithmetic ("batch*4", "(h-1)/2+1").
+   A symbol is either named ("batch", from the model) or derived from others by arithmetic ("batch*4", "(h+1)/2").
    Derived symbols are interned under a normal form, so that two values whose extents were computed in the same way
    have equal dims, and a convolution that keeps its extent (h + 2 - 3 + 1) gives back h itself. What cannot be derived
    (how many elements NonZero finds) is a fresh symbol "?1", equal only to itself.
@@ -72,8 +72,11 @@ int64_t pn_dim_upper(const pn_symbols *symbols, pn_dim d);
    unknown): false when it depends on an unknown one. */
 bool pn_dim_evaluate(const pn_symbols *symbols, pn_dim d, const int64_t *values, int64_t *out) PN_CHECKED;
 
-/* Text: "3", "batch", "(h-1)/2+1", "?1". Parsing makes the symbols it meets. */
+/* Text: "3", "batch", "(h+1)/2", "?1", "min(h,w*2)", "ceil(n/m)"; names that are not plain words are quoted: 'a-b'.
+   Parsing makes the symbols it meets. */
 void pn_dim_print(const pn_symbols *symbols, pn_dim d, pn_text *out);
 pelton_status pn_dim_parse(pn_symbols *symbols, pn_str text, pn_dim *out, pelton_diag *diag) PN_CHECKED;
+/* Reads a dim, and blanks behind it, from the front of |text| and moves it on. */
+pelton_status pn_dim_parse_front(pn_symbols *symbols, pn_str *text, pn_dim *out, pelton_diag *diag) PN_CHECKED;
 
 #endif

@@ -2,7 +2,7 @@
 
    Steps are in order of evaluation, each uses earlier ones, the last is the result. All steps of equal arguments are
    one (pn_expr_builder interns them). Text: nested calls, with a name for what is used twice:
-       "relu(add(mul(x0,x1),0.5:f32))"        "t0=sigmoid(x0);mul(x0,t0)"
+       "relu(add(mul(x0,x1),0.5:f32))"        "t0=sigmoid(x0);mul(t0,sub(1.0:f32,t0))"
    x0, x1, ... are the node's operands in order; constants carry their type. The type of every step follows from the
    operands' types (pn_expr_types): arithmetic wants equal types and keeps them, comparisons give bool, cast says. */
 #ifndef PN_OP_EXPR_H

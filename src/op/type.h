@@ -43,11 +43,14 @@ bool pn_dtype_parse(pn_str text, pelton_dtype *out) PN_CHECKED;
 
 /* One element as the widest type of its kind; for references, which are written for clarity. Float types convert
    through double (f16, bf16 stores round to nearest even), integers through int64 (u64 by bits); stores of doubles to
-   integers truncate and wrap as C does after saturating to the int64 range. */
+   integers truncate and wrap as C does after saturating to the int64 range (u64: to its own range). */
 double pn_tensor_get_f64(const pn_tensor *tensor, int64_t index);
 void pn_tensor_set_f64(pn_tensor *tensor, int64_t index, double value);
 int64_t pn_tensor_get_i64(const pn_tensor *tensor, int64_t index);
 void pn_tensor_set_i64(pn_tensor *tensor, int64_t index, int64_t value);
+/* Truncated towards zero, saturated to the range; NaN gives 0. */
+int64_t pn_i64_from_f64(double value);
+uint64_t pn_u64_from_f64(double value);
 
 float pn_f16_to_f32(uint16_t bits);
 uint16_t pn_f16_from_f32(float value);

@@ -34,7 +34,7 @@ typedef struct pn_plan_options {
 typedef enum pn_place_kind {
   PN_PLACE_NONE,     /* not in memory: an internal value */
   PN_PLACE_ARENA,    /* |offset| in the context's arena */
-  PN_PLACE_CONSTANT, /* the graph's constant of value |index| */
+  PN_PLACE_CONSTANT, /* |data|: a constant of the graph, or a value known when the plan was made */
   PN_PLACE_INPUT,    /* input |index| of the planned nodes: bound at run */
   PN_PLACE_OUTPUT    /* output |index|: bound at run */
 } pn_place_kind;
@@ -42,8 +42,9 @@ typedef enum pn_place_kind {
 typedef struct pn_place {
   pn_place_kind kind;
   uint32_t index;
-  size_t offset; /* ARENA: from its start; others: bytes into the bound tensor (views of parts) */
+  size_t offset; /* ARENA: from its start; INPUT, OUTPUT: bytes into the bound tensor (views of parts) */
   size_t bytes;
+  const void *data;
 } pn_place;
 
 typedef struct pn_plan_step {
@@ -53,6 +54,8 @@ typedef struct pn_plan_step {
   void *state;
   const void *packed;       /* in the engine's map or in the plan's own memory */
   size_t packed_bytes;
+  uint64_t packed_key;      /* under which an engine keeps it */
+  bool own_packed;          /* in this plan's memory: not from an engine */
   const pn_place *places;   /* by operand index */
   double seconds;           /* measured; 0 when not */
   double estimate;
@@ -84,7 +87,6 @@ typedef struct pn_plan {
   pn_decisions decisions;
   pn_text report;         /* JSON array members of this plan's groups; empty unless asked for */
   uint32_t fallback_count; /* steps that run a reference */
-  void *own_packed;        /* packed weights that no engine holds */
   const pelton_allocator *allocator;
 } pn_plan;
 

@@ -57,6 +57,5 @@ size_t pn_operand_bytes(const pn_operand *operand);
 /* "conv(f32[1,64,56,56]:channels_last, f32[64,64,3,3] const, f32[64] const) pads=[1,1,1,1] -> t0;
    pointwise(t0, ...) expr=... -> f32[...]": one line; the timing cache's key. */
 void pn_problem_print(const pn_problem *problem, pn_text *out);
-uint64_t pn_problem_hash(const pn_problem *problem);
 
 #endif

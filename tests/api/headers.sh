@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Every public header compiles alone, without a warning, as C99, C17 and C++11.   headers.sh [C-COMPILER]
 set -u
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/../.." || exit 1
 cc=${1:-cc}
 case $cc in
   *clang*) cxx=${cc/clang/clang++} ;;
@@ -17,7 +17,7 @@ check() { # LANGUAGE COMPILER OPTION...
   shift
   for header in include/pelton/*.h; do
     # Twice, so that a missing guard shows.
-    printf '#include "pelton/%s"\n#include "pelton/%s"\n' "${header##*/}" "${header##*/}" >"$work/header.$language"
+    printf '#include "pelton/%s"\n#include "pelton/%s"\nint used;\n' "${header##*/}" "${header##*/}" >"$work/header.$language"
     if ! "$@" "${warnings[@]}" -Iinclude -fsyntax-only "$work/header.$language"; then
       echo "FAILED  $header: $*"
       failed=$((failed + 1))

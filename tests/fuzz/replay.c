@@ -43,7 +43,7 @@ static void run_variants(uint8_t *data, size_t size) {
     for (size_t k = 0; k < count; k++) {
       at[k] = next_random() % size;
       old[k] = data[at[k]];
-      data[at[k]] = (next_random() & 1) ? (uint8_t)next_random() : (uint8_t)(old[k] ^ (1u << next_random() % 8));
+      data[at[k]] = (uint8_t)((next_random() & 1) ? next_random() : old[k] ^ (1u << next_random() % 8));
     }
     run_one(data, size);
     for (size_t k = count; k-- > 0;) data[at[k]] = old[k];

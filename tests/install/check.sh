@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Installs into a temporary prefix, moves it, and builds a small program against it through find_package and through
-# pkg-config, shared and static.   check.sh BUILD-FOLDER [CMAKE [C-COMPILER]]
+# pkg-config, shared and static.   check.sh BUILD-FOLDER [CMAKE [C-COMPILER [GENERATOR]]]
 set -eu
 build=$1
 cmake=${2:-cmake}
 cc=${3:-cc}
+generator=${4:-Ninja}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 "$cmake" --install "$build" --prefix "$work/first" >"$work/log" || { cat "$work/log"; exit 1; }
@@ -45,7 +46,7 @@ foreach(target $(for c in $components; do echo "$c $c-static"; done))
   target_link_libraries(with-\${target} PRIVATE pelton::\${target})
 endforeach()
 END
-"$cmake" -S "$work" -B "$work/build" -DCMAKE_PREFIX_PATH="$work/prefix" -DCMAKE_C_COMPILER="$cc" >"$work/log" 2>&1 &&
+"$cmake" -G "$generator" -S "$work" -B "$work/build" -DCMAKE_PREFIX_PATH="$work/prefix" -DCMAKE_C_COMPILER="$cc" >"$work/log" 2>&1 &&
   "$cmake" --build "$work/build" >>"$work/log" 2>&1 || { cat "$work/log"; exit 1; }
 for component in $components; do
   expect "find_package, pelton::$component" "$work/build/with-$component"

@@ -1,0 +1,261 @@
+/* pelton_engine_build: clone, passes, plan for the profile's shapes, and the pieces of an engine. */
+#include "api/model.h"
+#include "base/clock.h"
+#include "base/json.h"
+#include "ir/verify.h"
+#include "passes/passes.h"
+#include "plan/timing.h"
+#include "runtime/engine.h"
+
+typedef struct build {
+  pelton_build_options options;
+  const pelton_allocator *allocator;
+  pelton_engine *engine;
+  pn_image *image;
+  pn_graph *graph;
+  pn_timing_cache cache;
+  pn_text report;
+  pn_json json;
+  pelton_shape *shapes; /* of the inputs, as planned */
+  double passes_seconds, plan_seconds;
+  bool stopped;
+} build;
+
+static void progress(build *b, double done, const char *what) {
+  if (b->options.progress && b->options.progress(b->options.progress_self, done, what)) b->stopped = true;
+}
+
+static void plan_progress(void *self, uint32_t done, uint32_t total) {
+  progress(self, 0.2 + 0.7 * (double)done / (double)(total ? total : 1), "choosing tactics");
+}
+
+/* ---- shapes -------------------------------------------------------------------------------------------------------- */
+
+static const pelton_input_profile *profile_of(const build *b, pn_str name) {
+  for (uint32_t i = 0; i < b->options.profile_count; i++)
+    if (pn_str_is(name, b->options.profiles[i].name)) return &b->options.profiles[i];
+  return NULL;
+}
+
+static pelton_status apply_profile(build *b, const pn_value *input, const pelton_input_profile *profile, pelton_shape *shape, pelton_diag *diag) {
+  const pn_type *type = &input->type;
+  if (type->rank != PN_RANK_UNKNOWN && profile->opt.rank != (uint32_t)type->rank)
+    return pn_fail(diag, PELTON_INVALID_ARGUMENT, "input '%.*s' has rank %d, the shape given for it %u", PN_STR_ARG(input->name), type->rank, profile->opt.rank);
+  *shape = profile->opt;
+  for (int32_t d = 0; d < type->rank; d++) {
+    int64_t low = profile->min.rank ? profile->min.dims[d] : 0, high = profile->max.rank ? profile->max.dims[d] : INT64_MAX;
+    int64_t opt = profile->opt.dims[d];
+    if (pn_dim_is_number(type->dims[d]) && type->dims[d].number != opt)
+      return pn_fail(diag, PELTON_INVALID_ARGUMENT, "input '%.*s': dim %d is %lld in the model, not %lld; it is not dynamic", PN_STR_ARG(input->name), d,
+                     (long long)type->dims[d].number, (long long)opt);
+    if (opt < low || opt > high)
+      return pn_fail(diag, PELTON_INVALID_ARGUMENT, "input '%.*s': dim %d is %lld, outside of its bounds %lld to %lld", PN_STR_ARG(input->name), d,
+                     (long long)opt, (long long)low, (long long)high);
+    if (!pn_dim_is_number(type->dims[d]) && (low > 0 || high < INT64_MAX))
+      PN_TRY(pn_symbol_bound(b->graph->symbols, type->dims[d], low, high, diag));
+  }
+  return PELTON_OK;
+}
+
+/* A shape for every input: its profile's, else what the model says, with the least sensible number for dynamic dims. */
+static pelton_status choose_shapes(build *b, pelton_diag *diag) {
+  const pn_graph *g = b->graph;
+  b->shapes = PN_NEW_ARRAY(&b->image->arena, pelton_shape, g->inputs.count + 1);
+  if (!b->shapes) return pn_fail_memory(diag, "the build");
+  for (uint32_t i = 0; i < b->options.profile_count; i++) {
+    bool known = false;
+    for (uint32_t k = 0; k < g->inputs.count; k++) known |= pn_str_is(g->values.data[g->inputs.data[k].v].name, b->options.profiles[i].name);
+    if (!known) return pn_fail(diag, PELTON_INVALID_ARGUMENT, "the model has no input '%s'", b->options.profiles[i].name);
+  }
+  for (uint32_t i = 0; i < g->inputs.count; i++) {
+    const pn_value *input = &g->values.data[g->inputs.data[i].v];
+    const pelton_input_profile *profile = profile_of(b, input->name);
+    if (profile) PN_TRY(apply_profile(b, input, profile, &b->shapes[i], diag));
+  }
+  for (uint32_t i = 0; i < g->inputs.count; i++) {
+    const pn_value *input = &g->values.data[g->inputs.data[i].v];
+    if (profile_of(b, input->name)) continue;
+    b->shapes[i].rank = input->type.rank > 0 ? (uint32_t)input->type.rank : 0;
+    for (int32_t d = 0; d < input->type.rank; d++) {
+      pn_dim dim = input->type.dims[d];
+      int64_t n = pn_max_i64(1, pn_dim_lower(g->symbols, dim));
+      for (uint32_t k = 0; k < g->inputs.count && !pn_dim_is_number(dim); k++) { /* a name that a profile fixed elsewhere */
+        const pn_value *other = &g->values.data[g->inputs.data[k].v];
+        for (int32_t e = 0; profile_of(b, other->name) && e < other->type.rank; e++)
+          if (pn_dim_equal(other->type.dims[e], dim)) n = b->shapes[k].dims[e];
+      }
+      b->shapes[i].dims[d] = n;
+    }
+  }
+  return PELTON_OK;
+}
+
+/* ---- the plan ------------------------------------------------------------------------------------------------------ */
+
+/* The first segment, as a frame would make it: what the shapes alone determine. */
+static pelton_status plan_first_segment(build *b, pelton_diag *diag) {
+  const pn_graph *g = b->graph;
+  pn_arena arena;
+  pn_arena_init(&arena, b->allocator);
+  pn_symbols symbols;
+  pn_symbols_init(&symbols, &arena);
+  pn_facts facts;
+  pn_fact *inputs = PN_NEW_ARRAY(&arena, pn_fact, g->inputs.count + 1);
+  uint32_t stopped = 0, end = 0;
+  while (end < g->nodes.count && !(pn_op_get(g->nodes.data[end].op)->flags & (PN_OP_DATA_SHAPE | PN_OP_CONTROL))) end++;
+  pelton_status status = inputs ? pn_facts_create(g, &arena, &facts, diag) : pn_fail_memory(diag, "the build");
+  for (uint32_t i = 0; i < g->inputs.count && !status; i++)
+    inputs[i] = (pn_fact){.present = true, .type = pn_type_make(g->values.data[g->inputs.data[i].v].type.dtype, b->shapes[i].rank, b->shapes[i].dims)};
+  pn_infer_options infer = {inputs, 0, end, true, &arena, &symbols};
+  if (!status) status = pn_graph_infer(g, &infer, &facts, &stopped, diag);
+  if (stopped > end) stopped = end;
+  pn_value_list outputs = {0};
+  for (uint32_t n = 0; n < stopped && !status; n++) { /* results used later, or outputs */
+    for (uint32_t i = 0; i < g->nodes.data[n].outputs.count; i++) {
+      pn_value_id v = g->nodes.data[n].outputs.data[i];
+      bool wanted = false;
+      for (uint32_t k = 0; k < g->outputs.count; k++) wanted |= pn_value_same(g->outputs.data[k], v);
+      for (uint32_t m = stopped; m < g->nodes.count && !wanted; m++)
+        for (uint32_t k = 0; k < g->nodes.data[m].inputs.count; k++) wanted |= pn_value_same(g->nodes.data[m].inputs.data[k], v);
+      if (wanted && pn_value_valid(v) && !pn_list_push(&arena, &outputs, v)) status = pn_fail_memory(diag, "the build");
+    }
+  }
+  if (!status && stopped) {
+    pn_plan_request request = {g, &facts, 0, stopped, g->inputs.data, g->inputs.count, outputs.data, outputs.count};
+    pn_plan_options options = {.target = b->engine->target, .device = b->engine->device, .level = b->options.level,
+                               .budget_seconds = b->options.budget_seconds, .cache = &b->cache, .keep_report = true,
+                               .progress = plan_progress, .progress_self = b};
+    status = pn_plan_create(&request, &options, b->allocator, &b->engine->built, diag);
+  }
+  pn_arena_deinit(&arena);
+  return status;
+}
+
+/* Decisions and packed weights of the plan, for the file and for contexts. */
+static pelton_status keep_plan(build *b, pelton_diag *diag) {
+  const pn_plan *plan = b->engine->built;
+  if (!plan) return PELTON_OK;
+  pn_arena *arena = &b->image->arena;
+  const char *fingerprint = pn_str_copy(arena, pn_str_from(b->engine->target->fingerprint(b->engine->device)));
+  pn_plan_record record = {.target = pn_str_from(b->engine->target->name), .fingerprint = pn_str_from(fingerprint), .decisions = plan->decisions};
+  bool ok = fingerprint != NULL;
+  for (uint32_t i = 0; i < b->graph->inputs.count && ok; i++) ok = pn_list_push(arena, &record.input_shapes, b->shapes[i]);
+  for (uint32_t i = 0; i < plan->steps.count && ok; i++) {
+    const pn_plan_step *step = &plan->steps.data[i];
+    pn_packed_entry entry = {step->packed_key, step->packed, step->packed_bytes};
+    if (step->packed_bytes) ok = pn_list_push(arena, &b->image->packed.list, entry);
+  }
+  ok = ok && pn_list_push(arena, &b->image->records, record);
+  if (!ok) return pn_fail_memory(diag, "the engine");
+  b->engine->record = &b->image->records.data[0];
+  return PELTON_OK;
+}
+
+/* ---- the whole ----------------------------------------------------------------------------------------------------- */
+
+static pelton_status run_passes(build *b, pelton_diag *diag) {
+  double start = pn_clock_seconds();
+  pn_json_array_begin(&b->json, "passes");
+  pelton_status status = PELTON_OK;
+  if (!b->options.no_passes) {
+    pn_pipeline_options options = {&b->json, false};
+#ifndef NDEBUG
+    options.verify = true;
+#endif
+    status = pn_passes_run(b->graph, &options, diag);
+  }
+  pn_json_array_end(&b->json);
+  b->passes_seconds = pn_clock_seconds() - start;
+  return status ? status : pn_graph_verify(b->graph, diag);
+}
+
+static void finish_report(build *b) {
+  const pn_plan *plan = b->engine->built;
+  pn_json_f64(&b->json, "passes_s", b->passes_seconds);
+  pn_json_f64(&b->json, "plan_s", b->plan_seconds);
+  pn_json_string(&b->json, "target", pn_str_from(b->engine->target->name));
+  pn_json_string(&b->json, "device", pn_str_from(b->engine->target->fingerprint(b->engine->device)));
+  pn_json_i64(&b->json, "nodes", b->graph->nodes.count);
+  if (plan) {
+    pn_json_i64(&b->json, "steps", plan->steps.count);
+    pn_json_i64(&b->json, "fallbacks", plan->fallback_count);
+    pn_json_i64(&b->json, "activation_bytes", (int64_t)plan->arena_bytes);
+    pn_json_i64(&b->json, "workspace_bytes", (int64_t)plan->workspace_bytes);
+    pn_json_raw(&b->json, "plan", (pn_str){plan->report.data, plan->report.size});
+  }
+  pn_json_object_end(&b->json);
+}
+
+static pelton_status check_options(const pelton_build_options *o, pelton_diag *diag) {
+  if (o->targets && strcmp(o->targets, "cpu") != 0)
+    return pn_fail(diag, PELTON_UNSUPPORTED, "this version builds for the target 'cpu' only, not '%s'", o->targets);
+  if (o->precision && strcmp(o->precision, "fp32") != 0 && strcmp(o->precision, "best") != 0)
+    return pn_fail(diag, PELTON_UNSUPPORTED, "precision '%s' is not available on the cpu yet; use fp32 (the types of a quantised model are kept as they are)", o->precision);
+  if (o->level < 0 || o->level > 5) return pn_fail(diag, PELTON_INVALID_ARGUMENT, "level %d is not in 0 to 5", o->level);
+  return PELTON_OK;
+}
+
+static void release_model(void *model) { pelton_model_release(model); }
+
+static pelton_status build_engine(build *b, const pelton_model *model, pelton_diag *diag) {
+  b->image = pn_image_create(b->allocator, NULL);
+  if (!b->image) return pn_fail_memory(diag, "an engine");
+  b->image->graph = b->graph = pn_graph_clone(model->model->graph, &b->image->arena);
+  pelton_run_options run = PELTON_RUN_OPTIONS_INIT;
+  run.target = "cpu";
+  run.cpu_isa = b->options.cpu_isa;
+  run.threads = b->options.threads;
+  run.allocator = b->allocator;
+  run.log = b->options.log;
+  if (!b->graph) {
+    pn_image_release(b->image);
+    return pn_fail_memory(diag, "an engine");
+  }
+  PN_TRY(pn_engine_create(b->image, &run, &b->engine, diag));
+  pn_model_retain(model);
+  b->engine->source = (void *)(uintptr_t)model;
+  b->engine->release_source = release_model;
+  progress(b, 0.0, "optimising the graph");
+  PN_TRY(choose_shapes(b, diag));
+  PN_TRY(run_passes(b, diag));
+  if (b->options.timing_cache) PN_TRY(pn_timing_load(&b->cache, b->options.timing_cache, diag));
+  double start = pn_clock_seconds();
+  PN_TRY(plan_first_segment(b, diag));
+  b->plan_seconds = pn_clock_seconds() - start;
+  PN_TRY(keep_plan(b, diag));
+  if (b->options.timing_cache && b->cache.changed) PN_TRY(pn_timing_save(&b->cache, b->options.timing_cache, diag));
+  if (b->stopped) return pn_fail(diag, PELTON_INVALID_ARGUMENT, "the build was stopped by its caller");
+  finish_report(b);
+  if (b->report.failed) return pn_fail_memory(diag, "the report");
+  b->engine->report = b->report.data;
+  b->report.data = NULL;
+  progress(b, 1.0, "done");
+  return PELTON_OK;
+}
+
+pelton_status pelton_engine_build(const pelton_model *model, const pelton_build_options *options, pelton_engine **out, pelton_diag *diag) {
+  if (!model || !out) return pn_fail(diag, PELTON_INVALID_ARGUMENT, "pelton_engine_build: model and out must not be null");
+  *out = NULL;
+  build b = {.options = PELTON_BUILD_OPTIONS_INIT};
+  if (options) memcpy(&b.options, options, options->size < sizeof b.options ? options->size : sizeof b.options);
+  PN_TRY(check_options(&b.options, diag));
+  b.allocator = b.options.allocator ? b.options.allocator : &pn_allocator_default;
+  pn_timing_init(&b.cache, b.allocator);
+  pn_text_init(&b.report, b.allocator);
+  pn_json_init(&b.json, &b.report);
+  pn_json_object_begin(&b.json, NULL);
+  pn_json_string(&b.json, "pelton", pn_str_from(pelton_version()));
+  pelton_status status = build_engine(&b, model, diag);
+  pn_text_deinit(&b.report);
+  pn_timing_deinit(&b.cache);
+  if (status) pelton_engine_release(b.engine);
+  else *out = b.engine;
+  return status;
+}
+
+pelton_status pelton_engine_save(const pelton_engine *engine, const char *path, pelton_diag *diag) {
+  if (!engine || !path) return pn_fail(diag, PELTON_INVALID_ARGUMENT, "pelton_engine_save: engine and path must not be null");
+  return pn_image_write(engine->image, path, diag);
+}
+
+const char *pelton_engine_report(const pelton_engine *engine) { return engine && engine->report ? engine->report : ""; }

@@ -1,0 +1,29 @@
+/* Model files in: one function a format, chosen by what the file's first bytes and name say. */
+#ifndef PN_IMPORT_IMPORT_H
+#define PN_IMPORT_IMPORT_H
+
+#include "base/file.h"
+#include "ir/graph.h"
+
+/* An imported model: a verified graph, and the files that its constants are borrowed from. */
+typedef struct pn_model {
+  pn_arena arena;
+  pn_graph *graph;
+  PN_LIST(pn_file) files; /* mapped until the model is released */
+  const char *format;     /* "onnx", "pelton text", "" (built by hand) */
+} pn_model;
+
+/* An empty model; null when memory is out. */
+pn_model *pn_model_create(const pelton_allocator *allocator) PN_CHECKED;
+void pn_model_release(pn_model *model);
+
+/* Reads the model at |path|, whatever its format; PELTON_UNSUPPORTED lists the known formats when it is none. */
+pelton_status pn_model_import(const char *path, const pelton_allocator *allocator, pn_model **out, pelton_diag *diag)
+    PN_CHECKED;
+
+/* ---- the formats --------------------------------------------------------------------------------------------------- */
+
+/* Reads |file|, an ONNX model from |folder| (for external data), into |model| and takes over the mapping. */
+pelton_status pn_import_onnx(pn_model *model, const pn_file *file, const char *folder, pelton_diag *diag) PN_CHECKED;
+
+#endif

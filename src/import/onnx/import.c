@@ -1,0 +1,165 @@
+/* An ONNX model into a graph: versions, inputs, nodes, outputs; then the graph is put in order, typed and verified as
+   every other one. */
+#include "import/onnx/scope.h"
+#include "ir/infer_walk.h"
+#include "ir/verify.h"
+
+#include <inttypes.h>
+
+enum { OLDEST_IR_VERSION = 3 };
+
+/* ---- types ----------------------------------------------------------------------------------------------------- */
+
+static pelton_status import_dim(pn_onnx_importer *importer, const pn_onnx_value_info *info, uint32_t i,
+                                bool symbols_named, pn_dim *out) {
+  const pn_onnx_dim *d = &info->type->tensor->shape->dims.data[i];
+  pn_symbols *symbols = importer->scope->area->graph->symbols;
+  if (d->has_value && d->value >= 0) {
+    *out = pn_dim_of(d->value);
+  } else if (!symbols_named) {
+    *out = pn_dim_fresh(symbols);
+  } else if (d->param.size > 0) {
+    *out = pn_dim_named(symbols, d->param);
+  } else {
+    const char *name = pn_str_printf(&importer->scratch, "%.*s_d%u", PN_STR_ARG(info->name), i);
+    if (!name) return pn_fail_memory(importer->diag, "a dimension's name");
+    *out = pn_dim_named(symbols, pn_str_from(name));
+  }
+  return pn_symbols_status(symbols, importer->diag);
+}
+
+pelton_status pn_onnx_type_import(pn_onnx_importer *importer, const pn_onnx_value_info *info, bool symbols_named,
+                                  pn_type *out) {
+  const pn_onnx_type_kind kind = pn_onnx_type_kind_of(info->type);
+  if (kind == PN_ONNX_TYPE_NONE)
+    return pn_fail(importer->diag, PELTON_INVALID_DATA, "\"%.*s\" has no type in the file", PN_STR_ARG(info->name));
+  if (kind != PN_ONNX_TYPE_TENSOR)
+    return pn_fail(importer->diag, PELTON_UNSUPPORTED, "\"%.*s\" is of type %s; Pelton has dense tensors only",
+                   PN_STR_ARG(info->name), pn_onnx_type_kind_name(kind));
+  const pn_onnx_tensor_type *tensor = info->type->tensor;
+  *out = (pn_type){.dtype = pn_onnx_elem_dtype(tensor->elem), .rank = PN_RANK_UNKNOWN};
+  if (out->dtype == PELTON_DTYPE_NONE)
+    return pn_fail(importer->diag, PELTON_UNSUPPORTED, "\"%.*s\" has elements of type %s, which Pelton does not have",
+                   PN_STR_ARG(info->name), pn_onnx_elem_name(tensor->elem));
+  if (!tensor->shape) return PELTON_OK;
+  if (tensor->shape->dims.count > PN_MAX_RANK)
+    return pn_fail(importer->diag, PELTON_UNSUPPORTED, "\"%.*s\" has %u dimensions; Pelton has at most %d",
+                   PN_STR_ARG(info->name), tensor->shape->dims.count, PN_MAX_RANK);
+  out->rank = (int32_t)tensor->shape->dims.count;
+  for (uint32_t i = 0; i < tensor->shape->dims.count; i++)
+    PN_TRY(import_dim(importer, info, i, symbols_named, &out->dims[i]));
+  return PELTON_OK;
+}
+
+/* ---- the root graph -------------------------------------------------------------------------------------------- */
+
+static pelton_status check_versions(const pn_onnx_model *onnx, pelton_diag *diag) {
+  int64_t opset;
+  if (onnx->ir_version < OLDEST_IR_VERSION)
+    return pn_fail(diag, PELTON_UNSUPPORTED,
+                   "the file is of ONNX IR version %" PRId64 "; Pelton reads %d and newer: save it again with a newer onnx package",
+                   onnx->ir_version, OLDEST_IR_VERSION);
+  if (pn_onnx_opset_version(&onnx->opsets, PN_STR(""), &opset) && opset < 1)
+    return pn_fail(diag, PELTON_INVALID_DATA, "the file imports version %" PRId64 " of ONNX's operators; the first is 1",
+                   opset);
+  return PELTON_OK;
+}
+
+/* A graph's input that is also an initializer (older files list every one) is a constant. */
+static pelton_status import_inputs(pn_onnx_importer *importer, pn_onnx_scope *scope) {
+  const pn_onnx_value_infos *inputs = &scope->onnx->inputs;
+  for (uint32_t i = 0; i < inputs->count; i++) {
+    const pn_onnx_value_info *info = &inputs->data[i];
+    pn_onnx_name entry = {.kind = PN_ONNX_NAME_VALUE, .value = PN_NO_VALUE};
+    pn_type type;
+    uint32_t at;
+    if (info->name.size == 0) return pn_fail(importer->diag, PELTON_INVALID_DATA, "input %u of the graph has no name", i);
+    if (pn_map_get(&scope->names, info->name, &at) && scope->entries.data[at].kind != PN_ONNX_NAME_VALUE) continue;
+    const pelton_status status = pn_onnx_type_import(importer, info, true, &type);
+    if (status == PELTON_UNSUPPORTED) {
+      importer->unsupported_count++;
+      entry.kind = PN_ONNX_NAME_UNKNOWN;
+    } else if (status) {
+      return status;
+    } else {
+      entry.value = pn_graph_add_input(scope->area->graph, info->name, &type);
+      if (!pn_value_valid(entry.value)) return pn_fail_memory(importer->diag, "a graph");
+    }
+    PN_TRY(pn_onnx_scope_define(importer, scope, info->name, "input", entry));
+  }
+  return PELTON_OK;
+}
+
+static void sum_up(const pn_onnx_importer *importer) {
+  enum { LISTED = 4 }; /* as node.c lists */
+  for (uint32_t i = 0; i < importer->unsupported_ops.capacity; i++) {
+    const pn_map_slot *slot = &importer->unsupported_ops.slots[i];
+    if (slot->used && slot->value > LISTED)
+      pn_fail(importer->diag, PELTON_UNSUPPORTED, "%u more nodes of operator %.*s", slot->value - LISTED,
+              PN_STR_ARG(slot->key));
+  }
+}
+
+static pelton_status import_root(pn_onnx_importer *importer) {
+  const pn_onnx_model *onnx = importer->onnx;
+  pn_onnx_area area = {.graph = pn_graph_create(&importer->model->arena, NULL, onnx->graph->name)};
+  pn_onnx_scope scope;
+  bool known;
+  if (!area.graph) return pn_fail_memory(importer->diag, "a graph");
+  importer->walk->symbols = area.graph->symbols;
+  pn_onnx_scope_init(importer, &scope, &area);
+  scope.onnx = onnx->graph;
+  scope.opsets = &onnx->opsets;
+  importer->scope = &scope;
+  PN_TRY(pn_onnx_scope_initializers(importer, &scope));
+  PN_TRY(import_inputs(importer, &scope));
+  PN_TRY(pn_onnx_import_nodes(importer, &scope, &onnx->graph->nodes));
+  if (onnx->graph->outputs.count == 0)
+    return pn_fail(importer->diag, PELTON_INVALID_DATA, "the graph has no outputs");
+  PN_TRY(pn_onnx_import_outputs(importer, &scope, &onnx->graph->outputs, true, &known));
+  if (importer->unsupported_count > 0) {
+    sum_up(importer);
+    return PELTON_UNSUPPORTED;
+  }
+  PN_TRY(pn_graph_compact(area.graph, importer->diag));
+  PN_TRY(pn_graph_infer_types(area.graph, importer->diag));
+  PN_TRY(pn_graph_verify(area.graph, importer->diag));
+  importer->model->graph = area.graph;
+  importer->model->format = "onnx";
+  return PELTON_OK;
+}
+
+/* The files of external data live as long as the model, whose constants may lie in them. */
+static pelton_status keep_files(pn_model *model, pn_onnx_source *source, pelton_diag *diag) {
+  if (!pn_list_reserve(&model->arena, &model->files, source->files.count))
+    return pn_fail_memory(diag, "files of external data");
+  for (uint32_t i = 0; i < source->files.count; i++) model->files.data[model->files.count++] = source->files.data[i];
+  source->files.count = 0;
+  return PELTON_OK;
+}
+
+pelton_status pn_import_onnx(pn_model *model, const pn_file *file, const char *folder, pelton_diag *diag) {
+  if (!pn_list_push(&model->arena, &model->files, *file)) {
+    pn_file mine = *file;
+    pn_file_unmap(&mine);
+    return pn_fail_memory(diag, "a model");
+  }
+  pn_onnx_source source;
+  pn_onnx_model *onnx;
+  pn_onnx_importer importer = {.model = model, .source = &source, .diag = diag};
+  pn_arena_init(&importer.scratch, model->arena.allocator);
+  pn_map_init(&importer.unsupported_ops, &importer.scratch);
+  pn_infer_walk walk = {.arena = &importer.scratch};
+  importer.walk = &walk;
+  pn_onnx_source_init(&source, folder, &model->arena);
+  pelton_status status = pn_onnx_model_parse((pn_span){file->data, file->size}, &importer.scratch, &onnx, diag);
+  if (status == PELTON_OK) status = check_versions(onnx, diag);
+  if (status == PELTON_OK) {
+    importer.onnx = onnx;
+    status = import_root(&importer);
+  }
+  if (status == PELTON_OK) status = keep_files(model, &source, diag);
+  pn_onnx_source_deinit(&source);
+  pn_arena_deinit(&importer.scratch);
+  return status;
+}

@@ -1,0 +1,166 @@
+/* If, Loop and Scan. A branch whose condition is known already takes the place of its If: exporters leave many such, and
+   the branch not taken need not even fit the shapes. */
+#include "import/onnx/importer.h"
+
+#include "import/onnx/scope.h"
+#include "ir/walk.h"
+
+/* A node over |operands| and |captures| whose subgraphs give |result_count| results, of which the ONNX node may leave
+   out some. */
+static pelton_status add_control(pn_onnx_call *c, pn_op op, const void *attrs, const pn_value_id *operands,
+                                 uint32_t operand_count, const pn_value_list *captures, uint32_t result_count) {
+  const size_t input_count = (size_t)operand_count + captures->count;
+  if (input_count > PN_MANY || result_count > PN_MANY)
+    return pn_fail(c->diag, PELTON_UNSUPPORTED, "it has more than %d operands or results", PN_MANY);
+  pn_value_id *inputs = PN_NEW_ARRAY(&c->importer->scratch, pn_value_id, input_count + 1);
+  pn_value_id *outputs = PN_NEW_ARRAY(&c->importer->scratch, pn_value_id, (size_t)result_count + 1);
+  if (!inputs || !outputs) return pn_fail_memory(c->diag, "a node");
+  if (c->output_count > result_count)
+    return pn_fail(c->diag, PELTON_INVALID_DATA, "it has %u results, but its subgraph gives %u", c->output_count,
+                   result_count);
+  for (uint32_t i = 0; i < operand_count; i++) inputs[i] = operands[i];
+  for (uint32_t i = 0; i < captures->count; i++) inputs[operand_count + i] = captures->data[i];
+  for (uint32_t i = 0; i < result_count; i++) {
+    outputs[i] = PN_NO_VALUE;
+    const bool wanted = pn_onnx_wants(c, i);
+    if (!wanted && !pn_op_needs_output(op, i)) continue;
+    outputs[i] = pn_graph_add_value(c->graph, wanted ? c->node->outputs.data[i] : c->name, NULL);
+    if (!pn_value_valid(outputs[i])) return pn_fail_memory(c->diag, "a node");
+    if (wanted) c->outputs[i] = outputs[i];
+  }
+  const pn_node_id node =
+      pn_graph_add_node_to(c->graph, op, attrs, c->name, inputs, (uint32_t)input_count, outputs, result_count);
+  return pn_node_valid(node) ? PELTON_OK : pn_fail_memory(c->diag, "a node");
+}
+
+static pelton_status body_of(const pn_onnx_call *c, const char *name, const pn_onnx_graph **out) {
+  PN_TRY(pn_onnx_attr_require(c->node, name, c->diag));
+  return pn_onnx_attr_graph(c->node, name, out, c->diag);
+}
+
+/* ---- If ---------------------------------------------------------------------------------------------------------- */
+
+/* Inputs that only the branch imported second captured. */
+static pelton_status complete_inputs(const pn_onnx_call *c, pn_graph *branch, const pn_value_list *captures) {
+  while (branch->inputs.count < captures->count) {
+    const pn_value value = *pn_graph_value(c->graph, captures->data[branch->inputs.count]);
+    if (!pn_value_valid(pn_graph_add_input(branch, value.name, &value.type))) return pn_fail_memory(c->diag, "a subgraph");
+  }
+  return PELTON_OK;
+}
+
+static pelton_status import_if(pn_onnx_call *c) {
+  const pn_onnx_graph *then_branch, *else_branch;
+  pn_value_list captures = {NULL, 0, 0};
+  pn_attrs_if *a = pn_onnx_attrs(c, PN_OP_IF);
+  if (!a) return pn_fail_memory(c->diag, "a node");
+  PN_TRY(body_of(c, "then_branch", &then_branch));
+  PN_TRY(body_of(c, "else_branch", &else_branch));
+  if (!pn_onnx_has(c, 0)) return pn_fail(c->diag, PELTON_INVALID_DATA, "its condition is missing");
+  const uint8_t *condition = pn_onnx_constant_data(c, c->inputs[0]);
+  if (condition && pn_onnx_dtype(c, 0) == PELTON_DTYPE_BOOL)
+    return pn_onnx_inline(c, *condition ? then_branch : else_branch);
+  PN_TRY(pn_onnx_subgraph(c, then_branch, NULL, 0, &captures, &a->then_graph));
+  PN_TRY(pn_onnx_subgraph(c, else_branch, NULL, 0, &captures, &a->else_graph));
+  PN_TRY(complete_inputs(c, a->then_graph, &captures));
+  if (a->then_graph->outputs.count != a->else_graph->outputs.count)
+    return pn_fail(c->diag, PELTON_INVALID_DATA, "its branches give %u and %u results", a->then_graph->outputs.count,
+                   a->else_graph->outputs.count);
+  return add_control(c, PN_OP_IF, a, c->inputs, 1, &captures, a->then_graph->outputs.count);
+}
+
+/* ---- types of bodies' inputs ------------------------------------------------------------------------------------- */
+
+static const pn_type anything = {.dtype = PELTON_DTYPE_NONE, .rank = PN_RANK_UNKNOWN};
+
+/* Of a value that each iteration may change: its extents are those that the body declares; failing that only the number
+   of dimensions is taken from outside. */
+static pn_type carried_type(const pn_onnx_call *c, const pn_onnx_graph *body, uint32_t formal, pn_value_id outside) {
+  pn_type type = anything;
+  if (!pn_value_valid(outside)) return type;
+  type.dtype = pn_onnx_type_of(c, outside)->dtype;
+  const pn_onnx_type *declared = formal < body->inputs.count ? body->inputs.data[formal].type : NULL;
+  if (pn_onnx_type_kind_of(declared) == PN_ONNX_TYPE_TENSOR && declared->tensor->shape) return type;
+  type.rank = pn_onnx_type_of(c, outside)->rank;
+  for (int32_t i = 0; i < type.rank; i++) type.dims[i] = pn_dim_fresh(c->graph->symbols);
+  return type;
+}
+
+static pn_type sliced_type(const pn_onnx_call *c, pn_value_id outside, int64_t axis) {
+  pn_type type = pn_value_valid(outside) ? *pn_onnx_type_of(c, outside) : anything;
+  if (type.rank <= 0) return type;
+  if (axis < 0) axis += type.rank;
+  if (axis < 0 || axis >= type.rank) return type; /* inference will say so */
+  for (int32_t i = (int32_t)axis; i + 1 < type.rank; i++) type.dims[i] = type.dims[i + 1];
+  type.dims[--type.rank] = pn_dim_of(0);
+  return type;
+}
+
+/* ---- Loop -------------------------------------------------------------------------------------------------------- */
+
+static pelton_status import_loop(pn_onnx_call *c) {
+  const pn_onnx_graph *body;
+  pn_value_list captures = {NULL, 0, 0};
+  pn_attrs_loop *a = pn_onnx_attrs(c, PN_OP_LOOP);
+  if (!a) return pn_fail_memory(c->diag, "a node");
+  PN_TRY(body_of(c, "body", &body));
+  const uint32_t operand_count = c->input_count < 2 ? 2 : c->input_count, carried = operand_count - 2;
+  pn_type *types = PN_NEW_ARRAY(&c->importer->scratch, pn_type, operand_count);
+  pn_value_id *operands = PN_NEW_ARRAY(&c->importer->scratch, pn_value_id, operand_count);
+  if (!types || !operands) return pn_fail_memory(c->diag, "a node");
+  types[0] = pn_type_make(PELTON_DTYPE_I64, 0, NULL);
+  types[1] = pn_type_make(PELTON_DTYPE_BOOL, 0, NULL);
+  for (uint32_t i = 0; i < operand_count; i++) {
+    operands[i] = pn_onnx_input(c, i);
+    if (i >= 2) types[i] = carried_type(c, body, i, operands[i]);
+  }
+  PN_TRY(pn_onnx_subgraph(c, body, types, operand_count, &captures, &a->body));
+  if (a->body->outputs.count < 1 + carried)
+    return pn_fail(c->diag, PELTON_INVALID_DATA, "its body gives %u results, but must give a condition and %u carried values",
+                   a->body->outputs.count, carried);
+  a->carried_count = carried;
+  return add_control(c, PN_OP_LOOP, a, operands, operand_count, &captures, a->body->outputs.count - 1);
+}
+
+/* ---- Scan -------------------------------------------------------------------------------------------------------- */
+
+static pelton_status import_scan(pn_onnx_call *c) {
+  const pn_onnx_graph *body;
+  pn_value_list captures = {NULL, 0, 0};
+  pn_attrs_scan *a = pn_onnx_attrs(c, PN_OP_SCAN);
+  if (!a) return pn_fail_memory(c->diag, "a node");
+  PN_TRY(body_of(c, "body", &body));
+  PN_TRY(pn_onnx_attr_require(c->node, "num_scan_inputs", c->diag));
+  PN_TRY(pn_onnx_attr_i64(c->node, "num_scan_inputs", 1, &a->scan_count, c->diag));
+  if (a->scan_count < 1 || a->scan_count > c->input_count)
+    return pn_fail(c->diag, PELTON_INVALID_DATA, "attribute \"num_scan_inputs\" is %lld, but it has %u inputs",
+                   (long long)a->scan_count, c->input_count);
+  a->state_count = (int64_t)c->input_count - a->scan_count;
+  PN_TRY(pn_onnx_ints(c, "scan_input_axes", &a->input_axes));
+  PN_TRY(pn_onnx_ints(c, "scan_output_axes", &a->output_axes));
+  PN_TRY(pn_onnx_ints(c, "scan_input_directions", &a->input_reversed));
+  PN_TRY(pn_onnx_ints(c, "scan_output_directions", &a->output_reversed));
+  pn_type *types = PN_NEW_ARRAY(&c->importer->scratch, pn_type, (size_t)c->input_count + 1);
+  if (!types) return pn_fail_memory(c->diag, "a node");
+  const uint32_t states = (uint32_t)a->state_count;
+  for (uint32_t i = 0; i < c->input_count; i++) {
+    const int64_t axis = i >= states && i - states < a->input_axes.count ? a->input_axes.data[i - states] : 0;
+    types[i] = i < states ? carried_type(c, body, i, c->inputs[i]) : sliced_type(c, c->inputs[i], axis);
+  }
+  PN_TRY(pn_onnx_subgraph(c, body, types, c->input_count, &captures, &a->body));
+  if (a->body->outputs.count < states)
+    return pn_fail(c->diag, PELTON_INVALID_DATA, "its body gives %u results, but has %u states", a->body->outputs.count,
+                   states);
+  return add_control(c, PN_OP_SCAN, a, c->inputs, c->input_count, &captures, a->body->outputs.count);
+}
+
+/* ---- the table --------------------------------------------------------------------------------------------------- */
+
+/* Scan 8 had a batch dimension in front, and lengths. */
+static const pn_onnx_op rows[] = {
+    {"If", "", 1, 0, import_if},
+    {"Loop", "", 1, 0, import_loop},
+    {"Scan", "", 9, 0, import_scan},
+};
+
+const pn_onnx_ops pn_onnx_ops_control = {rows, (uint32_t)PN_COUNT(rows)};

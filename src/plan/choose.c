@@ -1,0 +1,336 @@
+/* Layouts and tactics.
+
+   Each group has a cost for every pair of input and output layout (the best tactic's estimate), and a value that is
+   written in one layout and read in another costs a conversion. The assignment starts from all plain and from all
+   channels last, and improves one group at a time until nothing changes; the better of the two holds. Then, when the
+   options allow it, the most promising tactics of each group are timed on the device in the chosen layouts. */
+#include "plan/planner.h"
+
+#include "base/clock.h"
+
+#include <math.h>
+
+enum { MAX_CONFIGS = 16, MAX_CANDIDATES = 64 };
+
+typedef struct candidate {
+  const pn_tactic *tactic;
+  pn_config config;
+  double estimate;
+} candidate;
+
+/* Every accepted tactic with each of its configs, by estimate; references last. */
+static uint32_t candidates(const pn_planner *p, const pn_problem *problem, candidate *out) {
+  uint32_t count = 0;
+  for (uint32_t t = 0; t < p->tactic_count; t++) {
+    const pn_tactic *tactic = p->tactics[t];
+    if (!tactic->accepts(problem, p->options->device, NULL)) continue;
+    pn_config configs[MAX_CONFIGS];
+    memset(configs, 0, sizeof configs[0]);
+    uint32_t n = tactic->configs ? tactic->configs(problem, p->options->device, configs, MAX_CONFIGS) : 1;
+    for (uint32_t c = 0; c < n && count < MAX_CANDIDATES; c++) {
+      candidate one = {tactic, configs[c], tactic->estimate(problem, p->options->device, &configs[c])};
+      uint32_t k = count++;
+      for (; k > 0; k--) {
+        bool later = out[k - 1].tactic->is_reference != tactic->is_reference ? out[k - 1].tactic->is_reference
+                                                                            : one.estimate < out[k - 1].estimate;
+        if (!later) break;
+        out[k] = out[k - 1];
+      }
+      out[k] = one;
+    }
+  }
+  return count;
+}
+
+static pelton_status remember(pn_planner *p, pn_text *key, const pn_choice *choice) {
+  const char *kept = key->failed ? NULL : pn_str_copy(&p->scratch, (pn_str){key->data, key->size});
+  size_t size = key->size;
+  pn_text_deinit(key);
+  if (!kept || !pn_list_push(&p->scratch, &p->choices, *choice) ||
+      !pn_map_set(&p->choice_index, (pn_str){kept, size}, p->choices.count - 1))
+    return pn_fail_memory(p->diag, "the plan");
+  return PELTON_OK;
+}
+
+pelton_status pn_planner_estimate(pn_planner *p, const pn_problem *problem, pn_choice *out) {
+  pn_text key;
+  pn_text_init(&key, p->allocator);
+  pn_problem_print(problem, &key);
+  uint32_t index;
+  if (!key.failed && pn_map_get(&p->choice_index, (pn_str){key.data, key.size}, &index)) {
+    pn_text_deinit(&key);
+    *out = p->choices.data[index];
+    return PELTON_OK;
+  }
+  candidate list[MAX_CANDIDATES];
+  memset(out, 0, sizeof *out);
+  out->estimate = INFINITY;
+  if (candidates(p, problem, list)) *out = (pn_choice){list[0].tactic, list[0].config, list[0].estimate, 0};
+  return remember(p, &key, out);
+}
+
+/* The time of one candidate: from the cache, else measured when the budget allows. False: neither. */
+static pelton_status time_of(pn_planner *p, const pn_problem *problem, const candidate *c, pn_str key, double *seconds,
+                             bool *known) {
+  pn_timing_cache *cache = p->options->cache;
+  *known = cache && pn_timing_find(cache, c->tactic, &c->config, p->fingerprint, key, seconds);
+  if (*known) return PELTON_OK;
+  double budget = p->options->budget_seconds;
+  if (p->options->level <= 0 || (budget > 0 && pn_clock_seconds() - p->started > budget)) return PELTON_OK;
+  double each = 0.002 * p->options->level;
+  PN_TRY(pn_timing_measure(p->options->target, p->options->device, problem, c->tactic, &c->config, each, p->allocator,
+                           seconds, p->diag));
+  *known = true;
+  if (cache && !pn_timing_add(cache, c->tactic, &c->config, p->fingerprint, key, *seconds))
+    return pn_fail_memory(p->diag, "the timing cache");
+  return PELTON_OK;
+}
+
+pelton_status pn_planner_measure(pn_planner *p, const pn_problem *problem, pn_choice *out) {
+  candidate list[MAX_CANDIDATES];
+  uint32_t count = candidates(p, problem, list);
+  if (!count) return PELTON_OK;
+  uint32_t most = p->options->level <= 0 ? MAX_CANDIDATES : 1 + 2 * (uint32_t)p->options->level;
+  pn_text key;
+  pn_text_init(&key, p->allocator);
+  pn_problem_print(problem, &key);
+  pelton_status status = key.failed ? pn_fail_memory(p->diag, "the plan") : PELTON_OK;
+  *out = (pn_choice){list[0].tactic, list[0].config, list[0].estimate, 0};
+  for (uint32_t i = 0; i < count && i < most && !status && !list[i].tactic->is_reference; i++) {
+    double seconds = 0;
+    bool known = false;
+    if (count == 1 || (i && list[i].estimate > 4 * list[0].estimate)) break; /* nothing to choose, or hopeless */
+    status = time_of(p, problem, &list[i], (pn_str){key.data, key.size}, &seconds, &known);
+    if (known && (out->seconds <= 0 || seconds < out->seconds))
+      *out = (pn_choice){list[i].tactic, list[i].config, list[i].estimate, seconds};
+  }
+  pn_text_deinit(&key);
+  return status;
+}
+
+/* ---- layouts ----------------------------------------------------------------------------------------------------- */
+
+static const pn_group *producer(const pn_planner *p, pn_value_id v) {
+  pn_node_id n = pn_graph_value(p->request->graph, v)->producer;
+  if (!pn_node_valid(n) || n.v < p->request->first_node || n.v >= p->request->end_node || p->group_of[n.v] == UINT32_MAX)
+    return NULL;
+  return &p->groups.data[p->group_of[n.v]];
+}
+
+/* What it costs to have |v| in another layout: the target's own estimate, either way alike. */
+static double conversion(const pn_planner *p, const pn_operand *o, pn_value_id v, pn_layout from, pn_layout to) {
+  return pn_layout_same(from, to, o->rank, o->dims) ? 0 : p->conversion_cost[v.v];
+}
+
+static pelton_status estimate_conversions(pn_planner *p) {
+  p->conversion_cost = PN_NEW_ARRAY(&p->scratch, double, p->request->graph->values.count);
+  if (!p->conversion_cost) return pn_fail_memory(p->diag, "the plan");
+  for (uint32_t g = 0; g < p->groups.count; g++) {
+    const pn_group *group = &p->groups.data[g];
+    for (uint32_t i = 0; i < group->problem->operand_count; i++) {
+      const pn_operand *o = &group->problem->operands[i];
+      double *cost = &p->conversion_cost[group->values[i].v];
+      if (o->role == PN_OPERAND_CONSTANT || o->role == PN_OPERAND_INTERNAL || o->rank < 3 || *cost > 0) continue;
+      pn_problem *problem;
+      pn_choice choice;
+      PN_TRY(pn_planner_conversion(p, group->values[i], PN_LAYOUT_PLAIN, PN_LAYOUT_CHANNELS_LAST, &problem));
+      PN_TRY(pn_planner_estimate(p, problem, &choice));
+      *cost = choice.tactic ? choice.estimate : INFINITY;
+    }
+  }
+  return PELTON_OK;
+}
+
+/* What |group| and its edges to neighbours cost when it takes (in, out). Consumers are seen through |users|. */
+typedef struct edges {
+  uint32_t *first, *next, *group; /* value id -> list of consuming groups */
+} edges;
+
+static bool is_activation(const pn_operand *o, uint32_t rank) {
+  return o->role != PN_OPERAND_CONSTANT && o->rank == rank && o->rank >= 3;
+}
+
+static double cost(const pn_planner *p, const pn_group *group, pn_layout in, pn_layout out, const edges *e) {
+  const pn_choice *choice = &group->combos[(uint32_t)in * PN_LAYOUT_COUNT + (uint32_t)out];
+  if (!choice->tactic && !group->view) return INFINITY;
+  double sum = choice->tactic ? choice->estimate : 0;
+  pn_problem shape = *group->problem;
+  for (uint32_t i = 0; i < shape.operand_count; i++) {
+    const pn_operand *o = &shape.operands[i];
+    if (o->role == PN_OPERAND_INPUT) {
+      const pn_group *from = producer(p, group->values[i]);
+      pn_layout have = from && o->rank >= 3 ? from->out_layout : PN_LAYOUT_PLAIN;
+      sum += conversion(p, o, group->values[i], have, o->layout == PN_LAYOUT_COUNT ? in : PN_LAYOUT_PLAIN);
+    } else if (o->role == PN_OPERAND_OUTPUT && o->rank >= 3) {
+      pn_layout written = o->layout == PN_LAYOUT_COUNT ? out : PN_LAYOUT_PLAIN;
+      double worst = 0;
+      uint32_t consumers = 0;
+      for (uint32_t k = e->first[group->values[i].v]; k != UINT32_MAX; k = e->next[k], consumers++) {
+        const pn_group *to = &p->groups.data[e->group[k]];
+        double one = conversion(p, o, group->values[i], written, to->in_layout);
+        if (one > worst) worst = one;
+      }
+      for (uint32_t k = 0; k < p->request->output_count; k++)
+        if (pn_value_same(p->request->outputs[k], group->values[i])) sum += conversion(p, o, group->values[i], written, PN_LAYOUT_PLAIN);
+      sum += worst;
+    }
+  }
+  return sum;
+}
+
+/* Marks with PN_LAYOUT_COUNT the operands whose layout follows the group's choice. */
+static void mark_free_operands(pn_group *group) {
+  pn_operand *operands = (pn_operand *)(uintptr_t)group->problem->operands;
+  (void)pn_problem_set_layouts(group->problem, PN_LAYOUT_PLAIN, PN_LAYOUT_PLAIN);
+  const pn_operand *first = pn_problem_input(group->problem, 0, 0);
+  const pn_operand *last = pn_problem_output(group->problem, group->problem->node_count - 1, 0);
+  uint32_t out_rank = last ? last->rank : 0, in_rank = first && first->rank > out_rank ? first->rank : out_rank;
+  for (uint32_t i = 0; i < group->problem->operand_count && !group->view; i++)
+    if (is_activation(&operands[i], operands[i].role == PN_OPERAND_INPUT ? in_rank : out_rank)) operands[i].layout = PN_LAYOUT_COUNT;
+}
+
+static double improve(pn_planner *p, const edges *e) {
+  double total = 0;
+  for (int sweep = 0; sweep < 6; sweep++) {
+    bool changed = false;
+    total = 0;
+    for (uint32_t g = 0; g < p->groups.count; g++) {
+      pn_group *group = &p->groups.data[g];
+      double best = cost(p, group, group->in_layout, group->out_layout, e);
+      for (uint32_t combo = 0; combo < PN_COMBO_COUNT; combo++) {
+        pn_layout in = (pn_layout)(combo / PN_LAYOUT_COUNT), out = (pn_layout)(combo % PN_LAYOUT_COUNT);
+        double one = group->view && combo ? INFINITY : cost(p, group, in, out, e);
+        if (!(one < best * 0.999)) continue;
+        best = one;
+        group->in_layout = in;
+        group->out_layout = out;
+        changed = true;
+      }
+      total += best;
+    }
+    if (!changed) break;
+  }
+  return total;
+}
+
+static void start_from(pn_planner *p, pn_layout layout) {
+  for (uint32_t g = 0; g < p->groups.count; g++) {
+    pn_group *group = &p->groups.data[g];
+    uint32_t combo = (uint32_t)layout * PN_LAYOUT_COUNT + (uint32_t)layout;
+    bool possible = !group->view && group->combos[combo].tactic;
+    group->in_layout = group->out_layout = possible ? layout : PN_LAYOUT_PLAIN;
+  }
+}
+
+static pelton_status list_consumers(pn_planner *p, edges *e) {
+  uint32_t total = 0;
+  for (uint32_t g = 0; g < p->groups.count; g++) total += p->groups.data[g].problem->operand_count;
+  e->first = PN_NEW_ARRAY(&p->scratch, uint32_t, p->request->graph->values.count);
+  e->next = PN_NEW_ARRAY(&p->scratch, uint32_t, total);
+  e->group = PN_NEW_ARRAY(&p->scratch, uint32_t, total);
+  if (!e->first || !e->next || !e->group) return pn_fail_memory(p->diag, "the plan");
+  memset(e->first, 0xff, sizeof(uint32_t) * p->request->graph->values.count);
+  uint32_t count = 0;
+  for (uint32_t g = 0; g < p->groups.count; g++) {
+    const pn_group *group = &p->groups.data[g];
+    for (uint32_t i = 0; i < group->problem->operand_count; i++) {
+      if (group->problem->operands[i].role != PN_OPERAND_INPUT) continue;
+      uint32_t v = group->values[i].v;
+      e->group[count] = g;
+      e->next[count] = e->first[v];
+      e->first[v] = count++;
+    }
+  }
+  return PELTON_OK;
+}
+
+static pelton_status choose_layouts(pn_planner *p) {
+  edges e;
+  PN_TRY(list_consumers(p, &e));
+  PN_TRY(estimate_conversions(p));
+  for (uint32_t g = 0; g < p->groups.count; g++) {
+    pn_group *group = &p->groups.data[g];
+    bool any = group->view;
+    for (uint32_t combo = 0; combo < PN_COMBO_COUNT && !group->view; combo++) {
+      memset(&group->combos[combo], 0, sizeof group->combos[combo]);
+      if (!pn_problem_set_layouts(group->problem, (pn_layout)(combo / PN_LAYOUT_COUNT), (pn_layout)(combo % PN_LAYOUT_COUNT))) continue;
+      PN_TRY(pn_planner_estimate(p, group->problem, &group->combos[combo]));
+      any |= group->combos[combo].tactic != NULL;
+    }
+    if (!any) {
+      const pn_node *node = &p->request->graph->nodes.data[group->nodes[0]];
+      return pn_fail(p->diag, PELTON_UNSUPPORTED, "node '%.*s': no tactic of target %s takes this %s", PN_STR_ARG(node->name),
+                     p->options->target->name, pn_op_get(node->op)->name);
+    }
+    mark_free_operands(group);
+  }
+  start_from(p, PN_LAYOUT_PLAIN);
+  double plain = improve(p, &e);
+  pn_layout *saved = PN_NEW_ARRAY(&p->scratch, pn_layout, 2 * (size_t)p->groups.count + 1);
+  if (!saved) return pn_fail_memory(p->diag, "the plan");
+  for (uint32_t g = 0; g < p->groups.count; g++) {
+    saved[2 * g] = p->groups.data[g].in_layout;
+    saved[2 * g + 1] = p->groups.data[g].out_layout;
+  }
+  start_from(p, PN_LAYOUT_CHANNELS_LAST);
+  if (improve(p, &e) > plain) {
+    for (uint32_t g = 0; g < p->groups.count; g++) {
+      p->groups.data[g].in_layout = saved[2 * g];
+      p->groups.data[g].out_layout = saved[2 * g + 1];
+    }
+  }
+  return PELTON_OK;
+}
+
+/* ---- stored decisions -------------------------------------------------------------------------------------------- */
+
+/* Takes what was decided for this group before, when the tactic is still there, of that version, and accepts. */
+static bool take_decision(pn_planner *p, pn_group *group) {
+  const pn_decisions *d = p->options->decisions;
+  for (uint32_t i = 0; d && i < d->list.count; i++) {
+    const pn_decision *one = &d->list.data[i];
+    pn_layout in, out;
+    if (one->first_node != group->nodes[0] || one->node_count != group->node_count) continue;
+    if (!pn_layout_parse(one->in_layout, &in) || !pn_layout_parse(one->out_layout, &out)) return false;
+    if (!pn_problem_set_layouts(group->problem, in, out)) return false;
+    for (uint32_t t = 0; t < p->tactic_count; t++) {
+      const pn_tactic *tactic = p->tactics[t];
+      if (!pn_str_is(one->tactic, tactic->name) || tactic->version != one->version) continue;
+      if (!tactic->accepts(group->problem, p->options->device, NULL)) return false;
+      pn_choice choice = {tactic, {{0}}, 0, 0};
+      memcpy(choice.config.value, one->config, sizeof one->config);
+      pn_config known[MAX_CONFIGS];
+      uint32_t n = tactic->configs ? tactic->configs(group->problem, p->options->device, known, MAX_CONFIGS) : 0;
+      bool valid = !tactic->configs;
+      for (uint32_t k = 0; k < n; k++) valid |= !memcmp(&known[k], &choice.config, sizeof choice.config);
+      if (!valid) return false; /* a config from a file is only taken when the tactic itself would offer it */
+      choice.estimate = tactic->estimate(group->problem, p->options->device, &choice.config);
+      group->choice = choice;
+      group->in_layout = in;
+      group->out_layout = out;
+      return true;
+    }
+    return false;
+  }
+  return false;
+}
+
+pelton_status pn_planner_choose(pn_planner *p) {
+  bool all = p->options->decisions != NULL;
+  for (uint32_t g = 0; g < p->groups.count && all; g++) all = p->groups.data[g].view || take_decision(p, &p->groups.data[g]);
+  if (all) return PELTON_OK;
+  PN_TRY(choose_layouts(p));
+  for (uint32_t g = 0; g < p->groups.count; g++) {
+    pn_group *group = &p->groups.data[g];
+    if (p->options->progress) p->options->progress(p->options->progress_self, g, p->groups.count);
+    if (group->view) {
+      (void)pn_problem_set_layouts(group->problem, PN_LAYOUT_PLAIN, PN_LAYOUT_PLAIN);
+      group->in_layout = group->out_layout = PN_LAYOUT_PLAIN;
+      continue;
+    }
+    (void)pn_problem_set_layouts(group->problem, group->in_layout, group->out_layout);
+    group->choice = group->combos[(uint32_t)group->in_layout * PN_LAYOUT_COUNT + (uint32_t)group->out_layout];
+    if (p->options->level > 0 || p->options->cache) PN_TRY(pn_planner_measure(p, group->problem, &group->choice));
+  }
+  return PELTON_OK;
+}

@@ -1,0 +1,216 @@
+/* Groups: which nodes run as one step. The target names patterns of operators that it can fuse; a chain that matches
+   (each result used only by the next node) is a candidate, and is taken when a tactic accepts it and it should be no
+   slower than its parts. Everything else is a group of its own.
+
+   A group runs where its last node stands in the order: all its operands are ready there, and nobody needs its inner
+   results earlier. */
+#include "plan/planner.h"
+
+static uint16_t operand_of(const pn_value_id *values, uint32_t count, pn_value_id v) {
+  for (uint32_t i = 0; i < count; i++)
+    if (pn_value_same(values[i], v)) return (uint16_t)i;
+  return PN_NO_OPERAND;
+}
+
+static void describe(const pn_planner *p, pn_value_id v, pn_operand_role role, pn_operand *o) {
+  const pn_type *type = &pn_planner_fact(p, v)->type;
+  *o = (pn_operand){.role = role, .dtype = type->dtype, .rank = (uint32_t)type->rank};
+  for (uint32_t d = 0; d < o->rank; d++) o->dims[d] = type->dims[d].number;
+  const void *known = role == PN_OPERAND_INPUT ? pn_planner_known(p, v) : NULL;
+  if (!known) return;
+  o->role = PN_OPERAND_CONSTANT;
+  o->data = known;
+}
+
+pelton_status pn_planner_problem(pn_planner *p, const uint32_t *nodes, uint32_t count, pn_problem **out,
+                                 const pn_value_id **out_values) {
+  const pn_graph *g = p->request->graph;
+  uint32_t most = 0;
+  for (uint32_t i = 0; i < count; i++) most += g->nodes.data[nodes[i]].inputs.count + g->nodes.data[nodes[i]].outputs.count;
+  pn_problem *problem = PN_NEW(&p->scratch, pn_problem);
+  pn_problem_node *list = PN_NEW_ARRAY(&p->scratch, pn_problem_node, count);
+  pn_operand *operands = PN_NEW_ARRAY(&p->scratch, pn_operand, most + 1);
+  pn_value_id *values = PN_NEW_ARRAY(&p->scratch, pn_value_id, most + 1);
+  uint16_t *indices = PN_NEW_ARRAY(&p->scratch, uint16_t, most + 1);
+  if (!problem || !list || !operands || !values || !indices) return pn_fail_memory(p->diag, "the plan");
+  if (most >= PN_NO_OPERAND) return pn_fail(p->diag, PELTON_UNSUPPORTED, "a node with %u operands and results is too wide to plan", most);
+  uint32_t operand_count = 0;
+  for (uint32_t i = 0; i < count; i++) {
+    const pn_node *node = &g->nodes.data[nodes[i]];
+    list[i] = (pn_problem_node){node->op, node->attrs, node->inputs.count, node->outputs.count, indices, indices + node->inputs.count};
+    for (uint32_t k = 0; k < node->inputs.count + node->outputs.count; k++) {
+      bool is_input = k < node->inputs.count;
+      pn_value_id v = is_input ? node->inputs.data[k] : node->outputs.data[k - node->inputs.count];
+      *indices = PN_NO_OPERAND;
+      if (pn_value_valid(v) && (is_input || p->uses[v.v] || k == node->inputs.count)) {
+        *indices = operand_of(values, operand_count, v);
+        if (*indices == PN_NO_OPERAND) {
+          pn_operand_role role = is_input ? PN_OPERAND_INPUT : i + 1 < count ? PN_OPERAND_INTERNAL : PN_OPERAND_OUTPUT;
+          describe(p, v, role, &operands[operand_count]);
+          values[operand_count] = v;
+          *indices = (uint16_t)operand_count++;
+        }
+      }
+      indices++;
+    }
+  }
+  *problem = (pn_problem){count, list, operand_count, operands};
+  *out = problem;
+  *out_values = values;
+  return PELTON_OK;
+}
+
+bool pn_problem_set_layouts(pn_problem *problem, pn_layout in, pn_layout out) {
+  pn_operand *operands = (pn_operand *)(uintptr_t)problem->operands; /* the planner's own problem */
+  uint32_t in_rank = 0, out_rank = 0;
+  const pn_operand *first = pn_problem_input(problem, 0, 0);
+  const pn_operand *last = pn_problem_output(problem, problem->node_count - 1, 0);
+  if (first) in_rank = first->rank;
+  if (last) out_rank = last->rank;
+  if (in_rank < out_rank) in_rank = out_rank; /* broadcasting: full operands decide */
+  if ((in != PN_LAYOUT_PLAIN && in_rank < 3) || (out != PN_LAYOUT_PLAIN && out_rank < 3)) return false;
+  bool any_input = false;
+  for (uint32_t i = 0; i < problem->operand_count; i++) {
+    pn_operand *o = &operands[i];
+    o->layout = PN_LAYOUT_PLAIN;
+    if (o->role == PN_OPERAND_INPUT && o->rank == in_rank && o->rank >= 3) {
+      o->layout = in;
+      any_input = true;
+    } else if ((o->role == PN_OPERAND_OUTPUT || o->role == PN_OPERAND_INTERNAL) && o->rank == out_rank && o->rank >= 3) {
+      o->layout = out;
+    }
+  }
+  return in == PN_LAYOUT_PLAIN || any_input;
+}
+
+/* The least estimate over all layouts; false when no tactic takes the problem. */
+static pelton_status best_estimate(pn_planner *p, pn_problem *problem, double *out, bool *accepted) {
+  *accepted = false;
+  for (uint32_t combo = 0; combo < PN_COMBO_COUNT; combo++) {
+    pn_choice choice;
+    if (!pn_problem_set_layouts(problem, (pn_layout)(combo / PN_LAYOUT_COUNT), (pn_layout)(combo % PN_LAYOUT_COUNT))) continue;
+    PN_TRY(pn_planner_estimate(p, problem, &choice));
+    if (!choice.tactic || (choice.tactic->is_reference && problem->node_count > 1)) continue;
+    if (!*accepted || choice.estimate < *out) *out = choice.estimate;
+    *accepted = true;
+  }
+  return PELTON_OK;
+}
+
+/* The nodes from |first| on that |pattern| matches; 0 when it does not. */
+static uint32_t match(const pn_planner *p, const pn_pattern *pattern, uint32_t first, uint32_t *nodes) {
+  const pn_graph *g = p->request->graph;
+  uint32_t count = 0, n = first;
+  for (uint32_t i = 0; i < PN_PATTERN_NODES && pattern->ops[i];) {
+    if (n == UINT32_MAX || n >= p->request->end_node || !p->node_needed[n] || p->group_of[n] != UINT32_MAX || count == PN_PATTERN_NODES)
+      return 0;
+    const char *name = pattern->ops[i];
+    pn_str wanted = pn_str_from(name);
+    bool many = wanted.size && wanted.data[wanted.size - 1] == '+';
+    if (many) wanted.size--;
+    const pn_node *node = &g->nodes.data[n];
+    if (!pn_str_is(wanted, pn_op_get(node->op)->name)) return 0;
+    nodes[count++] = n;
+    pn_value_id result = node->outputs.data[0];
+    bool chained = node->outputs.count == 1 && p->uses[result.v] == 1 && !pn_planner_known(p, result);
+    n = chained ? p->user[result.v] : UINT32_MAX;
+    i++;
+    if (many && n != UINT32_MAX && n < p->request->end_node && count < PN_PATTERN_NODES && p->group_of[n] == UINT32_MAX &&
+        pn_str_is(wanted, pn_op_get(g->nodes.data[n].op)->name))
+      i--;
+  }
+  return count;
+}
+
+static pelton_status worth_fusing(pn_planner *p, const uint32_t *nodes, uint32_t count, bool *out) {
+  pn_problem *problem;
+  const pn_value_id *values;
+  double fused = 0, parts = 0;
+  PN_TRY(pn_planner_problem(p, nodes, count, &problem, &values));
+  PN_TRY(best_estimate(p, problem, &fused, out));
+  if (!*out) return PELTON_OK;
+  for (uint32_t i = 0; i < count; i++) {
+    double part = 0;
+    bool accepted;
+    PN_TRY(pn_planner_problem(p, &nodes[i], 1, &problem, &values));
+    PN_TRY(best_estimate(p, problem, &part, &accepted));
+    parts += part;
+  }
+  *out = fused <= parts;
+  return PELTON_OK;
+}
+
+static pelton_status add_group(pn_planner *p, const uint32_t *nodes, uint32_t count) {
+  pn_group group = {.node_count = count};
+  group.nodes = pn_arena_copy(&p->scratch, nodes, sizeof *nodes * count, sizeof *nodes);
+  if (!group.nodes) return pn_fail_memory(p->diag, "the plan");
+  group.view = count == 1 && (pn_op_get(p->request->graph->nodes.data[nodes[0]].op)->flags & PN_OP_VIEW);
+  PN_TRY(pn_planner_problem(p, group.nodes, count, &group.problem, &group.values));
+  for (uint32_t i = 0; i < count; i++) p->group_of[nodes[i]] = p->groups.count;
+  return pn_list_push(&p->scratch, &p->groups, group) ? PELTON_OK : pn_fail_memory(p->diag, "the plan");
+}
+
+/* The grouping that stored decisions say, where the graph still has those chains. */
+static pelton_status follow_decisions(pn_planner *p) {
+  const pn_graph *g = p->request->graph;
+  for (uint32_t i = 0; p->options->decisions && i < p->options->decisions->list.count; i++) {
+    const pn_decision *d = &p->options->decisions->list.data[i];
+    uint32_t nodes[PN_PATTERN_NODES], n = d->first_node, count = 0;
+    if (d->node_count < 2 || d->node_count > PN_PATTERN_NODES) continue;
+    while (count < d->node_count && n >= p->request->first_node && n < p->request->end_node && p->node_needed[n] &&
+           p->group_of[n] == UINT32_MAX) {
+      nodes[count++] = n;
+      const pn_node *node = &g->nodes.data[n];
+      pn_value_id result = node->outputs.data[0];
+      if (node->outputs.count != 1 || !pn_value_valid(result) || p->uses[result.v] != 1 || p->user[result.v] == UINT32_MAX) break;
+      n = p->user[result.v];
+    }
+    if (count == d->node_count) PN_TRY(add_group(p, nodes, count));
+  }
+  return PELTON_OK;
+}
+
+/* Groups by the place of their last node. */
+static void sort_groups(pn_planner *p) {
+  for (uint32_t i = 1; i < p->groups.count; i++) {
+    pn_group group = p->groups.data[i];
+    uint32_t k = i;
+    for (; k > 0; k--) {
+      const pn_group *before = &p->groups.data[k - 1];
+      if (before->nodes[before->node_count - 1] < group.nodes[group.node_count - 1]) break;
+      p->groups.data[k] = *before;
+    }
+    p->groups.data[k] = group;
+  }
+}
+
+pelton_status pn_planner_partition(pn_planner *p) {
+  const pn_graph *g = p->request->graph;
+  const pn_pattern *patterns = NULL;
+  uint32_t pattern_count = p->options->target->patterns ? p->options->target->patterns(p->options->device, &patterns) : 0;
+  p->group_of = PN_NEW_ARRAY(&p->scratch, uint32_t, g->nodes.count);
+  if (!p->group_of) return pn_fail_memory(p->diag, "the plan");
+  memset(p->group_of, 0xff, sizeof(uint32_t) * g->nodes.count);
+  PN_TRY(follow_decisions(p));
+  for (uint32_t n = p->request->first_node; n < p->request->end_node; n++) {
+    if (!p->node_needed[n] || p->group_of[n] != UINT32_MAX) continue;
+    uint32_t nodes[PN_PATTERN_NODES] = {n}, count = 1;
+    for (uint32_t i = 0; i < pattern_count && !p->options->decisions; i++) {
+      uint32_t chain[PN_PATTERN_NODES];
+      uint32_t length = match(p, &patterns[i], n, chain);
+      bool worth = false;
+      for (; length > 1 && !worth; length--) {
+        PN_TRY(worth_fusing(p, chain, length, &worth));
+        if (!worth) continue;
+        count = length;
+        memcpy(nodes, chain, sizeof chain);
+      }
+      if (count > 1) break;
+    }
+    PN_TRY(add_group(p, nodes, count));
+  }
+  sort_groups(p);
+  for (uint32_t i = 0; i < p->groups.count; i++)
+    for (uint32_t k = 0; k < p->groups.data[i].node_count; k++) p->group_of[p->groups.data[i].nodes[k]] = i;
+  return PELTON_OK;
+}

@@ -1,0 +1,110 @@
+/* The planner's working state, shared by the files of this folder in the order of their work:
+     need.c       which values must be computed at all, and how often each is used
+     partition.c  groups: which nodes run as one step
+     choose.c     layouts, tactics, configs
+     emit.c       steps and buffers, conversions between layouts
+     memory.c     aliases and places
+     report.c     what was decided and why */
+#ifndef PN_PLAN_PLANNER_H
+#define PN_PLAN_PLANNER_H
+
+#include "plan/plan.h"
+#include "plan/timing.h"
+
+/* A tactic for a problem of given layouts. */
+typedef struct pn_choice {
+  const pn_tactic *tactic; /* null: no tactic takes the problem */
+  pn_config config;
+  double estimate;
+  double seconds; /* measured; 0: not */
+} pn_choice;
+
+enum { PN_COMBO_COUNT = PN_LAYOUT_COUNT * PN_LAYOUT_COUNT }; /* of input and output layout */
+
+typedef struct pn_group {
+  const uint32_t *nodes; /* a chain, in order */
+  uint32_t node_count;
+  bool view;            /* no step: the result has the operand's bytes */
+  pn_problem *problem;  /* layouts as chosen */
+  const pn_value_id *values; /* of the problem's operands */
+  pn_choice combos[PN_COMBO_COUNT];
+  pn_layout in_layout, out_layout;
+  pn_choice choice;
+} pn_group;
+
+/* A place for a value in one layout. */
+typedef struct pn_buffer {
+  pn_value_id value;
+  pn_layout layout;
+  size_t bytes;
+  pn_place_kind kind;
+  uint32_t index;       /* of the input or output */
+  const void *data;     /* CONSTANT */
+  uint32_t alias;       /* the buffer it lies in; itself when none */
+  size_t alias_offset;  /* bytes */
+  uint32_t first_step, last_step;
+  size_t offset;        /* in the arena, once planned */
+} pn_buffer;
+
+typedef struct pn_emitted {
+  const pn_group *group;       /* null: a conversion between layouts */
+  const pn_problem *problem;
+  pn_choice choice;
+  const uint32_t *buffers;     /* by operand index; UINT32_MAX for internals */
+  bool removed;
+} pn_emitted;
+
+typedef struct pn_planner {
+  const pn_plan_request *request;
+  const pn_plan_options *options;
+  const pelton_allocator *allocator;
+  pelton_diag *diag;
+  pn_arena scratch;
+  pn_plan *plan;
+  const pn_tactic *const *tactics;
+  uint32_t tactic_count;
+  const char *fingerprint;
+  double started; /* clock, for the budget */
+
+  uint32_t *uses;         /* by value id: by needed nodes and as output */
+  uint32_t *user;         /* by value id: a node that uses it, UINT32_MAX when none */
+  uint8_t *node_needed;   /* by node */
+  uint32_t *group_of;     /* by node, of needed ones */
+  PN_LIST(pn_group) groups; /* in order of execution */
+
+  double *conversion_cost;  /* by value id: seconds to have it in another layout */
+  pn_map choice_index;    /* problem text -> choices */
+  PN_LIST(pn_choice) choices;
+
+  PN_LIST(pn_buffer) buffers;
+  PN_LIST(pn_emitted) emitted;
+  uint32_t *buffer_of;    /* by value id * PN_LAYOUT_COUNT + layout; UINT32_MAX: none yet */
+} pn_planner;
+
+PN_INLINE const pn_fact *pn_planner_fact(const pn_planner *p, pn_value_id v) { return &p->request->facts->data[v.v]; }
+/* The elements of |v| when they are known before the plan runs: a graph constant or an inferred content. */
+PN_INLINE const void *pn_planner_known(const pn_planner *p, pn_value_id v) {
+  const pn_value *value = pn_graph_value(p->request->graph, v);
+  return value->data ? value->data : pn_planner_fact(p, v)->data;
+}
+
+pelton_status pn_planner_need(pn_planner *p) PN_CHECKED;
+pelton_status pn_planner_partition(pn_planner *p) PN_CHECKED;
+pelton_status pn_planner_choose(pn_planner *p) PN_CHECKED;
+pelton_status pn_planner_emit(pn_planner *p) PN_CHECKED;
+pelton_status pn_planner_memory(pn_planner *p) PN_CHECKED;
+pelton_status pn_planner_report(pn_planner *p) PN_CHECKED;
+
+/* The problem of the chain |nodes| with all layouts plain; |values| by operand. In the planner's scratch. */
+pelton_status pn_planner_problem(pn_planner *p, const uint32_t *nodes, uint32_t count, pn_problem **out,
+                                 const pn_value_id **values) PN_CHECKED;
+/* The problem of writing |v| in another layout: a transpose that permutes nothing but the layout. In the scratch. */
+pelton_status pn_planner_conversion(pn_planner *p, pn_value_id v, pn_layout from, pn_layout to, pn_problem **out) PN_CHECKED;
+/* Sets the layouts of |problem|'s activations; false when the combination makes no sense for it. */
+bool pn_problem_set_layouts(pn_problem *problem, pn_layout in, pn_layout out);
+/* The best tactic by estimate for |problem| as it is; choice.tactic null when none. Remembered by problem. */
+pelton_status pn_planner_estimate(pn_planner *p, const pn_problem *problem, pn_choice *out) PN_CHECKED;
+/* The best by measurement, among the most promising; the estimate's when timing is off or the budget is spent. */
+pelton_status pn_planner_measure(pn_planner *p, const pn_problem *problem, pn_choice *out) PN_CHECKED;
+
+#endif

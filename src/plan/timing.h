@@ -1,0 +1,37 @@
+/* What a tactic's time on a device was: measured once, remembered under (problem, device, tactic, version, config).
+
+   The file is text, one measurement a line, fields apart by tabs:
+       pelton timing cache 1
+       <seconds> <tactic> <version> <config a,b,c> <device> <problem>
+   Lines of other devices or unknown tactics are kept as they are. Files may be concatenated: the later line holds. */
+#ifndef PN_PLAN_TIMING_H
+#define PN_PLAN_TIMING_H
+
+#include "base/hash.h"
+#include "target/target.h"
+
+typedef struct pn_timing_cache {
+  pn_arena arena;
+  pn_map by_key; /* "tactic\tversion\tconfig\tdevice\tproblem" -> index */
+  PN_LIST(double) seconds;
+  PN_LIST(pn_str) keys;
+  bool changed;
+} pn_timing_cache;
+
+void pn_timing_init(pn_timing_cache *cache, const pelton_allocator *allocator);
+void pn_timing_deinit(pn_timing_cache *cache);
+/* Adds the lines of the file at |path|; a file that does not exist is empty, one that is no cache is an error. */
+pelton_status pn_timing_load(pn_timing_cache *cache, const char *path, pelton_diag *diag) PN_CHECKED;
+pelton_status pn_timing_save(const pn_timing_cache *cache, const char *path, pelton_diag *diag) PN_CHECKED;
+
+bool pn_timing_find(const pn_timing_cache *cache, const pn_tactic *tactic, const pn_config *config, const char *device,
+                    pn_str problem, double *seconds) PN_CHECKED;
+bool pn_timing_add(pn_timing_cache *cache, const pn_tactic *tactic, const pn_config *config, const char *device,
+                   pn_str problem, double seconds) PN_CHECKED;
+
+/* Runs |tactic| on random operands on the device: the least time of several runs within about |budget| seconds. */
+pelton_status pn_timing_measure(const pn_target *target, pn_device *device, const pn_problem *problem,
+                                const pn_tactic *tactic, const pn_config *config, double budget,
+                                const pelton_allocator *allocator, double *seconds, pelton_diag *diag) PN_CHECKED;
+
+#endif

@@ -1,0 +1,140 @@
+/* A context: the root frame, a stream, the memory of one run at a time. Checks what the caller gives, then runs. */
+#include "runtime/frame.h"
+
+#include "base/json.h"
+
+struct pelton_context {
+  pelton_engine *engine;
+  pn_machine machine;
+  pn_frame *frame;
+  pn_tensor *in, *out;
+  size_t *capacities;
+};
+
+pelton_status pelton_context_create(pelton_engine *engine, const pelton_context_options *options, pelton_context **out,
+                                    pelton_diag *diag) {
+  if (!engine || !out) return pn_fail(diag, PELTON_INVALID_ARGUMENT, "pelton_context_create: engine and out must not be null");
+  *out = NULL;
+  pelton_context *context = pn_alloc(engine->allocator, sizeof *context, _Alignof(pelton_context));
+  if (!context) return pn_fail_memory(diag, "a context");
+  atomic_fetch_add_explicit(&engine->references, 1, memory_order_relaxed);
+  context->engine = engine;
+  context->machine.engine = engine;
+  context->machine.profile = options && options->size >= sizeof *options && options->profile;
+  pn_arena_init(&context->machine.scratch, engine->allocator);
+  pn_arena_init(&context->machine.profile_arena, engine->allocator);
+  const pn_graph *g = engine->image->graph;
+  pelton_status status = engine->target->stream_create(engine->device, &context->machine.stream, diag);
+  if (!status) status = pn_frame_create(&context->machine, g, &context->frame, diag);
+  if (!status) {
+    context->in = PN_NEW_ARRAY(&context->frame->arena, pn_tensor, g->inputs.count + 1);
+    context->out = PN_NEW_ARRAY(&context->frame->arena, pn_tensor, g->outputs.count + 1);
+    context->capacities = PN_NEW_ARRAY(&context->frame->arena, size_t, g->outputs.count + 1);
+    if (!context->in || !context->out || !context->capacities) status = pn_fail_memory(diag, "a context");
+  }
+  if (status) pelton_context_release(context);
+  else *out = context;
+  return status;
+}
+
+void pelton_context_release(pelton_context *context) {
+  if (!context) return;
+  pelton_engine *engine = context->engine;
+  pn_frame_release(context->frame);
+  engine->target->memory_release(engine->device, context->machine.arena);
+  if (context->machine.stream) engine->target->stream_release(context->machine.stream);
+  pn_arena_deinit(&context->machine.scratch);
+  pn_arena_deinit(&context->machine.profile_arena);
+  pn_release(engine->allocator, context);
+  pelton_engine_release(engine);
+}
+
+static pelton_status check_input(const pn_graph *g, uint32_t index, const pelton_tensor *given, pn_tensor *out, pelton_diag *diag) {
+  const pn_value *value = &g->values.data[g->inputs.data[index].v];
+  const pn_type *type = &value->type;
+  int64_t elements;
+  if (given->dtype != type->dtype)
+    return pn_fail(diag, PELTON_INVALID_ARGUMENT, "input '%.*s' is %s, not %s", PN_STR_ARG(value->name), pelton_dtype_name(type->dtype), pelton_dtype_name(given->dtype));
+  if (given->shape.rank > PN_MAX_RANK || (type->rank != PN_RANK_UNKNOWN && given->shape.rank != (uint32_t)type->rank))
+    return pn_fail(diag, PELTON_INVALID_ARGUMENT, "input '%.*s' has rank %d, not %u", PN_STR_ARG(value->name), type->rank, given->shape.rank);
+  for (uint32_t d = 0; d < given->shape.rank && type->rank != PN_RANK_UNKNOWN; d++) {
+    int64_t dim = given->shape.dims[d];
+    int64_t low = pn_dim_lower(g->symbols, type->dims[d]), high = pn_dim_upper(g->symbols, type->dims[d]);
+    if (dim < low || dim > high)
+      return pn_fail(diag, PELTON_INVALID_ARGUMENT, "input '%.*s': dim %u is %lld, the engine takes %lld%s", PN_STR_ARG(value->name), d, (long long)dim,
+                     (long long)low, low == high ? "" : " or more, within its bounds");
+    for (uint32_t i = 0; i <= index; i++) { /* one name is one number in all inputs */
+      const pn_type *other = &g->values.data[g->inputs.data[i].v].type;
+      for (int32_t k = 0; k < other->rank && !pn_dim_is_number(type->dims[d]); k++) {
+        int64_t first = i == index ? given->shape.dims[k] : out[(int64_t)i - index].dims[k];
+        if (!pn_dim_equal(other->dims[k], type->dims[d]) || first == dim) continue;
+        return pn_fail(diag, PELTON_INVALID_ARGUMENT, "input '%.*s': dim %u is %lld, but '%.*s' is %lld elsewhere", PN_STR_ARG(value->name), d, (long long)dim,
+                       PN_STR_ARG(g->symbols->list.data[type->dims[d].symbol - 1].name), (long long)first);
+      }
+    }
+  }
+  if (!pn_dims_elements(given->shape.rank, given->shape.dims, pelton_dtype_bytes(given->dtype), &elements))
+    return pn_fail(diag, PELTON_INVALID_ARGUMENT, "input '%.*s': its shape has a negative dim or more elements than memory can hold", PN_STR_ARG(value->name));
+  size_t bytes = (size_t)elements * pelton_dtype_bytes(given->dtype);
+  if (given->bytes < bytes || (!given->data && bytes))
+    return pn_fail(diag, PELTON_INVALID_ARGUMENT, "input '%.*s' needs %zu bytes, %zu are given", PN_STR_ARG(value->name), bytes, given->data ? given->bytes : 0);
+  static uint64_t nothing; /* a present tensor of no elements has an address */
+  *out = (pn_tensor){.dtype = given->dtype, .rank = given->shape.rank, .data = given->data ? given->data : &nothing};
+  memcpy(out->dims, given->shape.dims, sizeof out->dims[0] * out->rank);
+  return PELTON_OK;
+}
+
+pelton_status pelton_context_run(pelton_context *context, const pelton_tensor *inputs, uint32_t input_count, pelton_tensor *outputs,
+                                 uint32_t output_count, pelton_diag *diag) {
+  if (!context) return pn_fail(diag, PELTON_INVALID_ARGUMENT, "pelton_context_run: context must not be null");
+  const pn_graph *g = context->engine->image->graph;
+  if (input_count != g->inputs.count || output_count != g->outputs.count || (!inputs && input_count) || (!outputs && output_count))
+    return pn_fail(diag, PELTON_INVALID_ARGUMENT, "the engine has %u inputs and %u outputs; %u and %u are given", g->inputs.count, g->outputs.count,
+                   inputs ? input_count : 0, outputs ? output_count : 0);
+  for (uint32_t i = 0; i < input_count; i++) PN_TRY(check_input(g, i, &inputs[i], &context->in[i], diag));
+  for (uint32_t i = 0; i < output_count; i++) {
+    context->out[i] = (pn_tensor){.data = outputs[i].data};
+    context->capacities[i] = outputs[i].bytes;
+  }
+  context->machine.times.count = 0;
+  PN_TRY(pn_frame_run(context->frame, context->in, context->out, context->capacities, diag));
+  for (uint32_t i = 0; i < output_count; i++) {
+    const pn_tensor *t = &context->out[i];
+    outputs[i].dtype = t->dtype;
+    outputs[i].shape.rank = t->rank;
+    memcpy(outputs[i].shape.dims, t->dims, sizeof t->dims[0] * t->rank);
+    outputs[i].data = t->data;
+    outputs[i].bytes = (size_t)pn_tensor_elements(t) * pelton_dtype_bytes(t->dtype);
+  }
+  return PELTON_OK;
+}
+
+pelton_status pelton_context_profile_json(const pelton_context *context, char **out, pelton_diag *diag) {
+  if (!context || !out) return pn_fail(diag, PELTON_INVALID_ARGUMENT, "pelton_context_profile_json: context and out must not be null");
+  pn_text text;
+  pn_json json;
+  pn_text_init(&text, NULL);
+  pn_json_init(&json, &text);
+  pn_json_array_begin(&json, NULL);
+  for (uint32_t i = 0; i < context->machine.times.count; i++) {
+    const pn_step_time *time = &context->machine.times.data[i];
+    pn_json_object_begin(&json, NULL);
+    pn_json_string(&json, "step", time->step->name);
+    pn_json_array_begin(&json, "sources");
+    for (uint32_t k = 0; k < time->step->source_count; k++) pn_json_string(&json, NULL, time->step->sources[k]);
+    pn_json_array_end(&json);
+    pn_json_string(&json, "tactic", pn_str_from(time->step->tactic->name));
+    pn_json_f64(&json, "us", 1e6 * time->seconds);
+    pn_text problem;
+    pn_text_init(&problem, NULL);
+    pn_problem_print(time->step->problem, &problem);
+    pn_json_string(&json, "problem", (pn_str){problem.data, problem.size});
+    pn_text_deinit(&problem);
+    pn_json_object_end(&json);
+  }
+  pn_json_array_end(&json);
+  *out = text.data;
+  return text.failed ? pn_fail_memory(diag, "the profile") : PELTON_OK;
+}
+
+uint64_t pelton_context_bytes(const pelton_context *context) { return context ? context->machine.bytes : 0; }

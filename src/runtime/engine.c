@@ -1,0 +1,124 @@
+#include "runtime/engine.h"
+
+pelton_run_options pn_run_options(const pelton_run_options *options) {
+  pelton_run_options out = PELTON_RUN_OPTIONS_INIT;
+  if (options) memcpy(&out, options, options->size < sizeof out ? options->size : sizeof out);
+  out.size = (uint32_t)sizeof out;
+  return out;
+}
+
+/* The target that the caller names; else the first that the engine was tuned for and that opens; else the CPU. */
+static pelton_status open_device(pelton_engine *engine, const pelton_run_options *options, pelton_diag *diag) {
+  pn_device_options device = {.allocator = engine->allocator, .index = options->device_index, .threads = options->threads,
+                              .pin_threads = options->pin_threads != 0};
+  if (options->cpu_isa) {
+    device.isa_lowered = true;
+    if (!pn_cpu_isa_parse(pn_str_from(options->cpu_isa), &device.isa))
+      return pn_fail(diag, PELTON_INVALID_ARGUMENT, "unknown instruction set '%s'; use portable, avx2, avx512, vnni, bf16, amx or native", options->cpu_isa);
+  }
+  if (options->target) {
+    engine->target = pn_target_find(pn_str_from(options->target));
+    if (!engine->target) return pn_fail(diag, PELTON_INVALID_ARGUMENT, "this build of Pelton has no target '%s'", options->target);
+    return engine->target->device_open(&device, &engine->device, diag);
+  }
+  for (uint32_t i = 0; i < engine->image->records.count; i++) {
+    const pn_target *target = pn_target_find(engine->image->records.data[i].target);
+    uint32_t mark = pn_diag_mark(diag);
+    if (target && target->device_open(&device, &engine->device, diag) == PELTON_OK) {
+      engine->target = target;
+      return PELTON_OK;
+    }
+    pn_diag_rewind(diag, mark);
+  }
+  const pn_target *const *targets;
+  engine->target = pn_target_find(PN_STR("cpu"));
+  if (!engine->target && pn_target_list(&targets)) engine->target = targets[0];
+  if (!engine->target) return pn_fail(diag, PELTON_DEVICE_ERROR, "this build of Pelton has no target at all");
+  return engine->target->device_open(&device, &engine->device, diag);
+}
+
+/* The record tuned on just this device, else on another of its kind. */
+static const pn_plan_record *find_record(const pelton_engine *engine) {
+  const pn_plan_record *found = NULL;
+  const char *fingerprint = engine->target->fingerprint(engine->device);
+  for (uint32_t i = 0; i < engine->image->records.count; i++) {
+    const pn_plan_record *record = &engine->image->records.data[i];
+    if (!pn_str_is(record->target, engine->target->name)) continue;
+    if (pn_str_is(record->fingerprint, fingerprint)) return record;
+    if (!found) found = record;
+  }
+  return found;
+}
+
+static pelton_status name_io(pelton_engine *engine, const pn_value_list *list, const pn_io_names **out, pelton_diag *diag) {
+  const pn_graph *g = engine->image->graph;
+  pn_io_names *names = PN_NEW_ARRAY(&engine->image->arena, pn_io_names, list->count + 1);
+  bool ok = names != NULL;
+  for (uint32_t i = 0; i < list->count && ok; i++) {
+    const pn_value *v = &g->values.data[list->data[i].v];
+    names[i].name = pn_str_copy(&engine->image->arena, v->name);
+    ok = names[i].name != NULL;
+    for (int32_t d = 0; d < v->type.rank && ok; d++) {
+      if (pn_dim_is_number(v->type.dims[d])) continue;
+      names[i].dims[d] = pn_str_copy(&engine->image->arena, g->symbols->list.data[v->type.dims[d].symbol - 1].name);
+      ok = names[i].dims[d] != NULL;
+    }
+  }
+  *out = names;
+  return ok ? PELTON_OK : pn_fail_memory(diag, "an engine");
+}
+
+pelton_status pn_engine_create(pn_image *image, const pelton_run_options *given, pelton_engine **out, pelton_diag *diag) {
+  pelton_run_options options = pn_run_options(given);
+  const pelton_allocator *allocator = options.allocator ? options.allocator : &pn_allocator_default;
+  *out = NULL;
+  pelton_engine *engine = pn_alloc(allocator, sizeof *engine, _Alignof(pelton_engine));
+  if (!engine) {
+    pn_image_release(image);
+    return pn_fail_memory(diag, "an engine");
+  }
+  engine->allocator = allocator;
+  engine->image = image;
+  if (options.log) engine->log = *options.log;
+  atomic_init(&engine->references, 1);
+  pelton_status status = open_device(engine, &options, diag);
+  if (!status) status = name_io(engine, &image->graph->inputs, &engine->input_names, diag);
+  if (!status) status = name_io(engine, &image->graph->outputs, &engine->output_names, diag);
+  if (status) {
+    pelton_engine_release(engine);
+    return status;
+  }
+  engine->record = find_record(engine);
+  *out = engine;
+  return PELTON_OK;
+}
+
+pelton_status pelton_engine_open(const char *path, const pelton_run_options *given, pelton_engine **out, pelton_diag *diag) {
+  if (!path || !out) return pn_fail(diag, PELTON_INVALID_ARGUMENT, "pelton_engine_open: path and out must not be null");
+  *out = NULL;
+  pelton_run_options options = pn_run_options(given);
+  pn_image *image;
+  PN_TRY(pn_image_open(path, options.allocator, &image, diag));
+  return pn_engine_create(image, &options, out, diag);
+}
+
+pelton_status pelton_engine_open_memory(const void *data, size_t bytes, const pelton_run_options *given, pelton_engine **out,
+                                        pelton_diag *diag) {
+  if (!data || !out) return pn_fail(diag, PELTON_INVALID_ARGUMENT, "pelton_engine_open_memory: data and out must not be null");
+  *out = NULL;
+  pelton_run_options options = pn_run_options(given);
+  pn_image *image;
+  PN_TRY(pn_image_open_memory(data, bytes, options.allocator, &image, diag));
+  return pn_engine_create(image, &options, out, diag);
+}
+
+void pelton_engine_release(pelton_engine *engine) {
+  if (!engine || atomic_fetch_sub_explicit(&engine->references, 1, memory_order_acq_rel) != 1) return;
+  const pelton_allocator *allocator = engine->allocator;
+  pn_plan_release(engine->built);
+  if (engine->device) engine->target->device_close(engine->device);
+  pn_image_release(engine->image);
+  if (engine->release_source) engine->release_source(engine->source);
+  pn_release(allocator, engine->report);
+  pn_release(allocator, engine);
+}

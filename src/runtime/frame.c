@@ -1,0 +1,374 @@
+#include "runtime/frame.h"
+
+#include "base/clock.h"
+
+enum { CONTENT_ELEMENTS = 1024, CONTENT_FLOATS = 16 };
+
+bool pn_is_host_op(const pn_node *node) { return pn_op_get(node->op)->flags & (PN_OP_DATA_SHAPE | PN_OP_CONTROL); }
+
+/* ---- life ---------------------------------------------------------------------------------------------------------- */
+
+static void segment_release(pn_segment *segment, const pelton_allocator *allocator) {
+  pn_plan_release(segment->plan);
+  pn_arena_deinit(&segment->arena);
+  pn_release(allocator, segment);
+}
+
+pelton_status pn_frame_create(pn_machine *machine, const pn_graph *graph, pn_frame **out, pelton_diag *diag) {
+  const pelton_allocator *allocator = machine->engine->allocator;
+  *out = NULL;
+  pn_frame *frame = pn_alloc(allocator, sizeof *frame, _Alignof(pn_frame));
+  if (!frame) return pn_fail_memory(diag, "a context");
+  frame->machine = machine;
+  frame->graph = graph;
+  pn_arena_init(&frame->arena, allocator);
+  frame->values = PN_NEW_ARRAY(&frame->arena, pn_tensor, graph->values.count);
+  frame->slots = PN_NEW_ARRAY(&frame->arena, pn_slot, graph->values.count);
+  frame->last_use = PN_NEW_ARRAY(&frame->arena, uint32_t, graph->values.count);
+  frame->children = PN_NEW_ARRAY(&frame->arena, pn_frame *, 2 * (size_t)graph->nodes.count + 1);
+  if (!frame->values || !frame->slots || !frame->last_use || !frame->children) {
+    pn_frame_release(frame);
+    return pn_fail_memory(diag, "a context");
+  }
+  for (uint32_t n = 0; n < graph->nodes.count; n++) {
+    const pn_node *node = &graph->nodes.data[n];
+    for (uint32_t i = 0; i < node->inputs.count; i++)
+      if (pn_value_valid(node->inputs.data[i])) frame->last_use[node->inputs.data[i].v] = n;
+  }
+  for (uint32_t i = 0; i < graph->outputs.count; i++) frame->last_use[graph->outputs.data[i].v] = graph->nodes.count;
+  *out = frame;
+  return PELTON_OK;
+}
+
+void pn_frame_release(pn_frame *frame) {
+  if (!frame) return;
+  const pelton_allocator *allocator = frame->machine->engine->allocator;
+  for (uint32_t i = 0; i < frame->segment_count; i++) segment_release(frame->segments[i], allocator);
+  for (uint32_t v = 0; frame->slots && v < frame->graph->values.count; v++) pn_release(allocator, frame->slots[v].memory);
+  for (uint32_t n = 0; frame->children && n < 2 * frame->graph->nodes.count; n++) pn_frame_release(frame->children[n]);
+  pn_release(allocator, frame->pointers);
+  pn_arena_deinit(&frame->arena);
+  pn_release(allocator, frame);
+}
+
+void *pn_frame_slot(pn_frame *frame, pn_value_id v, size_t bytes) {
+  pn_slot *slot = &frame->slots[v.v];
+  const pelton_allocator *allocator = frame->machine->engine->allocator;
+  if (slot->memory && slot->capacity >= bytes) return slot->memory;
+  pn_release(allocator, slot->memory);
+  frame->machine->bytes -= slot->capacity;
+  slot->capacity = 0;
+  slot->memory = pn_alloc_raw(allocator, bytes + 64, 64);
+  if (!slot->memory) return NULL;
+  slot->capacity = bytes;
+  frame->machine->bytes += bytes;
+  return slot->memory;
+}
+
+pelton_status pn_frame_child(pn_frame *frame, uint32_t node, uint32_t which, const pn_graph *graph, pn_frame **out,
+                             pelton_diag *diag) {
+  pn_frame **child = &frame->children[2 * node + which];
+  if (!*child) PN_TRY(pn_frame_create(frame->machine, graph, child, diag));
+  *out = *child;
+  return PELTON_OK;
+}
+
+/* ---- keys ---------------------------------------------------------------------------------------------------------- */
+
+/* Small tensors whose elements may steer shapes; only these are shown to inference, and all of them are in the key. */
+static bool has_content(const pn_tensor *t) {
+  int64_t n = pn_tensor_elements(t);
+  return n <= (pn_dtype_is_float(t->dtype) ? CONTENT_FLOATS : CONTENT_ELEMENTS);
+}
+
+static bool lives_into(const pn_frame *frame, uint32_t v, uint32_t node) {
+  return frame->values[v].data && !frame->graph->values.data[v].data && frame->last_use[v] >= node;
+}
+
+static uint64_t key_of(const pn_frame *frame, uint32_t first_node, bool with_contents) {
+  uint64_t h = pn_hash_mix(0x5e6u, first_node * 2u + with_contents);
+  for (uint32_t v = 0; v < frame->graph->values.count; v++) {
+    if (!lives_into(frame, v, first_node)) continue;
+    const pn_tensor *t = &frame->values[v];
+    h = pn_hash_mix(h, ((uint64_t)v << 8) | t->rank);
+    for (uint32_t d = 0; d < t->rank; d++) h = pn_hash_mix(h, (uint64_t)t->dims[d]);
+    if (with_contents && has_content(t))
+      h = pn_hash_bytes(t->data, (size_t)pn_tensor_elements(t) * pelton_dtype_bytes(t->dtype), h);
+  }
+  return h;
+}
+
+static pn_segment *find_segment(pn_frame *frame, uint32_t first_node, bool with_contents) {
+  uint64_t key = key_of(frame, first_node, with_contents);
+  for (uint32_t i = 0; i < frame->segment_count; i++) {
+    pn_segment *s = frame->segments[i];
+    if (s->key != key || s->with_contents != with_contents || s->first_node != first_node) continue;
+    s->last_used = ++frame->machine->clock;
+    return s;
+  }
+  return NULL;
+}
+
+/* ---- planning ------------------------------------------------------------------------------------------------------ */
+
+/* Facts of everything that is known when |first_node| starts. */
+static pelton_status known_facts(const pn_frame *frame, uint32_t first_node, bool with_contents, pn_arena *arena,
+                                 pn_facts *facts, pelton_diag *diag) {
+  PN_TRY(pn_facts_create(frame->graph, arena, facts, diag));
+  for (uint32_t v = 0; v < frame->graph->values.count; v++) {
+    if (!lives_into(frame, v, first_node)) continue;
+    const pn_tensor *t = &frame->values[v];
+    pn_fact *fact = &facts->data[v];
+    *fact = (pn_fact){.present = true, .type = pn_type_make(t->dtype, t->rank, t->dims)};
+    if (with_contents && has_content(t)) {
+      fact->data = pn_arena_copy(arena, t->data, (size_t)pn_tensor_elements(t) * pelton_dtype_bytes(t->dtype), 64);
+      if (!fact->data) return pn_fail_memory(diag, "a plan");
+    }
+  }
+  return PELTON_OK;
+}
+
+static pelton_status infer_from(const pn_frame *frame, uint32_t first_node, bool with_contents, pn_arena *arena,
+                                pn_symbols *symbols, pn_facts *facts, uint32_t *stopped, pelton_diag *diag) {
+  uint32_t end = first_node;
+  while (end < frame->graph->nodes.count && !pn_is_host_op(&frame->graph->nodes.data[end])) end++;
+  PN_TRY(known_facts(frame, first_node, with_contents, arena, facts, diag));
+  pn_fact *inputs = PN_NEW_ARRAY(arena, pn_fact, frame->graph->inputs.count);
+  if (!inputs) return pn_fail_memory(diag, "a plan");
+  for (uint32_t i = 0; i < frame->graph->inputs.count; i++) inputs[i] = facts->data[frame->graph->inputs.data[i].v];
+  pn_infer_options options = {inputs, first_node, end, true, arena, symbols};
+  PN_TRY(pn_graph_infer(frame->graph, &options, facts, stopped, diag));
+  if (*stopped > end) *stopped = end;
+  return PELTON_OK;
+}
+
+/* Values that nodes [first, end) take from outside, and those that are needed after. */
+static pelton_status list_edges(const pn_frame *frame, pn_segment *s, const pn_facts *facts, pelton_diag *diag) {
+  const pn_graph *g = frame->graph;
+  pn_value_list in = {0}, out = {0};
+  bool ok = true;
+  for (uint32_t v = 0; v < g->values.count && ok; v++)
+    if (lives_into(frame, v, s->first_node)) ok = pn_list_push(&s->arena, &in, ((pn_value_id){v}));
+  for (uint32_t n = s->first_node; n < s->end_node && ok; n++) {
+    for (uint32_t i = 0; i < g->nodes.data[n].outputs.count && ok; i++) {
+      pn_value_id v = g->nodes.data[n].outputs.data[i];
+      if (pn_value_valid(v) && frame->last_use[v.v] >= s->end_node && facts->data[v.v].present) ok = pn_list_push(&s->arena, &out, v);
+    }
+  }
+  if (!ok) return pn_fail_memory(diag, "a plan");
+  s->inputs = in.data;
+  s->input_count = in.count;
+  s->outputs = out.data;
+  s->output_count = out.count;
+  return PELTON_OK;
+}
+
+static pelton_status make_plan(pn_frame *frame, pn_segment *s, const pn_facts *facts, pelton_diag *diag) {
+  const pelton_engine *engine = frame->machine->engine;
+  PN_TRY(list_edges(frame, s, facts, diag));
+  pn_plan_request request = {frame->graph, facts, s->first_node, s->end_node, s->inputs, s->input_count, s->outputs, s->output_count};
+  bool root = frame->graph == engine->image->graph; /* records speak of the root graph's nodes */
+  pn_plan_options options = {.target = engine->target, .device = engine->device, .packed = root ? &engine->image->packed : NULL,
+                             .decisions = root && engine->record ? &engine->record->decisions : NULL};
+  return pn_plan_create(&request, &options, engine->allocator, &s->plan, diag);
+}
+
+/* A plan for the nodes from |first_node| on, as far as shapes can be known. */
+static pelton_status plan_segment(pn_frame *frame, uint32_t first_node, pn_segment **out, pelton_diag *diag) {
+  const pelton_allocator *allocator = frame->machine->engine->allocator;
+  pn_arena arena;
+  pn_arena_init(&arena, allocator);
+  pn_segment *s = pn_alloc(allocator, sizeof *s, _Alignof(pn_segment));
+  pelton_status status = s ? PELTON_OK : pn_fail_memory(diag, "a plan");
+  pn_facts facts;
+  pn_symbols symbols;
+  pn_symbols_init(&symbols, &arena);
+  if (!status) {
+    pn_arena_init(&s->arena, allocator);
+    uint32_t end = first_node;
+    while (end < frame->graph->nodes.count && !pn_is_host_op(&frame->graph->nodes.data[end])) end++;
+    status = infer_from(frame, first_node, false, &arena, &symbols, &facts, &s->end_node, diag);
+    if (!status && s->end_node < end) { /* some shape needs numbers: look at the small operands */
+      s->with_contents = true;
+      status = infer_from(frame, first_node, true, &arena, &symbols, &facts, &s->end_node, diag);
+    }
+    s->first_node = first_node;
+    s->key = key_of(frame, first_node, s->with_contents);
+    if (!status && s->end_node == first_node) {
+      const pn_node *node = &frame->graph->nodes.data[first_node];
+      status = pn_fail(diag, PELTON_UNSUPPORTED, "node '%.*s' (%s): the shape of its results cannot be told from its operands",
+                       PN_STR_ARG(node->name), pn_op_get(node->op)->name);
+    }
+    if (!status) status = make_plan(frame, s, &facts, diag);
+  }
+  pn_arena_deinit(&arena);
+  if (status && s) segment_release(s, allocator);
+  if (!status) *out = s;
+  return status;
+}
+
+static void keep_segment(pn_frame *frame, pn_segment *s) {
+  s->last_used = ++frame->machine->clock;
+  if (frame->segment_count < PN_FRAME_SEGMENTS) {
+    frame->segments[frame->segment_count++] = s;
+    return;
+  }
+  uint32_t oldest = 0;
+  for (uint32_t i = 1; i < frame->segment_count; i++)
+    if (frame->segments[i]->last_used < frame->segments[oldest]->last_used) oldest = i;
+  segment_release(frame->segments[oldest], frame->machine->engine->allocator);
+  frame->segments[oldest] = s;
+}
+
+/* ---- running ------------------------------------------------------------------------------------------------------- */
+
+static pelton_status reserve(pn_frame *frame, const pn_plan *plan, pelton_diag *diag) {
+  pn_machine *m = frame->machine;
+  const pn_target *target = m->engine->target;
+  size_t need = plan->arena_bytes + plan->workspace_bytes + 64;
+  if (need > m->arena_bytes) {
+    target->memory_release(m->engine->device, m->arena);
+    m->bytes -= m->arena_bytes;
+    m->arena_bytes = 0;
+    m->arena = target->memory_alloc(m->engine->device, need);
+    if (!m->arena)
+      return pn_fail(diag, PELTON_OUT_OF_MEMORY, "no memory for activations: %zu bytes wanted; use smaller shapes or fewer contexts", need);
+    m->arena_bytes = need;
+    m->bytes += need;
+  }
+  uint32_t most = 0;
+  for (uint32_t i = 0; i < plan->steps.count; i++)
+    if (plan->steps.data[i].problem->operand_count > most) most = plan->steps.data[i].problem->operand_count;
+  if (most > frame->pointer_count) {
+    pn_release(m->engine->allocator, frame->pointers);
+    frame->pointer_count = 0;
+    frame->pointers = pn_alloc(m->engine->allocator, sizeof(void *) * most, _Alignof(void *));
+    if (!frame->pointers) return pn_fail_memory(diag, "a context");
+    frame->pointer_count = most;
+  }
+  return PELTON_OK;
+}
+
+static void *locate(const pn_frame *frame, const pn_segment *s, const pn_place *place) {
+  switch (place->kind) {
+  case PN_PLACE_ARENA: return (char *)frame->machine->arena + place->offset;
+  case PN_PLACE_CONSTANT: return (void *)(uintptr_t)place->data; /* operands are void *; constants are only read */
+  case PN_PLACE_INPUT: return (char *)frame->values[s->inputs[place->index].v].data + place->offset;
+  case PN_PLACE_OUTPUT: return (char *)frame->values[s->outputs[place->index].v].data + place->offset;
+  case PN_PLACE_NONE: break;
+  }
+  return NULL;
+}
+
+/* Gives every result of the segment its memory: the caller's where it is large enough, else the frame's. */
+static pelton_status bind_outputs(pn_frame *frame, const pn_segment *s, const pn_tensor *wanted, const size_t *capacities,
+                                  pelton_diag *diag) {
+  const pn_graph *g = frame->graph;
+  for (uint32_t i = 0; i < s->output_count; i++) {
+    const pn_plan_binding *b = &s->plan->outputs[i];
+    pn_tensor *t = &frame->values[s->outputs[i].v];
+    *t = (pn_tensor){.dtype = b->dtype, .rank = b->rank};
+    memcpy(t->dims, b->dims, sizeof t->dims);
+    for (uint32_t k = 0; capacities && k < g->outputs.count; k++)
+      if (pn_value_same(g->outputs.data[k], s->outputs[i]) && wanted[k].data && capacities[k] >= b->bytes) t->data = wanted[k].data;
+    if (!t->data) t->data = pn_frame_slot(frame, s->outputs[i], b->bytes);
+    if (!t->data) return pn_fail_memory(diag, "an output");
+  }
+  return PELTON_OK;
+}
+
+static pelton_status run_steps(pn_frame *frame, const pn_segment *s, pelton_diag *diag) {
+  pn_machine *m = frame->machine;
+  const pn_plan *plan = s->plan;
+  void *workspace = (char *)m->arena + plan->arena_bytes;
+  for (uint32_t i = 0; i < plan->steps.count; i++) {
+    const pn_plan_step *step = &plan->steps.data[i];
+    for (uint32_t k = 0; k < step->problem->operand_count; k++) frame->pointers[k] = locate(frame, s, &step->places[k]);
+    pn_step call = {step->problem, step->config, step->state, step->packed, workspace, frame->pointers};
+    double start = m->profile ? pn_clock_seconds() : 0;
+    uint32_t mark = pn_diag_mark(diag);
+    pelton_status status = step->tactic->run(&call, m->stream, diag);
+    if (!status && m->profile) status = m->engine->target->stream_synchronize(m->stream, diag);
+    if (status) {
+      pn_diag_prefix(diag, mark, "step '%.*s'", PN_STR_ARG(step->name));
+      return status;
+    }
+    pn_step_time time = {step, m->profile ? pn_clock_seconds() - start : 0};
+    if (m->profile && !pn_list_push(&m->profile_arena, &m->times, time)) return pn_fail_memory(diag, "the profile");
+  }
+  return PELTON_OK;
+}
+
+static pelton_status run_segment(pn_frame *frame, const pn_segment *s, const pn_tensor *wanted, const size_t *capacities,
+                                 pelton_diag *diag) {
+  PN_TRY(reserve(frame, s->plan, diag));
+  PN_TRY(bind_outputs(frame, s, wanted, capacities, diag));
+  PN_TRY(run_steps(frame, s, diag));
+  PN_TRY(frame->machine->engine->target->stream_synchronize(frame->machine->stream, diag));
+  for (uint32_t i = 0; i < s->output_count; i++) { /* results that no step writes in place: views of inputs, constants */
+    const pn_plan_binding *b = &s->plan->outputs[i];
+    if (b->place.kind == PN_PLACE_OUTPUT && b->place.index == i) continue;
+    const void *from = locate(frame, s, &b->place);
+    if (from != frame->values[s->outputs[i].v].data && b->bytes) memmove(frame->values[s->outputs[i].v].data, from, b->bytes);
+  }
+  return PELTON_OK;
+}
+
+static pelton_status run_host_op(pn_frame *frame, uint32_t node, pelton_diag *diag) {
+  switch (frame->graph->nodes.data[node].op) {
+  case PN_OP_IF: return pn_frame_run_if(frame, node, diag);
+  case PN_OP_LOOP: return pn_frame_run_loop(frame, node, diag);
+  case PN_OP_SCAN: return pn_frame_run_scan(frame, node, diag);
+  default: return pn_frame_run_reference(frame, node, diag);
+  }
+}
+
+static void set_inputs(pn_frame *frame, const pn_tensor *inputs) {
+  const pn_graph *g = frame->graph;
+  for (uint32_t v = 0; v < g->values.count; v++) {
+    const pn_value *value = &g->values.data[v];
+    frame->values[v].data = NULL;
+    if (!value->data) continue;
+    frame->values[v] = (pn_tensor){.dtype = value->type.dtype, .rank = (uint32_t)value->type.rank, .data = (void *)(uintptr_t)value->data};
+    for (int32_t d = 0; d < value->type.rank; d++) frame->values[v].dims[d] = value->type.dims[d].number;
+  }
+  for (uint32_t i = 0; i < g->inputs.count; i++) frame->values[g->inputs.data[i].v] = inputs[i];
+}
+
+static pelton_status collect_outputs(pn_frame *frame, pn_tensor *outputs, const size_t *capacities, pelton_diag *diag) {
+  const pn_graph *g = frame->graph;
+  for (uint32_t i = 0; i < g->outputs.count; i++) {
+    pn_tensor result = frame->values[g->outputs.data[i].v];
+    void *wanted = capacities ? outputs[i].data : NULL;
+    outputs[i] = result;
+    if (!wanted || wanted == result.data) continue;
+    size_t bytes = (size_t)pn_tensor_elements(&result) * pelton_dtype_bytes(result.dtype);
+    const pn_str name = g->values.data[g->outputs.data[i].v].name;
+    if (bytes > capacities[i])
+      return pn_fail(diag, PELTON_INVALID_ARGUMENT, "output '%.*s' has %zu bytes, its buffer only %zu; give a larger one or none",
+                     PN_STR_ARG(name), bytes, capacities[i]);
+    if (bytes) memmove(wanted, result.data, bytes);
+    outputs[i].data = wanted;
+  }
+  return PELTON_OK;
+}
+
+pelton_status pn_frame_run(pn_frame *frame, const pn_tensor *inputs, pn_tensor *outputs, const size_t *capacities,
+                           pelton_diag *diag) {
+  set_inputs(frame, inputs);
+  for (uint32_t pos = 0; pos < frame->graph->nodes.count;) {
+    if (pn_is_host_op(&frame->graph->nodes.data[pos])) {
+      PN_TRY(run_host_op(frame, pos++, diag));
+      continue;
+    }
+    pn_segment *s = find_segment(frame, pos, false);
+    if (!s) s = find_segment(frame, pos, true);
+    if (!s) {
+      PN_TRY(plan_segment(frame, pos, &s, diag));
+      keep_segment(frame, s);
+    }
+    PN_TRY(run_segment(frame, s, outputs, capacities, diag));
+    pos = s->end_node;
+  }
+  return collect_outputs(frame, outputs, capacities, diag);
+}

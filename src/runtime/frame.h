@@ -1,0 +1,87 @@
+/* A frame: one graph being run by one context. The root graph has one, and each subgraph of if, loop and scan its own.
+
+   The nodes are run in segments. A segment is a run of nodes whose shapes all follow from what is known when it starts;
+   it is planned once for each set of shapes and then only executed. It ends before a node that the runtime itself runs
+   (control flow, results whose shape depends on data) and before one whose shape needs numbers that are computed in the
+   segment. A network of static shapes is a single segment. */
+#ifndef PN_RUNTIME_FRAME_H
+#define PN_RUNTIME_FRAME_H
+
+#include "runtime/engine.h"
+
+enum { PN_FRAME_SEGMENTS = 64 }; /* planned segments a frame remembers; the least recently used goes */
+
+typedef struct pn_segment {
+  uint64_t key;
+  bool with_contents;  /* planned on the contents of small operands, which |key| covers */
+  uint64_t last_used;
+  uint32_t first_node, end_node;
+  pn_plan *plan;
+  pn_arena arena;      /* lists below */
+  const pn_value_id *inputs, *outputs;
+  uint32_t input_count, output_count;
+} pn_segment;
+
+/* Memory of the frame for one value. */
+typedef struct pn_slot {
+  void *memory;
+  size_t capacity;
+} pn_slot;
+
+typedef struct pn_step_time {
+  const pn_plan_step *step;
+  double seconds;
+} pn_step_time;
+
+/* What the frames of a context share. */
+typedef struct pn_machine {
+  pelton_engine *engine;
+  pn_stream *stream;
+  void *arena; /* activations and workspace of the segment that runs */
+  size_t arena_bytes;
+  bool arena_busy; /* a segment's frame is waiting for a subgraph: never, segments end before control nodes */
+  pn_arena scratch; /* of host operators and inference */
+  uint64_t clock;
+  bool profile;
+  pn_arena profile_arena;
+  PN_LIST(pn_step_time) times;
+  uint64_t bytes;
+} pn_machine;
+
+typedef struct pn_frame {
+  pn_machine *machine;
+  const pn_graph *graph;
+  pn_arena arena;      /* lives as long as the frame */
+  pn_tensor *values;   /* by value id: data null until known */
+  pn_slot *slots;      /* by value id */
+  uint32_t *last_use;  /* by value id: the last node that uses it; nodes.count when it is an output */
+  struct pn_frame **children; /* by node id * 2 + which subgraph; made when first run */
+  pn_segment *segments[PN_FRAME_SEGMENTS];
+  uint32_t segment_count;
+  void **pointers;     /* scratch for steps' operands */
+  uint32_t pointer_count;
+} pn_frame;
+
+pelton_status pn_frame_create(pn_machine *machine, const pn_graph *graph, pn_frame **out, pelton_diag *diag) PN_CHECKED;
+void pn_frame_release(pn_frame *frame);
+
+/* Runs the graph. |inputs| are dense and plain. Of |outputs|, those with data non-null (and |capacities| bytes) are
+   written there; the others get memory of the frame, valid until its next run. Shapes are set. |capacities| null: all
+   from the frame. */
+pelton_status pn_frame_run(pn_frame *frame, const pn_tensor *inputs, pn_tensor *outputs, const size_t *capacities,
+                           pelton_diag *diag) PN_CHECKED;
+
+/* Memory of at least |bytes| for value |v|. */
+void *pn_frame_slot(pn_frame *frame, pn_value_id v, size_t bytes) PN_CHECKED;
+/* The child frame of |node| for its subgraph |which|. */
+pelton_status pn_frame_child(pn_frame *frame, uint32_t node, uint32_t which, const pn_graph *graph, pn_frame **out,
+                             pelton_diag *diag) PN_CHECKED;
+
+/* control.c and host_op.c: nodes that the runtime runs itself. */
+bool pn_is_host_op(const pn_node *node);
+pelton_status pn_frame_run_if(pn_frame *frame, uint32_t node, pelton_diag *diag) PN_CHECKED;
+pelton_status pn_frame_run_loop(pn_frame *frame, uint32_t node, pelton_diag *diag) PN_CHECKED;
+pelton_status pn_frame_run_scan(pn_frame *frame, uint32_t node, pelton_diag *diag) PN_CHECKED;
+pelton_status pn_frame_run_reference(pn_frame *frame, uint32_t node, pelton_diag *diag) PN_CHECKED;
+
+#endif

@@ -1,0 +1,121 @@
+#include "targets/cpu/epilogue.h"
+
+#include "targets/cpu/strides.h"
+
+#include <math.h>
+
+/* How |o| is walked by rows and columns of |out|; false when rows have no common period. */
+static bool walk(const pn_operand *o, const pn_operand *out, pn_epilogue_operand *w) {
+  int64_t strides[PN_MAX_RANK], stored[PN_MAX_RANK], dense = 1;
+  if (!out->rank || !pn_operand_strides(o, out, strides)) return false;
+  pn_layout_stored_dims(out->layout, out->rank, out->dims, stored);
+  uint32_t last = out->rank - 1;
+  w->element_bytes = (uint32_t)pelton_dtype_bytes(o->dtype);
+  w->column_stride = strides[last] != 0;
+  if (strides[last] > 1) return false;
+  if (w->column_stride) dense = stored[last];
+  w->row_period = 1;
+  w->row_stride = 0;
+  uint32_t d = last;
+  for (; d-- > 0;) { /* trailing row axes that are dense ... */
+    if (stored[d] == 1) continue;
+    if (strides[d] != dense * w->row_period) break;
+    w->row_period *= stored[d];
+  }
+  for (uint32_t e = d + 1; e-- > 0;) /* ... and broadcast before them */
+    if (d != UINT32_MAX && stored[e] != 1 && strides[e] != 0) return false;
+  if (w->row_period > 1) w->row_stride = dense;
+  return true;
+}
+
+static bool is_full(const pn_operand *o, const pn_operand *out) {
+  return o->role == PN_OPERAND_INPUT && o->dtype == PELTON_DTYPE_F32 && o->rank == out->rank && o->layout == out->layout &&
+         !memcmp(o->dims, out->dims, sizeof o->dims[0] * o->rank);
+}
+
+/* The form clamp(accumulator + bias + residual), in any order of the sums. */
+static bool match_native(const pn_problem *p, const pn_expr *expr, const pn_operand *out, pn_epilogue *e) {
+  const pn_problem_node *node = &p->nodes[1];
+  uint16_t at = (uint16_t)(expr->step_count - 1);
+  const pn_expr_step *s = &expr->steps[at];
+  if (s->op == PN_EXPR_RELU) {
+    e->lo = 0;
+    at = s->argument[0];
+  } else if (s->op == PN_EXPR_CLIP && expr->steps[s->argument[1]].op == PN_EXPR_CONSTANT && expr->steps[s->argument[2]].op == PN_EXPR_CONSTANT) {
+    e->lo = (float)expr->steps[s->argument[1]].constant.f64;
+    e->hi = (float)expr->steps[s->argument[2]].constant.f64;
+    at = s->argument[0];
+  }
+  for (;;) {
+    s = &expr->steps[at];
+    if (s->op == PN_EXPR_INPUT) return s->argument[0] == e->accumulator;
+    if (s->op != PN_EXPR_ADD) return false;
+    uint16_t next = UINT16_MAX;
+    for (int k = 0; k < 2 && next == UINT16_MAX; k++) {
+      const pn_expr_step *arg = &expr->steps[s->argument[k]];
+      if (arg->op != PN_EXPR_INPUT || arg->argument[0] == e->accumulator) continue;
+      uint16_t operand = node->inputs[arg->argument[0]];
+      const pn_operand *o = &p->operands[operand];
+      const pn_epilogue_operand *w = &e->operands[arg->argument[0]];
+      if (e->residual == PN_NO_OPERAND && is_full(o, out)) e->residual = operand;
+      else if (e->bias == PN_NO_OPERAND && o->role == PN_OPERAND_CONSTANT && o->dtype == PELTON_DTYPE_F32 && w->column_stride && !w->row_stride) e->bias = operand;
+      else continue;
+      next = s->argument[!k];
+    }
+    if (next == UINT16_MAX) return false;
+    at = next;
+  }
+}
+
+bool pn_epilogue_compile(const pn_problem *p, pn_epilogue *e, pn_reason *why) {
+  memset(e, 0, sizeof *e);
+  e->native = true;
+  e->bias = e->residual = PN_NO_OPERAND;
+  e->lo = -INFINITY;
+  e->hi = INFINITY;
+  if (p->node_count == 1) return true;
+  if (p->node_count != 2 || p->nodes[1].op != PN_OP_POINTWISE) return pn_refuse(why, "only one pointwise expression may follow");
+  const pn_problem_node *node = &p->nodes[1];
+  const pn_operand *before = pn_problem_output(p, 0, 0), *out = pn_problem_output(p, 1, 0);
+  if (out->dtype != PELTON_DTYPE_F32 || out->rank != before->rank || memcmp(out->dims, before->dims, sizeof out->dims[0] * out->rank))
+    return pn_refuse(why, "the expression changes the result's type or shape");
+  pelton_dtype types[PN_EXPR_MAX_INPUTS];
+  e->operand_count = node->input_count;
+  for (uint32_t i = 0; i < node->input_count; i++) {
+    const pn_operand *o = &p->operands[node->inputs[i]];
+    types[i] = o->dtype;
+    e->operands[i].operand = node->inputs[i];
+    if (o == before) {
+      e->accumulator = i;
+      e->operands[i] = (pn_epilogue_operand){node->inputs[i], 4, INT64_MAX, 0, 1};
+    } else if (!walk(o, out, &e->operands[i])) {
+      return pn_refuse(why, "operand %u of the expression cannot be walked by rows and columns", i);
+    }
+  }
+  const pn_expr *expr = ((const pn_attrs_pointwise *)node->attrs)->expr;
+  if (!pn_program_compile(expr, types, &e->program, why)) return false;
+  e->native = match_native(p, expr, out, e);
+  if (e->native) return true;
+  e->bias = e->residual = PN_NO_OPERAND;
+  e->lo = -INFINITY;
+  e->hi = INFINITY;
+  return true;
+}
+
+void pn_epilogue_apply(const pn_epilogue *e, const pn_cpu_vec_f32 *vec, void *const *operands, float *c, int64_t c_row_stride, int64_t row,
+                       int64_t rows, int64_t column, int64_t columns, float *scratch) {
+  pn_run_operand runs[PN_EXPR_MAX_INPUTS];
+  if (e->native) return;
+  for (int64_t r = 0; r < rows; r++) {
+    for (int64_t begin = 0; begin < columns; begin += PN_PROGRAM_RUN) {
+      float *at = c + r * c_row_stride + begin;
+      for (uint32_t i = 0; i < e->operand_count; i++) {
+        const pn_epilogue_operand *w = &e->operands[i];
+        int64_t offset = (row + r) % w->row_period * w->row_stride + (column + begin) * w->column_stride;
+        runs[i] = i == e->accumulator ? (pn_run_operand){at, 1}
+                                      : (pn_run_operand){(const char *)operands[w->operand] + offset * w->element_bytes, w->column_stride};
+      }
+      pn_program_run(&e->program, vec, runs, (size_t)pn_min_i64(PN_PROGRAM_RUN, columns - begin), at, scratch);
+    }
+  }
+}

@@ -1,0 +1,116 @@
+/* The CPU as a target: always there, the floor under every other. Its memory is the host's. */
+#include "targets/cpu/cpu.h"
+
+#include <stdio.h>
+
+#define PN_TACTIC(symbol) extern const pn_tactic symbol;
+#include "cpu_tactics_list.inc"
+#undef PN_TACTIC
+
+#define PN_TACTIC(symbol) &symbol,
+static const pn_tactic *const tactic_table[] = {
+#include "cpu_tactics_list.inc"
+};
+
+static const pn_pattern pattern_table[] = {
+    {"conv+pointwise", {"conv", "pointwise", NULL}},
+    {"conv_transpose+pointwise", {"conv_transpose", "pointwise", NULL}},
+    {"matmul+pointwise", {"matmul", "pointwise", NULL}},
+};
+
+static void device_close(pn_device *device) {
+  if (!device) return;
+  pn_pool_release(device->pool);
+  pn_release(device->allocator, device);
+}
+
+static pelton_status device_open(const pn_device_options *options, pn_device **out, pelton_diag *diag) {
+  *out = NULL;
+  pn_device *device = pn_alloc(options->allocator, sizeof *device, _Alignof(pn_device));
+  if (!device) return pn_fail_memory(diag, "the cpu device");
+  device->allocator = options->allocator;
+  pn_pool_options pool = {.allocator = options->allocator, .threads = options->threads, .pin = options->pin_threads};
+  pelton_status status = pn_pool_create(&pool, &device->pool, diag);
+  if (status) {
+    device_close(device);
+    return status;
+  }
+  device->isa = options->isa_lowered ? options->isa & pn_cpu_isa() : pn_cpu_isa();
+  device->threads = pn_pool_threads(device->pool);
+  device->l1_bytes = pn_cpu_cache_bytes(1);
+  device->l2_bytes = pn_cpu_cache_bytes(2);
+  device->l3_bytes = pn_cpu_cache_bytes(3);
+  /* Two units of 8 floats at some 3.5 GHz; AVX-512 is no faster on some machines and twice as fast on others. */
+  double lanes = device->isa & PN_ISA_AVX512 ? 24 : device->isa & PN_ISA_AVX2 ? 16 : 4;
+  device->fma_per_second = 3.5e9 * lanes * device->threads;
+  device->bytes_per_second = device->threads > 1 ? 2.4e10 : 1.6e10;
+  device->gemm = pn_cpu_gemm_f32_best(device->isa);
+  device->vec = pn_cpu_vec_f32_best(device->isa);
+  device->reduce = pn_cpu_reduce_f32_best(device->isa);
+  device->transpose = pn_cpu_transpose_f32_best(device->isa);
+  (void)snprintf(device->fingerprint, sizeof device->fingerprint, "cpu %s %s threads=%u", pn_cpu_name(), pn_cpu_isa_name(device->isa), device->threads);
+  *out = device;
+  return PELTON_OK;
+}
+
+static const char *fingerprint(const pn_device *device) { return device->fingerprint; }
+
+static uint32_t tactics(const pn_device *device, const pn_tactic *const **out) {
+  (void)device;
+  *out = tactic_table;
+  return (uint32_t)PN_COUNT(tactic_table);
+}
+
+static uint32_t patterns(const pn_device *device, const pn_pattern **out) {
+  (void)device;
+  *out = pattern_table;
+  return (uint32_t)PN_COUNT(pattern_table);
+}
+
+static void *memory_alloc(pn_device *device, size_t bytes) { return pn_alloc_raw(device->allocator, bytes, 64); }
+static void memory_release(pn_device *device, void *memory) { pn_release(device->allocator, memory); }
+
+static pelton_status copy(pn_stream *stream, void *to, const void *from, size_t bytes, pelton_diag *diag) {
+  (void)stream;
+  (void)diag;
+  if (bytes) memcpy(to, from, bytes);
+  return PELTON_OK;
+}
+
+static pelton_status stream_create(pn_device *device, pn_stream **out, pelton_diag *diag) {
+  *out = pn_alloc(device->allocator, sizeof **out, _Alignof(pn_stream));
+  if (!*out) return pn_fail_memory(diag, "a stream");
+  (*out)->device = device;
+  pn_arena_init(&(*out)->scratch, device->allocator);
+  return PELTON_OK;
+}
+
+static void stream_release(pn_stream *stream) {
+  if (!stream) return;
+  const pelton_allocator *allocator = stream->device->allocator;
+  pn_arena_deinit(&stream->scratch);
+  pn_release(allocator, stream);
+}
+
+static pelton_status stream_synchronize(pn_stream *stream, pelton_diag *diag) {
+  (void)stream;
+  (void)diag;
+  return PELTON_OK;
+}
+
+const pn_target pn_target_cpu = {
+    .name = "cpu",
+    .device_open = device_open,
+    .device_close = device_close,
+    .fingerprint = fingerprint,
+    .tactics = tactics,
+    .patterns = patterns,
+    .memory_alloc = memory_alloc,
+    .memory_release = memory_release,
+    .upload = copy,
+    .download = copy,
+    .stream_create = stream_create,
+    .stream_release = stream_release,
+    .stream_synchronize = stream_synchronize,
+    .host_memory = true,
+};
