@@ -56,7 +56,8 @@ static pelton_status visit(const pn_graph *g, uint32_t root, uint8_t *state, fra
     const pn_node_id producer = pn_graph_value(g, input)->producer;
     if (!pn_node_valid(producer)) continue;
     if (g->nodes.data[producer.v].removed)
-      return pn_fail(diag, PELTON_INTERNAL, "internal error: graph '%.*s': value '%.*s' is used, but its node was removed",
+      return pn_fail(diag, PELTON_INTERNAL,
+                     "internal error: graph '%.*s': value '%.*s' is used, but its node was removed",
                      PN_STR_ARG(g->name), PN_STR_ARG(pn_graph_value(g, input)->name));
     if (state[producer.v] == OPEN) return fail_cycle(g, stack, depth, producer.v, diag);
     if (state[producer.v] == DONE) continue;
@@ -155,7 +156,8 @@ static pelton_status compact_one(pn_graph *g, pn_arena *scratch, pelton_diag *di
   for (uint32_t i = 0; i < g->inputs.count; i++) keep[g->inputs.data[i].v] = true;
   for (uint32_t i = 0; i < g->outputs.count; i++) keep[g->outputs.data[i].v] = true;
   for (uint32_t i = 0; i < order.count; i++) drop_unused_results(&g->nodes.data[order.nodes[i]], uses, keep);
-  return apply(g, &order, keep, new_id, nodes) ? PELTON_OK : PN_INTERNAL(diag, "a value's name is not in its graph's map");
+  return apply(g, &order, keep, new_id, nodes) ? PELTON_OK
+                                               : PN_INTERNAL(diag, "a value's name is not in its graph's map");
 }
 
 static pelton_status compact_tree(pn_graph *g, uint32_t depth, pelton_diag *diag) {

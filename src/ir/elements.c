@@ -176,7 +176,8 @@ static pelton_status parse_list(pelton_dtype dtype, int64_t count, pn_str *text,
                                 pelton_diag *diag) {
   advance(text, 1);
   if ((uint64_t)count > text->size)
-    return pn_fail(diag, PELTON_INVALID_DATA, "the list is shorter than the %lld elements of its type", (long long)count);
+    return pn_fail(diag, PELTON_INVALID_DATA, "the list is shorter than the %lld elements of its type",
+                   (long long)count);
   pn_tensor tensor = {.dtype = dtype, .data = pn_arena_alloc(arena, (size_t)count * pelton_dtype_bytes(dtype), 64)};
   if (!tensor.data) return pn_fail_memory(diag, "a constant");
   int64_t i = 0;
@@ -184,7 +185,8 @@ static pelton_status parse_list(pelton_dtype dtype, int64_t count, pn_str *text,
   while (text->size > 0 && *text->data != ']') {
     const pn_str word = next_word(*text);
     if (i == count)
-      return pn_fail(diag, PELTON_INVALID_DATA, "the list is longer than the %lld elements of its type", (long long)count);
+      return pn_fail(diag, PELTON_INVALID_DATA, "the list is longer than the %lld elements of its type",
+                     (long long)count);
     if (!parse_element(dtype, word, &tensor, i))
       return pn_fail(diag, PELTON_INVALID_DATA, "'%.*s' is not a %s", PN_STR_ARG(word), pelton_dtype_name(dtype));
     advance(text, word.size);
@@ -198,7 +200,8 @@ static pelton_status parse_list(pelton_dtype dtype, int64_t count, pn_str *text,
     return pn_fail(diag, PELTON_INVALID_DATA, "expected ',' or ']' after element %lld of a constant", (long long)i);
   advance(text, 1);
   if (i != count)
-    return pn_fail(diag, PELTON_INVALID_DATA, "the list has %lld elements, its type %lld", (long long)i, (long long)count);
+    return pn_fail(diag, PELTON_INVALID_DATA, "the list has %lld elements, its type %lld", (long long)i,
+                   (long long)count);
   *out = tensor.data;
   return PELTON_OK;
 }

@@ -9,8 +9,8 @@ enum { PN_ELEMENTS_LIST = 64 }; /* longer constants print as hex */
 
 void pn_elements_print(pelton_dtype dtype, const void *data, size_t bytes, pn_text *out);
 
-/* Reads |count| elements of |dtype| from the front of |text| and moves it on; |*out| is in |arena|. Messages say what was
-   wrong, not where: the caller prefixes. No memory is taken that |text| is not long enough to fill. */
+/* Reads |count| elements of |dtype| from the front of |text| and moves it on; |*out| is in |arena|. Messages say what
+   was wrong, not where: the caller prefixes. No memory is taken that |text| is not long enough to fill. */
 pelton_status pn_elements_parse(pelton_dtype dtype, int64_t count, pn_str *text, pn_arena *arena, const void **out,
                                 pelton_diag *diag) PN_CHECKED;
 

@@ -116,7 +116,7 @@ void pn_graph_remove_node(pn_graph *g, pn_node_id node); /* marks it; its result
 pelton_status pn_graph_compact(pn_graph *g, pelton_diag *diag) PN_CHECKED;
 /* Number of uses of each value by nodes and outputs, indexed by id; in |arena|. */
 uint32_t *pn_graph_count_uses(const pn_graph *g, pn_arena *arena) PN_CHECKED;
-/* The only node that uses |value|, PN_NO_NODE when there are none or several, or when it is a graph output. O(nodes). */
+/* The only node that uses |value|; PN_NO_NODE when there are none or several, or when it is an output. O(nodes). */
 pn_node_id pn_graph_single_user(const pn_graph *g, pn_value_id value);
 /* A deep copy in |arena| with the same ids: nothing is shared but constants borrowed from outside |g|'s arena. */
 pn_graph *pn_graph_clone(const pn_graph *g, pn_arena *arena) PN_CHECKED;

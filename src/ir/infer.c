@@ -66,8 +66,8 @@ static pelton_status fail_node(const pn_infer_walk *walk, const pn_node *node, c
     const pn_str message = pn_str_from(pelton_diag_message(inner, i));
     const size_t op_bytes = strlen(op);
     const bool named = pn_str_starts(message, op) && message.size > op_bytes && message.data[op_bytes] == ':';
-    pn_fail(diag, status_for(walk, (pelton_status)inner->status[i]), "%s: %s%s%.*s; operands %s", name.failed ? "a node" : name.data,
-            named ? "" : op, named ? "" : ": ", PN_STR_ARG(message),
+    pn_fail(diag, status_for(walk, (pelton_status)inner->status[i]), "%s: %s%s%.*s; operands %s",
+            name.failed ? "a node" : name.data, named ? "" : op, named ? "" : ": ", PN_STR_ARG(message),
             operands.failed ? "(no memory to list them)" : operands.size > 0 ? operands.data : "none");
   }
   pn_diag_rewind(inner, 0);
@@ -113,8 +113,9 @@ static pelton_status gather(const pn_graph *g, const pn_node *node, const pn_fac
     if (!pn_value_valid(id)) continue;
     level->in.data[i] = facts->data[id.v];
     if (!level->in.data[i].present)
-      return pn_fail(diag, PELTON_INVALID_DATA, "node '%.*s' uses '%.*s' before it is computed: the graph is not in order",
-                     PN_STR_ARG(node->name), PN_STR_ARG(pn_graph_value(g, id)->name));
+      return pn_fail(diag, PELTON_INVALID_DATA,
+                     "node '%.*s' uses '%.*s' before it is computed: the graph is not in order", PN_STR_ARG(node->name),
+                     PN_STR_ARG(pn_graph_value(g, id)->name));
   }
   for (uint32_t i = 0; i < node->outputs.count; i++)
     level->out.data[i] = (pn_fact){.present = pn_value_valid(node->outputs.data[i]), .type.rank = PN_RANK_UNKNOWN};
@@ -165,7 +166,8 @@ static bool content_count(const pn_fact *fact, uint32_t *out) {
   const pn_type *type = &fact->type;
   if (type->dtype != PELTON_DTYPE_I64 && type->dtype != PELTON_DTYPE_I32) return false;
   if (type->rank != 0 && type->rank != 1) return false;
-  if (type->rank == 1 && (!pn_dim_is_number(type->dims[0]) || type->dims[0].number > PN_INFER_CONTENT_ELEMENTS)) return false;
+  if (type->rank == 1 && (!pn_dim_is_number(type->dims[0]) || type->dims[0].number > PN_INFER_CONTENT_ELEMENTS))
+    return false;
   *out = type->rank == 0 ? 1 : (uint32_t)type->dims[0].number;
   return true;
 }
@@ -229,8 +231,8 @@ static pelton_status compute_contents(struct pn_infer_level *level, pelton_diag 
 
 /* ---- subgraphs ------------------------------------------------------------------------------------------------- */
 
-static pelton_status infer_nodes(pn_infer_walk *walk, const pn_graph *g, uint32_t first, uint32_t end, bool stop_at_unknown,
-                                 pn_facts *facts, uint32_t *stopped, pelton_diag *diag);
+static pelton_status infer_nodes(pn_infer_walk *walk, const pn_graph *g, uint32_t first, uint32_t end,
+                                 bool stop_at_unknown, pn_facts *facts, uint32_t *stopped, pelton_diag *diag);
 
 static pelton_status note_visit(pn_infer_walk *walk, pn_graph *g, const pn_facts *facts, pelton_diag *diag) {
   const pn_infer_visit visit = {g, *facts, ++walk->visit_count};
@@ -270,8 +272,8 @@ static pelton_status take_results(const pn_graph *g, const pn_facts *facts, pn_f
 }
 
 /* pn_infer.subgraph */
-static pelton_status infer_subgraph(void *self, struct pn_graph *graph, const pn_fact *in, uint32_t in_count, pn_fact *out,
-                                    uint32_t out_count, pelton_diag *diag) {
+static pelton_status infer_subgraph(void *self, struct pn_graph *graph, const pn_fact *in, uint32_t in_count,
+                                    pn_fact *out, uint32_t out_count, pelton_diag *diag) {
   struct pn_infer_level *level = self;
   pn_infer_walk *walk = level->walk;
   pn_facts facts;
@@ -282,7 +284,8 @@ static pelton_status infer_subgraph(void *self, struct pn_graph *graph, const pn
   walk->budget -= graph->nodes.count + 1u;
   PN_TRY(pn_facts_create(graph, walk->arena, &facts, diag));
   for (uint32_t i = 0; i < in_count; i++) {
-    if (!in[i].present) return pn_fail(diag, PELTON_INVALID_DATA, "input %u of subgraph '%.*s' is missing", i, PN_STR_ARG(graph->name));
+    if (!in[i].present)
+      return pn_fail(diag, PELTON_INVALID_DATA, "input %u of subgraph '%.*s' is missing", i, PN_STR_ARG(graph->name));
     facts.data[graph->inputs.data[i].v] = in[i];
   }
   PN_TRY(note_visit(walk, graph, &facts, diag));
@@ -338,8 +341,8 @@ static bool is_unknown(const pn_fact *facts, uint32_t count) {
   return false;
 }
 
-static pelton_status infer_nodes(pn_infer_walk *walk, const pn_graph *g, uint32_t first, uint32_t end, bool stop_at_unknown,
-                                 pn_facts *facts, uint32_t *stopped, pelton_diag *diag) {
+static pelton_status infer_nodes(pn_infer_walk *walk, const pn_graph *g, uint32_t first, uint32_t end,
+                                 bool stop_at_unknown, pn_facts *facts, uint32_t *stopped, pelton_diag *diag) {
   struct pn_infer_level *level = NULL;
   PN_TRY(enter_level(walk, diag, &level));
   for (uint32_t i = first; i < end; i++) {
@@ -410,14 +413,15 @@ static uint64_t count_nodes(const pn_graph *g, uint32_t depth) {
   return count;
 }
 
-pelton_status pn_infer_walk_run(pn_infer_walk *walk, const pn_graph *g, const pn_infer_options *options, pn_facts *facts,
-                                uint32_t *stopped, pelton_diag *diag) {
+pelton_status pn_infer_walk_run(pn_infer_walk *walk, const pn_graph *g, const pn_infer_options *options,
+                                pn_facts *facts, uint32_t *stopped, pelton_diag *diag) {
   const uint32_t end = options->end_node > 0 && options->end_node < g->nodes.count ? options->end_node : g->nodes.count;
   uint32_t ignored;
   walk->budget = PN_INFER_REPEATS * (count_nodes(g, 0) + 64);
   if (facts->count != g->values.count) return PN_INTERNAL(diag, "facts are of another graph");
   if (options->first_node == 0) PN_TRY(set_inputs(walk, g, options->inputs, facts, diag));
-  return infer_nodes(walk, g, options->first_node, end, options->stop_at_unknown, facts, stopped ? stopped : &ignored, diag);
+  return infer_nodes(walk, g, options->first_node, end, options->stop_at_unknown, facts, stopped ? stopped : &ignored,
+                     diag);
 }
 
 pelton_status pn_graph_infer(const pn_graph *g, const pn_infer_options *options, pn_facts *facts, uint32_t *stopped,

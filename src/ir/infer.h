@@ -21,7 +21,9 @@ typedef struct pn_infer_options {
   const pn_fact *inputs;   /* facts of the graph's inputs, in order; null: the inputs' own types, contents unknown */
   uint32_t first_node;     /* continue from here: facts of earlier nodes' results are in |facts| already */
   uint32_t end_node;       /* stop before this node; 0: all */
-  bool stop_at_unknown;    /* stop, without error, before the first node that an operand of unknown shape reaches */
+  bool stop_at_unknown;    /* stop, without error, before the first node that an operand of unknown shape reaches, or
+                              whose results' shapes need operands' contents that are not known yet (reshape to a shape
+                              that is computed by a kernel): who continues there sets these facts' |data| first */
   pn_arena *arena;         /* facts, contents; lives as long as they are used */
   pn_symbols *symbols;     /* null: the graph's own; at run time a scratch table, since the graph's is shared */
 } pn_infer_options;

@@ -30,7 +30,7 @@ typedef struct pn_infer_walk {
   uint64_t visit_count;
 } pn_infer_walk;
 
-pelton_status pn_infer_walk_run(pn_infer_walk *walk, const pn_graph *g, const pn_infer_options *options, pn_facts *facts,
-                                uint32_t *stopped, pelton_diag *diag) PN_CHECKED;
+pelton_status pn_infer_walk_run(pn_infer_walk *walk, const pn_graph *g, const pn_infer_options *options,
+                                pn_facts *facts, uint32_t *stopped, pelton_diag *diag) PN_CHECKED;
 
 #endif

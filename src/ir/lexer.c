@@ -91,11 +91,13 @@ pelton_status pn_lexer_string(pn_lexer *lexer, pn_arena *arena, pn_str *out) {
   if (!text) return pn_fail_memory(lexer->diag, "a string");
   pn_lexer_advance(lexer, 1);
   for (;;) {
-    if (lexer->rest.size == 0 || *lexer->rest.data == '\n') return pn_lexer_expected(lexer, "'\"' at the end of a string");
+    if (lexer->rest.size == 0 || *lexer->rest.data == '\n')
+      return pn_lexer_expected(lexer, "'\"' at the end of a string");
     char c = *lexer->rest.data;
     pn_lexer_advance(lexer, 1);
     if (c == '"') break;
-    if (c == '\\' && !read_escape(lexer, &c)) return pn_lexer_fail(lexer, "a string has \\\", \\\\ and \\xNN, no other escapes");
+    if (c == '\\' && !read_escape(lexer, &c))
+      return pn_lexer_fail(lexer, "a string has \\\", \\\\ and \\xNN, no other escapes");
     text[size++] = c;
   }
   *out = (pn_str){text, size};

@@ -28,6 +28,7 @@ typedef struct parser {
   PN_LIST(stated_type) stated;
   size_t random_bytes;
   uint32_t depth;
+  bool in_head; /* of the outermost graph */
 } parser;
 
 typedef struct result {
@@ -47,9 +48,15 @@ static pelton_status expect(parser *p, const char *text, const char *where) {
 /* ---- types ----------------------------------------------------------------------------------------------------- */
 
 static pelton_status parse_plain_dim(parser *p, pn_dim *out) {
-  const uint32_t mark = pn_diag_mark(p->diag);
+  const uint32_t mark = pn_diag_mark(p->diag), fresh = p->symbols->fresh_count;
   pn_lexer_skip_blank(&p->lexer);
-  return pn_lexer_located(&p->lexer, mark, pn_dim_parse_front(p->symbols, &p->lexer.rest, out, p->diag));
+  const pn_str text = p->lexer.rest;
+  PN_TRY(pn_lexer_located(&p->lexer, mark, pn_dim_parse_front(p->symbols, &p->lexer.rest, out, p->diag)));
+  /* Of an expression that is too long to name a fresh symbol is left: nothing that an input could be made of. */
+  const size_t bytes = text.size - p->lexer.rest.size;
+  if (p->in_head && p->symbols->fresh_count > fresh && !memchr(text.data, '?', bytes))
+    return pn_lexer_fail(&p->lexer, "the expression of a dimension is too long");
+  return PELTON_OK;
 }
 
 static pelton_status parse_bound(parser *p, int64_t *out) {
@@ -103,7 +110,8 @@ static pelton_status parse_type(parser *p, pn_type *out) {
 
 static pelton_status parse_value_name(parser *p, pn_str *out) {
   if (!pn_lexer_accept(&p->lexer, "%")) return pn_lexer_expected(&p->lexer, "a value as %%x");
-  if (p->lexer.rest.size > 0 && strchr(" \t\r\n#", *p->lexer.rest.data)) return pn_lexer_expected(&p->lexer, "a name after '%%'");
+  if (p->lexer.rest.size > 0 && strchr(" \t\r\n#", *p->lexer.rest.data))
+    return pn_lexer_expected(&p->lexer, "a name after '%%'");
   return pn_lexer_name(&p->lexer, p->arena, "a value's name", out);
 }
 
@@ -190,7 +198,8 @@ static pelton_status parse_constant(parser *p, pn_graph *g, const result_list *r
     return pn_lexer_fail(&p->lexer, "%%%.*s is too large", PN_STR_ARG(r->name));
   pn_lexer_skip_blank(&p->lexer);
   if (pn_str_starts(p->lexer.rest, "..."))
-    return pn_lexer_fail(&p->lexer, "the bytes of %%%.*s were left out when this text was printed", PN_STR_ARG(r->name));
+    return pn_lexer_fail(&p->lexer, "the bytes of %%%.*s were left out when this text was printed",
+                         PN_STR_ARG(r->name));
   if (pn_str_starts(p->lexer.rest, "random")) {
     PN_TRY(parse_random(p, &r->type, count, &data));
   } else {
@@ -208,7 +217,7 @@ static pelton_status parse_constant(parser *p, pn_graph *g, const result_list *r
 
 static pelton_status parse_graph(parser *p, pn_graph **out);
 
-/* pn_attrs_io.parse_graph: "graph ... end" between braces, at the front of |text|, which lies within the text being read. */
+/* pn_attrs_io.parse_graph: "graph ... end" between braces, at the front of |text|, a part of the text being read. */
 static pelton_status parse_subgraph(void *self, pn_str *text, struct pn_graph **out, pelton_diag *diag) {
   parser *p = self;
   const pn_str outer = p->lexer.rest;
@@ -299,7 +308,8 @@ static pelton_status parse_node(parser *p, pn_graph *g, const result_list *resul
     if (name.size == 0) name = r->name;
     if (!pn_list_push(p->arena, &outputs, id)) return fail_memory(p);
   }
-  const pn_node_id node = pn_graph_add_node_to(g, op, attrs, name, inputs.data, inputs.count, outputs.data, outputs.count);
+  const pn_node_id node = pn_graph_add_node_to(g, op, attrs, name, inputs.data, inputs.count, outputs.data,
+                                               outputs.count);
   return pn_node_valid(node) ? parse_labels(p, g, node) : fail_memory(p);
 }
 
@@ -364,14 +374,17 @@ static pelton_status parse_graph(parser *p, pn_graph **out) {
   else PN_TRY(pn_lexer_name(&p->lexer, p->arena, "the graph's name", &name));
   pn_graph *g = *out = pn_graph_create(p->arena, p->symbols, name);
   if (!g) return fail_memory(p);
+  p->in_head = p->depth == 0;
   PN_TRY(parse_inputs(p, g));
   PN_TRY(parse_output_names(p, &outputs));
   const pn_lexer head = p->lexer;
   PN_TRY(parse_where(p));
+  p->in_head = false;
   for (;;) {
     const char next = pn_lexer_peek(&p->lexer);
     if (pn_str_is(pn_lexer_peek_word(&p->lexer), "end")) break;
-    if (next != '%' && next != '_') return pn_lexer_expected(&p->lexer, "a statement as %%y = conv(%%x, %%w), or 'end'");
+    if (next != '%' && next != '_')
+      return pn_lexer_expected(&p->lexer, "a statement as %%y = conv(%%x, %%w), or 'end'");
     PN_TRY(parse_statement(p, g));
   }
   pn_lexer_advance(&p->lexer, strlen("end"));

@@ -25,7 +25,8 @@ static bool is_plain(pn_str name) {
   if (name.size == 0) return false;
   for (size_t i = 0; i < name.size; i++) {
     const char c = name.data[i];
-    if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '/'))
+    if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' ||
+          c == '/'))
       return false;
   }
   return true;
@@ -72,7 +73,7 @@ static void indent(printer *p, uint32_t extra) {
 
 static void print_symbol(printer *p, pn_dim dim, bool with_bounds) {
   const pn_symbol *symbol = &p->symbols->list.data[dim.symbol - 1];
-  if (with_bounds && symbol->min != 0) pn_text_printf(p->out, "%lld<=", (long long)symbol->min);
+  if (with_bounds && symbol->min > 0) pn_text_printf(p->out, "%lld<=", (long long)symbol->min);
   pn_dim_print(p->symbols, dim, p->out);
   if (with_bounds && symbol->max != INT64_MAX) pn_text_printf(p->out, "<=%lld", (long long)symbol->max);
 }
@@ -103,32 +104,47 @@ static void print_type(printer *p, const pn_type *type) {
   pn_text_add(p->out, PN_STR("]"));
 }
 
-static void note_symbols(printer *p, const pn_graph *g, uint32_t depth) {
-  for (uint32_t i = 0; i < g->values.count; i++) {
-    const pn_type *type = &g->values.data[i].type;
-    for (int32_t k = 0; k < type->rank && k < PN_MAX_RANK; k++)
-      if (is_symbol(p, type->dims[k])) p->occurs[type->dims[k].symbol - 1] = true;
-  }
-  if (depth == PN_MAX_GRAPH_DEPTH) return;
-  for (uint32_t i = 0; i < g->nodes.count; i++) {
-    if (g->nodes.data[i].op >= PN_OP_COUNT || !g->nodes.data[i].attrs) continue;
-    for (uint32_t k = 0;; k++) {
-      const pn_graph *sub = pn_node_graph(&g->nodes.data[i], k);
-      if (!sub) break;
-      note_symbols(p, sub, depth + 1);
-    }
-  }
+static void note_type(printer *p, const pn_type *type) {
+  for (int32_t k = 0; k < type->rank && k < PN_MAX_RANK; k++)
+    if (is_symbol(p, type->dims[k])) p->occurs[type->dims[k].symbol - 1] = true;
 }
 
 /* Derived symbols come after what they are made of, so that one walk from the end reaches everything. */
 static void note_parts(printer *p) {
   for (uint32_t i = p->symbols->list.count; i-- > 0;) {
     const pn_symbol *symbol = &p->symbols->list.data[i];
-    p->declared[i] = !is_leaf(symbol) || (symbol->min == 0 && symbol->max == INT64_MAX);
     if (!p->occurs[i] || is_leaf(symbol)) continue;
     if (is_symbol(p, symbol->a)) p->occurs[symbol->a.symbol - 1] = true;
     if (is_symbol(p, symbol->b)) p->occurs[symbol->b.symbol - 1] = true;
   }
+}
+
+static void note_graph(printer *p, const pn_graph *g, uint32_t depth) {
+  for (uint32_t i = 0; i < g->values.count; i++) note_type(p, &g->values.data[i].type);
+  if (depth == PN_MAX_GRAPH_DEPTH) return;
+  for (uint32_t i = 0; i < g->nodes.count; i++) {
+    if (g->nodes.data[i].op >= PN_OP_COUNT || !g->nodes.data[i].attrs) continue;
+    for (uint32_t k = 0;; k++) {
+      const pn_graph *sub = pn_node_graph(&g->nodes.data[i], k);
+      if (!sub) break;
+      note_graph(p, sub, depth + 1);
+    }
+  }
+}
+
+/* Finds the symbols whose bounds must be written: what inference makes has the bounds that it finds, so that of fresh
+   symbols only those of the inputs count. */
+static void note_symbols(printer *p, const pn_graph *g) {
+  for (uint32_t i = 0; i < g->inputs.count; i++)
+    if (g->inputs.data[i].v < g->values.count) note_type(p, &pn_graph_value(g, g->inputs.data[i])->type);
+  note_parts(p);
+  for (uint32_t i = 0; i < p->symbols->list.count; i++) {
+    const pn_symbol *symbol = &p->symbols->list.data[i];
+    const bool bounded = symbol->min > 0 || symbol->max != INT64_MAX;
+    p->declared[i] = !bounded || !is_leaf(symbol) || (symbol->kind == PN_SYMBOL_FRESH && !p->occurs[i]);
+  }
+  note_graph(p, g, 0);
+  note_parts(p);
 }
 
 static void print_where(printer *p) {
@@ -273,8 +289,7 @@ void pn_graph_print(const pn_graph *g, size_t max_constant_bytes, pn_text *out) 
   p.occurs = PN_NEW_ARRAY(&p.arena, bool, g->symbols->list.count);
   p.declared = PN_NEW_ARRAY(&p.arena, bool, g->symbols->list.count);
   if (p.occurs && p.declared) {
-    note_symbols(&p, g, 0);
-    note_parts(&p);
+    note_symbols(&p, g);
     print_graph(&p, g);
     pn_text_add(out, PN_STR("\n"));
   } else {

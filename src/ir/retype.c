@@ -1,8 +1,8 @@
 /* Inference at build time: one walk over the graph, then all types are stored.
 
-   Each walk makes new symbols for what is known only at run time ("?7"). Where a value had such a symbol before, it gets
-   the former name back, so that inferring twice, or reading a printed graph, gives the same graph: symbols are renamed,
-   one new one to at most one former one that means nothing else now. That is renaming only: a number or a name that
+   Each walk makes new symbols for what is known only at run time ("?7"). Where a value had such a symbol before, it
+   gets the former name back, so that inferring twice, or reading a printed graph, gives the same graph: symbols are
+   renamed, one new one to at most one former one that means nothing else now. That is renaming only: a number or a name that
    somebody stated is never believed against inference. */
 #include "ir/infer_walk.h"
 
@@ -12,6 +12,7 @@ typedef struct renaming {
   pn_dim *target;  /* of each new leaf: a former symbol, or the number 0 */
   bool *used;      /* each former symbol: it has a meaning in the types inferred now */
   pn_dim *result;  /* of each symbol, after renaming */
+  pn_dim rebound;  /* a former symbol that got other bounds, if there is one */
 } renaming;
 
 static bool is_leaf(const pn_symbol *symbol) {
@@ -42,13 +43,17 @@ enum { UNIFY_DEPTH = 16 };
 /* Where |former| has a fresh symbol in the place of a new one in |dim|, the new one takes its name. */
 static void unify(renaming *r, pn_dim dim, pn_dim former, uint32_t depth) {
   if (dim.symbol <= r->mark || former.symbol == 0 || former.symbol > r->mark || depth == UNIFY_DEPTH) return;
-  const pn_symbol *x = &r->symbols->list.data[dim.symbol - 1], *y = &r->symbols->list.data[former.symbol - 1];
+  const pn_symbol *x = &r->symbols->list.data[dim.symbol - 1];
+  pn_symbol *y = &r->symbols->list.data[former.symbol - 1];
   if (x->kind != y->kind) return;
   if (x->kind == PN_SYMBOL_FRESH) {
     pn_dim *target = &r->target[dim.symbol - 1];
-    if (target->symbol || r->used[former.symbol - 1] || x->min != y->min || x->max != y->max) return;
+    if (target->symbol || r->used[former.symbol - 1]) return;
     *target = former;
     r->used[former.symbol - 1] = true;
+    if (x->min != y->min || x->max != y->max) r->rebound = former;
+    y->min = x->min; /* what is known now holds, whatever was known or stated then */
+    y->max = x->max;
   } else if (!is_leaf(x)) {
     const pn_dim a = x->a, b = x->b, former_a = y->a, former_b = y->b;
     unify(r, a, former_a, depth + 1);
@@ -62,7 +67,8 @@ static void unify_types(renaming *r, const pn_graph *g, const pn_facts *facts, b
     if (!facts->data[i].present || now->rank != before->rank) continue;
     for (int32_t k = 0; k < now->rank; k++) {
       if (!now->dims[k].symbol) continue;
-      if (is_leaf(&r->symbols->list.data[now->dims[k].symbol - 1]) == leaves) unify(r, now->dims[k], before->dims[k], 0);
+      if (is_leaf(&r->symbols->list.data[now->dims[k].symbol - 1]) == leaves)
+        unify(r, now->dims[k], before->dims[k], 0);
     }
   }
 }
@@ -120,6 +126,8 @@ static pelton_status store_types(const pn_infer_walk *walk, pn_graph *g, const p
     for (uint32_t i = 0; i < walk->visits.count; i++)
       unify_types(&r, walk->visits.data[i].graph, &walk->visits.data[i].facts, leaves == 1);
   }
+  /* Bounding anew, to the same, brings the bounds of all expressions up to date. */
+  if (r.rebound.symbol) PN_TRY(pn_symbol_bound(walk->symbols, r.rebound, INT64_MIN, INT64_MAX, diag));
   rename_all(&r, count);
   PN_TRY(pn_symbols_status(walk->symbols, diag));
   store(&r, g, facts);

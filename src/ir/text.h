@@ -9,9 +9,9 @@
        %z = if(%cond, %y) then_graph={ graph then(%a: f32[]) -> (%b) ... end } else_graph={ ... }
      end
 
-   Names are letters, digits, '_', '.', '/'; others stand in quotes: %"a b:0", with \" \\ \xNN. A statement ends with its
-   line. A comment at a node's end that begins with name "..." or from "..." is kept: its name, where that is not its
-   first result's, and its provenance:
+   Names are letters, digits, '_', '.', '/'; others stand in quotes: %"a b:0", with \" \\ \xNN. A statement ends with
+   its line. A comment at a node's end that begins with name "..." or from "..." is kept: its name, where that is not
+   its first result's, and its provenance:
        %y = pointwise(%c) expr="relu(x0)"  # name "act1" from "Relu_3", "conv1/relu"
    Bounds of symbols that no input has bare stand behind the outputs: -> (%y) where n<=32, 1<=h<=64.
    Types that are stated must be those that are inferred; symbols known only at run time (?1) keep their numbers (but
@@ -24,7 +24,8 @@
 
 #include "ir/graph.h"
 
-/* Constants longer than |max_constant_bytes| print as "const ...(N bytes, hash 0x..)", which does not parse; 0: print all. */
+/* Constants longer than |max_constant_bytes| print as "const ...(N bytes, hash 0x..)", which does not parse; 0: all
+   print. */
 void pn_graph_print(const pn_graph *g, size_t max_constant_bytes, pn_text *out);
 /* Reads one graph. Errors name the line and what was expected. The result is inferred and verified. */
 pelton_status pn_graph_parse(pn_str text, pn_arena *arena, pn_graph **out, pelton_diag *diag) PN_CHECKED;

@@ -76,7 +76,8 @@ static bool check_ids(const scope *s) {
   for (uint32_t i = 0; i < s->g->values.count; i++) {
     const pn_value *value = &s->g->values.data[i];
     if (!pn_node_valid(value->producer) || value->producer.v < s->g->nodes.count) continue;
-    report(s, 1, "value '%.*s' is produced by node %u of %u", PN_STR_ARG(value->name), value->producer.v, s->g->nodes.count);
+    report(s, 1, "value '%.*s' is produced by node %u of %u", PN_STR_ARG(value->name), value->producer.v,
+           s->g->nodes.count);
     fine = false;
   }
   return fine;
@@ -97,8 +98,8 @@ static void check_definitions(const scope *s, uint32_t *definitions) {
       const pn_value *value = pn_graph_value(g, node->outputs.data[k]);
       definitions[node->outputs.data[k].v]++;
       if (value->producer.v != i || value->output_index != k)
-        report(s, 3, "result %u of node '%.*s', '%.*s', says that it is result %u of node %u", k, PN_STR_ARG(node->name),
-               PN_STR_ARG(value->name), value->output_index, value->producer.v);
+        report(s, 3, "result %u of node '%.*s', '%.*s', says that it is result %u of node %u", k,
+               PN_STR_ARG(node->name), PN_STR_ARG(value->name), value->output_index, value->producer.v);
     }
   }
   for (uint32_t i = 0; i < g->values.count; i++) {
@@ -119,7 +120,8 @@ static void check_outputs(const scope *s) {
   s->v->no_memory = s->v->no_memory || !listed;
   if (g->outputs.count == 0) report(s, 13, "it has no outputs");
   for (uint32_t i = 0; i < g->outputs.count && listed && s->depth == 0; i++) {
-    if (listed[g->outputs.data[i].v]) report(s, 13, "'%.*s' is an output twice", PN_STR_ARG(value_name(s, g->outputs.data[i])));
+    if (listed[g->outputs.data[i].v])
+      report(s, 13, "'%.*s' is an output twice", PN_STR_ARG(value_name(s, g->outputs.data[i])));
     listed[g->outputs.data[i].v] = true;
   }
 }
@@ -150,9 +152,11 @@ static void check_order(const scope *s) {
       if (pn_value_valid(node->outputs.data[k])) defined[node->outputs.data[k].v] = true;
   }
   for (uint32_t i = 0; i < g->outputs.count; i++)
-    if (!defined[g->outputs.data[i].v]) report(s, 4, "output '%.*s' is not defined", PN_STR_ARG(value_name(s, g->outputs.data[i])));
+    if (!defined[g->outputs.data[i].v])
+      report(s, 4, "output '%.*s' is not defined", PN_STR_ARG(value_name(s, g->outputs.data[i])));
   pn_order order;
-  if (!ordered && pn_graph_sort(g, &s->v->arena, &order, s->v->diag)) s->v->broken++; /* names the cycle, if it is one */
+  /* Names the cycle, if it is one. */
+  if (!ordered && pn_graph_sort(g, &s->v->arena, &order, s->v->diag)) s->v->broken++;
 }
 
 /* ---- nodes: 5, 6 ------------------------------------------------------------------------------------------------- */
@@ -198,8 +202,8 @@ static bool check_dims(const scope *s, const pn_value *value) {
     const pn_dim dim = type->dims[i];
     empty = empty || pn_dim_is(dim, 0);
     if (dim.symbol <= s->g->symbols->list.count && (dim.symbol > 0 ? dim.number == 0 : dim.number >= 0)) continue;
-    report(s, 9, "value '%.*s': dimension %d is %lld, symbol %u of %u", PN_STR_ARG(value->name), i, (long long)dim.number,
-           dim.symbol, s->g->symbols->list.count);
+    report(s, 9, "value '%.*s': dimension %d is %lld, symbol %u of %u", PN_STR_ARG(value->name), i,
+           (long long)dim.number, dim.symbol, s->g->symbols->list.count);
     return false;
   }
   for (int32_t i = 0; i < type->rank && !empty; i++) {
@@ -253,7 +257,8 @@ static void check_subgraph(const scope *s, const pn_node *node, const pn_field *
     return;
   }
   if (s->depth == PN_MAX_GRAPH_DEPTH) {
-    report(s, 11, "node '%.*s': subgraphs are nested deeper than %d levels", PN_STR_ARG(node->name), PN_MAX_GRAPH_DEPTH);
+    report(s, 11, "node '%.*s': subgraphs are nested deeper than %d levels", PN_STR_ARG(node->name),
+           PN_MAX_GRAPH_DEPTH);
     return;
   }
   if (sub->symbols != s->g->symbols || sub->arena != s->g->arena)
@@ -319,7 +324,8 @@ static void verify_graph(verifier *v, const pn_graph *g, uint32_t depth, bool ma
   check_definitions(&s, definitions);
   check_outputs(&s);
   check_order(&s);
-  for (uint32_t i = 0; i < g->nodes.count; i++) sound[i] = !g->nodes.data[i].removed && check_node(&s, &g->nodes.data[i]);
+  for (uint32_t i = 0; i < g->nodes.count; i++)
+    sound[i] = !g->nodes.data[i].removed && check_node(&s, &g->nodes.data[i]);
   const bool typed = check_values(&s, definitions);
   for (uint32_t i = 0; i < g->nodes.count; i++) {
     if (!sound[i]) continue;

@@ -36,7 +36,8 @@ pelton_status pn_infer_arg_reduce(const pn_infer *c) {
   }
   PN_TRY(pn_axes_resolve(c->diag, "arg_reduce", &attrs->axis, 1, x->rank, &axis));
   if (pn_dim_is(x->dims[axis], 0))
-    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "arg_reduce: axis %u has no elements to choose from", (unsigned)axis);
+    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "arg_reduce: axis %u has no elements to choose from",
+                   (unsigned)axis);
   pn_type y = {.dtype = PELTON_DTYPE_I64};
   for (int32_t i = 0; i < x->rank; i++)
     if (i != (int32_t)axis || attrs->keep_dims) y.dims[y.rank++] = i == (int32_t)axis ? pn_dim_of(1) : x->dims[i];
@@ -53,7 +54,8 @@ pelton_status pn_reference_arg_reduce(const pn_call *call) {
   around(x, axis, &outer, &inner);
   int64_t extent = x->dims[axis];
   if (extent == 0)
-    return pn_fail(call->diag, PELTON_INVALID_DATA, "arg_reduce: axis %u has no elements to choose from", (unsigned)axis);
+    return pn_fail(call->diag, PELTON_INVALID_DATA, "arg_reduce: axis %u has no elements to choose from",
+                   (unsigned)axis);
   if (pn_tensor_elements(&call->out[0]) != outer * inner)
     return PN_INTERNAL(call->diag, "arg_reduce was planned with another shape");
   for (int64_t o = 0; o < outer; o++)

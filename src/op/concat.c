@@ -14,7 +14,8 @@ static void around(const pn_tensor *x, uint32_t axis, int64_t *outer, int64_t *i
 pelton_status pn_check_concat(const pn_infer *c) {
   for (uint32_t i = 0; i < c->input_count; i++) {
     if (!c->in[i].present)
-      return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "concat: operand %u is absent; leave it out of the list", (unsigned)i);
+      return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "concat: operand %u is absent; leave it out of the list",
+                     (unsigned)i);
     PN_TRY(pn_operand_wants_type_of(c, "concat", i, "an operand", 0));
     PN_TRY(pn_operand_wants_rank(c, "concat", i, "an operand", 1, PN_MAX_RANK));
   }
@@ -50,8 +51,9 @@ pelton_status pn_infer_concat(const pn_infer *c) {
       PN_TRY(pn_axes_resolve(c->diag, "concat", &attrs->axis, 1, x->rank, &axis));
     }
     if (x->rank != result.rank)
-      return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "concat: operand %u has rank %d, one before it rank %d; ranks must be equal",
-                     (unsigned)i, x->rank, result.rank);
+      return pn_fail(c->diag, PELTON_INVALID_ARGUMENT,
+                     "concat: operand %u has rank %d, one before it rank %d; ranks must be equal", (unsigned)i, x->rank,
+                     result.rank);
     for (int32_t k = 0; k < x->rank; k++)
       if (k != (int32_t)axis && !pn_dim_unify(result.dims[k], x->dims[k], &result.dims[k]))
         return pn_fail(c->diag, PELTON_INVALID_ARGUMENT,
@@ -79,8 +81,9 @@ pelton_status pn_reference_concat(const pn_call *call) {
     if (x->rank != y->rank) return PN_INTERNAL(call->diag, "concat of unlike ranks");
     for (uint32_t k = 0; k < x->rank; k++)
       if (k != axis && x->dims[k] != y->dims[k])
-        return pn_fail(call->diag, PELTON_INVALID_DATA, "concat: operand %u has extent %lld on axis %u, the result %lld",
-                       (unsigned)i, (long long)x->dims[k], (unsigned)k, (long long)y->dims[k]);
+        return pn_fail(call->diag, PELTON_INVALID_DATA,
+                       "concat: operand %u has extent %lld on axis %u, the result %lld", (unsigned)i,
+                       (long long)x->dims[k], (unsigned)k, (long long)y->dims[k]);
     wanted[axis] += x->dims[axis];
   }
   PN_TRY(pn_call_wants_result(call, "concat", 0, y->rank, wanted));
@@ -88,7 +91,8 @@ pelton_status pn_reference_concat(const pn_call *call) {
     const pn_tensor *x = &call->in[i];
     size_t run = (size_t)(x->dims[axis] * inner) * bytes, row = (size_t)(y->dims[axis] * inner) * bytes;
     for (int64_t k = 0; run > 0 && k < outer; k++)
-      memcpy((char *)y->data + (size_t)k * row + (size_t)(at * inner) * bytes, (const char *)x->data + (size_t)k * run, run);
+      memcpy((char *)y->data + (size_t)k * row + (size_t)(at * inner) * bytes, (const char *)x->data + (size_t)k * run,
+             run);
     at += x->dims[axis];
   }
   return PELTON_OK;
@@ -155,8 +159,10 @@ pelton_status pn_infer_split(const pn_infer *c) {
   for (uint32_t i = 0; i < c->output_count; i++) {
     pn_infer_same(c, i);
     pn_dim *size = &c->out[i].type.dims[axis];
-    if (!listed) *size = equal_part(c, x->dims[axis], i, c->output_count);
-    else *size = known ? sizes[i] : pn_dim_fresh(c->symbols);
+    if (!listed)
+      *size = equal_part(c, x->dims[axis], i, c->output_count);
+    else
+      *size = known ? sizes[i] : pn_dim_fresh(c->symbols);
     if (pn_dim_is_number(*size) && size->number < 0)
       return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "split: an extent of %lld does not give %u parts of equal size",
                      (long long)x->dims[axis].number, (unsigned)c->output_count);
@@ -189,7 +195,8 @@ pelton_status pn_reference_split(const pn_call *call) {
       wanted[axis] = size;
       PN_TRY(pn_call_wants_result(call, "split", i, x->rank, wanted));
       for (int64_t k = 0; run > 0 && k < outer; k++)
-        memcpy((char *)y->data + (size_t)k * run, (const char *)x->data + (size_t)k * row + (size_t)(at * inner) * bytes, run);
+        memcpy((char *)y->data + (size_t)k * run,
+               (const char *)x->data + (size_t)k * row + (size_t)(at * inner) * bytes, run);
     }
     at += size;
   }

@@ -27,8 +27,8 @@ static pelton_status wants_one(const pn_infer *c, const char *op, uint32_t i, co
   const bool fits = boolean ? type->dtype == PELTON_DTYPE_BOOL
                             : type->dtype == PELTON_DTYPE_I64 || type->dtype == PELTON_DTYPE_I32;
   if (!fits)
-    return pn_fail(c->diag, PELTON_INVALID_DATA, "%s: %s is %s; it must be %s", op, name, pelton_dtype_name(type->dtype),
-                   boolean ? "bool" : "i64");
+    return pn_fail(c->diag, PELTON_INVALID_DATA, "%s: %s is %s; it must be %s", op, name,
+                   pelton_dtype_name(type->dtype), boolean ? "bool" : "i64");
   for (int32_t k = 0; k < type->rank; k++)
     if (pn_dim_is_number(type->dims[k]) && type->dims[k].number != 1)
       return pn_fail(c->diag, PELTON_INVALID_DATA, "%s: %s has %lld elements; it must have one", op, name,
@@ -44,7 +44,8 @@ static pelton_status wants_present(const pn_infer *c, const char *op, uint32_t f
 
 static pelton_status wants_count(const pn_infer *c, const char *op, const char *name, int64_t count) {
   if (count >= 0 && count <= PN_MANY) return PELTON_OK;
-  return pn_fail(c->diag, PELTON_INVALID_DATA, "%s: %s is %lld; it must be in [0, %d]", op, name, (long long)count, PN_MANY);
+  return pn_fail(c->diag, PELTON_INVALID_DATA, "%s: %s is %lld; it must be in [0, %d]", op, name, (long long)count,
+                 PN_MANY);
 }
 
 static pn_fact *new_facts(const pn_infer *c, size_t count) { return PN_NEW_ARRAY(c->arena, pn_fact, count + 1); }
@@ -60,8 +61,8 @@ static pn_fact fact_of_type(const pn_type *type) { return (pn_fact){.present = t
 
 static pelton_status fail_dtype(const pn_infer *c, const char *op, const char *name, uint32_t i, pelton_dtype is,
                                 pelton_dtype was) {
-  return pn_fail(c->diag, PELTON_INVALID_DATA, "%s: %s %u is %s at first and %s then; its type must not change", op, name, i,
-                 pelton_dtype_name(was), pelton_dtype_name(is));
+  return pn_fail(c->diag, PELTON_INVALID_DATA, "%s: %s %u is %s at first and %s then; its type must not change", op,
+                 name, i, pelton_dtype_name(was), pelton_dtype_name(is));
 }
 
 /* ---- if -------------------------------------------------------------------------------------------------------- */
@@ -137,9 +138,9 @@ static bool widen(pn_symbols *symbols, carried *value, const pn_type *result, ui
 
 /* Infers |body| until the types of the |count| carried values hold for every iteration. They are body inputs
    |first_in|... and results |first_out|...; the other inputs are set by the caller. */
-static pelton_status infer_body(const pn_infer *c, const char *op, struct pn_graph *body, carried *values, uint32_t count,
-                                pn_fact *in, uint32_t in_count, uint32_t first_in, pn_fact *out, uint32_t out_count,
-                                uint32_t first_out) {
+static pelton_status infer_body(const pn_infer *c, const char *op, struct pn_graph *body, carried *values,
+                                uint32_t count, pn_fact *in, uint32_t in_count, uint32_t first_in, pn_fact *out,
+                                uint32_t out_count, uint32_t first_out) {
   for (uint32_t round = 1;; round++) {
     bool changed = false;
     for (uint32_t i = 0; i < count; i++) in[first_in + i] = fact_of_type(&values[i].now);
@@ -183,8 +184,8 @@ static bool *inner_symbols(const pn_infer *c, uint32_t mark) {
 }
 
 /* Result |i|: what every iteration gives, |element|, one after another along |axis|. */
-static pelton_status give_stacked(const pn_infer *c, const char *op, uint32_t i, const pn_type *element, const bool *inner,
-                                  uint32_t inner_count, pn_dim length, int64_t axis) {
+static pelton_status give_stacked(const pn_infer *c, const char *op, uint32_t i, const pn_type *element,
+                                  const bool *inner, uint32_t inner_count, pn_dim length, int64_t axis) {
   pn_fact fact = fact_of_type(element);
   uint32_t at;
   if (element->rank != PN_RANK_UNKNOWN) {
@@ -213,10 +214,12 @@ pelton_status pn_check_loop(const pn_infer *c) {
   PN_TRY(wants_one(c, "loop", 1, "the condition", true));
   const uint32_t end = 2 + (uint32_t)attrs->carried_count;
   if (attrs->carried_count > 0 && c->input_count < end)
-    return pn_fail(c->diag, PELTON_INVALID_DATA, "loop: %u operands, too few for trip count, condition and %u carried values",
-                   c->input_count, end - 2);
+    return pn_fail(c->diag, PELTON_INVALID_DATA,
+                   "loop: %u operands, too few for trip count, condition and %u carried values", c->input_count,
+                   end - 2);
   if (c->output_count < (uint32_t)attrs->carried_count)
-    return pn_fail(c->diag, PELTON_INVALID_DATA, "loop: %u results, too few for %u carried values", c->output_count, end - 2);
+    return pn_fail(c->diag, PELTON_INVALID_DATA, "loop: %u results, too few for %u carried values", c->output_count,
+                   end - 2);
   return wants_present(c, "loop", 2, c->input_count);
 }
 
@@ -271,7 +274,8 @@ pelton_status pn_reference_loop(const pn_call *call) { return PN_INTERNAL(call->
 
 static pelton_status wants_list(const pn_infer *c, const char *name, const pn_i64s *list, uint32_t count, bool flags) {
   if (list->count != 0 && list->count != count)
-    return pn_fail(c->diag, PELTON_INVALID_DATA, "scan: %s has %u entries; it must have %u or none", name, list->count, count);
+    return pn_fail(c->diag, PELTON_INVALID_DATA, "scan: %s has %u entries; it must have %u or none", name, list->count,
+                   count);
   for (uint32_t i = 0; flags && i < list->count; i++)
     if (list->data[i] != 0 && list->data[i] != 1)
       return pn_fail(c->diag, PELTON_INVALID_DATA, "scan: %s has an entry %lld; entries are 0 or 1", name,
@@ -299,7 +303,8 @@ pelton_status pn_check_scan(const pn_infer *c) {
 }
 
 /* The type of one step of a scanned operand; |length| is narrowed to the extent that all of them share. */
-static pelton_status scan_slice(const pn_infer *c, uint32_t i, int64_t axis, pn_type *slice, pn_dim *length, bool *known) {
+static pelton_status scan_slice(const pn_infer *c, uint32_t i, int64_t axis, pn_type *slice, pn_dim *length,
+                                bool *known) {
   const pn_type *type = &c->in[i].type;
   uint32_t at;
   *slice = *type;
@@ -310,8 +315,8 @@ static pelton_status scan_slice(const pn_infer *c, uint32_t i, int64_t axis, pn_
   slice->dims[slice->rank] = pn_dim_of(0);
   const pn_dim extent = type->dims[at];
   if (*known && pn_dim_is_number(*length) && pn_dim_is_number(extent) && length->number != extent.number)
-    return pn_fail(c->diag, PELTON_INVALID_DATA, "scan: scanned operands have %lld and %lld steps", (long long)length->number,
-                   (long long)extent.number);
+    return pn_fail(c->diag, PELTON_INVALID_DATA, "scan: scanned operands have %lld and %lld steps",
+                   (long long)length->number, (long long)extent.number);
   if (!*known || pn_dim_is_number(extent)) *length = extent;
   *known = true;
   return PELTON_OK;

@@ -59,7 +59,7 @@ pelton_status pn_reference_cumulate(const pn_call *call) {
     if (i != axis) *(i < axis ? &outer : &inner) *= x->dims[i];
   for (int64_t o = 0; o < outer; o++)
     for (int64_t i = 0; i < inner; i++)
-      (pn_dtype_is_float(x->dtype) ? line_of_floats : line_of_integers)(attrs, x, &call->out[0],
-                                                                        o * extent * inner + i, inner, extent);
+      (pn_dtype_is_float(x->dtype) ? line_of_floats : line_of_integers)(attrs, x, &call->out[0], o * extent * inner + i,
+                                                                        inner, extent);
   return PELTON_OK;
 }

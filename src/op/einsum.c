@@ -23,13 +23,17 @@ static pelton_status refuse(pelton_diag *diag, pn_str text, const char *why) {
 }
 
 static bool letter_of(char c, uint8_t *label) {
-  if (c >= 'A' && c <= 'Z') *label = (uint8_t)(c - 'A');
-  else if (c >= 'a' && c <= 'z') *label = (uint8_t)(c - 'a' + 26);
-  else return false;
+  if (c >= 'A' && c <= 'Z')
+    *label = (uint8_t)(c - 'A');
+  else if (c >= 'a' && c <= 'z')
+    *label = (uint8_t)(c - 'a' + 26);
+  else
+    return false;
   return true;
 }
 
-/* Reads labels up to ',', '-' or the end, and moves |at| there. "..." stands for |ellipsis| axes; -1: it is an error. */
+/* Reads labels up to ',', '-' or the end, and moves |at| there. "..." stands for |ellipsis| axes; -1: it is an error.
+ */
 static pelton_status read_term(pelton_diag *diag, pn_str text, size_t *at, int32_t ellipsis, bool *has_ellipsis,
                                labels *out) {
   *has_ellipsis = false;
@@ -60,7 +64,8 @@ static pelton_status read_term(pelton_diag *diag, pn_str text, size_t *at, int32
 static int32_t term_letters(pn_str text, size_t at) {
   int32_t letters = 0;
   uint8_t label;
-  for (; at < text.size && text.data[at] != ',' && text.data[at] != '-'; at++) letters += letter_of(text.data[at], &label);
+  for (; at < text.size && text.data[at] != ',' && text.data[at] != '-'; at++)
+    letters += letter_of(text.data[at], &label);
   return letters;
 }
 
@@ -93,7 +98,8 @@ static pelton_status check_output(pelton_diag *diag, pn_str text, uint32_t opera
   return PELTON_OK;
 }
 
-/* Ranks of PN_RANK_UNKNOWN are taken to be what the letters say. |*open| is set when that leaves a "..." undetermined. */
+/* Ranks of PN_RANK_UNKNOWN are taken to be what the letters say. |*open| is set when that leaves a "..." undetermined.
+ */
 static pelton_status read_equation(pelton_diag *diag, pn_str text, uint32_t operand_count, const int32_t *ranks,
                                    equation *e, bool *open) {
   size_t at = 0;
@@ -106,8 +112,9 @@ static pelton_status read_equation(pelton_diag *diag, pn_str text, uint32_t oper
     if (has_ellipsis && ranks[i] == PN_RANK_UNKNOWN) *open = true;
     if (has_ellipsis && ellipsis > longest) longest = ellipsis;
     if (ranks[i] != PN_RANK_UNKNOWN && e->in[i].count != (uint32_t)ranks[i])
-      return pn_fail(diag, PELTON_INVALID_ARGUMENT, "einsum: equation \"%.*s\": operand %u has rank %d, its term %u labels",
-                     PN_STR_ARG(text), (unsigned)i, ranks[i], (unsigned)e->in[i].count);
+      return pn_fail(diag, PELTON_INVALID_ARGUMENT,
+                     "einsum: equation \"%.*s\": operand %u has rank %d, its term %u labels", PN_STR_ARG(text),
+                     (unsigned)i, ranks[i], (unsigned)e->in[i].count);
     bool more = at < text.size && text.data[at] == ',';
     if (more != (i + 1 < operand_count)) return refuse(diag, text, "there must be one term for each operand");
     at += more;
@@ -127,7 +134,8 @@ pelton_status pn_check_einsum(const pn_infer *c) {
                    OPERANDS_LIMIT);
   for (uint32_t i = 0; i < c->input_count; i++) {
     if (!c->in[i].present) return refuse(c->diag, attrs->equation, "an operand is absent");
-    if (c->in[i].type.dtype == PELTON_DTYPE_BOOL) return refuse(c->diag, attrs->equation, "operands must be numbers, not bool");
+    if (c->in[i].type.dtype == PELTON_DTYPE_BOOL)
+      return refuse(c->diag, attrs->equation, "operands must be numbers, not bool");
     PN_TRY(pn_operand_wants_type_of(c, "einsum", i, "an operand", 0));
   }
   return PELTON_OK;
@@ -151,11 +159,13 @@ pelton_status pn_infer_einsum(const pn_infer *c) {
     for (uint32_t k = 0; k < e.in[i].count && ranks[i] != PN_RANK_UNKNOWN; k++) {
       uint8_t label = e.in[i].label[k];
       pn_dim d = c->in[i].type.dims[k], *all = &extents[label];
-      if (!known[label] || pn_dim_is(*all, 1)) *all = d;
+      if (!known[label] || pn_dim_is(*all, 1))
+        *all = d;
       else if (!pn_dim_is(d, 1) && !pn_dim_unify(*all, d, all))
-        return pn_fail(c->diag, PELTON_INVALID_ARGUMENT,
-                       "einsum: equation \"%.*s\": operand %u has extent %lld on axis %u, an axis of the same label %lld",
-                       PN_STR_ARG(attrs->equation), (unsigned)i, (long long)d.number, (unsigned)k, (long long)all->number);
+        return pn_fail(
+            c->diag, PELTON_INVALID_ARGUMENT,
+            "einsum: equation \"%.*s\": operand %u has extent %lld on axis %u, an axis of the same label %lld",
+            PN_STR_ARG(attrs->equation), (unsigned)i, (long long)d.number, (unsigned)k, (long long)all->number);
       known[label] = true;
     }
   pn_type y = {.dtype = c->in[0].type.dtype, .rank = (int32_t)e.out.count};
@@ -197,8 +207,9 @@ static pelton_status make_loops(const pn_call *call, const equation *e, loops *l
       int64_t *extent = &l->dims[*s];
       if (x->dims[k] == 1) continue; /* broadcast: it stands still */
       if (*extent != 1 && *extent != x->dims[k])
-        return pn_fail(call->diag, PELTON_INVALID_DATA, "einsum: operand %u has extent %lld on axis %u, an axis of the same label %lld",
-                       (unsigned)i, (long long)x->dims[k], (unsigned)k, (long long)*extent);
+        return pn_fail(call->diag, PELTON_INVALID_DATA,
+                       "einsum: operand %u has extent %lld on axis %u, an axis of the same label %lld", (unsigned)i,
+                       (long long)x->dims[k], (unsigned)k, (long long)*extent);
       *extent = x->dims[k];
       l->strides[i][*s] += strides[k];
     }
@@ -227,13 +238,17 @@ static void contract(const pn_call *call, loops *l, uint32_t out_rank, int64_t t
     double real = 1;
     uint64_t product = 1;
     for (uint32_t i = 0; i < call->input_count; i++)
-      if (is_float) real *= pn_tensor_get_f64(&call->in[i], l->at[i]);
-      else product *= (uint64_t)pn_tensor_get_i64(&call->in[i], l->at[i]);
+      if (is_float)
+        real *= pn_tensor_get_f64(&call->in[i], l->at[i]);
+      else
+        product *= (uint64_t)pn_tensor_get_i64(&call->in[i], l->at[i]);
     real_sum += real;
     sum += product;
   } while (turn(l, call->input_count, out_rank, l->count));
-  if (is_float) pn_tensor_set_f64(&call->out[0], to, real_sum);
-  else pn_tensor_set_i64(&call->out[0], to, (int64_t)sum);
+  if (is_float)
+    pn_tensor_set_f64(&call->out[0], to, real_sum);
+  else
+    pn_tensor_set_i64(&call->out[0], to, (int64_t)sum);
 }
 
 pelton_status pn_reference_einsum(const pn_call *call) {

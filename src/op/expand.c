@@ -1,4 +1,5 @@
-/* Operators that repeat elements: expand (along axes of extent 1, as broadcasting does) and tile (the whole operand). */
+/* Operators that repeat elements: expand (along axes of extent 1, as broadcasting does) and tile (the whole operand).
+ */
 #include "op/operand.h"
 #include "op/walk.h"
 

@@ -45,8 +45,9 @@ pelton_status pn_infer_gather(const pn_infer *c) {
   PN_TRY(pn_axes_resolve(c->diag, "gather", &attrs->axis, 1, x->rank, &axis));
   int32_t rank = x->rank + indices->rank - 1;
   if (rank > PN_MAX_RANK)
-    return pn_fail(c->diag, PELTON_UNSUPPORTED, "gather: operand of rank %d and indices of rank %d give rank %d; the limit is %d",
-                   x->rank, indices->rank, rank, PN_MAX_RANK);
+    return pn_fail(c->diag, PELTON_UNSUPPORTED,
+                   "gather: operand of rank %d and indices of rank %d give rank %d; the limit is %d", x->rank,
+                   indices->rank, rank, PN_MAX_RANK);
   pn_type y = {.dtype = x->dtype};
   for (uint32_t i = 0; i < axis; i++) y.dims[y.rank++] = x->dims[i];
   for (int32_t i = 0; i < indices->rank; i++) y.dims[y.rank++] = indices->dims[i];
@@ -98,9 +99,10 @@ pelton_status pn_infer_gather_elements(const pn_infer *c) {
   for (int32_t i = 0; x->rank != PN_RANK_UNKNOWN && i < rank; i++)
     if (i != (int32_t)axis && pn_dim_is_number(x->dims[i]) && pn_dim_is_number(indices->dims[i]) &&
         indices->dims[i].number > x->dims[i].number)
-      return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "gather_elements: indices have extent %lld on axis %d, the operand %lld; "
-                     "indices may be longer on axis %u only", (long long)indices->dims[i].number, i,
-                     (long long)x->dims[i].number, (unsigned)axis);
+      return pn_fail(c->diag, PELTON_INVALID_ARGUMENT,
+                     "gather_elements: indices have extent %lld on axis %d, the operand %lld; "
+                     "indices may be longer on axis %u only",
+                     (long long)indices->dims[i].number, i, (long long)x->dims[i].number, (unsigned)axis);
   c->out[0].type = *indices;
   c->out[0].type.dtype = x->dtype;
   return PELTON_OK;
@@ -114,7 +116,8 @@ pelton_status pn_reference_gather_elements(const pn_call *call) {
   PN_TRY(pn_call_wants_result(call, "gather_elements", 0, indices->rank, indices->dims));
   for (uint32_t i = 0; i < x->rank; i++)
     if (i != axis && indices->dims[i] > x->dims[i])
-      return pn_fail(call->diag, PELTON_INVALID_DATA, "gather_elements: indices have extent %lld on axis %u, the operand %lld",
+      return pn_fail(call->diag, PELTON_INVALID_DATA,
+                     "gather_elements: indices have extent %lld on axis %u, the operand %lld",
                      (long long)indices->dims[i], (unsigned)i, (long long)x->dims[i]);
   size_t bytes = pelton_dtype_bytes(x->dtype);
   pn_walk w;
@@ -125,7 +128,8 @@ pelton_status pn_reference_gather_elements(const pn_call *call) {
   if (!pn_walk_begin(&w)) return PELTON_OK;
   do {
     PN_TRY(pn_index_resolve(call->diag, "gather_elements", pn_tensor_get_i64(indices, w.to), x->dims[axis], &at));
-    memcpy((char *)y->data + (size_t)w.to * bytes, (const char *)x->data + (size_t)(w.from + at * stride) * bytes, bytes);
+    memcpy((char *)y->data + (size_t)w.to * bytes, (const char *)x->data + (size_t)(w.from + at * stride) * bytes,
+           bytes);
   } while (pn_walk_next(&w));
   return PELTON_OK;
 }
@@ -139,7 +143,8 @@ pelton_status pn_check_gather_nd(const pn_infer *c) {
   PN_TRY(pn_operand_wants_indices(c, "gather_nd", 1, "indices"));
   for (uint32_t i = 0; i < 2; i++)
     if (attrs->batch_dims < 0 || (c->in[i].type.rank != PN_RANK_UNKNOWN && attrs->batch_dims >= c->in[i].type.rank))
-      return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "gather_nd: batch_dims is %lld; it must be from 0 to below both ranks",
+      return pn_fail(c->diag, PELTON_INVALID_ARGUMENT,
+                     "gather_nd: batch_dims is %lld; it must be from 0 to below both ranks",
                      (long long)attrs->batch_dims);
   return PELTON_OK;
 }
@@ -154,8 +159,9 @@ pelton_status pn_infer_gather_nd(const pn_infer *c) {
   }
   int64_t tuple = indices->dims[indices->rank - 1].number, rest = x->rank - attrs->batch_dims;
   if (tuple < 1 || tuple > rest)
-    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "gather_nd: index tuples have %lld elements; there must be from 1 to %lld",
-                   (long long)tuple, (long long)rest);
+    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT,
+                   "gather_nd: index tuples have %lld elements; there must be from 1 to %lld", (long long)tuple,
+                   (long long)rest);
   int64_t rank = indices->rank - 1 + rest - tuple;
   if (rank > PN_MAX_RANK)
     return pn_fail(c->diag, PELTON_UNSUPPORTED, "gather_nd: the result would have rank %lld; the limit is %d",
@@ -164,8 +170,9 @@ pelton_status pn_infer_gather_nd(const pn_infer *c) {
   for (int32_t i = 0; i + 1 < indices->rank; i++) {
     y.dims[y.rank++] = indices->dims[i];
     if (i < attrs->batch_dims && !pn_dim_unify(x->dims[i], indices->dims[i], &y.dims[i]))
-      return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "gather_nd: batch axis %d has extent %lld in the operand, %lld in the indices",
-                     i, (long long)x->dims[i].number, (long long)indices->dims[i].number);
+      return pn_fail(c->diag, PELTON_INVALID_ARGUMENT,
+                     "gather_nd: batch axis %d has extent %lld in the operand, %lld in the indices", i,
+                     (long long)x->dims[i].number, (long long)indices->dims[i].number);
   }
   for (int32_t i = (int32_t)(attrs->batch_dims + tuple); i < x->rank; i++) y.dims[y.rank++] = x->dims[i];
   c->out[0].type = y;
@@ -181,8 +188,9 @@ pelton_status pn_reference_gather_nd(const pn_call *call) {
   pn_dims_strides(x->rank, x->dims, strides);
   for (uint32_t i = 0; i < batch_axes; i++)
     if (x->dims[i] != indices->dims[i])
-      return pn_fail(call->diag, PELTON_INVALID_DATA, "gather_nd: batch axis %u has extent %lld in the operand, %lld in the indices",
-                     (unsigned)i, (long long)x->dims[i], (long long)indices->dims[i]);
+      return pn_fail(call->diag, PELTON_INVALID_DATA,
+                     "gather_nd: batch axis %u has extent %lld in the operand, %lld in the indices", (unsigned)i,
+                     (long long)x->dims[i], (long long)indices->dims[i]);
   int64_t batches = span(x, 0, batch_axes), inner = span(x, batch_axes + tuple, x->rank);
   int64_t batch_size = span(x, batch_axes, x->rank), count = span(indices, batch_axes, indices->rank - 1);
   if (pn_tensor_elements(&call->out[0]) != batches * count * inner)

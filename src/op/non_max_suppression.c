@@ -5,7 +5,8 @@
 
 pelton_status pn_check_non_max_suppression(const pn_infer *c) {
   static const char *const op = "non_max_suppression";
-  static const char *const names[5] = {"boxes", "scores", "max_output_boxes_per_class", "iou_threshold", "score_threshold"};
+  static const char *const names[5] = {"boxes", "scores", "max_output_boxes_per_class", "iou_threshold",
+                                       "score_threshold"};
   for (uint32_t i = 0; i < 5; i++) {
     if (i < 2) PN_TRY(pn_operand_wants_rank(c, op, i, names[i], 3, 3));
     if (i == 2) PN_TRY(pn_operand_wants_indices(c, op, i, names[i]));
@@ -21,7 +22,8 @@ pelton_status pn_infer_non_max_suppression(const pn_infer *c) {
   const pn_type *boxes = &c->in[0].type, *scores = &c->in[1].type;
   pn_dim d;
   if (boxes->rank == 3 && pn_dim_is_number(boxes->dims[2]) && boxes->dims[2].number != 4)
-    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "non_max_suppression: boxes have %lld numbers each; they must have 4",
+    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT,
+                   "non_max_suppression: boxes have %lld numbers each; they must have 4",
                    (long long)boxes->dims[2].number);
   if (boxes->rank == 3 && scores->rank == 3 &&
       (!pn_dim_unify(boxes->dims[0], scores->dims[0], &d) || !pn_dim_unify(boxes->dims[1], scores->dims[2], &d)))
@@ -39,8 +41,7 @@ typedef struct box {
 static box box_of(const pn_tensor *boxes, int64_t index, bool center_point) {
   double v[4];
   for (int64_t i = 0; i < 4; i++) v[i] = pn_tensor_get_f64(boxes, index * 4 + i);
-  if (center_point)
-    return (box){{v[1] - v[3] / 2, v[0] - v[2] / 2}, {v[1] + v[3] / 2, v[0] + v[2] / 2}};
+  if (center_point) return (box){{v[1] - v[3] / 2, v[0] - v[2] / 2}, {v[1] + v[3] / 2, v[0] + v[2] / 2}};
   bool y_up = v[0] <= v[2], x_up = v[1] <= v[3];
   return (box){{y_up ? v[0] : v[2], x_up ? v[1] : v[3]}, {y_up ? v[2] : v[0], x_up ? v[3] : v[1]}};
 }

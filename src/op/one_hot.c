@@ -35,7 +35,8 @@ pelton_status pn_infer_one_hot(const pn_infer *c) {
   }
   pn_dim depth = one_hot_depth(c);
   if (pn_dim_is_number(depth) && depth.number < 0)
-    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "one_hot: depth is %lld; it must be 0 or more", (long long)depth.number);
+    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "one_hot: depth is %lld; it must be 0 or more",
+                   (long long)depth.number);
   PN_TRY(pn_axes_resolve(c->diag, "one_hot", &attrs->axis, 1, indices->rank + 1, &axis));
   pn_type y = {.dtype = c->in[2].type.dtype, .rank = indices->rank + 1};
   for (int32_t i = 0, k = 0; i < y.rank; i++) y.dims[i] = i == (int32_t)axis ? depth : indices->dims[k++];
@@ -59,7 +60,7 @@ pelton_status pn_reference_one_hot(const pn_call *call) {
   char *to = y->data;
   for (int64_t i = 0; i < count * depth; i++) memcpy(to + (size_t)i * bytes, off, bytes);
   for (int64_t i = 0; i < count; i++) {
-    int64_t at = pn_tensor_get_i64(indices, i); /* fractions are cut off */
+    int64_t at = pn_tensor_get_i64(indices, i);                    /* fractions are cut off */
     bool too_large = at < 0 && indices->dtype == PELTON_DTYPE_U64; /* by bits: beyond what int64 holds */
     if (at < 0) at = too_large || at < -depth ? -1 : at + depth;
     if (at < 0 || at >= depth) continue;

@@ -16,16 +16,16 @@ pelton_status pn_operand_wants_rank(const pn_infer *c, const char *op, uint32_t 
   if (rank == PN_RANK_UNKNOWN || (rank >= least && rank <= most)) return PELTON_OK;
   if (least == most)
     return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "%s: %s has rank %d; it must have rank %d", op, name, rank, least);
-  return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "%s: %s has rank %d; it must be from %d to %d", op, name, rank, least,
-                 most);
+  return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "%s: %s has rank %d; it must be from %d to %d", op, name, rank,
+                 least, most);
 }
 
 pelton_status pn_operand_wants_type_of(const pn_infer *c, const char *op, uint32_t i, const char *name, uint32_t like) {
   if (!pn_infer_has(c, i) || !pn_infer_has(c, like)) return PELTON_OK;
   pelton_dtype dtype = c->in[i].type.dtype, wanted = c->in[like].type.dtype;
   if (dtype == wanted) return PELTON_OK;
-  return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "%s: %s is of type %s, operand %u of type %s; they must be equal", op,
-                 name, pelton_dtype_name(dtype), (unsigned)like, pelton_dtype_name(wanted));
+  return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "%s: %s is of type %s, operand %u of type %s; they must be equal",
+                 op, name, pelton_dtype_name(dtype), (unsigned)like, pelton_dtype_name(wanted));
 }
 
 pelton_status pn_operand_wants_scalar(const pn_infer *c, const char *op, uint32_t i, const char *name) {
@@ -77,8 +77,10 @@ pelton_status pn_content_give(const pn_infer *c, uint32_t i, const pn_dim *conte
 void pn_content_pass(const pn_infer *c) {
   const pn_dim *content;
   uint32_t count;
-  if (c->in[0].content) c->out[0].content = c->in[0].content;
-  else if (pn_infer_content(c, 0, &content, &count) && count <= PN_CONTENT_ELEMENTS) c->out[0].content = content;
+  if (c->in[0].content)
+    c->out[0].content = c->in[0].content;
+  else if (pn_infer_content(c, 0, &content, &count) && count <= PN_CONTENT_ELEMENTS)
+    c->out[0].content = content;
 }
 
 bool pn_dim_unify(pn_dim a, pn_dim b, pn_dim *out) {

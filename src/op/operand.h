@@ -15,8 +15,8 @@ pelton_status pn_operand_wants_indices(const pn_infer *c, const char *op, uint32
 pelton_status pn_operand_wants_rank(const pn_infer *c, const char *op, uint32_t i, const char *name, int32_t least,
                                     int32_t most) PN_CHECKED;
 /* The same type of elements as operand |like|. */
-pelton_status pn_operand_wants_type_of(const pn_infer *c, const char *op, uint32_t i, const char *name, uint32_t like)
-    PN_CHECKED;
+pelton_status pn_operand_wants_type_of(const pn_infer *c, const char *op, uint32_t i, const char *name,
+                                       uint32_t like) PN_CHECKED;
 /* One element, in a tensor of any rank. */
 pelton_status pn_operand_wants_scalar(const pn_infer *c, const char *op, uint32_t i, const char *name) PN_CHECKED;
 
@@ -26,8 +26,8 @@ pelton_status pn_operand_wants_scalar(const pn_infer *c, const char *op, uint32_
 pelton_status pn_axes_resolve(pelton_diag *diag, const char *op, const int64_t *axes, uint32_t count, int64_t rank,
                               uint32_t *out) PN_CHECKED;
 /* |value| in [-extent, extent) to [0, extent), for indices found in data. */
-pelton_status pn_index_resolve(pelton_diag *diag, const char *op, int64_t value, int64_t extent, int64_t *out)
-    PN_CHECKED;
+pelton_status pn_index_resolve(pelton_diag *diag, const char *op, int64_t value, int64_t extent,
+                               int64_t *out) PN_CHECKED;
 
 /* ---- infer */
 
@@ -48,8 +48,8 @@ bool pn_infer_length(const pn_infer *c, uint32_t i, uint32_t *out) PN_CHECKED;
 pelton_status pn_call_numbers(const pn_call *call, uint32_t i, const int64_t **out, uint32_t *count) PN_CHECKED;
 /* Result |i| was planned with these dims. Shapes come from infer, so anything else is our own mistake; yet it would
    be a write out of bounds. */
-pelton_status pn_call_wants_result(const pn_call *call, const char *op, uint32_t i, uint32_t rank, const int64_t *dims)
-    PN_CHECKED;
+pelton_status pn_call_wants_result(const pn_call *call, const char *op, uint32_t i, uint32_t rank,
+                                   const int64_t *dims) PN_CHECKED;
 /* Gives result |i| its extents, for operators whose shapes depend on data; out[i].data stays null when nobody asked for
    it. */
 pelton_status pn_call_resize(const pn_call *call, uint32_t i, uint32_t rank, const int64_t *dims) PN_CHECKED;

@@ -59,15 +59,15 @@ pelton_status pn_infer_pad(const pn_infer *c) {
 static int64_t continued(pn_pad_mode mode, int64_t i, int64_t kept) {
   if (i >= 0 && i < kept) return i;
   switch (mode) {
-    case PN_PAD_EDGE: return i < 0 ? 0 : kept - 1;
-    case PN_PAD_WRAP: return (i % kept + kept) % kept;
-    case PN_PAD_REFLECT: {
-      if (kept == 1) return 0;
-      int64_t period = 2 * (kept - 1), at = (i % period + period) % period;
-      return at < kept ? at : period - at;
-    }
-    case PN_PAD_CONSTANT:
-    default: return -1;
+  case PN_PAD_EDGE: return i < 0 ? 0 : kept - 1;
+  case PN_PAD_WRAP: return (i % kept + kept) % kept;
+  case PN_PAD_REFLECT: {
+    if (kept == 1) return 0;
+    int64_t period = 2 * (kept - 1), at = (i % period + period) % period;
+    return at < kept ? at : period - at;
+  }
+  case PN_PAD_CONSTANT:
+  default: return -1;
   }
 }
 
@@ -121,7 +121,8 @@ pelton_status pn_reference_pad(const pn_call *call) {
       outside = outside || at < 0;
       from += at * strides[i];
     }
-    memcpy((char *)y->data + (size_t)w.to * bytes, outside ? value : (const char *)x->data + (size_t)from * bytes, bytes);
+    memcpy((char *)y->data + (size_t)w.to * bytes, outside ? value : (const char *)x->data + (size_t)from * bytes,
+           bytes);
   } while (pn_walk_next(&w));
   return PELTON_OK;
 }

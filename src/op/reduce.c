@@ -17,7 +17,8 @@ pelton_status pn_check_reduce(const pn_infer *c) {
   PN_TRY(pn_operand_wants_indices(c, "reduce", 1, "axes"));
   PN_TRY(pn_operand_wants_rank(c, "reduce", 1, "axes", 0, 1));
   if (c->in[0].type.dtype != PELTON_DTYPE_BOOL || is_extreme(attrs->kind)) return PELTON_OK;
-  return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "reduce: the operand is of type bool; only kind=max (any) and kind=min "
+  return pn_fail(c->diag, PELTON_INVALID_ARGUMENT,
+                 "reduce: the operand is of type bool; only kind=max (any) and kind=min "
                  "(all) take it");
 }
 
@@ -27,7 +28,8 @@ static pelton_status reduced_axes(pelton_diag *diag, const pn_attrs_reduce *attr
   uint32_t list[PN_MAX_RANK];
   for (uint32_t i = 0; i < rank; i++) reduced[i] = count == 0 && !attrs->empty_is_none;
   if (count > rank)
-    return pn_fail(diag, PELTON_INVALID_ARGUMENT, "reduce: %u axes for an operand of rank %u", (unsigned)count, (unsigned)rank);
+    return pn_fail(diag, PELTON_INVALID_ARGUMENT, "reduce: %u axes for an operand of rank %u", (unsigned)count,
+                   (unsigned)rank);
   PN_TRY(pn_axes_resolve(diag, "reduce", axes, count, rank, list));
   for (uint32_t i = 0; i < count; i++) reduced[list[i]] = true;
   return PELTON_OK;
@@ -47,11 +49,11 @@ static pelton_status reduce_content(const pn_infer *c) {
     d = x[0];
   }
   for (uint32_t i = 0; i < count; i++) switch (attrs->kind) {
-      case PN_REDUCE_SUM: d = pn_dim_add(c->symbols, d, x[i]); break;
-      case PN_REDUCE_PROD: d = pn_dim_mul(c->symbols, d, x[i]); break;
-      case PN_REDUCE_MAX: d = pn_dim_max(c->symbols, d, x[i]); break;
-      case PN_REDUCE_MIN: d = pn_dim_min(c->symbols, d, x[i]); break;
-      default: return PELTON_OK;
+    case PN_REDUCE_SUM: d = pn_dim_add(c->symbols, d, x[i]); break;
+    case PN_REDUCE_PROD: d = pn_dim_mul(c->symbols, d, x[i]); break;
+    case PN_REDUCE_MAX: d = pn_dim_max(c->symbols, d, x[i]); break;
+    case PN_REDUCE_MIN: d = pn_dim_min(c->symbols, d, x[i]); break;
+    default: return PELTON_OK;
     }
   return pn_content_give(c, 0, &d, 1);
 }
@@ -120,8 +122,10 @@ static pelton_status reduce_extreme(reduction *r, const pn_call *call) {
   const int64_t *best = find_best(r, r->kind == PN_REDUCE_MAX, call->scratch);
   if (!best) return pn_fail_memory(call->diag, "reduce's positions");
   for (int64_t i = 0; i < r->results; i++)
-    if (best[i] < 0) set_identity(r, i);
-    else memcpy((char *)r->y->data + (size_t)i * bytes, (const char *)r->x->data + (size_t)best[i] * bytes, bytes);
+    if (best[i] < 0)
+      set_identity(r, i);
+    else
+      memcpy((char *)r->y->data + (size_t)i * bytes, (const char *)r->x->data + (size_t)best[i] * bytes, bytes);
   return PELTON_OK;
 }
 
@@ -142,12 +146,12 @@ static pelton_status reduce_floats(reduction *r, const pn_call *call) {
   if (pn_walk_begin(w)) do {
       double v = pn_tensor_get_f64(r->x, w->from), *s = &sum[w->to];
       switch (r->kind) {
-        case PN_REDUCE_PROD: *s *= v; break;
-        case PN_REDUCE_L1: *s += fabs(v); break;
-        case PN_REDUCE_L2:
-        case PN_REDUCE_SUM_SQUARE: *s += v * v; break;
-        case PN_REDUCE_LOG_SUM_EXP: *s += exp(v - shift[w->to]); break;
-        default: *s += v;
+      case PN_REDUCE_PROD: *s *= v; break;
+      case PN_REDUCE_L1: *s += fabs(v); break;
+      case PN_REDUCE_L2:
+      case PN_REDUCE_SUM_SQUARE: *s += v * v; break;
+      case PN_REDUCE_LOG_SUM_EXP: *s += exp(v - shift[w->to]); break;
+      default: *s += v;
       }
     } while (pn_walk_next(w));
   for (int64_t i = 0; i < r->results; i++) {
@@ -169,10 +173,14 @@ static pelton_status reduce_integers(reduction *r, const pn_call *call) {
   pn_walk *w = &r->walk;
   if (pn_walk_begin(w)) do {
       uint64_t v = (uint64_t)pn_tensor_get_i64(r->x, w->from), *s = &sum[w->to];
-      if (r->kind == PN_REDUCE_PROD) *s *= v;
-      else if (r->kind == PN_REDUCE_SUM_SQUARE) *s += v * v;
-      else if (r->kind == PN_REDUCE_L1 && is_signed && (int64_t)v < 0) *s -= v;
-      else *s += v;
+      if (r->kind == PN_REDUCE_PROD)
+        *s *= v;
+      else if (r->kind == PN_REDUCE_SUM_SQUARE)
+        *s += v * v;
+      else if (r->kind == PN_REDUCE_L1 && is_signed && (int64_t)v < 0)
+        *s -= v;
+      else
+        *s += v;
     } while (pn_walk_next(w));
   for (int64_t i = 0; i < r->results; i++) {
     uint64_t s = sum[i];

@@ -27,18 +27,21 @@ static pelton_status reshape_rest(const pn_infer *c, const pn_type *x, pn_type *
     if (i == rest) continue;
     int32_t k = 0;
     while (k < x->rank && (crossed[k] || !pn_dim_equal(x->dims[k], y->dims[i]))) k++;
-    if (k < x->rank) crossed[k] = true;
-    else below = pn_dim_mul(c->symbols, below, y->dims[i]);
+    if (k < x->rank)
+      crossed[k] = true;
+    else
+      below = pn_dim_mul(c->symbols, below, y->dims[i]);
   }
   for (int32_t k = 0; k < x->rank; k++)
     if (!crossed[k]) above = pn_dim_mul(c->symbols, above, x->dims[k]);
   if (pn_dim_is(below, 0))
-    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "reshape: -1 stands beside an extent of 0, so that it could be any; "
+    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT,
+                   "reshape: -1 stands beside an extent of 0, so that it could be any; "
                    "write the extent");
   if (pn_dim_is_number(above) && pn_dim_is_number(below) && above.number % below.number != 0)
     return pn_fail(c->diag, PELTON_INVALID_ARGUMENT,
-                   "reshape: %lld elements do not divide by %lld, which the given extents ask for", (long long)above.number,
-                   (long long)below.number);
+                   "reshape: %lld elements do not divide by %lld, which the given extents ask for",
+                   (long long)above.number, (long long)below.number);
   y->dims[rest] = pn_dim_floor_div(c->symbols, above, below);
   return PELTON_OK;
 }
@@ -66,7 +69,9 @@ pelton_status pn_infer_reshape(const pn_infer *c) {
       return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "reshape: extent %lld on axis %d; extents are -1, 0 or more",
                      (long long)d.number, i);
     if (pn_dim_is(d, -1)) {
-      if (rest >= 0) return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "reshape: axes %d and %d are both -1; only one may be", rest, i);
+      if (rest >= 0)
+        return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "reshape: axes %d and %d are both -1; only one may be", rest,
+                       i);
       rest = i;
     } else if (pn_dim_is(d, 0) && !attrs->allow_zero) {
       if (x->rank != PN_RANK_UNKNOWN && i >= x->rank)
@@ -108,8 +113,8 @@ pelton_status pn_infer_flatten(const pn_infer *c) {
   }
   /* One more than for other axes: the axis names a cut between axes, and the end is one. */
   if (attrs->axis < -x->rank || attrs->axis > x->rank)
-    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "flatten: axis %lld is not within [-%d, %d]", (long long)attrs->axis,
-                   x->rank, x->rank);
+    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "flatten: axis %lld is not within [-%d, %d]",
+                   (long long)attrs->axis, x->rank, x->rank);
   int64_t cut = attrs->axis < 0 ? attrs->axis + x->rank : attrs->axis;
   *y = (pn_type){.dtype = x->dtype, .rank = 2, .dims = {{1, 0}, {1, 0}}};
   for (int32_t i = 0; i < x->rank; i++) y->dims[i >= cut] = pn_dim_mul(c->symbols, y->dims[i >= cut], x->dims[i]);
@@ -141,7 +146,8 @@ static pelton_status squeeze_axes(const pn_infer *c, const pn_type *x, const int
     return PELTON_OK;
   }
   if (count > (uint32_t)x->rank)
-    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "squeeze: %u axes for an operand of rank %d", (unsigned)count, x->rank);
+    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "squeeze: %u axes for an operand of rank %d", (unsigned)count,
+                   x->rank);
   PN_TRY(pn_axes_resolve(c->diag, "squeeze", axes, count, x->rank, list));
   for (uint32_t i = 0; i < count; i++) {
     pn_dim d = x->dims[list[i]];

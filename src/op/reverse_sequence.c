@@ -40,8 +40,9 @@ pelton_status pn_reference_reverse_sequence(const pn_call *call) {
   for (int64_t n = 0; n < lengths->dims[0]; n++) {
     int64_t length = pn_tensor_get_i64(lengths, n);
     if (length < 0 || length > steps)
-      return pn_fail(call->diag, PELTON_INVALID_DATA, "reverse_sequence: length %lld of batch element %lld is not within [0, %lld]",
-                     (long long)length, (long long)n, (long long)steps);
+      return pn_fail(call->diag, PELTON_INVALID_DATA,
+                     "reverse_sequence: length %lld of batch element %lld is not within [0, %lld]", (long long)length,
+                     (long long)n, (long long)steps);
   }
   pn_walk w;
   pn_walk_init(&w, x->rank, x->dims);

@@ -14,8 +14,7 @@ static pelton_status copy_operand(const pn_call *call, const char *op) {
 }
 
 /* y[to] = y[to] (reduction) updates[from]. Sums and products of booleans are or and and. */
-static void apply(pn_scatter_reduction reduction, pn_tensor *y, int64_t to, const pn_tensor *updates,
-                  int64_t from) {
+static void apply(pn_scatter_reduction reduction, pn_tensor *y, int64_t to, const pn_tensor *updates, int64_t from) {
   size_t bytes = pelton_dtype_bytes(y->dtype);
   if (reduction == PN_SCATTER_NONE) {
     memcpy((char *)y->data + (size_t)to * bytes, (const char *)updates->data + (size_t)from * bytes, bytes);
@@ -71,11 +70,11 @@ pelton_status pn_reference_scatter_elements(const pn_call *call) {
   if (indices->rank != x->rank || updates->rank != x->rank) return PN_INTERNAL(call->diag, "scatter of unlike ranks");
   for (uint32_t i = 0; i < x->rank; i++)
     if (indices->dims[i] != updates->dims[i] || (i != axis && indices->dims[i] > x->dims[i]))
-      return pn_fail(call->diag, PELTON_INVALID_DATA,
-                     "scatter_elements: on axis %u indices have extent %lld, updates %lld, the operand %lld; indices and "
-                     "updates must be equal, and longer than the operand on axis %u only",
-                     (unsigned)i, (long long)indices->dims[i], (long long)updates->dims[i], (long long)x->dims[i],
-                     (unsigned)axis);
+      return pn_fail(
+          call->diag, PELTON_INVALID_DATA,
+          "scatter_elements: on axis %u indices have extent %lld, updates %lld, the operand %lld; indices and "
+          "updates must be equal, and longer than the operand on axis %u only",
+          (unsigned)i, (long long)indices->dims[i], (long long)updates->dims[i], (long long)x->dims[i], (unsigned)axis);
   PN_TRY(copy_operand(call, "scatter_elements"));
   pn_walk w; /* from: in indices and updates; to: in the result, without the scattered axis */
   pn_walk_init(&w, x->rank, indices->dims);
@@ -110,8 +109,8 @@ pelton_status pn_infer_scatter_nd(const pn_infer *c) {
                    (long long)last.number, x->rank);
   int64_t rank = indices->rank - 1 + x->rank - last.number;
   if (updates->rank != PN_RANK_UNKNOWN && updates->rank != rank)
-    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "scatter_nd: updates have rank %d; these indices ask for rank %lld",
-                   updates->rank, (long long)rank);
+    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT,
+                   "scatter_nd: updates have rank %d; these indices ask for rank %lld", updates->rank, (long long)rank);
   return PELTON_OK;
 }
 
@@ -123,9 +122,9 @@ pelton_status pn_reference_scatter_nd(const pn_call *call) {
   for (uint32_t i = 0; i + 1 < indices->rank; i++) count *= indices->dims[i];
   for (uint32_t i = (uint32_t)tuple; i < x->rank; i++) inner *= x->dims[i];
   if (pn_tensor_elements(updates) != count * inner)
-    return pn_fail(call->diag, PELTON_INVALID_DATA, "scatter_nd: %lld updates; %lld tuples of %lld elements each ask for %lld",
-                   (long long)pn_tensor_elements(updates), (long long)count, (long long)inner,
-                   (long long)(count * inner));
+    return pn_fail(
+        call->diag, PELTON_INVALID_DATA, "scatter_nd: %lld updates; %lld tuples of %lld elements each ask for %lld",
+        (long long)pn_tensor_elements(updates), (long long)count, (long long)inner, (long long)(count * inner));
   PN_TRY(copy_operand(call, "scatter_nd"));
   pn_dims_strides(x->rank, x->dims, strides);
   for (int64_t i = 0; i < count; i++) {
@@ -169,8 +168,10 @@ pelton_status pn_infer_tensor_scatter(const pn_infer *c) {
     bool fits = i != (int32_t)axis ? pn_dim_unify(a, b, &d)
                                    : !pn_dim_is_number(a) || !pn_dim_is_number(b) || b.number <= a.number;
     if (!fits)
-      return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "tensor_scatter: update has extent %lld on axis %d, the cache %lld; it "
-                     "must be equal, or at most that on axis %u", (long long)b.number, i, (long long)a.number, (unsigned)axis);
+      return pn_fail(c->diag, PELTON_INVALID_ARGUMENT,
+                     "tensor_scatter: update has extent %lld on axis %d, the cache %lld; it "
+                     "must be equal, or at most that on axis %u",
+                     (long long)b.number, i, (long long)a.number, (unsigned)axis);
   }
   return PELTON_OK;
 }
@@ -186,13 +187,15 @@ pelton_status pn_reference_tensor_scatter(const pn_call *call) {
   if (pn_tensor_elements(update) != batch * middle * length * inner || length > most)
     return pn_fail(call->diag, PELTON_INVALID_DATA, "tensor_scatter: the update does not fit the cache's shape");
   if (pn_call_has(call, 2) && call->in[2].dims[0] != batch)
-    return pn_fail(call->diag, PELTON_INVALID_DATA, "tensor_scatter: %lld write_indices for a batch of %lld; give one each",
+    return pn_fail(call->diag, PELTON_INVALID_DATA,
+                   "tensor_scatter: %lld write_indices for a batch of %lld; give one each",
                    (long long)call->in[2].dims[0], (long long)batch);
   PN_TRY(copy_operand(call, "tensor_scatter"));
   size_t run = (size_t)inner * pelton_dtype_bytes(x->dtype);
   for (int64_t n = 0; run > 0 && most > 0 && n < batch; n++) {
     int64_t first = pn_call_has(call, 2) ? pn_tensor_get_i64(&call->in[2], n) : 0;
-    if (attrs->circular) first = (first % most + most) % most;
+    if (attrs->circular)
+      first = (first % most + most) % most;
     else if (first < 0 || first > most - length)
       return pn_fail(call->diag, PELTON_INVALID_DATA,
                      "tensor_scatter: write index %lld and %lld new elements pass the cache's extent %lld",

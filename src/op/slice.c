@@ -42,10 +42,12 @@ static bool is_beyond(pn_dim d) { return pn_dim_is_number(d) && d.number >= INT3
 
 /* True, with the clamped position, when it is known on which side of 0 |at| lies. */
 static bool clamp_position(const pn_infer *c, pn_dim at, pn_dim extent, pn_dim *out) {
-  if (pn_dim_lower(c->symbols, at) >= 0) *out = is_beyond(at) ? extent : pn_dim_min(c->symbols, at, extent);
+  if (pn_dim_lower(c->symbols, at) >= 0)
+    *out = is_beyond(at) ? extent : pn_dim_min(c->symbols, at, extent);
   else if (pn_dim_upper(c->symbols, at) < 0)
     *out = pn_dim_max(c->symbols, pn_dim_add(c->symbols, extent, at), pn_dim_of(0));
-  else return false;
+  else
+    return false;
   return true;
 }
 
@@ -61,11 +63,14 @@ static pn_dim symbolic_count(const pn_infer *c, pn_dim start, pn_dim end, int64_
   if (!clamp_position(c, start, extent, &first) || !clamp_position(c, end, extent, &last))
     return pn_dim_fresh(c->symbols);
   bool to_the_end = pn_dim_equal(last, extent);
-  if (pn_dim_is(first, 0)) span = last;
+  if (pn_dim_is(first, 0))
+    span = last;
   else if (to_the_end && pn_dim_lower(c->symbols, start) >= 0)
     span = pn_dim_max(c->symbols, pn_dim_sub(c->symbols, extent, start), zero);
-  else if (to_the_end) span = pn_dim_min(c->symbols, pn_dim_sub(c->symbols, zero, start), extent);
-  else span = pn_dim_max(c->symbols, pn_dim_sub(c->symbols, last, first), zero);
+  else if (to_the_end)
+    span = pn_dim_min(c->symbols, pn_dim_sub(c->symbols, zero, start), extent);
+  else
+    span = pn_dim_max(c->symbols, pn_dim_sub(c->symbols, last, first), zero);
   return pn_dim_ceil_div(c->symbols, span, pn_dim_of(step));
 }
 
@@ -94,8 +99,9 @@ static pelton_status slice_axes(const pn_infer *c, uint32_t count, uint32_t *axe
     return PELTON_OK;
   }
   if (listed_count != count || count > (uint32_t)rank)
-    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "slice: %u starts and %u axes for an operand of rank %d; give one an axis",
-                   (unsigned)count, (unsigned)listed_count, rank);
+    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT,
+                   "slice: %u starts and %u axes for an operand of rank %d; give one an axis", (unsigned)count,
+                   (unsigned)listed_count, rank);
   return pn_infer_has(c, 3) ? pn_axes_resolve(c->diag, "slice", listed, count, rank, axes) : PELTON_OK;
 }
 
@@ -112,8 +118,9 @@ pelton_status pn_infer_slice(const pn_infer *c) {
     return PELTON_OK;
   }
   if ((ends_known && end_count != count) || (steps && step_count != count))
-    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "slice: %u starts, %u ends, %u steps; there must be as many of each",
-                   (unsigned)count, (unsigned)(ends_known ? end_count : count), (unsigned)(steps ? step_count : count));
+    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT,
+                   "slice: %u starts, %u ends, %u steps; there must be as many of each", (unsigned)count,
+                   (unsigned)(ends_known ? end_count : count), (unsigned)(steps ? step_count : count));
   PN_TRY(slice_axes(c, count, axes, &axes_known));
   if (!axes_known) {
     pn_infer_unknown(c, 0, x->dtype, x->rank);
@@ -124,7 +131,8 @@ pelton_status pn_infer_slice(const pn_infer *c) {
   for (uint32_t i = 0; i < count; i++) {
     int64_t step = steps ? steps[i] : 1;
     pn_dim extent = x->dims[axes[i]], *out = &result.dims[axes[i]];
-    if (step == 0) return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "slice: the step on axis %u is 0", (unsigned)axes[i]);
+    if (step == 0)
+      return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "slice: the step on axis %u is 0", (unsigned)axes[i]);
     if (!starts_known || !ends_known || !steps_known) {
       *out = pn_dim_fresh(c->symbols);
       continue;
@@ -133,7 +141,8 @@ pelton_status pn_infer_slice(const pn_infer *c) {
     numbers = numbers && fixed;
     if (fixed && pn_dim_is_number(extent))
       *out = pn_dim_of(range_of(starts[i].number, ends[i].number, step, extent.number).count);
-    else *out = symbolic_count(c, starts[i], ends[i], step, extent);
+    else
+      *out = symbolic_count(c, starts[i], ends[i], step, extent);
   }
   c->out[0].type = result;
   if (count == 0) pn_content_pass(c);
@@ -163,7 +172,8 @@ pelton_status pn_reference_slice(const pn_call *call) {
   }
   for (uint32_t i = 0; i < count; i++) {
     int64_t step = steps ? steps[i] : 1;
-    if (step == 0) return pn_fail(call->diag, PELTON_INVALID_DATA, "slice: the step on axis %u is 0", (unsigned)axes[i]);
+    if (step == 0)
+      return pn_fail(call->diag, PELTON_INVALID_DATA, "slice: the step on axis %u is 0", (unsigned)axes[i]);
     range r = range_of(starts[i], ends[i], step, x->dims[axes[i]]);
     dims[axes[i]] = r.count;
     from += r.first * strides[axes[i]];

@@ -23,8 +23,9 @@ pelton_status pn_infer_topk(const pn_infer *c) {
     bool known = pn_infer_content(c, 1, &k, &count) && count == 1;
     pn_dim d = known ? *k : pn_dim_fresh(c->symbols), extent = x->dims[axis];
     if (pn_dim_is_number(d) && (d.number < 0 || (pn_dim_is_number(extent) && d.number > extent.number)))
-      return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "topk: k is %lld; axis %u has extent %lld, and k may be 0 to that",
-                     (long long)d.number, (unsigned)axis, (long long)extent.number);
+      return pn_fail(c->diag, PELTON_INVALID_ARGUMENT,
+                     "topk: k is %lld; axis %u has extent %lld, and k may be 0 to that", (long long)d.number,
+                     (unsigned)axis, (long long)extent.number);
     c->out[0].type.dims[axis] = d;
   }
   c->out[1].type = c->out[0].type;
@@ -82,7 +83,8 @@ pelton_status pn_reference_topk(const pn_call *call) {
   const pn_tensor *x = &call->in[0];
   uint32_t axis;
   PN_TRY(pn_axes_resolve(call->diag, "topk", &attrs->axis, 1, x->rank, &axis));
-  if (pn_tensor_elements(&call->in[1]) != 1) return pn_fail(call->diag, PELTON_INVALID_DATA, "topk: k must be one number");
+  if (pn_tensor_elements(&call->in[1]) != 1)
+    return pn_fail(call->diag, PELTON_INVALID_DATA, "topk: k must be one number");
   int64_t k = pn_tensor_get_i64(&call->in[1], 0), extent = x->dims[axis], inner = 1, outer = 1, wanted[PN_MAX_RANK];
   if (k < 0 || k > extent)
     return pn_fail(call->diag, PELTON_INVALID_DATA, "topk: k is %lld; axis %u has extent %lld, and k may be 0 to that",
@@ -102,7 +104,8 @@ pelton_status pn_reference_topk(const pn_call *call) {
       select_best(&l, extent, k, heap);
       for (int64_t r = 0; r < k; r++) {
         size_t to = (size_t)((o * k + r) * inner + i), from = (size_t)(l.base + heap[r] * inner);
-        if (call->out[0].data) memcpy((char *)call->out[0].data + to * bytes, (const char *)x->data + from * bytes, bytes);
+        if (call->out[0].data)
+          memcpy((char *)call->out[0].data + to * bytes, (const char *)x->data + from * bytes, bytes);
         if (call->out[1].data) ((int64_t *)call->out[1].data)[to] = heap[r];
       }
     }

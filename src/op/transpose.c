@@ -26,8 +26,9 @@ pelton_status pn_check_transpose(const pn_infer *c) {
                    (unsigned)attrs->perm.count, PN_MAX_RANK);
   int32_t rank = c->in[0].type.rank;
   if (rank != PN_RANK_UNKNOWN && attrs->perm.count != (uint32_t)rank)
-    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "transpose: perm has %u axes, the operand %d; they must be as many",
-                   (unsigned)attrs->perm.count, rank);
+    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT,
+                   "transpose: perm has %u axes, the operand %d; they must be as many", (unsigned)attrs->perm.count,
+                   rank);
   return pn_axes_resolve(c->diag, "transpose", attrs->perm.data, attrs->perm.count, attrs->perm.count, list);
 }
 
@@ -72,8 +73,8 @@ static pelton_status check_block(const pn_infer *c, const char *op, int64_t bloc
 static pelton_status wants_multiple(const pn_infer *c, const char *op, int32_t axis, int64_t of) {
   pn_dim d = c->in[0].type.dims[axis];
   if (!pn_dim_is_number(d) || d.number % of == 0) return PELTON_OK;
-  return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "%s: axis %d has extent %lld, which is no multiple of %lld", op, axis,
-                 (long long)d.number, (long long)of);
+  return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "%s: axis %d has extent %lld, which is no multiple of %lld", op,
+                 axis, (long long)d.number, (long long)of);
 }
 
 pelton_status pn_check_depth_to_space(const pn_infer *c) {

@@ -43,7 +43,8 @@ typedef struct slices {
 static int slice_compare(const slices *s, int64_t a, int64_t b) {
   for (int64_t o = 0; o < s->outer; o++)
     for (int64_t i = 0; i < s->inner; i++) {
-      int order = pn_element_compare(s->x, (o * s->extent + a) * s->inner + i, s->x, (o * s->extent + b) * s->inner + i);
+      int order =
+          pn_element_compare(s->x, (o * s->extent + a) * s->inner + i, s->x, (o * s->extent + b) * s->inner + i);
       if (order != 0) return order;
     }
   return 0;

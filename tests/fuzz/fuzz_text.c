@@ -1,5 +1,5 @@
-/* Any bytes as a graph's text: an error or a graph that verifies, that prints and reads back as itself, that clones, and
-   that compaction leaves valid. Memory is limited, so that refusals for lack of it are met as well. */
+/* Any bytes as a graph's text: an error or a graph that verifies, that prints and reads back as itself, that clones,
+   and that compaction leaves valid. Memory is limited, so that refusals for lack of it are met as well. */
 #include "ir/text.h"
 #include "ir/verify.h"
 

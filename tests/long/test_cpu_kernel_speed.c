@@ -1,7 +1,7 @@
-/* The speed of the CPU's micro-kernels: GFLOP/s against the multiply-add peak measured in the same run, GB/s where memory
-   is what bounds. It prints every figure and fails where a kernel that must be at the peak is far from it (a spill, a
-   missed unrolling), which takes half of the speed; lesser losses drown in the noise of a shared machine. Each figure is
-   the best of many short slices, since a mean says more about the neighbours than about the kernel. */
+/* The speed of the CPU's micro-kernels: GFLOP/s against the multiply-add peak measured in the same run, GB/s where
+   memory is what bounds. It prints every figure and fails where a kernel that must be at the peak is far from it (a
+   spill, a missed unrolling), which takes half of the speed; lesser losses drown in the noise of a shared machine. Each
+   figure is the best of many short slices, since a mean says more about the neighbours than about the kernel. */
 #define _DEFAULT_SOURCE
 #include "harness.h"
 #include "targets/cpu/kernels.h"
@@ -44,7 +44,8 @@ static double slice_seconds = 0.01;
 
 static const ptrdiff_t zero_offset = 0;
 
-static pn_cpu_gemm_f32_tile plain_tile(const float *a, ptrdiff_t pitch, size_t k, const float *b, uint32_t nr, float *c) {
+static pn_cpu_gemm_f32_tile plain_tile(const float *a, ptrdiff_t pitch, size_t k, const float *b, uint32_t nr,
+                                       float *c) {
   return (pn_cpu_gemm_f32_tile){.a = a, .a_row_stride = pitch, .tap_offset = &zero_offset, .tap_count = 1, .k = k,
                                 .b = b, .c = c, .c_row_stride = nr, .n = nr, .lo = -INFINITY, .hi = INFINITY};
 }

@@ -22,7 +22,9 @@ static pn_value_id value(const pn_graph *g, const char *name) {
   return id;
 }
 
-static const char *name_of(const pn_graph *g, pn_value_id id) { return pn_str_copy(&arena, pn_graph_value(g, id)->name); }
+static const char *name_of(const pn_graph *g, pn_value_id id) {
+  return pn_str_copy(&arena, pn_graph_value(g, id)->name);
+}
 
 static void expect_compacts_to(pn_graph *g, const char *expected) {
   pelton_diag diag = PELTON_DIAG_INIT;
@@ -232,7 +234,8 @@ TEST(compacts_long_chains) {
   REQUIRE(pn_graph_add_output(g, last));
   const pn_attrs_pointwise attrs = {.expr = expr};
   for (int i = 0; i < COUNT; i++) {
-    const pn_value_id operand = i + 1 < COUNT ? pn_graph_add_value(g, PN_STR("v"), &type) : pn_graph_add_input(g, PN_STR("v"), &type);
+    const pn_value_id operand = i + 1 < COUNT ? pn_graph_add_value(g, PN_STR("v"), &type)
+                                              : pn_graph_add_input(g, PN_STR("v"), &type);
     REQUIRE(pn_node_valid(pn_graph_add_node_to(g, PN_OP_POINTWISE, &attrs, PN_STR("n"), &operand, 1, &last, 1)));
     last = operand;
   }

@@ -234,11 +234,14 @@ TEST(branches_merge) {
                   "f32[n,4]");
   expect_inferred("graph g(%c: bool[], %x: f32[n,4], %y: f32[n,5]) -> (%z)\n %z = if(%c, %x, %y)" BRANCHES "end", "z",
                   "f32[n,?1]");
-  expect_inferred("graph g(%c: bool[], %x: f32[n,4], %y: f32[n]) -> (%z)\n %z = if(%c, %x, %y)" BRANCHES "end", "z", "f32[*]");
-  expect_inferred("graph g(%x: f32[n,4], %y: f32[n]) -> (%z)\n %c: bool[] = const [true]\n %z = if(%c, %x, %y)" BRANCHES "end",
+  expect_inferred("graph g(%c: bool[], %x: f32[n,4], %y: f32[n]) -> (%z)\n %z = if(%c, %x, %y)" BRANCHES "end", "z",
+                  "f32[*]");
+  expect_inferred("graph g(%x: f32[n,4], %y: f32[n]) -> (%z)\n %c: bool[] = const [true]\n %z = if(%c, %x, %y)" BRANCHES
+                  "end",
                   "z", "f32[n,4]");
-  expect_inferred("graph g(%x: f32[n,4], %y: f32[n]) -> (%z)\n %c: bool[1] = const [false]\n %z = if(%c, %x, %y)" BRANCHES "end",
-                  "z", "f32[n]");
+  expect_inferred(
+      "graph g(%x: f32[n,4], %y: f32[n]) -> (%z)\n %c: bool[1] = const [false]\n %z = if(%c, %x, %y)" BRANCHES "end",
+      "z", "f32[n]");
   /* a condition that follows from shapes */
   expect_inferred("graph g(%x: f32[3,4], %y: f32[n]) -> (%z)\n %s = size_of(%x)\n %k: i64[] = const [12]\n"
                   " %c = pointwise(%s, %k) expr=\"less(x0,x1)\"\n %z = if(%c, %x, %y)" BRANCHES "end",
@@ -258,16 +261,18 @@ TEST(a_known_branch_keeps_contents) {
 #define LOOP(attributes, body) " body={ graph body(%i, %c, %v, %k) -> " body " end } carried_count=1" attributes "\n"
 
 TEST(loops_keep_what_does_not_change) {
-  const char *text = "graph g(%n: i64[], %x: f32[m,2], %b: f32[2]) -> (%z, %all)\n"
-                     "  %z, %all = loop(%n, _, %x, %b)" LOOP("", "(%c, %w, %v)\n %w = pointwise(%v, %k) expr=\"add(x0,x1)\"\n") "end";
+  const char *text =
+      "graph g(%n: i64[], %x: f32[m,2], %b: f32[2]) -> (%z, %all)\n"
+      "  %z, %all = loop(%n, _, %x, %b)" LOOP("", "(%c, %w, %v)\n %w = pointwise(%v, %k) expr=\"add(x0,x1)\"\n") "end";
   expect_inferred(text, "z", "f32[m,2]");
   expect_inferred(text, "all", "f32[?1,m,2]");
 }
 
 TEST(loops_count_when_that_is_known) {
-  const char *text = "graph g(%x: f32[2], %b: f32[2]) -> (%z, %all)\n"
-                     "  %n: i64[] = const [7]\n"
-                     "  %z, %all = loop(%n, _, %x, %b)" LOOP("", "(%c, %w, %v)\n %w = pointwise(%v, %k) expr=\"add(x0,x1)\"\n") "end";
+  const char *text =
+      "graph g(%x: f32[2], %b: f32[2]) -> (%z, %all)\n"
+      "  %n: i64[] = const [7]\n"
+      "  %z, %all = loop(%n, _, %x, %b)" LOOP("", "(%c, %w, %v)\n %w = pointwise(%v, %k) expr=\"add(x0,x1)\"\n") "end";
   expect_inferred(text, "all", "f32[7,2]");
   /* the extent of an operand */
   text = "graph g(%x: f32[2], %b: f32[n]) -> (%z, %all)\n"
@@ -288,8 +293,9 @@ TEST(loops_count_when_that_is_known) {
 }
 
 TEST(loops_widen_what_changes) {
-  const char *grows = "graph g(%n: i64[], %x: f32[0,4], %b: f32[1,4]) -> (%z, %all)\n"
-                      "  %z, %all = loop(%n, _, %x, %b)" LOOP("", "(%c, %w, %s)\n %w = concat(%v, %k)\n %s = shape_of(%w)\n") "end";
+  const char *grows =
+      "graph g(%n: i64[], %x: f32[0,4], %b: f32[1,4]) -> (%z, %all)\n"
+      "  %z, %all = loop(%n, _, %x, %b)" LOOP("", "(%c, %w, %s)\n %w = concat(%v, %k)\n %s = shape_of(%w)\n") "end";
   expect_inferred(grows, "z", "f32[?2,4]");
   expect_inferred(grows, "all", "i64[?3,2]");
   expect_inferred("graph g(%n: i64[], %x: f32[4], %b: i64[1]) -> (%z, %all)\n"
@@ -397,8 +403,10 @@ static void expect_error(const char *text, const char *expected) {
 }
 
 TEST(errors_name_node_provenance_and_operands) {
-  expect_error("graph g(%x: f32[2,3], %y: f32[4]) -> (%z)\n  %z = pointwise(%x, %y) expr=\"add(x0,x1)\" # name \"sum1\" from \"Add_3\"\nend",
-               "node 'sum1' (from Add_3): pointwise: ");
+  expect_error(
+      "graph g(%x: f32[2,3], %y: f32[4]) -> (%z)\n  %z = pointwise(%x, %y) expr=\"add(x0,x1)\" # name \"sum1\" from "
+      "\"Add_3\"\nend",
+      "node 'sum1' (from Add_3): pointwise: ");
   expect_error("graph g(%x: f32[2,3], %y: f32[4]) -> (%z)\n  %z = pointwise(%x, %y) expr=\"add(x0,x1)\"\nend",
                "; operands f32[2,3], f32[4]");
   expect_error("graph g(%c: f32[], %x: f32[2,n]) -> (%z)\n  %z = if(%c, %x) then_graph={ graph a(%v) -> (%v)\n end }"
@@ -417,14 +425,22 @@ TEST(errors_of_control_flow) {
                "if: the condition has 2 elements; it must have one");
   expect_error("graph g(%c: bool[], %x: f32[2]) -> (%z)\n  %z = if(%c, %x)" BRANCHES "end",
                "subgraph 'a' has 2 inputs; it is given 1");
-  expect_error("graph g(%n: i64[], %x: f32[2]) -> (%z)\n  %z = loop(%n, _, %x) carried_count=1 body={ graph b(%i, %c, %v) -> (%c, %i)\n end }\nend",
-               "loop: carried value 0 is f32 at first and i64 then; its type must not change");
-  expect_error("graph g(%n: i64[], %x: f32[2]) -> (%z)\n  %z = loop(%n, _, %x) carried_count=-1 body={ graph b(%i, %c, %v) -> (%c, %v)\n end }\nend",
-               "loop: carried_count is -1");
-  expect_error("graph g(%x: f32[2,3], %y: f32[3,3]) -> (%z)\n  %z = scan(%x, %y) scan_count=2 body={ graph b(%u, %v) -> (%v)\n end }\nend",
-               "scan: scanned operands have 2 and 3 steps");
-  expect_error("graph g(%x: f32[2,3]) -> (%z)\n  %z = scan(%x) scan_count=1 input_axes=[2] body={ graph b(%u) -> (%u)\n end }\nend",
-               "axis 2 is out of range for rank 2");
+  expect_error(
+      "graph g(%n: i64[], %x: f32[2]) -> (%z)\n  %z = loop(%n, _, %x) carried_count=1 body={ graph b(%i, %c, %v) -> "
+      "(%c, %i)\n end }\nend",
+      "loop: carried value 0 is f32 at first and i64 then; its type must not change");
+  expect_error(
+      "graph g(%n: i64[], %x: f32[2]) -> (%z)\n  %z = loop(%n, _, %x) carried_count=-1 body={ graph b(%i, %c, %v) -> "
+      "(%c, %v)\n end }\nend",
+      "loop: carried_count is -1");
+  expect_error(
+      "graph g(%x: f32[2,3], %y: f32[3,3]) -> (%z)\n  %z = scan(%x, %y) scan_count=2 body={ graph b(%u, %v) -> (%v)\n "
+      "end }\nend",
+      "scan: scanned operands have 2 and 3 steps");
+  expect_error(
+      "graph g(%x: f32[2,3]) -> (%z)\n  %z = scan(%x) scan_count=1 input_axes=[2] body={ graph b(%u) -> (%u)\n end "
+      "}\nend",
+      "axis 2 is out of range for rank 2");
 }
 
 TEST(results_too_large_are_refused) {
@@ -435,7 +451,8 @@ TEST(results_too_large_are_refused) {
 TEST(nodes_out_of_order_are_refused) {
   pelton_diag diag = PELTON_DIAG_INIT;
   pn_arena_init(&arena, NULL);
-  pn_graph *g = parse("graph g(%x: f32[2]) -> (%b)\n %a = pointwise(%x) expr=\"relu(x0)\"\n %b = pointwise(%a) expr=\"neg(x0)\"\nend");
+  pn_graph *g = parse(
+      "graph g(%x: f32[2]) -> (%b)\n %a = pointwise(%x) expr=\"relu(x0)\"\n %b = pointwise(%a) expr=\"neg(x0)\"\nend");
   const pn_node first = g->nodes.data[0];
   g->nodes.data[0] = g->nodes.data[1];
   g->nodes.data[1] = first;
@@ -457,7 +474,8 @@ TEST(survives_no_memory) {
       pn_graph *g = NULL;
       pn_arena_init(&arena, harness_allocator_init(&a, ++n));
       pelton_status status = pn_graph_parse(pn_str_from(texts[i]), &arena, &g, &diag);
-      for (int k = 0; k < 4 && !status; k++) status = pn_graph_infer_types(g, &diag); /* fills blocks up to their ends */
+      /* Several times, to fill the arena's blocks up to their ends. */
+      for (int k = 0; k < 4 && !status; k++) status = pn_graph_infer_types(g, &diag);
       EXPECT_EQ(status, a.failed ? PELTON_OUT_OF_MEMORY : PELTON_OK);
       pn_arena_deinit(&arena);
       EXPECT_EQ(a.live, 0);
@@ -468,8 +486,8 @@ TEST(survives_no_memory) {
 
 TEST_MAIN(T(shapes_are_followed_as_symbols), T(numbers_make_everything_known), T(contents_follow_from_constants),
           T(a_reference_that_refuses_leaves_contents_unknown), T(stops_at_what_is_unknown_and_goes_on),
-          T(ends_before_a_node), T(branches_merge), T(a_known_branch_keeps_contents), T(loops_keep_what_does_not_change),
-          T(loops_count_when_that_is_known), T(loops_widen_what_changes), T(scans_slice_and_stack),
-          T(dead_branches_need_not_fit), T(nested_loops_end), T(inferring_again_keeps_names),
+          T(ends_before_a_node), T(branches_merge), T(a_known_branch_keeps_contents),
+          T(loops_keep_what_does_not_change), T(loops_count_when_that_is_known), T(loops_widen_what_changes),
+          T(scans_slice_and_stack), T(dead_branches_need_not_fit), T(nested_loops_end), T(inferring_again_keeps_names),
           T(stated_names_are_not_believed), T(errors_name_node_provenance_and_operands), T(errors_of_control_flow),
           T(results_too_large_are_refused), T(nodes_out_of_order_are_refused), T(survives_no_memory))

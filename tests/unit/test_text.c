@@ -77,12 +77,13 @@ TEST(infers_types_left_out) {
 }
 
 TEST(quotes_names) {
-  round_trip("graph \"my graph\"(%\"a b/c:0\": f32[2], %_: f32['batch-size']) -> (%\"\\x01\\\"\\\\\")\n"
-             "  %\"\\x01\\\"\\\\\" = pointwise(%\"a b/c:0\") expr=\"neg(x0)\"   # name \"node one\" from \"q\\\"\"\n"
-             "end",
-             "graph \"my graph\"(%\"a b/c:0\": f32[2], %_: f32['batch-size']) -> (%\"\\x01\\\"\\\\\")\n"
-             "  %\"\\x01\\\"\\\\\": f32[2] = pointwise(%\"a b/c:0\") expr=\"neg(x0)\"  # name \"node one\" from \"q\\\"\"\n"
-             "end\n");
+  round_trip(
+      "graph \"my graph\"(%\"a b/c:0\": f32[2], %_: f32['batch-size']) -> (%\"\\x01\\\"\\\\\")\n"
+      "  %\"\\x01\\\"\\\\\" = pointwise(%\"a b/c:0\") expr=\"neg(x0)\"   # name \"node one\" from \"q\\\"\"\n"
+      "end",
+      "graph \"my graph\"(%\"a b/c:0\": f32[2], %_: f32['batch-size']) -> (%\"\\x01\\\"\\\\\")\n"
+      "  %\"\\x01\\\"\\\\\": f32[2] = pointwise(%\"a b/c:0\") expr=\"neg(x0)\"  # name \"node one\" from \"q\\\"\"\n"
+      "end\n");
   round_trip("graph /a/b.c(%/x_1: f32[]) -> (%/x_1)\nend", "graph /a/b.c(%/x_1: f32[]) -> (%/x_1)\nend\n");
   round_trip("graph \"\"(%x: f32[]) -> (%x)\nend", "graph \"\"(%x: f32[]) -> (%x)\nend\n");
 }
@@ -134,7 +135,8 @@ static const char constants[] =
     "  %h: bool[2] = const [true, false]\n"
     "  %i: f32[0,3] = const []\n"
     "  %j: f32[] = const 0x0100c07f\n"
-    "  %k: u8[2,33] = const 0x000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f202122232425262728292a2b2c2d"
+    "  %k: u8[2,33] = const "
+    "0x000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f202122232425262728292a2b2c2d"
     "2e2f303132333435363738393a3b3c3d3e3f4041\n"
     "end\n";
 
@@ -171,7 +173,8 @@ TEST(keeps_any_float) {
     for (int i = 0; i < 16; i++) {
       bits = bits * 1664525u + 1013904223u;
       data[i] = bits ^ bits >> 7;
-      if (k % 2 && (data[i] & 0x7f800000) == 0x7f800000) data[i] &= 0xff800000; /* no nan, so that it prints as a list */
+      /* In every other round no nan, so that it prints as a list. */
+      if (k % 2 && (data[i] & 0x7f800000) == 0x7f800000) data[i] &= 0xff800000;
       wide[i] = (uint64_t)data[i] << 32 | bits;
     }
     pn_graph *g = pn_graph_create(&arena, NULL, PN_STR("g")), *h = NULL;
@@ -207,7 +210,8 @@ TEST(leaves_out_long_constants) {
 TEST(random_is_normal_and_the_same_everywhere) {
   pn_arena arena;
   pn_arena_init(&arena, NULL);
-  pn_graph *g = parse("graph g() -> (%w, %i) %w: f32[10000] = const random(7)\n %i: u8[4] = const random(1)\n end", &arena);
+  pn_graph *g = parse("graph g() -> (%w, %i) %w: f32[10000] = const random(7)\n %i: u8[4] = const random(1)\n end",
+                      &arena);
   const float *w = pn_graph_value(g, g->outputs.data[0])->data;
   double sum = 0, squares = 0;
   for (int i = 0; i < 10000; i++) sum += (double)w[i], squares += (double)w[i] * (double)w[i];
@@ -229,7 +233,8 @@ static const char branches[] =
 
 static const char nested[] =
     "graph g(%n: i64[], %x: f32[k]) -> (%z, %all)\n"
-    "  %z: f32[?2], %all: f32[?3,2] = loop(%n, _, %x) body={ graph body(%i: i64[], %c: bool[], %v: f32[?1]) -> (%c, %w, %s)\n"
+    "  %z: f32[?2], %all: f32[?3,2] = loop(%n, _, %x) body={ graph body(%i: i64[], %c: bool[], %v: f32[?1]) -> (%c, "
+    "%w, %s)\n"
     "      %w: f32[?1+?1] = concat(%v, %v)\n"
     "      %t: f32[?1] = if(%c, %v) then_graph={ graph a(%a: f32[?1]) -> (%a)\n"
     "        end } else_graph={ graph b(%a: f32[?1]) -> (%a)\n"
@@ -261,27 +266,38 @@ TEST(says_what_is_wrong) {
   expect_error("graph g(%x: f32[2]) -> (%y)\n  %y = convv(%x)\nend", "line 2: there is no operator 'convv'");
   expect_error("graph g(%x: f32[2]) -> (%y)\n  %y = transpose(%z)\nend", "line 2: %z is not defined above");
   expect_error("graph g(%x: f32[2]) -> (%y)\n  %y = transpose(%y)\nend", "line 2: %y is not defined above");
-  expect_error("graph g(%x: f32[2]) -> (%y)\n  %y = transpose(%x)\n  %y = transpose(%x)\nend", "line 3: %y is defined twice");
-  expect_error("graph g(%x: f32[2]) -> (%y)\n  %y = transpose(%x) prm=[0]\nend", "line 2: transpose has no attribute 'prm'");
+  expect_error("graph g(%x: f32[2]) -> (%y)\n  %y = transpose(%x)\n  %y = transpose(%x)\nend",
+               "line 3: %y is defined twice");
+  expect_error("graph g(%x: f32[2]) -> (%y)\n  %y = transpose(%x) prm=[0]\nend",
+               "line 2: transpose has no attribute 'prm'");
   expect_error("graph g(%x: f32[2]) -> (%y)\n  %y = transpose(%x) }\nend",
                "line 2: expected a statement as %y = conv(%x, %w), or 'end', found '}'");
-  expect_error("graph g(%x: f32[2]) -> (%y)\n  %y = transpose(%x, %x)\nend", "line 2: transpose has at most 1 operands, here are 2");
-  expect_error("graph g(%x: f32[2]) -> (%y)\n  %y, %z = transpose(%x)\nend", "line 2: transpose has 1 to 1 results, here are 2");
-  expect_error("graph g(%x: f32[2]) -> (%y)\n  %y: f32[3] = transpose(%x)\nend", "line 2: %y is stated as f32[3], but it is f32[2]");
-  expect_error("graph g(%x: f32[n]) -> (%y)\n  %y: f32[m] = transpose(%x)\nend", "line 2: %y is stated as f32[m], but it is f32[n]");
+  expect_error("graph g(%x: f32[2]) -> (%y)\n  %y = transpose(%x, %x)\nend",
+               "line 2: transpose has at most 1 operands, here are 2");
+  expect_error("graph g(%x: f32[2]) -> (%y)\n  %y, %z = transpose(%x)\nend",
+               "line 2: transpose has 1 to 1 results, here are 2");
+  expect_error("graph g(%x: f32[2]) -> (%y)\n  %y: f32[3] = transpose(%x)\nend",
+               "line 2: %y is stated as f32[3], but it is f32[2]");
+  expect_error("graph g(%x: f32[n]) -> (%y)\n  %y: f32[m] = transpose(%x)\nend",
+               "line 2: %y is stated as f32[m], but it is f32[n]");
   expect_error("graph g() -> (%y)\n  %y: f32[2] = const [1]\nend", "line 2: the list has 1 elements, its type 2");
-  expect_error("graph g() -> (%y)\n  %y: f32[1] = const [1, 2]\nend", "line 2: the list is longer than the 1 elements of its type");
+  expect_error("graph g() -> (%y)\n  %y: f32[1] = const [1, 2]\nend",
+               "line 2: the list is longer than the 1 elements of its type");
   expect_error("graph g() -> (%y)\n  %y: f32[1] = const [1e99]\nend", "line 2: '1e99' is not a f32");
   expect_error("graph g() -> (%y)\n  %y: i8[1] = const [128]\nend", "line 2: '128' is not a i8");
-  expect_error("graph g() -> (%y)\n  %y: f32[1] = const 0x00\nend", "line 2: expected 8 hex digits for 1 elements of f32, found 2");
+  expect_error("graph g() -> (%y)\n  %y: f32[1] = const 0x00\nend",
+               "line 2: expected 8 hex digits for 1 elements of f32, found 2");
   expect_error("graph g() -> (%y)\n  %y: f32[9999999999] = const [1]\nend", "line 2: the list is shorter than");
-  expect_error("graph g() -> (%y)\n  %y: f32[9999999999] = const random(1)\nend", "line 2: random constants of one text have at most");
+  expect_error("graph g() -> (%y)\n  %y: f32[9999999999] = const random(1)\nend",
+               "line 2: random constants of one text have at most");
   expect_error("graph g() -> (%y)\n  %y: f32[9999999999,9999999999] = const random(1)\nend", "line 2: %y is too large");
   expect_error("graph g() -> (%y)\n  %y = const [1]\nend", "line 2: a constant is one value with a type of numbers");
   expect_error("graph g() -> ()\nend", "breaks invariant 13: it has no outputs");
-  expect_error("graph g(%x: f32[]) -> (%x)\nend\ngraph", "line 3: expected nothing after the graph's end, found 'graph'");
-  expect_error("graph g(%c: bool[], %x: f32[]) -> (%y)\n  %y = if(%c, %x) then_graph={ graph a(%a) -> (%b)\n    %b = oops(%a)\n",
-               "line 3: there is no operator 'oops'");
+  expect_error("graph g(%x: f32[]) -> (%x)\nend\ngraph",
+               "line 3: expected nothing after the graph's end, found 'graph'");
+  expect_error(
+      "graph g(%c: bool[], %x: f32[]) -> (%y)\n  %y = if(%c, %x) then_graph={ graph a(%a) -> (%b)\n    %b = oops(%a)\n",
+      "line 3: there is no operator 'oops'");
   expect_error("graph g(%c: bool[], %x: f32[]) -> (%y)\n  %y = if(%c, %x) then_graph={ graph a(%a) -> (%a)\n  end ] }",
                "line 3: expected '}' after a subgraph, found ']'");
 }
@@ -303,7 +319,8 @@ TEST(limits_depth) {
   for (int levels = 16; levels <= 17; levels++) {
     char *at = text + sprintf(text, "graph g(%%c: bool[]) -> (%%y)\n");
     for (int i = 0; i < levels; i++)
-      at += sprintf(at, "%%y = if(%%c, %%c) else_graph={ graph e(%%c) -> (%%c) end } then_graph={ graph g(%%c) -> (%%y)\n");
+      at += sprintf(at,
+                    "%%y = if(%%c, %%c) else_graph={ graph e(%%c) -> (%%c) end } then_graph={ graph g(%%c) -> (%%y)\n");
     at += sprintf(at, "%%y = pointwise(%%c) expr=\"not(x0)\"\nend");
     for (int i = 0; i < levels; i++) at += sprintf(at, "}\nend");
     if (levels == 16) round_trip(text, NULL);
@@ -339,7 +356,8 @@ static pelton_status work(const char *text, const pelton_allocator *allocator) {
 }
 
 TEST(survives_no_memory) {
-  const char *texts[] = {branches, nested, constants, "graph g(%x: f32[", "graph g(%x: f32[n+2]) -> (%y)\n %y = transpose(%z)\nend"};
+  const char *texts[] = {branches, nested, constants, "graph g(%x: f32[",
+                         "graph g(%x: f32[n+2]) -> (%y)\n %y = transpose(%z)\nend"};
   for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
     harness_allocator a;
     uint64_t n = 0;

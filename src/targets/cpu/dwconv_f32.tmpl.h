@@ -1,8 +1,8 @@
 /* dwconv_f32: depthwise convolution of a run of pixels, a vector of channels at a time.
 
-   A depthwise tap uses each input once, so loads decide: a tile of neighbouring outputs reads each input column once for
-   all outputs that see it, and the weights stay in registers (nine of 3x3 everywhere, the 25 of 5x5 where there are 32
-   registers). For 3x3 at stride 1 four outputs take 18 loads for 36 multiply-adds. */
+   A depthwise tap uses each input once, so loads decide: a tile of neighbouring outputs reads each input column once
+   for all outputs that see it, and the weights stay in registers (nine of 3x3 everywhere, the 25 of 5x5 where there are
+   32 registers). For 3x3 at stride 1 four outputs take 18 loads for 36 multiply-adds. */
 #include "base/compiler.h"
 #include "targets/cpu/kernels.h"
 
@@ -10,7 +10,8 @@ enum { TILE = 4 };
 
 PN_INLINE vf load(const float *p, vhead head, int whole) { return whole ? vf_load(p) : vf_load_head(p, head); }
 
-PN_INLINE void finish(const pn_cpu_dwconv_f32_run *d, const vf *acc, size_t x, size_t c, vhead head, int whole, int tile) {
+PN_INLINE void finish(const pn_cpu_dwconv_f32_run *d, const vf *acc, size_t x, size_t c, vhead head, int whole,
+                      int tile) {
   const vf lo = vf_set1(d->lo), hi = vf_set1(d->hi);
   float *out = d->window.out + (ptrdiff_t)x * d->window.out_stride + c;
   PN_UNROLL
@@ -24,8 +25,8 @@ PN_INLINE void finish(const pn_cpu_dwconv_f32_run *d, const vf *acc, size_t x, s
 }
 
 /* |tile| outputs from |x| on, kh x kw taps, |stride| in columns; |w| holds the weights. */
-PN_INLINE void fixed_tile(const pn_cpu_dwconv_f32_run *d, const vf *w, vf bias, size_t x, size_t c, vhead head, int whole,
-                          int kh, int kw, int stride, int tile) {
+PN_INLINE void fixed_tile(const pn_cpu_dwconv_f32_run *d, const vf *w, vf bias, size_t x, size_t c, vhead head,
+                          int whole, int kh, int kw, int stride, int tile) {
   vf acc[TILE];
   PN_UNROLL
   for (int t = 0; t < tile; t++) acc[t] = bias;
@@ -45,7 +46,8 @@ PN_INLINE void fixed_tile(const pn_cpu_dwconv_f32_run *d, const vf *w, vf bias, 
   finish(d, acc, x, c, head, whole, tile);
 }
 
-PN_INLINE void fixed_block(const pn_cpu_dwconv_f32_run *d, size_t c, vhead head, int whole, int kh, int kw, int stride) {
+PN_INLINE void fixed_block(const pn_cpu_dwconv_f32_run *d, size_t c, vhead head, int whole, int kh, int kw,
+                           int stride) {
   vf w[25];
   PN_UNROLL
   for (int i = 0; i < kh * kw; i++)

@@ -1,11 +1,11 @@
 /* gemm_f32: one tile of C in registers, A broadcast from memory, B streamed from its packed panel.
 
-   Every tile is the same inline body with constant MR (rows) and NV (vectors of columns), so that the loops unroll and the
-   MR x NV accumulators become registers. What costs speed here is never the multiplication but what stands beside it:
-   with 28 rows, 28 row pointers would be spilled and reloaded each step, so rows are addressed as base + {0..8} * stride
-   from one base every nine rows, which x86 encodes with four index registers (stride times 1, 3, 5, 7, scaled by 1, 2, 4,
-   8). Compilers undo that unless the indices are opaque to them. B is prefetched a kilobyte ahead: the panel is read once
-   per tile and comes from L2 when the depth is large. */
+   Every tile is the same inline body with constant MR (rows) and NV (vectors of columns), so that the loops unroll and
+   the MR x NV accumulators become registers. What costs speed here is never the multiplication but what stands beside
+   it: with 28 rows, 28 row pointers would be spilled and reloaded each step, so rows are addressed as base + {0..8} *
+   stride from one base every nine rows, which x86 encodes with four index registers (stride times 1, 3, 5, 7, scaled by
+   1, 2, 4, 8). Compilers undo that unless the indices are opaque to them. B is prefetched a kilobyte ahead: the panel
+   is read once per tile and comes from L2 when the depth is large. */
 #include "base/compiler.h"
 #include "targets/cpu/kernels.h"
 
@@ -33,8 +33,8 @@ PN_INLINE const float *row_address(const row_bases *rows, int row) {
   return (const float *)(const void *)base;
 }
 
-/* One step of k. The tile is one array in row order and each loop over it one loop: clang 14 leaves an array that nested
-   loops of a single column walk on the stack. */
+/* One step of k. The tile is one array in row order and each loop over it one loop: clang 14 leaves an array that
+   nested loops of a single column walk on the stack. */
 PN_INLINE void step(vf *acc, const row_bases *rows, const float *b, int mr, int nv, int offset) {
   vf bv[NV_MAX];
   PN_UNROLL

@@ -1,5 +1,5 @@
-/* The kernel rows of this build, and the best of a family for a set of instructions. The list is made from the file names
-   in kernels/ by cmake/kernels.cmake, so that a kernel is one file. */
+/* The kernel rows of this build, and the best of a family for a set of instructions. The list is made from the file
+   names in kernels/ by cmake/kernels.cmake, so that a kernel is one file. */
 #include "targets/cpu/kernels.h"
 
 #include <string.h>

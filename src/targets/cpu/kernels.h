@@ -1,14 +1,14 @@
 /* The contracts of the CPU's micro-kernels.
 
-   A micro-kernel is a pure tile function: it allocates nothing, calls nothing, keeps nothing; tactics own the loops, the
-   packing and the threads. Each file kernels/<name>.<isa>.c is a few lines over a template <name>.tmpl.h and the vector
-   vocabulary simd/<isa>.h, and defines one pn_cpu_kernels row; isa.c collects the rows and answers with the best table
-   of a family that a set of instructions allows.
+   A micro-kernel is a pure tile function: it allocates nothing, calls nothing, keeps nothing; tactics own the loops,
+   the packing and the threads. Each file kernels/<name>.<isa>.c is a few lines over a template <name>.tmpl.h and the
+   vector vocabulary simd/<isa>.h, and defines one pn_cpu_kernels row; isa.c collects the rows and answers with the best
+   table of a family that a set of instructions allows.
 
    Conventions of every family: activations are NHWC (channels innermost), strides are in elements, no operand needs an
-   alignment (packed weights are quicker at 64 bytes), nothing is read or written outside of what the arguments span, and
-   outputs overlap inputs only where a function says so. Clamps are [lo, hi] with -INFINITY / INFINITY for none; a NaN
-   passes through a clamp. */
+   alignment (packed weights are quicker at 64 bytes), nothing is read or written outside of what the arguments span,
+   and outputs overlap inputs only where a function says so. Clamps are [lo, hi] with -INFINITY / INFINITY for none; a
+   NaN passes through a clamp. */
 #ifndef PN_TARGETS_CPU_KERNELS_H
 #define PN_TARGETS_CPU_KERNELS_H
 
@@ -17,18 +17,26 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* ---- gemm_f32: matrix products and convolutions ------------------------------------------------------------------- */
+/* ---- gemm_f32: matrix products and convolutions ------------------------------------------------------------------ */
 
-/* C[mr][n] = clamp(start + sum over taps t, k of A[row * a_row_stride + tap_offset[t] + k] * B[t][k][column] + residual).
+/* C[mr][n] = clamp(start + sum over taps t, k of A[row * a_row_stride + tap_offset[t] + k] * B[t][k][column] +
+   residual).
 
-   A row of the tile is an output pixel, a column an output channel, a tap a piece of the filter whose inputs lie together:
-   a matrix product has one tap, a convolution without dilation in x one a filter row (in NHWC the columns of the filter
-   and the channels are one run), others one a filter element. Padding: leave the taps that fall outside away, by
-   tap_count and |b|, or shorten |k| with b_tap_stride unchanged. */
+   A row of the tile is an output pixel, a column an output channel, a tap a piece of the filter whose inputs lie
+   together: a matrix product has one tap, a convolution without dilation in x one a filter row (in NHWC the columns of
+   the filter and the channels are one run), others one a filter element. Padding: leave the taps that fall outside
+   away, by tap_count and |b|, or shorten |k| with b_tap_stride unchanged.
+
+   Rows a multiple of 1024 floats apart lie in one set of the L1 cache, which holds 8 to 12 lines: with k 2048 on Zen 4
+   a 28 x 16 tile falls from 117 to 24 GFLOP/s, 14 x 32 from 112 to 86, 6 x 64 not at all (at a multiple of 512: 63,
+   112, 117). So prefer few rows and many columns there, or copy_rows to another pitch.
+
+   The terms of a sum are added in the order of taps and k in every tile, so that tiles of one instruction set agree to
+   the bit however a caller cuts the rows. */
 typedef enum pn_cpu_gemm_start { PN_CPU_GEMM_ZERO, PN_CPU_GEMM_BIAS, PN_CPU_GEMM_ADD_TO_C } pn_cpu_gemm_start;
 typedef struct pn_cpu_gemm_f32_tile {
   const float *a;
-  ptrdiff_t a_row_stride; /* avoid multiples of 1024 floats: the rows then share one set of the L1 cache */
+  ptrdiff_t a_row_stride; /* see above */
   const ptrdiff_t *tap_offset;
   size_t tap_count;
   size_t k;           /* depth of each tap */
@@ -60,16 +68,16 @@ typedef struct pn_cpu_gemm_f32 {
                     ptrdiff_t to_stride);
 } pn_cpu_gemm_f32;
 
-/* ---- vec_f32: pointwise operations over a run ---------------------------------------------------------------------- */
+/* ---- vec_f32: pointwise operations over a run -------------------------------------------------------------------- */
 
-/* Runs of |n| floats, best at most some thousand so that they lie in L1; |y| may be any of the inputs. Errors are at most
-   4 ulp, or 1e-6 absolute where a difference cancels (gelu, mish); the exact operations are exact. Comparisons give 1 or 0,
-   select and not take anything but 0 for true. NaN goes through, min and max included. */
+/* Runs of |n| floats, best at most some thousand so that they lie in L1; |y| may be any of the inputs. Errors are at
+   most 4 ulp, or 1e-6 absolute where a difference cancels (gelu, mish); the exact operations are exact. Comparisons
+   give 1 or 0, select and not take anything but 0 for true. NaN goes through, min and max included. */
 #define PN_CPU_UNARY_PLAIN(X) \
   X(copy) X(neg) X(abs) X(relu) X(sqrt) X(rsqrt) X(reciprocal) X(exp) X(log) X(tanh) X(sigmoid) X(erf) X(gelu) \
   X(gelu_tanh) X(silu) X(softplus) X(mish) X(softsign) X(hard_swish) X(floor) X(ceil) X(round) X(sign) X(not) X(is_nan)
-/* parameters[2]: clip lo, hi; hard_sigmoid alpha, beta; leaky_relu alpha; elu alpha, gamma (1, or selu's); thresholded_relu
-   alpha. Both floats must be readable. */
+/* parameters[2]: clip lo, hi; hard_sigmoid alpha, beta; leaky_relu alpha; elu alpha, gamma (1, or selu's);
+   thresholded_relu alpha. Both floats must be readable. */
 #define PN_CPU_UNARY_PARAMETERS(X) X(clip) X(hard_sigmoid) X(leaky_relu) X(elu) X(thresholded_relu)
 #define PN_CPU_BINARY(X) \
   X(add) X(sub) X(mul) X(div) X(min) X(max) X(prelu) X(less) X(less_or_equal) X(equal) X(not_equal)
@@ -87,7 +95,12 @@ typedef enum pn_cpu_binary { PN_CPU_BINARY(PN_CPU_ENUM) PN_CPU_BINARY_COUNT } pn
 typedef enum pn_cpu_ternary { PN_CPU_TERNARY(PN_CPU_ENUM) PN_CPU_TERNARY_COUNT } pn_cpu_ternary;
 #undef PN_CPU_ENUM
 /* Which operands of a binary are runs: both, the first (the second is one float), the second. */
-typedef enum pn_cpu_binary_form { PN_CPU_RUN_RUN, PN_CPU_RUN_ONE, PN_CPU_ONE_RUN, PN_CPU_BINARY_FORMS } pn_cpu_binary_form;
+typedef enum pn_cpu_binary_form {
+  PN_CPU_RUN_RUN,
+  PN_CPU_RUN_ONE,
+  PN_CPU_ONE_RUN,
+  PN_CPU_BINARY_FORMS
+} pn_cpu_binary_form;
 
 typedef void pn_cpu_unary_f32_fn(size_t n, const float *x, const float *parameters, float *y);
 typedef void pn_cpu_binary_f32_fn(size_t n, const float *a, const float *b, float *y);
@@ -101,7 +114,7 @@ typedef struct pn_cpu_vec_f32 {
   void (*to_bool)(size_t n, const float *x, uint8_t *y);
 } pn_cpu_vec_f32;
 
-/* ---- dwconv_f32, pool_f32: windows of one channel ------------------------------------------------------------------ */
+/* ---- dwconv_f32, pool_f32: windows of one channel ---------------------------------------------------------------- */
 
 /* A run of |width| output pixels, all channels; tap (i, j) of output x reads, for channel c,
    rows[i][x * pixel_stride + j * column_stride + c]. Padding: leave the rows that fall outside away (or point them at
@@ -132,12 +145,13 @@ typedef struct pn_cpu_dwconv_f32 {
 typedef struct pn_cpu_pool_f32 {
   void (*max)(const pn_cpu_window_f32 *window);                  /* NaN in the window gives NaN */
   void (*average)(const pn_cpu_window_f32 *window, float scale); /* the sum times |scale| */
-  /* out[c] = scale * sum over |pixels| of from[p * pixel_stride + c]: global average, sums over rows. In blocks, so that
-     the error stays small for any count. */
-  void (*sum_pixels)(const float *from, ptrdiff_t pixel_stride, size_t pixels, size_t channels, float scale, float *out);
+  /* out[c] = scale * sum over |pixels| of from[p * pixel_stride + c]: global average, sums over rows. In blocks, so
+     that the error stays small for any count. */
+  void (*sum_pixels)(const float *from, ptrdiff_t pixel_stride, size_t pixels, size_t channels, float scale,
+                     float *out);
 } pn_cpu_pool_f32;
 
-/* ---- reduce_f32: one contiguous row -------------------------------------------------------------------------------- */
+/* ---- reduce_f32: one contiguous row ------------------------------------------------------------------------------ */
 
 /* |n| >= 1 floats; |y| may be |x|. Extremes are NaN when an element is. */
 typedef struct pn_cpu_reduce_f32 {
@@ -148,26 +162,26 @@ typedef struct pn_cpu_reduce_f32 {
   float (*dot)(size_t n, const float *x, const float *y);
   void (*softmax)(size_t n, const float *x, float *y);
   void (*log_softmax)(size_t n, const float *x, float *y);
-  /* (x - mean) / sqrt(variance + epsilon) [* gain] [+ bias], the variance from a second pass; |gain|, |bias|, |mean| and
-     |inverse_deviation| may be null. */
-  void (*normalize)(size_t n, const float *x, const float *gain, const float *bias, float epsilon, float *y, float *mean,
-                    float *inverse_deviation);
+  /* (x - mean) / sqrt(variance + epsilon) [* gain] [+ bias], the variance from a second pass; |gain|, |bias|, |mean|
+     and |inverse_deviation| may be null. */
+  void (*normalize)(size_t n, const float *x, const float *gain, const float *bias, float epsilon, float *y,
+                    float *mean, float *inverse_deviation);
   /* x / sqrt(mean of squares + epsilon) [* gain] */
   void (*rms_normalize)(size_t n, const float *x, const float *gain, float epsilon, float *y);
 } pn_cpu_reduce_f32;
 
-/* ---- transpose_f32 ------------------------------------------------------------------------------------------------- */
+/* ---- transpose_f32 ----------------------------------------------------------------------------------------------- */
 
 typedef struct pn_cpu_transpose_f32 {
-  /* to[c * to_stride + r] = from[r * from_stride + c] for r < rows, c < columns. The caller cuts large matrices so that a
-     piece of both lies in L1 or L2; strides that are multiples of 1024 cost dearly. */
+  /* to[c * to_stride + r] = from[r * from_stride + c] for r < rows, c < columns. The caller cuts large matrices so that
+     a piece of both lies in L1 or L2; strides that are multiples of 1024 cost dearly. */
   void (*transpose)(const float *from, ptrdiff_t from_stride, size_t rows, size_t columns, float *to,
                     ptrdiff_t to_stride);
   /* to[r * to_stride + c] = from[r * from_stride + c] */
   void (*copy)(const float *from, ptrdiff_t from_stride, size_t rows, size_t columns, float *to, ptrdiff_t to_stride);
 } pn_cpu_transpose_f32;
 
-/* ---- rows --------------------------------------------------------------------------------------------------------- */
+/* ---- rows -------------------------------------------------------------------------------------------------------- */
 
 /* Every family; a family `f` has its table type pn_cpu_f, its pointer in pn_cpu_kernels and its pn_cpu_f_best. */
 #define PN_CPU_FAMILIES(X) X(gemm_f32) X(vec_f32) X(dwconv_f32) X(pool_f32) X(reduce_f32) X(transpose_f32)

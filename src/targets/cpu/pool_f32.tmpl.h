@@ -1,5 +1,5 @@
-/* pool_f32: maximum and average over windows, sums over pixels; a vector of channels at a time, four outputs abreast, so
-   that four independent chains hide the latency of each join. */
+/* pool_f32: maximum and average over windows, sums over pixels; a vector of channels at a time, four outputs abreast,
+   so that four independent chains hide the latency of each join. */
 #include "base/compiler.h"
 #include "targets/cpu/kernels.h"
 

@@ -1,5 +1,5 @@
-/* vec_f32: pointwise operations over runs that lie in L1. Each operation is a function of vectors; the loops around them
-   are stated once a form. */
+/* vec_f32: pointwise operations over runs that lie in L1. Each operation is a function of vectors; the loops around
+   them are stated once a form. */
 #include "base/compiler.h"
 #include "targets/cpu/kernels.h"
 #include "targets/cpu/simd/math.h"

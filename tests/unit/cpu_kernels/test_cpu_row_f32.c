@@ -95,7 +95,8 @@ TEST(transposition_and_copy) {
       operand from = operand_make((rows - 1) * from_stride + columns, -1, 1);
       const size_t to_count = (columns - 1) * to_stride + rows;
       operand to = operand_make(to_count, 7, 7), copy = operand_make((rows - 1) * from_stride + columns, 7, 7);
-      kernels->transpose_f32->transpose(from.data, (ptrdiff_t)from_stride, rows, columns, to.data, (ptrdiff_t)to_stride);
+      kernels->transpose_f32->transpose(from.data, (ptrdiff_t)from_stride, rows, columns, to.data,
+                                        (ptrdiff_t)to_stride);
       kernels->transpose_f32->copy(from.data, (ptrdiff_t)from_stride, rows, columns, copy.data, (ptrdiff_t)from_stride);
       size_t wrong = 0;
       for (size_t i = 0; i < to_count; i++) {

@@ -1,4 +1,5 @@
-/* dwconv_f32 and pool_f32 against plain double loops: window sizes, strides, dilations, channel and pixel remainders. */
+/* dwconv_f32 and pool_f32 against plain double loops: window sizes, strides, dilations, channel and pixel remainders.
+   */
 #include "operands.h"
 
 typedef struct windows {

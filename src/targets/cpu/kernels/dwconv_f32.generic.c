@@ -3,4 +3,5 @@
 
 #include "targets/cpu/dwconv_f32.tmpl.h"
 
-const pn_cpu_kernels pn_cpu_kernels_dwconv_f32_generic = {.name = "dwconv_f32.generic", .isa = SIMD_ISA, .dwconv_f32 = &table};
+const pn_cpu_kernels pn_cpu_kernels_dwconv_f32_generic = {
+    .name = "dwconv_f32.generic", .isa = SIMD_ISA, .dwconv_f32 = &table};

@@ -1,5 +1,5 @@
-/* gemm_f32 with 16 lanes: 32 registers hold 28 accumulators, the vectors of B and nothing else (A is a broadcast operand
-   of the multiply-add). 4-vector tiles are for few rows, where each step must carry enough independent sums. */
+/* gemm_f32 with 16 lanes: 32 registers hold 28 accumulators, the vectors of B and nothing else (A is a broadcast
+   operand of the multiply-add). 4-vector tiles are for few rows, where each step must carry enough independent sums. */
 #include "targets/cpu/simd/avx512.h"
 
 #include "targets/cpu/gemm_f32.tmpl.h"

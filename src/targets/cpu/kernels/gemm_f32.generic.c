@@ -14,4 +14,5 @@ static const pn_cpu_gemm_f32 table = {
     .pack_b = pack_b,
     .copy_rows = copy_rows,
 };
-const pn_cpu_kernels pn_cpu_kernels_gemm_f32_generic = {.name = "gemm_f32.generic", .isa = SIMD_ISA, .gemm_f32 = &table};
+const pn_cpu_kernels pn_cpu_kernels_gemm_f32_generic = {
+    .name = "gemm_f32.generic", .isa = SIMD_ISA, .gemm_f32 = &table};

@@ -3,4 +3,5 @@
 
 #include "targets/cpu/pool_f32.tmpl.h"
 
-const pn_cpu_kernels pn_cpu_kernels_pool_f32_generic = {.name = "pool_f32.generic", .isa = SIMD_ISA, .pool_f32 = &table};
+const pn_cpu_kernels pn_cpu_kernels_pool_f32_generic = {
+    .name = "pool_f32.generic", .isa = SIMD_ISA, .pool_f32 = &table};

@@ -1,5 +1,5 @@
-/* The vector vocabulary on AVX-512 (f, bw, vl, dq, cd): 16 lanes, masks in mask registers. simd/generic.h documents each
-   word; the three headers define the same words, so that a kernel template compiles against any of them. */
+/* The vector vocabulary on AVX-512 (f, bw, vl, dq, cd): 16 lanes, masks in mask registers. simd/generic.h documents
+   each word; the three headers define the same words, so that a kernel template compiles against any of them. */
 #ifndef PN_TARGETS_CPU_SIMD_AVX512_H
 #define PN_TARGETS_CPU_SIMD_AVX512_H
 
@@ -70,30 +70,5 @@ PN_INLINE vf vf_scale2(vf a, vf n) { return _mm512_scalef_ps(a, n); }
 PN_INLINE float vf_sum_lanes(vf a) { return _mm512_reduce_add_ps(a); }
 PN_INLINE float vf_max_lanes(vf a) { return _mm512_reduce_max_ps(a); }
 PN_INLINE float vf_min_lanes(vf a) { return _mm512_reduce_min_ps(a); }
-
-PN_INLINE void vf_transpose(vf *rows) {
-  vf t[16], u[16];
-  PN_UNROLL
-  for (int i = 0; i < 16; i += 2) { /* pairs of rows interleaved */
-    t[i] = _mm512_unpacklo_ps(rows[i], rows[i + 1]);
-    t[i + 1] = _mm512_unpackhi_ps(rows[i], rows[i + 1]);
-  }
-  PN_UNROLL
-  for (int i = 0; i < 16; i += 4) { /* fours: u[i + c] has columns c, c + 4, c + 8, c + 12 of rows i to i + 3 */
-    u[i] = _mm512_shuffle_ps(t[i], t[i + 2], 0x44);
-    u[i + 1] = _mm512_shuffle_ps(t[i], t[i + 2], 0xEE);
-    u[i + 2] = _mm512_shuffle_ps(t[i + 1], t[i + 3], 0x44);
-    u[i + 3] = _mm512_shuffle_ps(t[i + 1], t[i + 3], 0xEE);
-  }
-  PN_UNROLL
-  for (int i = 0; i < 4; i++) { /* then quarters: first of two fours of rows, then of the two halves */
-    const vf a = _mm512_shuffle_f32x4(u[i], u[i + 4], 0x88), b = _mm512_shuffle_f32x4(u[i], u[i + 4], 0xDD);
-    const vf c = _mm512_shuffle_f32x4(u[i + 8], u[i + 12], 0x88), d = _mm512_shuffle_f32x4(u[i + 8], u[i + 12], 0xDD);
-    rows[i] = _mm512_shuffle_f32x4(a, c, 0x88);
-    rows[i + 8] = _mm512_shuffle_f32x4(a, c, 0xDD);
-    rows[i + 4] = _mm512_shuffle_f32x4(b, d, 0x88);
-    rows[i + 12] = _mm512_shuffle_f32x4(b, d, 0xDD);
-  }
-}
 
 #endif

@@ -6,14 +6,14 @@
      vf_load_head, vf_store_head     touch only the head's memory; the other lanes load as zero
      vf_keep_head(h, v, rest)        v in the head, rest elsewhere
      vf_fma(a, b, c)                 a * b + c, fused where the machine fuses; vf_fnma is c - a * b
-     vf_min, vf_max                  give the SECOND operand when either is NaN, as x86 does: write the value that may be
-                                     NaN second and a clamp lets it through
+     vf_min, vf_max                  give the SECOND operand when either is NaN, as x86 does: write the value that may
+                                     be NaN second and a clamp lets it through
      vf_min_nan, vf_max_nan          NaN when either is
      vf_round                        to the nearest, ties to even
      vf_lt, vf_le, vf_eq             false on NaN; vf_ne true
      vi_round                        vf_round as integers; any value for what does not fit
      vf_scale2(a, n)                 a * 2^n for whole n in [-252, 254], right at overflow and in the denormals
-     vf_transpose(rows)              VL vectors as a square, in place */
+     vf_transpose(rows)              VL vectors as a square, in place; not in avx512.h */
 #ifndef PN_TARGETS_CPU_SIMD_GENERIC_H
 #define PN_TARGETS_CPU_SIMD_GENERIC_H
 
@@ -28,6 +28,7 @@ enum { VL = 4, VREGS = 16 };
 #define SIMD_ISA 0
 typedef float vf PN_VECTOR(16);
 typedef int32_t vi PN_VECTOR(16);
+typedef uint32_t vu PN_VECTOR(16); /* integers wrap, as in the machine's own vectors */
 typedef vi vm;
 typedef size_t vhead;
 
@@ -51,11 +52,11 @@ PN_INLINE void vf_store_head(float *p, vhead h, vf v) {
 }
 
 PN_INLINE vi vi_set1(int32_t x) { return (vi){x, x, x, x}; }
-PN_INLINE vi vi_add(vi a, vi b) { return a + b; }
-PN_INLINE vi vi_sub(vi a, vi b) { return a - b; }
+PN_INLINE vi vi_add(vi a, vi b) { return (vi)((vu)a + (vu)b); }
+PN_INLINE vi vi_sub(vi a, vi b) { return (vi)((vu)a - (vu)b); }
 PN_INLINE vi vi_and(vi a, vi b) { return a & b; }
 PN_INLINE vi vi_or(vi a, vi b) { return a | b; }
-#define VI_SHL(a, bits) ((a) << (bits))
+#define VI_SHL(a, bits) ((vi)((vu)(a) << (bits)))
 #define VI_SAR(a, bits) ((a) >> (bits))
 PN_INLINE vi vi_bits(vf a) { return (vi)a; }
 PN_INLINE vf vf_from_bits(vi a) { return (vf)a; }
@@ -102,7 +103,7 @@ PN_INLINE vf vf_ceil(vf a) {
 }
 PN_INLINE vf vf_trunc(vf a) { return vf_copysign(vf_floor(vf_abs(a)), a); }
 /* Through 1.5 * 2^23, whose low mantissa bits then hold the integer: no conversion of a value that may not fit. */
-PN_INLINE vi vi_round(vf a) { return (vi)(a + vf_set1(12582912.0f)) - vi_set1(0x4B400000); }
+PN_INLINE vi vi_round(vf a) { return vi_sub((vi)(a + vf_set1(12582912.0f)), vi_set1(0x4B400000)); }
 PN_INLINE vf vf_from_vi(vi a) { return (vf){(float)a[0], (float)a[1], (float)a[2], (float)a[3]}; }
 PN_INLINE vf vf_scale2(vf a, vf n) {
   const vi whole = vi_round(n), half = VI_SAR(whole, 1), bias = vi_set1(127);

@@ -8,7 +8,8 @@
 
 /* After simd/<isa>.h. */
 
-/* 2^(x / ln 2) as n and r: x = n ln 2 + r. ln 2 in two parts, the first with trailing zeros so that n times it is exact. */
+/* 2^(x / ln 2) as n and r: x = n ln 2 + r. ln 2 in two parts, the first with trailing zeros so that n times it is
+   exact. */
 PN_INLINE vf split_exponent(vf x, vf *n) {
   *n = vf_round(vf_mul(x, vf_set1(1.44269504f)));
   return vf_fnma(*n, vf_set1(1.42860677e-6f), vf_fnma(*n, vf_set1(0.693145752f), x));

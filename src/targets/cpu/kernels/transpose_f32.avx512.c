@@ -1,7 +1,0 @@
-/* transpose_f32 on simd/avx512.h. */
-#include "targets/cpu/simd/avx512.h"
-
-#include "targets/cpu/transpose_f32.tmpl.h"
-
-const pn_cpu_kernels pn_cpu_kernels_transpose_f32_avx512 = {
-    .name = "transpose_f32.avx512", .isa = SIMD_ISA, .transpose_f32 = &table};
