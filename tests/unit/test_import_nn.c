@@ -65,46 +65,54 @@ TEST(opset_7) {
 
 /* The nearest place lies elsewhere for axes that are enlarged and shrunk; quantised operators are taken apart. */
 TEST(opset_10) {
-  EXPECT_GRAPH("nn_10.onnx", "%r0_0: f32[1,3,5,8], %r0_1: i64[1,3,5,8] = pool(%v0) kernel=[3,2] dilations=[2,1] ceil_mode=true",
-               " column_major_indices=true  #",
-               "%r2_0: f32[1,3,9,8] = pool(%v1) kind=average kernel=[3,2] pads=[1,0,1,0] count_include_pad=true  #",
-               "= const [1.0, 1.0, 2.0, 1.0]", "f32[1,3,8,4] = resize(%v2, _, ", " coordinates=asymmetric rounding=floor  #",
-               "= const [1.0, 1.0, 1.0, 0.5]", "%r3_0: f32[1,3,8,2] = resize(", " coordinates=asymmetric rounding=ceil  #",
-               "%r4_0: f32[1,3,8,2] = resize(%v4, _, %v5) mode=linear coordinates=asymmetric rounding=floor  #",
-               "%r5_0: u8[3,4] = quantize(%v6, %v7) dtype=u8  #", "%r6_0: f32[3,4] = dequantize(%v8, %v9, %v10)  #",
-               "= dequantize(%v11, %v12, %v13) axis=-2  #", "= dequantize(%v14, %v15, %v16) axis=-1  #", "f32[3,5] = matmul(",
-               "%r7_0: u8[3,5] = quantize(", ", %v17, %v18)", "f32[1,3,8,8] = dequantize(%v19, %v20, %v21)  #",
-               "= dequantize(%v22, %v23, %v24) axis=0  #", "= pointwise(%v20, %v23) expr=\"mul(x0,x1)\"",
-               "f32[6] = dequantize(%v27, ", " axis=0  #", "f32[1,6,6,6] = conv(", "%r8_0: u8[1,6,6,6] = quantize(", ", %v25, %v26)  #");
+  EXPECT_GRAPH(
+      "nn_10.onnx", "%r0_0: f32[1,3,5,8], %r0_1: i64[1,3,5,8] = pool(%v0) kernel=[3,2] dilations=[2,1] ceil_mode=true",
+      " column_major_indices=true  #",
+      "%r2_0: f32[1,3,9,8] = pool(%v1) kind=average kernel=[3,2] pads=[1,0,1,0] count_include_pad=true  #",
+      "= const [1.0, 1.0, 2.0, 1.0]", "f32[1,3,8,4] = resize(%v2, _, ", " coordinates=asymmetric rounding=floor  #",
+      "= const [1.0, 1.0, 1.0, 0.5]", "%r3_0: f32[1,3,8,2] = resize(", " coordinates=asymmetric rounding=ceil  #",
+      "%r4_0: f32[1,3,8,2] = resize(%v4, _, %v5) mode=linear coordinates=asymmetric rounding=floor  #",
+      "%r5_0: u8[3,4] = quantize(%v6, %v7) dtype=u8  #", "%r6_0: f32[3,4] = dequantize(%v8, %v9, %v10)  #",
+      "= dequantize(%v11, %v12, %v13) axis=-2  #", "= dequantize(%v14, %v15, %v16) axis=-1  #", "f32[3,5] = matmul(",
+      "%r7_0: u8[3,5] = quantize(", ", %v17, %v18)", "f32[1,3,8,8] = dequantize(%v19, %v20, %v21)  #",
+      "= dequantize(%v22, %v23, %v24) axis=0  #", "= pointwise(%v20, %v23) expr=\"mul(x0,x1)\"",
+      "f32[6] = dequantize(%v27, ", " axis=0  #", "f32[1,6,6,6] = conv(", "%r8_0: u8[1,6,6,6] = quantize(",
+      ", %v25, %v26)  #");
 }
 
 /* A scale a group is repeated for its channels; statistics have the type that the node asks for; operands without
    elements are none. */
 TEST(opset_18) {
-  EXPECT_GRAPH("nn_18.onnx", "i64[1] = shape_of(%v0) start=1 end=2  #", "expr=\"div(x0,3:i64)\"", "f32[3,1] = unsqueeze(%v1,",
-               "f32[3,2] = expand(", "f32[6] = reshape(", "f32[3,1] = unsqueeze(%v2,", "f32[3,2] = expand(", "f32[6] = reshape(",
-               "%r0_0: f32[1,6,4,4] = group_norm(%v0, ", " groups=3  #",
-               "%r1_0: f32[1,3,4,4], %r1_1: f32[3], %r1_2: f32[3] = batch_norm(%v3, %v4, %v5, %v6, %v7) momentum=0.5 training=true",
-               "%layer: f32[2,3,4], _, ", "f32[2,3,1] = layer_norm(%v8, %v9, %v10)  #", "%deviation: f64[2,3,1] = pointwise(",
-               "expr=\"cast(x0,f64)\"", "= const [0, 2, 3]", "f32[1,3,1,1] = reduce(%v11, ",
-               "%r6_0: f32[1,3,4,4] = pointwise(", "expr=\"div(x0,add(sqrt(x1),1e-9:f32))\"",
+  EXPECT_GRAPH("nn_18.onnx", "i64[1] = shape_of(%v0) start=1 end=2  #", "expr=\"div(x0,3:i64)\"",
+               "f32[3,1] = unsqueeze(%v1,", "f32[3,2] = expand(", "f32[6] = reshape(", "f32[3,1] = unsqueeze(%v2,",
+               "f32[3,2] = expand(", "f32[6] = reshape(", "%r0_0: f32[1,6,4,4] = group_norm(%v0, ", " groups=3  #",
+               "%r1_0: f32[1,3,4,4], %r1_1: f32[3], %r1_2: f32[3] = batch_norm(%v3, %v4, %v5, %v6, %v7) momentum=0.5 "
+               "training=true",
+               "%layer: f32[2,3,4], _, ", "f32[2,3,1] = layer_norm(%v8, %v9, %v10)  #",
+               "%deviation: f64[2,3,1] = pointwise(", "expr=\"cast(x0,f64)\"", "= const [0, 2, 3]",
+               "f32[1,3,1,1] = reduce(%v11, ", "%r6_0: f32[1,3,4,4] = pointwise(",
+               "expr=\"div(x0,add(sqrt(x1),1e-9:f32))\"",
                "%r7_0: f32[1,3,9,9] = resize(%v12, _, _, %v15) mode=cubic coordinates=align_corners  #",
                "%r8_0: f32[1,3,8,8] = resize(%v16, _, %v17) mode=linear antialias=true axes=[2,3]  #");
 }
 
 TEST(opset_23) {
-  EXPECT_GRAPH("nn_23.onnx", "%r0_0: f32[1,6,4,4] = group_norm(%v0, %v1, %v2) groups=3  #",
-               "%r1_0: f32[2,3,4] = layer_norm(%v3, %v4) epsilon=0.001 kind=rms  #", "f32[4,6] = pointwise(%v5) expr=\"cast(x0,f32)\"",
-               "f32[2,6] = pointwise(%v6) expr=\"cast(x0,f32)\"", "%r2_0: i8[4,6] = quantize(", " axis=0 block=2 dtype=i8  #",
-               "expr=\"gelu(x0)\"", "%hidden: f32[2,2,4] = recurrent(%v8, %v9, %v10, _, _, %v11) hidden=4 direction=bidirectional",
-               "activations=\"sigmoid,tanh,tanh,sigmoid,tanh,tanh\" clip=0.5  #",
-               "%all: f32[5,1,2,4] = recurrent(%v12, %v13, %v14) kind=gru hidden=4 activations=\"hardsigmoid,scaledtanh\"",
-               " alpha=[0.25,1.5] beta=[0.5,0.75]", " linear_before_reset=true  #");
+  EXPECT_GRAPH(
+      "nn_23.onnx", "%r0_0: f32[1,6,4,4] = group_norm(%v0, %v1, %v2) groups=3  #",
+      "%r1_0: f32[2,3,4] = layer_norm(%v3, %v4) epsilon=0.001 kind=rms  #",
+      "f32[4,6] = pointwise(%v5) expr=\"cast(x0,f32)\"", "f32[2,6] = pointwise(%v6) expr=\"cast(x0,f32)\"",
+      "%r2_0: i8[4,6] = quantize(", " axis=0 block=2 dtype=i8  #", "expr=\"gelu(x0)\"",
+      "%hidden: f32[2,2,4] = recurrent(%v8, %v9, %v10, _, _, %v11) hidden=4 direction=bidirectional",
+      "activations=\"sigmoid,tanh,tanh,sigmoid,tanh,tanh\" clip=0.5  #",
+      "%all: f32[5,1,2,4] = recurrent(%v12, %v13, %v14) kind=gru hidden=4 activations=\"hardsigmoid,scaledtanh\"",
+      " alpha=[0.25,1.5] beta=[0.5,0.75]", " linear_before_reset=true  #");
 }
 
 TEST(refused) {
-  EXPECT_REFUSED("nn_refused.onnx", PELTON_INVALID_DATA, "node \"BatchNormalization0\" (BatchNormalization, ai.onnx, opset 9): it trains",
-                 "attribute \"auto_pad\" is \"same\", which Pelton does not know", "its activation \"Swish\" is none that ONNX has");
+  EXPECT_REFUSED("nn_refused.onnx", PELTON_INVALID_DATA,
+                 "node \"BatchNormalization0\" (BatchNormalization, ai.onnx, opset 9): it trains",
+                 "attribute \"auto_pad\" is \"same\", which Pelton does not know",
+                 "its activation \"Swish\" is none that ONNX has");
   EXPECT_REFUSED("nn_gemm_rank.onnx", PELTON_INVALID_DATA, "its input 0 has 3 dimensions, but must have 2");
   EXPECT_REFUSED("nn_resize_unknown.onnx", PELTON_UNSUPPORTED, "scales that are known only at run time",
                  "its input 1, scales, has more than one dimension");
