@@ -22,12 +22,12 @@ typedef struct bmp_header {
   uint32_t masks[3]; /* red, green, blue, for 16 and 32 bits */
 } bmp_header;
 
-static pelton_status fail_short(const pn_image_source *source, const char *what, pelton_diag *diag) {
+static pelton_status fail_short(const pn_picture_source *source, const char *what, pelton_diag *diag) {
   return pn_fail(diag, PELTON_INVALID_DATA, "a BMP file cut off in its %s: it has %zu bytes", what, source->size);
 }
 
 /* Sides, bits and compression, from either kind of header. */
-static pelton_status read_fields(const pn_image_source *source, bmp_header *h, pelton_diag *diag) {
+static pelton_status read_fields(const pn_picture_source *source, bmp_header *h, pelton_diag *diag) {
   const uint8_t *d = source->data + FILE_HEADER_BYTES;
   if (source->size < FILE_HEADER_BYTES + 4) return fail_short(source, "header", diag);
   h->header_bytes = pn_load_u32(d);
@@ -52,7 +52,7 @@ static pelton_status read_fields(const pn_image_source *source, bmp_header *h, p
 }
 
 /* The masks' place is the same in every header: they follow the 40 bytes, as part of a longer header or behind it. */
-static pelton_status read_masks(const pn_image_source *source, bmp_header *h, pelton_diag *diag) {
+static pelton_status read_masks(const pn_picture_source *source, bmp_header *h, pelton_diag *diag) {
   if (h->compression == COMPRESSION_NONE) {
     bool wide = h->bits == 32;
     h->masks[0] = wide ? 0xff0000u : 0x7c00u;
@@ -84,11 +84,11 @@ static pelton_status check_kind(bmp_header *h, pelton_diag *diag) {
   return PELTON_OK;
 }
 
-static pelton_status read_header(const pn_image_source *source, bmp_header *h, pelton_diag *diag) {
+static pelton_status read_header(const pn_picture_source *source, bmp_header *h, pelton_diag *diag) {
   *h = (bmp_header){0};
   PN_TRY(read_fields(source, h, diag));
   PN_TRY(check_kind(h, diag));
-  PN_TRY(pn_image_check_claim(source, h->width, h->height, diag));
+  PN_TRY(pn_picture_check_claim(source, h->width, h->height, diag));
   h->palette_offset = FILE_HEADER_BYTES + (size_t)h->header_bytes;
   if (h->bits == 16 || h->bits == 32) PN_TRY(read_masks(source, h, diag));
   if (h->bits <= 8) {
@@ -143,10 +143,10 @@ static void read_masked_row(const bmp_header *h, const uint8_t *row, uint8_t *ou
   }
 }
 
-pelton_status pn_decode_bmp(const pn_image_source *source, pelton_image *out, pelton_diag *diag) {
+pelton_status pn_decode_bmp(const pn_picture_source *source, pelton_image *out, pelton_diag *diag) {
   bmp_header h;
   PN_TRY(read_header(source, &h, diag));
-  PN_TRY(pn_image_create(source->allocator, h.width, h.height, 3, out, diag));
+  PN_TRY(pn_picture_create(source->allocator, h.width, h.height, 3, out, diag));
   uint8_t palette[256][3] = {{0}}; /* an index beyond the palette is black */
   for (size_t i = 0; h.bits <= 8 && i < h.palette_count; i++) {
     const uint8_t *entry = source->data + h.palette_offset + i * h.palette_entry_bytes;

@@ -26,7 +26,7 @@ typedef struct jpeg_reader {
   int error_code; /* of libjpeg; 0 with |too_many_scans| */
   bool too_many_scans;
   char message[JMSG_LENGTH_MAX];
-  const pn_image_source *source;
+  const pn_picture_source *source;
   pelton_image *out;
   pelton_diag *diag;
   uint8_t *cmyk_row; /* null unless the file has four channels */
@@ -135,16 +135,16 @@ static pelton_status choose_channels(jpeg_reader *reader, uint32_t *channels) {
 }
 
 static pelton_status decode(jpeg_reader *reader) {
-  const pn_image_source *source = reader->source;
+  const pn_picture_source *source = reader->source;
   if (!open_reader(reader)) return fail_reader(reader);
   uint32_t channels, width = reader->info.image_width, height = reader->info.image_height;
-  PN_TRY(pn_image_check_claim(source, width, height, reader->diag));
+  PN_TRY(pn_picture_check_claim(source, width, height, reader->diag));
   PN_TRY(choose_channels(reader, &channels));
   /* A progressive picture is held as coefficients of two bytes, padded to whole blocks. */
   size_t scratch = SCRATCH_BASE_BYTES + (size_t)width * height * 16;
   reader->info.mem->max_memory_to_use = scratch < INT32_MAX ? (long)scratch : INT32_MAX;
   if (!start_reader(reader)) return fail_reader(reader);
-  PN_TRY(pn_image_create(source->allocator, width, height, channels == 1 ? 1 : 3, reader->out, reader->diag));
+  PN_TRY(pn_picture_create(source->allocator, width, height, channels == 1 ? 1 : 3, reader->out, reader->diag));
   if (channels == 4) {
     reader->cmyk_row = pn_alloc_raw(source->allocator, 4 * (size_t)width, 16);
     if (!reader->cmyk_row) return pn_fail_memory(reader->diag, "a row of a CMYK picture");
@@ -152,7 +152,7 @@ static pelton_status decode(jpeg_reader *reader) {
   return read_rows(reader) ? PELTON_OK : fail_reader(reader);
 }
 
-pelton_status pn_decode_jpeg(const pn_image_source *source, pelton_image *out, pelton_diag *diag) {
+pelton_status pn_decode_jpeg(const pn_picture_source *source, pelton_image *out, pelton_diag *diag) {
   jpeg_reader reader = {.source = source, .out = out, .diag = diag};
   if (source->size > UINT32_MAX)
     return pn_fail(diag, PELTON_INVALID_DATA, "a JPEG file of %zu bytes: more than 4 GiB is refused", source->size);
@@ -169,7 +169,7 @@ pelton_status pn_decode_jpeg(const pn_image_source *source, pelton_image *out, p
 
 #else
 
-pelton_status pn_decode_jpeg(const pn_image_source *source, pelton_image *out, pelton_diag *diag) {
+pelton_status pn_decode_jpeg(const pn_picture_source *source, pelton_image *out, pelton_diag *diag) {
   (void)source, (void)out;
   return pn_fail(diag, PELTON_UNSUPPORTED, "a JPEG file, but this build of Pelton has no libjpeg: install libjpeg-turbo's "
                  "development files and build again, or convert the picture to BMP");

@@ -126,7 +126,7 @@ pelton_status pelton_image_resize(const pelton_image *image, const pelton_resize
   if (!out || out == image)
     return pn_fail(diag, PELTON_INVALID_ARGUMENT, "pelton_image_resize: |out| is null or the image itself");
   *out = (pelton_image)PELTON_IMAGE_INIT;
-  PN_TRY(pn_image_check(image, diag));
+  PN_TRY(pn_picture_check(image, diag));
   pelton_resize_options known = PELTON_RESIZE_OPTIONS_INIT;
   PN_TRY(pn_options_read(options, &known, sizeof known, "PELTON_RESIZE_OPTIONS_INIT", diag));
   if (!known.width || !known.height)
@@ -135,7 +135,7 @@ pelton_status pelton_image_resize(const pelton_image *image, const pelton_resize
   if (known.interpolation > PELTON_INTERPOLATION_CUBIC)
     return pn_fail(diag, PELTON_INVALID_ARGUMENT, "interpolation %u: 0 (linear), 1 (nearest) and 2 (cubic) are known",
                    known.interpolation);
-  PN_TRY(pn_image_create(known.allocator, known.width, known.height, image->channels, out, diag));
+  PN_TRY(pn_picture_create(known.allocator, known.width, known.height, image->channels, out, diag));
   resizer r = {.image = image, .out = out, .count = taps_of(known.interpolation)};
   void *block = NULL;
   pelton_status status = allocate(&r, known.allocator, &block, diag);

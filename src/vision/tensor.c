@@ -94,7 +94,7 @@ static pelton_status normalize(const pelton_image *image, const pelton_image_ten
 pelton_status pelton_image_normalize(const pelton_image *image, const pelton_image_tensor_options *options, float *out,
                                      size_t out_count, pelton_diag *diag) {
   if (!out) return pn_fail(diag, PELTON_INVALID_ARGUMENT, "pelton_image_normalize: |out| is null");
-  PN_TRY(pn_image_check(image, diag));
+  PN_TRY(pn_picture_check(image, diag));
   pelton_image_tensor_options known;
   PN_TRY(read_options(options, &known, diag));
   return normalize(image, &known, out, out_count, diag);
@@ -120,7 +120,7 @@ static pelton_status final_sides(const pelton_image *image, const pelton_image_t
 pelton_status pelton_image_tensor_shape(const pelton_image *image, const pelton_image_tensor_options *options,
                                         pelton_shape *out, pelton_diag *diag) {
   if (!out) return pn_fail(diag, PELTON_INVALID_ARGUMENT, "pelton_image_tensor_shape: |out| is null");
-  PN_TRY(pn_image_check(image, diag));
+  PN_TRY(pn_picture_check(image, diag));
   pelton_image_tensor_options known;
   uint32_t width, height;
   PN_TRY(read_options(options, &known, diag));
@@ -134,7 +134,7 @@ pelton_status pelton_image_tensor_shape(const pelton_image *image, const pelton_
 pelton_status pelton_image_to_tensor(const pelton_image *image, const pelton_image_tensor_options *options, float *out,
                                      size_t out_count, pelton_diag *diag) {
   if (!out) return pn_fail(diag, PELTON_INVALID_ARGUMENT, "pelton_image_to_tensor: |out| is null");
-  PN_TRY(pn_image_check(image, diag));
+  PN_TRY(pn_picture_check(image, diag));
   pelton_image_tensor_options known;
   uint32_t width, height;
   PN_TRY(read_options(options, &known, diag));
