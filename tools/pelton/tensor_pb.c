@@ -96,7 +96,8 @@ typedef struct proto {
   uint64_t data_type;
   bytes name, raw;
   bool has_raw, has_texts, has_typed;
-  bool other; /* it has fields as a SequenceProto or an OptionalProto has them */
+  bool other;      /* it has fields as a SequenceProto or an OptionalProto has them */
+  bool maybe_name; /* field 1 is a text there; packed dims are legal here, but ONNX does not pack them */
   bool too_many_dims;
 } proto;
 
@@ -110,11 +111,11 @@ static bool read_proto(bytes b, proto *p) {
   while (b.data < b.end) {
     if (!read_field(&b, &f)) return false;
     if (f.number == DIMS && f.wire == 0) add_dim(p, f.value);
-    else if (f.number == DIMS && f.wire == 2) { /* packed dims here, or the name of a sequence: see below */
+    else if (f.number == DIMS && f.wire == 2) {
       uint64_t dim;
       bytes packed = f.span;
       while (packed.data < packed.end && read_varint(&packed, &dim)) add_dim(p, dim);
-      if (packed.data < packed.end) p->other = true;
+      p->maybe_name = true;
     } else if (f.number == DATA_TYPE && f.wire == 0) p->data_type = f.value;
     else if (f.number == NAME && f.wire == 2) p->name = f.span;
     else if (f.number == RAW_DATA && f.wire == 2) p->raw = f.span, p->has_raw = true;
@@ -163,6 +164,7 @@ static pb_result make_tensor(const char *path, const file_bytes *file, pelton_te
   const bytes all = {file->data, file->data + file->size};
   if (!read_proto(all, p)) return fail(PB_BROKEN, reason, path, "is no TensorProto", "");
   if (p->data_type == STRING && !p->other) return fail(PB_NO_TENSOR, reason, path, "holds texts", "");
+  p->other |= p->maybe_name && !p->has_raw;
   const bool has_data = p->has_raw || p->has_typed || p->has_texts;
   bool empty = false;
   for (uint32_t d = 0; d < p->shape.rank; d++) empty |= p->shape.dims[d] == 0;

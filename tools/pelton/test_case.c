@@ -29,16 +29,20 @@ static void say(test_result *r, test_status status, const char *format, ...) {
   r->status = status;
   vsnprintf(r->reason, sizeof r->reason, format, arguments);
   va_end(arguments);
-  for (char *c = r->reason; *c; c++)
+  for (char *c = r->reason; *c; c++) /* one line a case */
     if (*c == '\n' || *c == '\r') *c = ' ';
 }
 
-/* All reasons of |diag| on one line. */
-static void say_status(test_result *r, pelton_status status, const pelton_diag *diag) {
+/* All reasons of |diag| on one line, without the path of the model: the case is named. */
+static void say_status(test_result *r, const char *model, pelton_status status, const pelton_diag *diag) {
   char text[900] = "";
   size_t n = 0;
-  for (uint32_t i = 0; i < diag->count && n < sizeof text; i++)
-    n += (size_t)snprintf(text + n, sizeof text - n, "%s%s", i ? "; " : "", pelton_diag_message(diag, i));
+  const size_t size = strlen(model);
+  for (uint32_t i = 0; i < diag->count && n < sizeof text; i++) {
+    const char *message = pelton_diag_message(diag, i);
+    if (!strncmp(message, model, size) && !strncmp(message + size, ": ", 2)) message += size + 2;
+    n += (size_t)snprintf(text + n, sizeof text - n, "%s%s", i ? "; " : "", message);
+  }
   say(r, TEST_FAILED, "%s%s%s", pelton_status_name(status), *text ? ": " : "", text);
 }
 
@@ -106,7 +110,7 @@ static bool compare_outputs(const test_options *o, const pelton_engine *engine, 
   return true;
 }
 
-static bool run_data(const test_options *o, pelton_engine *engine, pelton_context *context, const data_set *d, test_result *r) {
+static bool run_data(const test_options *o, const char *model, pelton_engine *engine, pelton_context *context, const data_set *d, test_result *r) {
   pelton_diag diag = PELTON_DIAG_INIT;
   pelton_tensor inputs[MOST], outputs[MOST] = {{0}};
   const uint32_t inputs_count = pelton_engine_input_count(engine), outputs_count = pelton_engine_output_count(engine);
@@ -125,7 +129,7 @@ static bool run_data(const test_options *o, pelton_engine *engine, pelton_contex
     inputs[i] = *given;
   }
   const pelton_status status = pelton_context_run(context, inputs, inputs_count, outputs, outputs_count, &diag);
-  if (status) say_status(r, status, &diag);
+  if (status) say_status(r, model, status, &diag);
   return !status && compare_outputs(o, engine, d, outputs, r);
 }
 
@@ -156,10 +160,10 @@ static void run_sets(const test_options *o, const test_case *c, char **folders, 
     pelton_status status = load_build(c->model, &o->load, &it, &diag);
     if (!status && o->engine) status = reopen(o, &it, &diag);
     if (!status) status = pelton_context_create(it.engine, NULL, &context, &diag);
-    if (status) say_status(r, status, &diag);
+    if (status) say_status(r, c->model, status, &diag);
     ok = !status;
   }
-  for (uint32_t i = 0; i < count && ok; i++) ok = run_data(o, it.engine, context, sets[i], r);
+  for (uint32_t i = 0; i < count && ok; i++) ok = run_data(o, c->model, it.engine, context, sets[i], r);
   pelton_context_release(context);
   pelton_engine_release(it.engine);
   for (uint32_t i = 0; i < count; i++) free_data(sets[i]);
