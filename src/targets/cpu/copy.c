@@ -4,8 +4,7 @@
 
 enum {
   RUN_BYTES = 1 << 16,       /* a long run is cut, so that threads can share it */
-  BLOCK_ELEMENTS = 64 * 32,  /* of a transposed block: both sides lie in L1 */
-  PARALLEL_BYTES = 1 << 17   /* below this, waking a thread costs more than it gives */
+  BLOCK_ELEMENTS = 64 * 32   /* of a transposed block: both sides lie in L1 */
 };
 
 /* ---- planning ------------------------------------------------------------------------------------------------------- */
@@ -59,7 +58,7 @@ void pn_copy_plan(pn_copy *c, const pn_device *device) {
   c->transpose = device->transpose;
   for (uint32_t d = 0; d < c->rank; d++)
     if (c->dims[d] <= 0) {
-      c->units = 0;
+      c->parts = 0;
       return;
     }
   normalize(c);
@@ -86,6 +85,9 @@ void pn_copy_plan(pn_copy *c, const pn_device *device) {
   }
   c->units = c->row_blocks * c->column_blocks;
   for (uint32_t d = 0; d < c->outer; d++) c->units *= c->dims[d];
+  double bytes = 2 * c->element_bytes;
+  for (uint32_t d = 0; d < c->rank; d++) bytes *= (double)c->dims[d];
+  c->parts = pn_cpu_parts(device, c->units, bytes);
 }
 
 /* ---- running -------------------------------------------------------------------------------------------------------- */
@@ -189,10 +191,6 @@ static void task(void *argument, uint32_t part, uint32_t thread) {
 }
 
 void pn_copy_run(const pn_copy *c, pn_pool *pool, void *to, const void *from) {
-  if (!c->units) return;
-  int64_t bytes = c->element_bytes;
-  for (uint32_t d = 0; d < c->rank; d++) bytes *= c->dims[d];
-  uint32_t parts = bytes < PARALLEL_BYTES ? 1 : (uint32_t)pn_min_i64(c->units, 4 * (int64_t)pn_pool_threads(pool));
-  job j = {c, to, from, parts};
-  pn_pool_run(pool, parts, task, &j);
+  job j = {c, to, from, c->parts};
+  if (c->parts) pn_pool_run(pool, c->parts, task, &j);
 }

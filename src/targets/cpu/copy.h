@@ -29,6 +29,7 @@ typedef struct pn_copy {
   uint32_t outer;                   /* axes that are walked one position at a time */
   int64_t row_block, column_block;  /* of the innermost axes; a run's length is |column_block| */
   int64_t row_blocks, column_blocks, units;
+  uint32_t parts; /* tasks; 0 when there is nothing to copy */
   const pn_cpu_transpose_f32 *transpose;
 } pn_copy;
 
