@@ -114,7 +114,7 @@ static void turn(double *x, const double *cos, const double *sin, int64_t half, 
 pelton_status pn_reference_rotary_embedding(const pn_call *call) {
   const pn_attrs_rotary_embedding *attrs = call->attrs;
   const pn_tensor *x = &call->in[0], *positions = pn_call_has(call, 3) ? &call->in[3] : NULL;
-  pn_type types[4];
+  pn_type types[4] = {{0}};
   sizes s;
   double *head, *cos, *sin;
   for (uint32_t i = 0; i < call->input_count; i++)
