@@ -4,6 +4,7 @@
 /* One line a file ops_<family>.c. */
 #define PN_ONNX_FAMILIES(X) \
   X(activation)             \
+  X(attention)              \
   X(control)                \
   X(create)                 \
   X(image)                  \
@@ -11,6 +12,8 @@
   X(nn)                     \
   X(norm)                   \
   X(pointwise)              \
+  X(quant)                  \
+  X(recurrent)              \
   X(reduce)                 \
   X(shape)
 

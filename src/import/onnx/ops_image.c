@@ -118,8 +118,9 @@ static pelton_status import_resize_10(pn_onnx_call *c) {
   const float *scales = pn_onnx_constant_data(c, c->inputs[1]);
   if (!scales)
     return pn_fail(c->diag, PELTON_UNSUPPORTED,
-                   "scales that are known only at run time, whose sign decides how places are rounded in this version; "
-                   "make them a constant, or convert the model to operator set 11 or later");
+                   "scales that are known only at run time; in this version places are rounded up or down as they are "
+                   "below or above "
+                   "1: make them a constant, or convert the model to operator set 11 or later");
   if (type->dtype != PELTON_DTYPE_F32 || type->rank != 1 || type->dims[0].number > PN_MAX_RANK)
     return pn_fail(c->diag, PELTON_INVALID_DATA, "its scales are no list of f32, one for each dimension");
   return resize_nearest_10(c, scales, (uint32_t)type->dims[0].number);
@@ -180,7 +181,7 @@ static pelton_status import_affine_grid(pn_onnx_call *c) {
 static pelton_status roi_align(pn_onnx_call *c, pn_roi_coordinates without) {
   static const char *const kinds[] = {"avg", "max", NULL};
   static const char *const half_pixels[] = {PN_ENUM_roi_coordinates(PN_ENUM_TEXT) NULL};
-  int mode = PN_ROI_AVERAGE, half_pixel = without;
+  int mode = PN_ROI_AVERAGE, half_pixel = (int)without;
   pn_attrs_roi_align *a = pn_onnx_attrs(c, PN_OP_ROI_ALIGN);
   if (!a) return pn_fail_memory(c->diag, "a node");
   PN_TRY(pn_onnx_word(c, "mode", kinds, &mode));
