@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#ifdef PELTON_VISION_H
-
 typedef struct classify {
   load_options load;
   const char *labels_path, *interpolation, *order;
@@ -180,6 +178,15 @@ static int read_labels(classify *c) {
   return EXIT_DONE;
 }
 
+/* An entry for every image, so that the array can be read beside the list of files. */
+static void tell_nothing(const char *path, json_writer *json) {
+  json_begin(json, NULL, '{');
+  json_text(json, "file", path);
+  json_begin(json, "top", '[');
+  json_end(json, ']');
+  json_end(json, '}');
+}
+
 /* A broken image is told and the others are still classified. */
 static int classify_images(const classify *c, network *n, const text_list *words) {
   json_writer json = {stdout, false};
@@ -187,6 +194,7 @@ static int classify_images(const classify *c, network *n, const text_list *words
   if (c->json) json_begin(&json, NULL, '[');
   for (uint32_t i = 1; i < words->count; i++) {
     const int one = classify_image(c, n, words->data[i], &json);
+    if (one && c->json) tell_nothing(words->data[i], &json);
     if (!code) code = one;
   }
   if (c->json) {
@@ -255,10 +263,3 @@ int command_classify(int argc, char **argv) {
   free(words.data);
   return code;
 }
-#else
-int command_classify(int argc, char **argv) {
-  (void)argc, (void)argv;
-  print_error("this build reads no images");
-  return EXIT_UNSUPPORTED;
-}
-#endif

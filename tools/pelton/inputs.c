@@ -14,7 +14,6 @@ void tensors_release(tensors *t) {
   *t = (tensors){NULL, 0};
 }
 
-#ifdef PELTON_VISION_H
 /* An image as it is for an input of four dims: [1,C,H,W], RGB, 0 to 255. Resized to what the network wants. */
 static int read_image(const char *path, const pelton_io_info *input, pelton_tensor *out) {
   pelton_diag diag = PELTON_DIAG_INIT;
@@ -42,13 +41,6 @@ static int read_image(const char *path, const pelton_io_info *input, pelton_tens
   *out = pixels;
   return EXIT_DONE;
 }
-#else
-static int read_image(const char *path, const pelton_io_info *input, pelton_tensor *out) {
-  (void)input, (void)out;
-  print_error("%s: this build reads no images", path);
-  return EXIT_UNSUPPORTED;
-}
-#endif
 
 static int read_file(const char *path, const pelton_io_info *input, pelton_tensor *out) {
   char reason[256], *name = NULL;
