@@ -194,6 +194,8 @@ class Work(Folder):
         model = self.write("s.pir", SQUARE)
         self.check(2, "run", model, "-i", "z=x.npy", error="no input 'z'")
         self.check(2, "run", model, "-i", "x.npy", error="NAME=FILE")
+        self.check(0, "build", model, "-o", self.path("e"))
+        self.check(2, "run", self.path("e"), "--shapes", "z:2x2", error="no input 'z'")
         self.check(3, "run", model, "-i", "x=" + self.path("none.npy"), error="none.npy")
         self.check(2, "run", model, "-i", "x=" + self.write("x.npy", npy("<f4", "(3,)", floats(1, 2, 3))), error="rank")
 
