@@ -30,9 +30,13 @@ def shared(relative):
     return path
 
 
-def session(model):
+def session(model, optimised=True):
+    """|optimised| False: every node on its own, as the standard defines it (quantised networks are otherwise fused into
+    integer operators, which round elsewhere)."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
+    if not optimised:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
 
 
@@ -74,6 +78,14 @@ def difference(got, want):
     return float(np.abs(got.astype(np.float64) - want.astype(np.float64)).max() / (scale if scale > 0 else 1))
 
 
+def rms_difference(got, want):
+    """The root mean square of the difference against that of the values."""
+    if got.shape != want.shape or got.dtype != want.dtype:
+        return float("inf")
+    power = float(np.sqrt(np.mean(want.astype(np.float64) ** 2))) if want.size else 0.0
+    return float(np.sqrt(np.mean((got.astype(np.float64) - want) ** 2))) / (power or 1) if want.size else 0.0
+
+
 class Tally:
     def __init__(self):
         self.passed = self.failed = 0
@@ -83,8 +95,8 @@ class Tally:
         self.failed += not ok
         print(f"{'ok     ' if ok else 'FAILED '} {name} {detail}", flush=True)
 
-    def compare(self, name, model, feed, tolerance, options=(), engine=None):
-        s = session(model)
+    def compare(self, name, model, feed, tolerance, options=(), engine=None, optimised=True, measure=difference):
+        s = session(model, optimised)
         want = s.run(None, feed)
         try:
             got = run_pelton(engine or model, feed, options)
@@ -93,8 +105,8 @@ class Tally:
             return
         worst = 0.0
         for o, w in zip(s.get_outputs(), want):
-            worst = max(worst, difference(got.get(file_name(o.name)[:-4], np.zeros(0)), w))
-        self.check(name, worst <= tolerance, f"largest difference {worst:.2e}")
+            worst = max(worst, measure(got.get(file_name(o.name)[:-4], np.zeros(0)), w))
+        self.check(name, worst <= tolerance, f"{measure.__name__} {worst:.2e}")
 
     def end(self):
         print(f"{self.passed} passed, {self.failed} failed, 0 skipped")

@@ -118,4 +118,22 @@ TEST(refused) {
                  "its input 1, scales, has more than one dimension");
 }
 
-TEST_MAIN(T(opset_7), T(opset_10), T(opset_18), T(opset_23), T(refused))
+/* Every allocation of an import in turn fails. */
+TEST(memory) {
+  static const char *const paths[] = {"tests/import/nn_7.onnx", "tests/import/nn_10.onnx", "tests/import/nn_18.onnx",
+                                      "tests/import/nn_23.onnx"};
+  for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+    harness_allocator a;
+    uint64_t n = 0;
+    do {
+      pn_model *model = NULL;
+      pelton_diag_init(&diag);
+      const pelton_status status = pn_model_import(paths[i], harness_allocator_init(&a, ++n), &model, &diag);
+      EXPECT_EQ(status, a.failed ? PELTON_OUT_OF_MEMORY : PELTON_OK);
+      if (model) pn_model_release(model);
+      EXPECT_EQ(a.live, 0);
+    } while (a.failed);
+  }
+}
+
+TEST_MAIN(T(opset_7), T(opset_10), T(opset_18), T(opset_23), T(refused), T(memory))
