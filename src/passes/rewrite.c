@@ -191,6 +191,24 @@ pelton_status pn_rewrite_provenance(pn_rewrite *r, pn_node *node, const pn_node 
   return pn_graph_add_provenance(r->g, id, from) ? PELTON_OK : no_memory(r);
 }
 
+bool pn_reshape_target(const pn_type *from, const pn_type *to, int64_t *out) {
+  uint32_t unknown = 0;
+  if (to->rank < 0) return false;
+  for (int32_t i = 0; i < to->rank; i++) {
+    out[i] = to->dims[i].number;
+    if (pn_dim_is(to->dims[i], 0)) return false; /* 0 says "as the operand's" */
+    if (pn_dim_is_number(to->dims[i])) continue;
+    const bool stays = i < from->rank && pn_dim_equal(from->dims[i], to->dims[i]);
+    out[i] = stays ? 0 : -1;
+    unknown += !stays;
+  }
+  if (unknown == 0) return true;
+  /* The -1 is found by a division by the other extents, which must not be 0 then. */
+  for (int32_t i = 0; i < to->rank; i++)
+    if (out[i] == 0) return false;
+  return unknown == 1;
+}
+
 /* ---- pointwise ------------------------------------------------------------------------------------------------- */
 
 /* Whether broadcasting |operands| alone gives the shape of |type|. */

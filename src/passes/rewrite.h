@@ -82,6 +82,9 @@ pelton_status pn_rewrite_provenance(pn_rewrite *r, pn_node *node, const pn_node 
    become the expression's, operands that it does not read and that do not decide the result's shape go. */
 pelton_status pn_rewrite_pointwise(pn_rewrite *r, pn_node *node, const pn_expr *expr, const pn_value_id *operands,
                                    uint32_t count) PN_CHECKED;
+/* The elements of a reshape's target that make |to| of |from|: numbers, 0 for an extent that stays at its place, at most
+   one -1. False when that does not say it. */
+bool pn_reshape_target(const pn_type *from, const pn_type *to, int64_t *out) PN_CHECKED;
 PN_INLINE const pn_expr *pn_node_expr(const pn_node *node) { return ((const pn_attrs_pointwise *)node->attrs)->expr; }
 
 #endif
