@@ -36,7 +36,6 @@ void pn_put_str(pn_text *out, pn_str s); /* u32 length, bytes */
 
 /* The graph and its subgraphs. Constants are listed in |constants| in order, each at the next multiple of
    PN_TENSOR_ALIGN of its section. */
-typedef PN_LIST(pn_span) pn_constant_list;
 pelton_status pn_graph_store(const pn_graph *g, pn_arena *arena, pn_constant_list *constants, pn_text *out,
                              pelton_diag *diag) PN_CHECKED;
 
@@ -58,6 +57,8 @@ uint32_t pn_get_count(pn_cursor *c, size_t least_bytes);
 /* PELTON_INVALID_DATA, saying the section, when the cursor failed. */
 pelton_status pn_cursor_status(const pn_cursor *c, pelton_diag *diag) PN_CHECKED;
 
-pelton_status pn_graph_load(pn_cursor *c, pn_span constants, pn_arena *arena, pn_graph **out, pelton_diag *diag) PN_CHECKED;
+/* |list| gets the constants in the order of their storage. */
+pelton_status pn_graph_load(pn_cursor *c, pn_span constants, pn_arena *arena, pn_constant_list *list, pn_graph **out,
+                            pelton_diag *diag) PN_CHECKED;
 
 #endif

@@ -10,6 +10,7 @@ enum { MAX_GRAPHS = 65536, MAX_DEPTH = 64 };
 typedef struct load {
   pn_cursor *c;
   pn_span constants;
+  pn_constant_list *list;
   pn_arena *arena;
   pn_symbols *symbols;
   pn_graph **graphs;
@@ -70,7 +71,7 @@ static pelton_status load_constant(load *l, pn_value *v) {
   static const uint64_t nothing; /* a constant of no elements has an address */
   v->data = bytes ? (const void *)(l->constants.data + offset) : &nothing;
   v->data_bytes = (size_t)bytes;
-  return PELTON_OK;
+  return pn_list_push(l->arena, l->list, ((pn_span){v->data, v->data_bytes})) ? PELTON_OK : pn_fail_memory(l->diag, "the graph");
 }
 
 static pelton_status load_value(load *l, pn_graph *g) {
@@ -138,8 +139,8 @@ static pelton_status load_graph(load *l, pn_graph **out) {
   return PELTON_OK;
 }
 
-pelton_status pn_graph_load(pn_cursor *c, pn_span constants, pn_arena *arena, pn_graph **out, pelton_diag *diag) {
-  load l = {.c = c, .constants = constants, .arena = arena, .diag = diag};
+pelton_status pn_graph_load(pn_cursor *c, pn_span constants, pn_arena *arena, pn_constant_list *list, pn_graph **out, pelton_diag *diag) {
+  load l = {.c = c, .constants = constants, .list = list, .arena = arena, .diag = diag};
   l.symbols = PN_NEW(arena, pn_symbols);
   if (!l.symbols) return pn_fail_memory(diag, "the graph");
   pn_symbols_init(l.symbols, arena);

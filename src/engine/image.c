@@ -130,7 +130,7 @@ static pelton_status read_image(pn_image *image, pelton_diag *diag) {
   PN_TRY(check_header(image, &count, diag));
   PN_TRY(find_sections(image, count, sections, diag));
   pn_cursor c = {sections[PN_SECTION_GRAPH], "graph", false};
-  PN_TRY(pn_graph_load(&c, sections[PN_SECTION_CONSTANTS], &image->arena, &image->graph, diag));
+  PN_TRY(pn_graph_load(&c, sections[PN_SECTION_CONSTANTS], &image->arena, &image->constants, &image->graph, diag));
   if (sections[PN_SECTION_METADATA].data) {
     c = (pn_cursor){sections[PN_SECTION_METADATA], "metadata", false};
     PN_TRY(load_metadata(image, &c, diag));
@@ -184,11 +184,10 @@ pelton_status pn_image_check_weights(const pn_image *image, pelton_diag *diag) {
     section_row row = row_at(image, i);
     if (!is_bulk(row.kind)) continue;
     uint64_t sum = row.kind;
-    if (row.kind == PN_SECTION_PACKED) {
-      for (uint32_t k = 0; k < image->packed.list.count; k++)
-        sum = pn_hash_mix(sum, pn_hash_bytes(image->packed.list.data[k].data, image->packed.list.data[k].bytes, row.kind));
-    } else {
-      continue; /* constants belong to several graphs; their sum is compared by the reader of graphs */
+    uint32_t tensors = row.kind == PN_SECTION_PACKED ? image->packed.list.count : image->constants.count;
+    for (uint32_t k = 0; k < tensors; k++) {
+      pn_span t = row.kind == PN_SECTION_PACKED ? (pn_span){image->packed.list.data[k].data, image->packed.list.data[k].bytes} : image->constants.data[k];
+      sum = pn_hash_mix(sum, pn_hash_bytes(t.data, t.size, row.kind));
     }
     if (sum != row.checksum) return pn_fail(diag, PELTON_INVALID_DATA, "the engine's %s are altered: their checksum does not fit", pn_section_kind_name(row.kind));
   }

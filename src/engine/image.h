@@ -59,6 +59,8 @@ typedef struct pn_metadata_entry {
   pn_str key, value; /* "producer", "source", "precision", ... */
 } pn_metadata_entry;
 
+typedef PN_LIST(pn_span) pn_constant_list;
+
 typedef struct pn_image {
   pn_arena arena; /* holds everything but the mapped bytes */
   pn_file file;   /* mapped, or |owned|, or empty for an image that was just built */
@@ -67,6 +69,7 @@ typedef struct pn_image {
   PN_LIST(pn_plan_record) records;
   pn_packed_store packed;
   PN_LIST(pn_metadata_entry) metadata;
+  pn_constant_list constants; /* of a read image: the tensors of the constants section, in its order */
 } pn_image;
 
 /* An image around |graph| as a build made it; the graph's memory must outlive it. Null when memory is out. */

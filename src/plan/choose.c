@@ -11,7 +11,6 @@
 #include <math.h>
 
 enum { MAX_CONFIGS = 16, MAX_CANDIDATES = 64 };
-static const double conversion_bytes_per_second = 8e9, conversion_seconds = 1e-6;
 
 typedef struct candidate {
   const pn_tactic *tactic;
@@ -118,9 +117,28 @@ static const pn_group *producer(const pn_planner *p, pn_value_id v) {
   return &p->groups.data[p->group_of[n.v]];
 }
 
-static double conversion(const pn_operand *o, pn_layout from, pn_layout to) {
-  if (pn_layout_same(from, to, o->rank, o->dims)) return 0;
-  return conversion_seconds + 2.0 * (double)pn_operand_bytes(o) / conversion_bytes_per_second;
+/* What it costs to have |v| in another layout: the target's own estimate, either way alike. */
+static double conversion(const pn_planner *p, const pn_operand *o, pn_value_id v, pn_layout from, pn_layout to) {
+  return pn_layout_same(from, to, o->rank, o->dims) ? 0 : p->conversion_cost[v.v];
+}
+
+static pelton_status estimate_conversions(pn_planner *p) {
+  p->conversion_cost = PN_NEW_ARRAY(&p->scratch, double, p->request->graph->values.count);
+  if (!p->conversion_cost) return pn_fail_memory(p->diag, "the plan");
+  for (uint32_t g = 0; g < p->groups.count; g++) {
+    const pn_group *group = &p->groups.data[g];
+    for (uint32_t i = 0; i < group->problem->operand_count; i++) {
+      const pn_operand *o = &group->problem->operands[i];
+      double *cost = &p->conversion_cost[group->values[i].v];
+      if (o->role == PN_OPERAND_CONSTANT || o->role == PN_OPERAND_INTERNAL || o->rank < 3 || *cost > 0) continue;
+      pn_problem *problem;
+      pn_choice choice;
+      PN_TRY(pn_planner_conversion(p, group->values[i], PN_LAYOUT_PLAIN, PN_LAYOUT_CHANNELS_LAST, &problem));
+      PN_TRY(pn_planner_estimate(p, problem, &choice));
+      *cost = choice.tactic ? choice.estimate : INFINITY;
+    }
+  }
+  return PELTON_OK;
 }
 
 /* What |group| and its edges to neighbours cost when it takes (in, out). Consumers are seen through |users|. */
@@ -142,18 +160,18 @@ static double cost(const pn_planner *p, const pn_group *group, pn_layout in, pn_
     if (o->role == PN_OPERAND_INPUT) {
       const pn_group *from = producer(p, group->values[i]);
       pn_layout have = from && o->rank >= 3 ? from->out_layout : PN_LAYOUT_PLAIN;
-      sum += conversion(o, have, o->layout == PN_LAYOUT_COUNT ? in : PN_LAYOUT_PLAIN);
+      sum += conversion(p, o, group->values[i], have, o->layout == PN_LAYOUT_COUNT ? in : PN_LAYOUT_PLAIN);
     } else if (o->role == PN_OPERAND_OUTPUT && o->rank >= 3) {
       pn_layout written = o->layout == PN_LAYOUT_COUNT ? out : PN_LAYOUT_PLAIN;
       double worst = 0;
       uint32_t consumers = 0;
       for (uint32_t k = e->first[group->values[i].v]; k != UINT32_MAX; k = e->next[k], consumers++) {
         const pn_group *to = &p->groups.data[e->group[k]];
-        double one = conversion(o, written, to->in_layout);
+        double one = conversion(p, o, group->values[i], written, to->in_layout);
         if (one > worst) worst = one;
       }
       for (uint32_t k = 0; k < p->request->output_count; k++)
-        if (pn_value_same(p->request->outputs[k], group->values[i])) sum += conversion(o, written, PN_LAYOUT_PLAIN);
+        if (pn_value_same(p->request->outputs[k], group->values[i])) sum += conversion(p, o, group->values[i], written, PN_LAYOUT_PLAIN);
       sum += worst;
     }
   }
@@ -229,6 +247,7 @@ static pelton_status list_consumers(pn_planner *p, edges *e) {
 static pelton_status choose_layouts(pn_planner *p) {
   edges e;
   PN_TRY(list_consumers(p, &e));
+  PN_TRY(estimate_conversions(p));
   for (uint32_t g = 0; g < p->groups.count; g++) {
     pn_group *group = &p->groups.data[g];
     bool any = group->view;

@@ -72,6 +72,7 @@ typedef struct pn_planner {
   uint32_t *group_of;     /* by node, of needed ones */
   PN_LIST(pn_group) groups; /* in order of execution */
 
+  double *conversion_cost;  /* by value id: seconds to have it in another layout */
   pn_map choice_index;    /* problem text -> choices */
   PN_LIST(pn_choice) choices;
 
@@ -97,6 +98,8 @@ pelton_status pn_planner_report(pn_planner *p) PN_CHECKED;
 /* The problem of the chain |nodes| with all layouts plain; |values| by operand. In the planner's scratch. */
 pelton_status pn_planner_problem(pn_planner *p, const uint32_t *nodes, uint32_t count, pn_problem **out,
                                  const pn_value_id **values) PN_CHECKED;
+/* The problem of writing |v| in another layout: a transpose that permutes nothing but the layout. In the scratch. */
+pelton_status pn_planner_conversion(pn_planner *p, pn_value_id v, pn_layout from, pn_layout to, pn_problem **out) PN_CHECKED;
 /* Sets the layouts of |problem|'s activations; false when the combination makes no sense for it. */
 bool pn_problem_set_layouts(pn_problem *problem, pn_layout in, pn_layout out);
 /* The best tactic by estimate for |problem| as it is; choice.tactic null when none. Remembered by problem. */

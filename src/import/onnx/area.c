@@ -1,6 +1,7 @@
 /* A graph while it is built: its values' types and contents follow each node that is added, so that operator functions
    can ask for ranks and types, and shape arithmetic is folded on the way. Only what is new is inferred. */
 #include "import/onnx/scope.h"
+#include "ir/infer_walk.h"
 
 static bool facts_grow(pn_onnx_importer *importer, pn_onnx_area *area) {
   const uint32_t count = area->graph->values.count;
@@ -38,9 +39,7 @@ pelton_status pn_onnx_area_infer(pn_onnx_importer *importer, pn_onnx_area *area)
       return pn_fail_memory(importer->diag, "types of values");
   }
   const pn_infer_options options = {.inputs = area->inputs.data, .first_node = first, .arena = &importer->scratch};
-  /* Without a sink first: inference takes memory for each call that has one. */
-  pelton_status status = pn_graph_infer(graph, &options, &area->facts, NULL, NULL);
-  if (status) status = pn_graph_infer(graph, &options, &area->facts, NULL, importer->diag);
+  const pelton_status status = pn_infer_walk_run(importer->walk, graph, &options, &area->facts, NULL, importer->diag);
   if (status) return status == PELTON_INVALID_ARGUMENT ? PELTON_INVALID_DATA : status;
   for (uint32_t i = first; i < graph->nodes.count; i++)
     for (uint32_t k = 0; k < graph->nodes.data[i].outputs.count; k++) {

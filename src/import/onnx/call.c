@@ -1,6 +1,7 @@
 /* What functions of operators are offered: attributes in Pelton's terms, nodes added and typed at once, constants. */
 #include "base/format.h"
 #include "import/onnx/scope.h"
+#include "ir/walk.h"
 
 #include <inttypes.h>
 
@@ -119,7 +120,7 @@ pelton_status pn_onnx_map_over(pn_onnx_call *c, pn_op op, const void *attrs, con
     return pn_fail(c->diag, PELTON_INVALID_DATA, "it has %u results, but the operator has %u", count, info->max_outputs);
   for (uint32_t i = 0; i < count; i++) {
     c->outputs[i] = PN_NO_VALUE;
-    if (!pn_onnx_wants(c, i) && i >= info->min_outputs) continue;
+    if (!pn_onnx_wants(c, i) && !pn_op_needs_output(op, i)) continue;
     c->outputs[i] = pn_graph_add_value(c->graph, c->node->outputs.data[i], NULL);
     if (!pn_value_valid(c->outputs[i])) return pn_fail_memory(c->diag, "a node");
   }

@@ -1,6 +1,7 @@
 /* An ONNX model into a graph: versions, inputs, nodes, outputs; then the graph is put in order, typed and verified as
    every other one. */
 #include "import/onnx/scope.h"
+#include "ir/infer_walk.h"
 #include "ir/verify.h"
 
 #include <inttypes.h>
@@ -56,7 +57,7 @@ static pelton_status check_versions(const pn_onnx_model *onnx, pelton_diag *diag
   int64_t opset;
   if (onnx->ir_version < OLDEST_IR_VERSION)
     return pn_fail(diag, PELTON_UNSUPPORTED,
-                   "the file is of ONNX IR version %" PRId64 "; Pelton reads %d and newer (onnx.version_converter makes it one)",
+                   "the file is of ONNX IR version %" PRId64 "; Pelton reads %d and newer: save it again with a newer onnx package",
                    onnx->ir_version, OLDEST_IR_VERSION);
   if (pn_onnx_opset_version(&onnx->opsets, PN_STR(""), &opset) && opset < 1)
     return pn_fail(diag, PELTON_INVALID_DATA, "the file imports version %" PRId64 " of ONNX's operators; the first is 1",
@@ -105,6 +106,7 @@ static pelton_status import_root(pn_onnx_importer *importer) {
   pn_onnx_scope scope;
   bool known;
   if (!area.graph) return pn_fail_memory(importer->diag, "a graph");
+  importer->walk->symbols = area.graph->symbols;
   pn_onnx_scope_init(importer, &scope, &area);
   scope.onnx = onnx->graph;
   scope.opsets = &onnx->opsets;
@@ -147,6 +149,8 @@ pelton_status pn_import_onnx(pn_model *model, const pn_file *file, const char *f
   pn_onnx_importer importer = {.model = model, .source = &source, .diag = diag};
   pn_arena_init(&importer.scratch, model->arena.allocator);
   pn_map_init(&importer.unsupported_ops, &importer.scratch);
+  pn_infer_walk walk = {.arena = &importer.scratch};
+  importer.walk = &walk;
   pn_onnx_source_init(&source, folder, &model->arena);
   pelton_status status = pn_onnx_model_parse((pn_span){file->data, file->size}, &importer.scratch, &onnx, diag);
   if (status == PELTON_OK) status = check_versions(onnx, diag);

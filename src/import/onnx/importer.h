@@ -16,12 +16,14 @@
 #include "op/schema.h"
 
 struct pn_onnx_scope;
+struct pn_infer_walk;
 
 typedef struct pn_onnx_importer {
   pn_model *model;
   const pn_onnx_model *onnx;
   pn_onnx_source *source; /* of tensors' external data */
   struct pn_onnx_scope *scope; /* the names that are known where the import is now */
+  struct pn_infer_walk *walk;  /* the state of inference, kept from node to node */
   pn_arena scratch;            /* gone after the import */
   pelton_diag *diag;
   uint32_t node_count;         /* imported so far, those of expanded functions included */

@@ -5,7 +5,7 @@
 #include <inttypes.h>
 
 enum {
-  MAX_NODES = 1 << 20,   /* functions that call functions twice could ask for any number */
+  MAX_NODES = 1 << 18,    /* functions that call functions twice could ask for any number */
   REPORTS_AN_OPERATOR = 4 /* nodes of one unsupported operator that are listed singly */
 };
 
@@ -66,14 +66,18 @@ static void use_declared_type(pn_onnx_importer *importer, pn_onnx_scope *scope, 
   pn_value *value = pn_graph_value(scope->area->graph, id);
   if (value->type.rank != PN_RANK_UNKNOWN) return;
   const pn_onnx_value_infos *infos = scope->onnx ? &scope->onnx->value_infos : &scope->function->value_infos;
-  for (uint32_t i = 0; i < infos->count; i++) {
-    pn_type type;
-    if (!pn_str_equal(infos->data[i].name, name)) continue;
-    const uint32_t mark = pn_diag_mark(importer->diag);
-    if (pn_onnx_type_import(importer, &infos->data[i], false, &type)) pn_diag_rewind(importer->diag, mark);
-    else if (type.dtype == value->type.dtype) value->type = scope->area->facts.data[id.v].type = type;
-    return;
+  pn_map *index = &scope->declared;
+  uint32_t at;
+  pn_type type;
+  if (infos->count > 0 && index->count == 0) {
+    pn_map_init(index, &importer->scratch);
+    for (uint32_t i = 0; i < infos->count; i++)
+      if (!pn_map_set(index, infos->data[i].name, i)) return;
   }
+  if (infos->count == 0 || !pn_map_get(index, name, &at)) return;
+  const uint32_t mark = pn_diag_mark(importer->diag);
+  if (pn_onnx_type_import(importer, &infos->data[at], false, &type)) pn_diag_rewind(importer->diag, mark);
+  else if (type.dtype == value->type.dtype) value->type = scope->area->facts.data[id.v].type = type;
 }
 
 static pelton_status define_results(pn_onnx_importer *importer, pn_onnx_scope *scope, const pn_onnx_node *node,

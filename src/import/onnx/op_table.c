@@ -4,10 +4,16 @@
 /* One line a file ops_<family>.c. */
 #define PN_ONNX_FAMILIES(X) \
   X(activation)             \
+  X(attention)              \
   X(control)                \
   X(create)                 \
+  X(image)                  \
   X(index)                  \
+  X(nn)                     \
+  X(norm)                   \
   X(pointwise)              \
+  X(quant)                  \
+  X(recurrent)              \
   X(reduce)                 \
   X(shape)
 

@@ -3,6 +3,7 @@
 #include "import/onnx/importer.h"
 
 #include "import/onnx/scope.h"
+#include "ir/walk.h"
 
 /* A node over |operands| and |captures| whose subgraphs give |result_count| results, of which the ONNX node may leave
    out some. */
@@ -21,9 +22,11 @@ static pelton_status add_control(pn_onnx_call *c, pn_op op, const void *attrs, c
   for (uint32_t i = 0; i < captures->count; i++) inputs[operand_count + i] = captures->data[i];
   for (uint32_t i = 0; i < result_count; i++) {
     outputs[i] = PN_NO_VALUE;
-    if (!pn_onnx_wants(c, i)) continue;
-    outputs[i] = c->outputs[i] = pn_graph_add_value(c->graph, c->node->outputs.data[i], NULL);
+    const bool wanted = pn_onnx_wants(c, i);
+    if (!wanted && !pn_op_needs_output(op, i)) continue;
+    outputs[i] = pn_graph_add_value(c->graph, wanted ? c->node->outputs.data[i] : c->name, NULL);
     if (!pn_value_valid(outputs[i])) return pn_fail_memory(c->diag, "a node");
+    if (wanted) c->outputs[i] = outputs[i];
   }
   const pn_node_id node =
       pn_graph_add_node_to(c->graph, op, attrs, c->name, inputs, (uint32_t)input_count, outputs, result_count);

@@ -78,6 +78,8 @@ static pelton_status visit(orderer *o, uint32_t root, uint8_t *state, uint32_t *
       continue;
     }
     const uint32_t use = o->uses.data[o->first[node] + next[node]++];
+    if (use == node)
+      return pn_onnx_node_fail(&o->nodes->data[node], o->importer->diag, PELTON_INVALID_DATA, "it needs its own result");
     if (state[use] == OPEN)
       return pn_onnx_node_fail(&o->nodes->data[node], o->importer->diag, PELTON_INVALID_DATA,
                                "it needs a result of node \"%.*s\" (%.*s), which needs its own: a cycle",

@@ -52,6 +52,7 @@ typedef struct pn_onnx_scope {
   PN_LIST(pn_onnx_name) entries;
   pn_value_list *captures; /* of a subgraph: values of the outer area */
   uint32_t first_capture;  /* the graph's input that is captures[0] */
+  pn_map declared;         /* value_infos by name, once one was needed */
   pn_str prefix;           /* "caller/" in front of nodes' names in a function's body */
   uint32_t depth;          /* of subgraphs */
 } pn_onnx_scope;

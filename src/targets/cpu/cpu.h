@@ -42,4 +42,12 @@ PN_INLINE void pn_cpu_share(int64_t count, int64_t unit, uint32_t index, uint32_
   if (*begin > count) *begin = count;
 }
 
+/* Into how many tasks to cut |units| of work that stream |bytes| altogether, or take as long: one when waking a thread
+   costs more than it gives. */
+PN_INLINE uint32_t pn_cpu_parts(const pn_device *device, int64_t units, double bytes) {
+  int64_t most = 4 * (int64_t)device->threads;
+  if (units <= 1 || bytes < 128 * 1024) return units > 0;
+  return (uint32_t)(units < most ? units : most);
+}
+
 #endif

@@ -1,0 +1,196 @@
+#include "targets/cpu/copy.h"
+
+#include "base/bytes.h"
+
+enum {
+  RUN_BYTES = 1 << 16,       /* a long run is cut, so that threads can share it */
+  BLOCK_ELEMENTS = 64 * 32   /* of a transposed block: both sides lie in L1 */
+};
+
+/* ---- planning ------------------------------------------------------------------------------------------------------- */
+
+static void move_axis(pn_copy *c, uint32_t from, uint32_t to) {
+  int64_t dim = c->dims[from], to_stride = c->to[from], from_stride = c->from[from];
+  for (; from < to; from++) {
+    c->dims[from] = c->dims[from + 1];
+    c->to[from] = c->to[from + 1];
+    c->from[from] = c->from[from + 1];
+  }
+  for (; from > to; from--) {
+    c->dims[from] = c->dims[from - 1];
+    c->to[from] = c->to[from - 1];
+    c->from[from] = c->from[from - 1];
+  }
+  c->dims[to] = dim;
+  c->to[to] = to_stride;
+  c->from[to] = from_stride;
+}
+
+/* Axes in the order in which the destination lies in memory, those of one element dropped, neighbours that move alike
+   merged. */
+static void normalize(pn_copy *c) {
+  uint32_t rank = 0;
+  for (uint32_t d = 0; d < c->rank; d++) {
+    if (c->dims[d] == 1) continue;
+    c->dims[rank] = c->dims[d];
+    c->to[rank] = c->to[d];
+    c->from[rank++] = c->from[d];
+  }
+  c->rank = rank;
+  for (uint32_t d = 1; d < c->rank; d++) {
+    uint32_t place = d;
+    while (place > 0 && c->to[place - 1] < c->to[d]) place--;
+    move_axis(c, d, place);
+  }
+  rank = 0;
+  for (uint32_t d = 0; d < c->rank; d++) {
+    bool join = rank && c->to[rank - 1] == c->to[d] * c->dims[d] && c->from[rank - 1] == c->from[d] * c->dims[d];
+    if (!join) rank++;
+    c->dims[rank - 1] = join ? c->dims[rank - 1] * c->dims[d] : c->dims[d];
+    c->to[rank - 1] = c->to[d];
+    c->from[rank - 1] = c->from[d];
+  }
+  c->rank = rank;
+  if (!c->rank) pn_copy_axis(c, 1, 1, 1);
+}
+
+void pn_copy_plan(pn_copy *c, const pn_device *device) {
+  c->transpose = device->transpose;
+  for (uint32_t d = 0; d < c->rank; d++)
+    if (c->dims[d] <= 0) {
+      c->parts = 0;
+      return;
+    }
+  normalize(c);
+  uint32_t last = c->rank - 1, across = last;
+  c->kind = c->to[last] == 1 && c->from[last] == 1 ? PN_COPY_RUNS : PN_COPY_ELEMENTS;
+  for (uint32_t d = 0; d < last; d++)
+    if (c->from[d] == 1) across = d;
+  if (c->kind == PN_COPY_ELEMENTS && c->to[last] == 1 && c->from[last] != 0 && across != last) {
+    c->kind = PN_COPY_BLOCKS;
+    move_axis(c, across, last - 1);
+  }
+  c->outer = c->kind == PN_COPY_BLOCKS ? c->rank - 2 : c->rank - 1;
+  c->row_blocks = c->row_block = 1;
+  c->column_block = RUN_BYTES / c->element_bytes;
+  if (c->kind == PN_COPY_BLOCKS) { /* rows run along the source, so a column of the block is a run of the destination */
+    int64_t rows = c->dims[last], columns = c->dims[last - 1];
+    c->column_block = pn_min_i64(columns, 64);
+    c->row_block = pn_min_i64(rows, BLOCK_ELEMENTS / c->column_block);
+    c->column_block = pn_min_i64(columns, BLOCK_ELEMENTS / c->row_block);
+    c->row_blocks = pn_div_up(rows, c->row_block);
+    c->column_blocks = pn_div_up(columns, c->column_block);
+  } else {
+    c->column_blocks = pn_div_up(c->dims[last], c->column_block);
+  }
+  c->units = c->row_blocks * c->column_blocks;
+  for (uint32_t d = 0; d < c->outer; d++) c->units *= c->dims[d];
+  double bytes = 2 * c->element_bytes;
+  for (uint32_t d = 0; d < c->rank; d++) bytes *= (double)c->dims[d];
+  c->parts = pn_cpu_parts(device, c->units, bytes);
+}
+
+/* ---- running -------------------------------------------------------------------------------------------------------- */
+
+typedef struct job {
+  const pn_copy *copy;
+  char *to;
+  const char *from;
+  uint32_t parts;
+} job;
+
+#define ELEMENT_COPY(type)                                                                                      \
+  static void elements_##type(int64_t n, type *to, int64_t to_stride, const type *from, int64_t from_stride) {  \
+    type value = *from;                                                                                         \
+    if (from_stride != 0)                                                                                       \
+      for (int64_t i = 0; i < n; i++) to[i * to_stride] = from[i * from_stride];                                \
+    else if (to_stride == 1)                                                                                    \
+      for (int64_t i = 0; i < n; i++) to[i] = value;                                                            \
+    else                                                                                                        \
+      for (int64_t i = 0; i < n; i++) to[i * to_stride] = value;                                                \
+  }
+ELEMENT_COPY(uint8_t)
+ELEMENT_COPY(uint16_t)
+ELEMENT_COPY(uint32_t)
+ELEMENT_COPY(uint64_t)
+
+/* As the f32 kernel does it. */
+#define BLOCK_COPY(type)                                                                                  \
+  static void block_##type(const type *from, int64_t from_stride, int64_t rows, int64_t columns, type *to, \
+                           int64_t to_stride) {                                                           \
+    for (int64_t c = 0; c < columns; c++)                                                                 \
+      for (int64_t r = 0; r < rows; r++) to[c * to_stride + r] = from[r * from_stride + c];               \
+  }
+BLOCK_COPY(uint8_t)
+BLOCK_COPY(uint16_t)
+BLOCK_COPY(uint64_t)
+
+static void copy_elements(const pn_copy *c, int64_t n, void *to, const void *from) {
+  int64_t to_stride = c->to[c->rank - 1], from_stride = c->from[c->rank - 1];
+  switch (c->element_bytes) {
+    case 1: elements_uint8_t(n, to, to_stride, from, from_stride); return;
+    case 2: elements_uint16_t(n, to, to_stride, from, from_stride); return;
+    case 4: elements_uint32_t(n, to, to_stride, from, from_stride); return;
+    default: elements_uint64_t(n, to, to_stride, from, from_stride); return;
+  }
+}
+
+static void copy_block(const pn_copy *c, int64_t rows, int64_t columns, void *to, const void *from) {
+  int64_t to_stride = c->to[c->rank - 2], from_stride = c->from[c->rank - 1];
+  switch (c->element_bytes) {
+    case 1: block_uint8_t(from, from_stride, rows, columns, to, to_stride); return;
+    case 2: block_uint16_t(from, from_stride, rows, columns, to, to_stride); return;
+    case 4: c->transpose->transpose(from, from_stride, (size_t)rows, (size_t)columns, to, to_stride); return;
+    default: block_uint64_t(from, from_stride, rows, columns, to, to_stride); return;
+  }
+}
+
+/* One piece of the innermost axes, which begin at |to| and |from|. */
+static void copy_piece(const pn_copy *c, int64_t piece, char *to, const char *from) {
+  int64_t bytes = c->element_bytes;
+  uint32_t last = c->rank - 1;
+  if (c->kind == PN_COPY_BLOCKS) {
+    int64_t row = piece / c->column_blocks * c->row_block, column = piece % c->column_blocks * c->column_block;
+    int64_t rows = pn_min_i64(c->row_block, c->dims[last] - row), columns = pn_min_i64(c->column_block, c->dims[last - 1] - column);
+    copy_block(c, rows, columns, to + (row + column * c->to[last - 1]) * bytes, from + (row * c->from[last] + column) * bytes);
+    return;
+  }
+  int64_t begin = piece * c->column_block, n = pn_min_i64(c->column_block, c->dims[last] - begin);
+  to += begin * c->to[last] * bytes;
+  from += begin * c->from[last] * bytes;
+  if (c->kind == PN_COPY_RUNS) memcpy(to, from, (size_t)(n * bytes));
+  else copy_elements(c, n, to, from);
+}
+
+static void task(void *argument, uint32_t part, uint32_t thread) {
+  const job *j = argument;
+  const pn_copy *c = j->copy;
+  int64_t unit, end, index[PN_COPY_RANK], to = c->to_offset, from = c->from_offset, pieces = c->row_blocks * c->column_blocks;
+  (void)thread;
+  pn_cpu_share(c->units, 1, part, j->parts, &unit, &end);
+  int64_t left = unit / pieces, piece = unit % pieces;
+  for (uint32_t d = c->outer; d-- > 0;) {
+    index[d] = left % c->dims[d];
+    left /= c->dims[d];
+    to += index[d] * c->to[d];
+    from += index[d] * c->from[d];
+  }
+  for (; unit < end; unit++) {
+    copy_piece(c, piece, j->to + to * c->element_bytes, j->from + from * c->element_bytes);
+    if (++piece < pieces) continue;
+    piece = 0;
+    for (uint32_t d = c->outer; d-- > 0;) {
+      to += c->to[d];
+      from += c->from[d];
+      if (++index[d] < c->dims[d]) break;
+      to -= c->to[d] * c->dims[d];
+      from -= c->from[d] * c->dims[d];
+      index[d] = 0;
+    }
+  }
+}
+
+void pn_copy_run(const pn_copy *c, pn_pool *pool, void *to, const void *from) {
+  job j = {c, to, from, c->parts};
+  if (c->parts) pn_pool_run(pool, c->parts, task, &j);
+}

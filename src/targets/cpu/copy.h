@@ -1,0 +1,45 @@
+/* Copies of boxes under strides: the engine beneath everything that only moves elements (transposition, conversion of
+   layouts, slices, concatenation, padding, broadcasting).
+
+   A copy says for each axis of a box how far the destination and the source move; 0 in the source repeats, negative goes
+   backwards. Planning drops and merges axes and chooses how the innermost ones are walked: as runs of bytes, as blocks
+   of a matrix that is transposed, or element by element. Running allocates nothing. */
+#ifndef PN_TARGETS_CPU_COPY_H
+#define PN_TARGETS_CPU_COPY_H
+
+#include "targets/cpu/cpu.h"
+
+enum { PN_COPY_RANK = 2 * PN_MAX_RANK }; /* tiling splits each axis in two */
+
+typedef enum pn_copy_kind {
+  PN_COPY_RUNS,     /* the last axis is contiguous on both sides */
+  PN_COPY_BLOCKS,   /* the last axis is contiguous in the destination, the one before it in the source */
+  PN_COPY_ELEMENTS
+} pn_copy_kind;
+
+typedef struct pn_copy {
+  uint32_t rank;
+  uint32_t element_bytes; /* 1, 2, 4 or 8 */
+  int64_t dims[PN_COPY_RANK];
+  int64_t to[PN_COPY_RANK], from[PN_COPY_RANK]; /* strides in elements */
+  int64_t to_offset, from_offset;               /* of the first element */
+  uint16_t to_operand, from_operand;            /* for tactics; PN_NO_OPERAND: zeros */
+  /* Planned. */
+  pn_copy_kind kind;
+  uint32_t outer;                   /* axes that are walked one position at a time */
+  int64_t row_block, column_block;  /* of the innermost axes; a run's length is |column_block| */
+  int64_t row_blocks, column_blocks, units;
+  uint32_t parts; /* tasks; 0 when there is nothing to copy */
+  const pn_cpu_transpose_f32 *transpose;
+} pn_copy;
+
+PN_INLINE void pn_copy_axis(pn_copy *copy, int64_t dim, int64_t to, int64_t from) {
+  copy->dims[copy->rank] = dim;
+  copy->to[copy->rank] = to;
+  copy->from[copy->rank++] = from;
+}
+void pn_copy_plan(pn_copy *copy, const pn_device *device);
+/* |to| and |from| are the starts of the tensors. They must not overlap. */
+void pn_copy_run(const pn_copy *copy, pn_pool *pool, void *to, const void *from);
+
+#endif

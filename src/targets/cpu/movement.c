@@ -1,0 +1,211 @@
+#include "targets/cpu/movement.h"
+
+#include "targets/cpu/strides.h"
+
+int64_t pn_operand_number(const pn_operand *o, int64_t i) {
+  return o->dtype == PELTON_DTYPE_I32 ? ((const int32_t *)o->data)[i] : ((const int64_t *)o->data)[i];
+}
+
+typedef struct describer {
+  const pn_problem *problem;
+  const pn_operand *x, *y; /* the first operand and the first result */
+  pn_copy *copies;         /* null: only counts */
+  uint32_t count;
+  pn_copy ignored;
+  pn_reason *why;
+} describer;
+
+static pn_copy *add(describer *d, const pn_operand *to, const pn_operand *from) {
+  pn_copy *c = d->copies ? &d->copies[d->count] : &d->ignored;
+  d->count++;
+  memset(c, 0, sizeof *c);
+  c->element_bytes = (uint32_t)pelton_dtype_bytes(to->dtype);
+  c->to_operand = (uint16_t)pn_operand_index(d->problem, to);
+  c->from_operand = from ? (uint16_t)pn_operand_index(d->problem, from) : (uint16_t)PN_NO_OPERAND;
+  return c;
+}
+
+static uint32_t axis_of(int64_t axis, uint32_t rank) { return (uint32_t)(axis < 0 ? axis + rank : axis); }
+
+static bool transpose(describer *d) {
+  const pn_attrs_transpose *attrs = d->problem->nodes[0].attrs;
+  int64_t to[PN_MAX_RANK], from[PN_MAX_RANK];
+  pn_operand_axis_strides(d->x, from);
+  pn_operand_axis_strides(d->y, to);
+  pn_copy *c = add(d, d->y, d->x);
+  for (uint32_t i = 0; i < d->y->rank; i++) {
+    uint32_t source = attrs->perm.count ? axis_of(attrs->perm.data[i], d->x->rank) : d->x->rank - 1 - i;
+    pn_copy_axis(c, d->y->dims[i], to[i], from[source]);
+  }
+  return true;
+}
+
+/* Both directions: |deep| has channels (c, row, column) in some order where |wide| has blocks of rows and columns. */
+static bool depth_space(describer *d, const pn_operand *deep, const pn_operand *wide, int64_t block, bool depth_first) {
+  int64_t deep_strides[PN_MAX_RANK], wide_strides[PN_MAX_RANK], channels = wide->dims[1];
+  pn_operand_axis_strides(deep, deep_strides);
+  pn_operand_axis_strides(wide, wide_strides);
+  int64_t c = deep_strides[1];
+  const int64_t axes[6][3] = {
+      {deep->dims[0], deep_strides[0], wide_strides[0]},
+      {channels, depth_first ? c : c * block * block, wide_strides[1]},
+      {deep->dims[2], deep_strides[2], wide_strides[2] * block},
+      {block, depth_first ? c * channels * block : c * block, wide_strides[2]},
+      {deep->dims[3], deep_strides[3], wide_strides[3] * block},
+      {block, depth_first ? c * channels : c, wide_strides[3]},
+  };
+  bool to_deep = deep == d->y;
+  pn_copy *copy = add(d, d->y, d->x);
+  for (uint32_t i = 0; i < 6; i++) pn_copy_axis(copy, axes[i][0], axes[i][to_deep ? 1 : 2], axes[i][to_deep ? 2 : 1]);
+  return true;
+}
+
+static bool is_constant(describer *d, const pn_operand *o, const char *what) {
+  return !o || o->data || pn_refuse(d->why, "%s are not constant", what);
+}
+
+static bool slice(describer *d) {
+  const pn_problem *p = d->problem;
+  const pn_operand *starts = pn_problem_input(p, 0, 1), *axes = pn_problem_input(p, 0, 3), *steps = pn_problem_input(p, 0, 4);
+  if (!is_constant(d, starts, "starts") || !is_constant(d, axes, "axes") || !is_constant(d, steps, "steps")) return false;
+  int64_t to[PN_MAX_RANK], from[PN_MAX_RANK];
+  pn_operand_axis_strides(d->x, from);
+  pn_operand_axis_strides(d->y, to);
+  pn_copy *c = add(d, d->y, d->x);
+  for (int64_t i = 0; i < pn_operand_elements(starts); i++) {
+    uint32_t axis = axes ? axis_of(pn_operand_number(axes, i), d->x->rank) : (uint32_t)i;
+    int64_t start = pn_operand_number(starts, i), step = steps ? pn_operand_number(steps, i) : 1, extent = d->x->dims[axis];
+    if (start < 0) start = start < -extent ? -1 : start + extent;
+    if (step > 0 && start < 0) start = 0;
+    if (start >= extent) start = extent - 1; /* forwards nothing is left, and nothing is read */
+    c->from_offset += start * from[axis];
+    from[axis] = d->y->dims[axis] > 1 ? from[axis] * step : 0; /* a step alone may be of any size */
+  }
+  for (uint32_t i = 0; i < d->y->rank; i++) pn_copy_axis(c, d->y->dims[i], to[i], from[i]);
+  return true;
+}
+
+static bool split(describer *d) {
+  const pn_problem_node *node = &d->problem->nodes[0];
+  uint32_t axis = axis_of(((const pn_attrs_split *)node->attrs)->axis, d->x->rank);
+  int64_t to[PN_MAX_RANK], from[PN_MAX_RANK], offset = 0;
+  pn_operand_axis_strides(d->x, from);
+  for (uint32_t i = 0; i < node->output_count; i++) {
+    const pn_operand *y = pn_problem_output(d->problem, 0, i);
+    if (!y) return pn_refuse(d->why, "result %u is not wanted, so its size is not known", (unsigned)i);
+    pn_operand_axis_strides(y, to);
+    pn_copy *c = add(d, y, d->x);
+    c->from_offset = offset;
+    for (uint32_t k = 0; k < y->rank; k++) pn_copy_axis(c, y->dims[k], to[k], from[k]);
+    offset += y->dims[axis] * from[axis];
+  }
+  return true;
+}
+
+static bool concat(describer *d) {
+  const pn_problem_node *node = &d->problem->nodes[0];
+  uint32_t axis = axis_of(((const pn_attrs_concat *)node->attrs)->axis, d->y->rank);
+  int64_t to[PN_MAX_RANK], from[PN_MAX_RANK], offset = 0;
+  pn_operand_axis_strides(d->y, to);
+  for (uint32_t i = 0; i < node->input_count; i++) {
+    const pn_operand *x = pn_problem_input(d->problem, 0, i);
+    pn_operand_axis_strides(x, from);
+    pn_copy *c = add(d, d->y, x);
+    c->to_offset = offset;
+    for (uint32_t k = 0; k < x->rank; k++) pn_copy_axis(c, x->dims[k], to[k], from[k]);
+    offset += x->dims[axis] * to[axis];
+  }
+  return true;
+}
+
+/* The inside, and for each axis the boxes before and after it: as wide as the inside on the axes before, as the whole
+   result on those behind. */
+static bool pad(describer *d) {
+  const pn_problem *p = d->problem;
+  const pn_operand *pads = pn_problem_input(p, 0, 1), *value = pn_problem_input(p, 0, 2), *axes = pn_problem_input(p, 0, 3);
+  if (((const pn_attrs_pad *)p->nodes[0].attrs)->mode != PN_PAD_CONSTANT) return pn_refuse(d->why, "only the mode constant");
+  if (!is_constant(d, pads, "pads") || !is_constant(d, axes, "axes")) return false;
+  if (value && pn_operand_elements(value) != 1) value = NULL;
+  uint32_t rank = d->x->rank;
+  int64_t to[PN_MAX_RANK], from[PN_MAX_RANK], begin[PN_MAX_RANK] = {0}, inside[PN_MAX_RANK], count = pn_operand_elements(pads) / 2;
+  pn_operand_axis_strides(d->x, from);
+  pn_operand_axis_strides(d->y, to);
+  for (int64_t i = 0; i < count; i++)
+    begin[axes ? axis_of(pn_operand_number(axes, i), rank) : (uint32_t)i] = pn_operand_number(pads, i);
+  int64_t to_offset = 0, from_offset = 0;
+  for (uint32_t i = 0; i < rank; i++) { /* negative pads cut */
+    int64_t first = begin[i] > 0 ? begin[i] : 0, end = begin[i] + d->x->dims[i];
+    if (end > d->y->dims[i]) end = d->y->dims[i];
+    inside[i] = end > first ? end - first : 0;
+    begin[i] = first < d->y->dims[i] ? first : d->y->dims[i];
+    to_offset += begin[i] * to[i];
+  }
+  for (int64_t i = 0; i < count; i++) {
+    uint32_t axis = axes ? axis_of(pn_operand_number(axes, i), rank) : (uint32_t)i;
+    if (pn_operand_number(pads, i) < 0) from_offset -= pn_operand_number(pads, i) * from[axis];
+  }
+  pn_copy *c = add(d, d->y, d->x);
+  c->to_offset = to_offset;
+  c->from_offset = from_offset;
+  for (uint32_t i = 0; i < rank; i++) pn_copy_axis(c, inside[i], to[i], from[i]);
+  int64_t offset = 0; /* of the inside on the axes before */
+  for (uint32_t axis = 0; axis < rank; axis++) {
+    int64_t end = begin[axis] + inside[axis];
+    for (uint32_t side = 0; side < 2; side++) {
+      c = add(d, d->y, value);
+      c->to_offset = offset + (side ? end * to[axis] : 0);
+      for (uint32_t i = 0; i < rank; i++) {
+        int64_t dim = i < axis ? inside[i] : d->y->dims[i];
+        if (i == axis) dim = side ? d->y->dims[i] - end : begin[i];
+        pn_copy_axis(c, dim, to[i], 0);
+      }
+    }
+    offset += begin[axis] * to[axis];
+  }
+  return true;
+}
+
+/* Expand and tile: an axis of the result is so many times the operand's. */
+static bool repeat(describer *d) {
+  int64_t to[PN_MAX_RANK], from[PN_MAX_RANK];
+  pn_operand_axis_strides(d->x, from);
+  pn_operand_axis_strides(d->y, to);
+  pn_copy *c = add(d, d->y, d->x);
+  uint32_t ahead = d->y->rank - d->x->rank;
+  for (uint32_t i = 0; i < d->y->rank; i++) {
+    int64_t own = i < ahead ? 1 : d->x->dims[i - ahead], times = own ? d->y->dims[i] / own : 0;
+    pn_copy_axis(c, times, to[i] * own, 0);
+    pn_copy_axis(c, own, to[i], i < ahead ? 0 : from[i - ahead]);
+  }
+  return true;
+}
+
+bool pn_movement_describe(const pn_problem *p, pn_copy *copies, uint32_t *count, pn_reason *why) {
+  if (p->node_count != 1) return pn_refuse(why, "one operator at a time");
+  const pn_problem_node *node = &p->nodes[0];
+  describer d = {.problem = p, .copies = copies, .why = why};
+  bool known;
+  d.x = node->input_count ? pn_problem_input(p, 0, 0) : NULL;
+  d.y = node->output_count ? pn_problem_output(p, 0, 0) : NULL;
+  if (!d.x || !d.y) return pn_refuse(why, "an operand is missing");
+  switch (node->op) {
+    case PN_OP_TRANSPOSE: known = transpose(&d); break;
+    case PN_OP_DEPTH_TO_SPACE: {
+      const pn_attrs_depth_to_space *attrs = node->attrs;
+      known = depth_space(&d, d.x, d.y, attrs->block, attrs->mode == PN_DEPTH_DCR);
+      break;
+    }
+    case PN_OP_SPACE_TO_DEPTH:
+      known = depth_space(&d, d.y, d.x, ((const pn_attrs_space_to_depth *)node->attrs)->block, true);
+      break;
+    case PN_OP_SLICE: known = slice(&d); break;
+    case PN_OP_SPLIT: known = split(&d); break;
+    case PN_OP_CONCAT: known = concat(&d); break;
+    case PN_OP_PAD: known = pad(&d); break;
+    case PN_OP_EXPAND:
+    case PN_OP_TILE: known = repeat(&d); break;
+    default: return pn_refuse(why, "%s does not only move elements", pn_op_get(node->op)->name);
+  }
+  *count = d.count;
+  return known;
+}
