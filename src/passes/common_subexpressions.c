@@ -108,7 +108,8 @@ static pelton_status merge_nodes(pn_rewrite *r, pn_node *again, pn_node *first, 
     *from = (pn_use){0};
   }
   r->changed++;
-  return pn_rewrite_provenance(r, first, again);
+  PN_TRY(pn_rewrite_provenance(r, first, again));
+  return pn_rewrite_drop(r, again);
 }
 
 static pelton_status merge_all(pn_rewrite *r) {

@@ -76,11 +76,12 @@ static pelton_status fold_all(pn_rewrite *r) {
     if (node->removed || node->inputs.count == 0 || node->outputs.count == 0) continue;
     const pn_value_id x = node->inputs.data[0], y = node->outputs.data[0];
     if (!pn_value_valid(x) || !pn_value_valid(y)) continue;
-    const pn_type *type = pn_rewrite_type(r, x);
-    bool done = false;
+    if (is_reshaping(node->op)) PN_TRY(merge_reshapes(r, node));
+    const pn_value_id from = node->inputs.data[0];
+    const pn_type *type = pn_rewrite_type(r, from);
+    bool done;
     if (type->rank >= 0 && pn_type_equal(type, pn_rewrite_type(r, y)) && is_identity(r, node, type))
-      PN_TRY(pn_rewrite_forward(r, node, x, &done));
-    if (!done && is_reshaping(node->op)) PN_TRY(merge_reshapes(r, node));
+      PN_TRY(pn_rewrite_forward(r, node, from, &done));
   }
   return PELTON_OK;
 }

@@ -167,6 +167,12 @@ pelton_status pn_rewrite_forward(pn_rewrite *r, pn_node *node, pn_value_id to, b
   return drop_uses(r, pn_rewrite_id(r, node).v, &node->inputs) ? PELTON_OK : no_memory(r);
 }
 
+pelton_status pn_rewrite_drop(pn_rewrite *r, pn_node *node) {
+  if (node->removed || !is_dead(r, node)) return PELTON_OK;
+  node->removed = true;
+  return drop_uses(r, pn_rewrite_id(r, node).v, &node->inputs) ? PELTON_OK : no_memory(r);
+}
+
 pelton_status pn_rewrite_make_constant(pn_rewrite *r, pn_value_id v, const pn_type *type, const void *data,
                                        size_t bytes) {
   static const uint64_t nothing = 0;

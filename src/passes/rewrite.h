@@ -72,6 +72,8 @@ pelton_status pn_rewrite_set_input(pn_rewrite *r, pn_node *node, uint32_t index,
 /* |node|, which has one result, only hands |to| on: uses move to |to|. False when nothing could be moved: the result is
    an output and |to| has a name to keep. Counts a change. */
 pelton_status pn_rewrite_forward(pn_rewrite *r, pn_node *node, pn_value_id to, bool *done) PN_CHECKED;
+/* Removes |node| when nobody uses its results. */
+pelton_status pn_rewrite_drop(pn_rewrite *r, pn_node *node) PN_CHECKED;
 /* The result |v| becomes a constant; counts nothing. The node goes when nobody uses its other results. */
 pelton_status pn_rewrite_make_constant(pn_rewrite *r, pn_value_id v, const pn_type *type, const void *data,
                                        size_t bytes) PN_CHECKED;

@@ -58,8 +58,8 @@ expect
 graph g(%x: f32[4,2]) -> (%y)
   %a = softmax(%x)
   %b = softmax(%x) axis=0
-  %c = pointwise(%a, %b) expr="add(x0,x1)"
   %p, %q = split(%x)  # from "p", "r"
+  %c = pointwise(%a, %b) expr="add(x0,x1)"
   %d = pointwise(%p, %q, %q) expr="fma(x0,x1,x2)"
   %y = concat(%c, %d)
 end
