@@ -261,16 +261,6 @@ static pelton_status resize_nearest(const pn_call *call, const pn_resized_axis *
 
 /* ---- linear and cubic */
 
-<<<<<<< HEAD
-=======
-typedef struct taps {
-  int64_t count;    /* elements a result */
-  int64_t *index;   /* [output][count] */
-  double *weight;   /* [output][count] */
-  bool *outside;    /* [output]: the extrapolation value instead */
-} taps;
-
->>>>>>> h-opsb
 /* The weight of an element |t| away (in elements, or in results when an antialiasing kernel is stretched). */
 static double kernel_at(const pn_attrs_resize *attrs, double t) {
   double x = fabs(t), a = (double)attrs->cubic_a;
@@ -316,13 +306,8 @@ pelton_status pn_resize_taps_of(const pn_call *call, const pn_resized_axis *a, p
 }
 
 /* Along one axis: |outer| times |inner| lines whose elements lie |inner| apart. */
-<<<<<<< HEAD
-static void resize_lines(const pn_resize_taps *t, const pn_resized_axis *a, int64_t outer, int64_t inner, double outside, const double *x,
-                         double *y) {
-=======
-static void resize_lines(const taps *t, const resized_axis *a, int64_t outer, int64_t inner, double outside,
-                         const double *x, double *y) {
->>>>>>> h-opsb
+static void resize_lines(const pn_resize_taps *t, const pn_resized_axis *a, int64_t outer, int64_t inner,
+                         double outside, const double *x, double *y) {
   for (int64_t o = 0; o < outer; o++)
     for (int64_t i = 0; i < a->output; i++) {
       double *to = y + (o * a->output + i) * inner;
