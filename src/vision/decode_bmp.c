@@ -1,6 +1,6 @@
 /* BMP: a file header of 14 bytes, an information header whose own size tells its version, for 16 and 32 bits perhaps
-   three masks, for up to 8 bits a palette, and rows padded to four bytes, from the bottom unless the height is negative.
-   Run-length coding is refused. All offsets are checked once, before the rows are read. */
+   three masks, for up to 8 bits a palette, and rows padded to four bytes, from the bottom unless the height is
+   negative. Run-length coding is refused. All offsets are checked once, before the rows are read. */
 #include "vision/image.h"
 
 #include "base/bytes.h"
@@ -22,12 +22,12 @@ typedef struct bmp_header {
   uint32_t masks[3]; /* red, green, blue, for 16 and 32 bits */
 } bmp_header;
 
-static pelton_status fail_short(const pn_image_source *source, const char *what, pelton_diag *diag) {
+static pelton_status fail_short(const pn_picture_source *source, const char *what, pelton_diag *diag) {
   return pn_fail(diag, PELTON_INVALID_DATA, "a BMP file cut off in its %s: it has %zu bytes", what, source->size);
 }
 
 /* Sides, bits and compression, from either kind of header. */
-static pelton_status read_fields(const pn_image_source *source, bmp_header *h, pelton_diag *diag) {
+static pelton_status read_fields(const pn_picture_source *source, bmp_header *h, pelton_diag *diag) {
   const uint8_t *d = source->data + FILE_HEADER_BYTES;
   if (source->size < FILE_HEADER_BYTES + 4) return fail_short(source, "header", diag);
   h->header_bytes = pn_load_u32(d);
@@ -52,7 +52,7 @@ static pelton_status read_fields(const pn_image_source *source, bmp_header *h, p
 }
 
 /* The masks' place is the same in every header: they follow the 40 bytes, as part of a longer header or behind it. */
-static pelton_status read_masks(const pn_image_source *source, bmp_header *h, pelton_diag *diag) {
+static pelton_status read_masks(const pn_picture_source *source, bmp_header *h, pelton_diag *diag) {
   if (h->compression == COMPRESSION_NONE) {
     bool wide = h->bits == 32;
     h->masks[0] = wide ? 0xff0000u : 0x7c00u;
@@ -66,8 +66,8 @@ static pelton_status read_masks(const pn_image_source *source, bmp_header *h, pe
     uint32_t mask = pn_load_u32(source->data + at + 4 * i);
     uint32_t low = mask & (0u - mask);
     if (!mask || (mask & (mask + low)) || (h->bits == 16 && mask > 0xffff))
-      return pn_fail(diag, PELTON_INVALID_DATA, "a BMP file with the colour mask %08x: it is not one run of its %u bits",
-                     mask, h->bits);
+      return pn_fail(diag, PELTON_INVALID_DATA,
+                     "a BMP file with the colour mask %08x: it is not one run of its %u bits", mask, h->bits);
     h->masks[i] = mask;
   }
   return PELTON_OK;
@@ -76,19 +76,21 @@ static pelton_status read_masks(const pn_image_source *source, bmp_header *h, pe
 static pelton_status check_kind(bmp_header *h, pelton_diag *diag) {
   bool bits_known = h->bits == 1 || h->bits == 4 || h->bits == 8 || h->bits == 16 || h->bits == 24 || h->bits == 32;
   if (!bits_known)
-    return pn_fail(diag, PELTON_INVALID_DATA, "a BMP file with %u bits a pixel: 1, 4, 8, 16, 24 and 32 are known", h->bits);
+    return pn_fail(diag, PELTON_INVALID_DATA, "a BMP file with %u bits a pixel: 1, 4, 8, 16, 24 and 32 are known",
+                   h->bits);
   bool masked = h->compression == COMPRESSION_MASKS || h->compression == COMPRESSION_ALPHA_MASKS;
   if (h->compression != COMPRESSION_NONE && !(masked && (h->bits == 16 || h->bits == 32)))
     return pn_fail(diag, PELTON_UNSUPPORTED,
-                   "a BMP file of %u bits with compression %u: save it uncompressed, or as PNG", h->bits, h->compression);
+                   "a BMP file of %u bits with compression %u: save it uncompressed, or as PNG", h->bits,
+                   h->compression);
   return PELTON_OK;
 }
 
-static pelton_status read_header(const pn_image_source *source, bmp_header *h, pelton_diag *diag) {
+static pelton_status read_header(const pn_picture_source *source, bmp_header *h, pelton_diag *diag) {
   *h = (bmp_header){0};
   PN_TRY(read_fields(source, h, diag));
   PN_TRY(check_kind(h, diag));
-  PN_TRY(pn_image_check_claim(source, h->width, h->height, diag));
+  PN_TRY(pn_picture_check_claim(source, h->width, h->height, diag));
   h->palette_offset = FILE_HEADER_BYTES + (size_t)h->header_bytes;
   if (h->bits == 16 || h->bits == 32) PN_TRY(read_masks(source, h, diag));
   if (h->bits <= 8) {
@@ -106,9 +108,10 @@ static pelton_status read_header(const pn_image_source *source, bmp_header *h, p
     return pn_fail(diag, PELTON_INVALID_DATA, "a BMP file whose pixels begin at byte %zu, within its header",
                    h->pixel_offset);
   if (!pn_mul_size(h->row_bytes, h->height, &bytes) || !pn_add_size(bytes, h->pixel_offset, &end) || end > source->size)
-    return pn_fail(diag, PELTON_INVALID_DATA,
-                   "a BMP file cut off in its pixels: %u rows of %zu bytes from byte %zu on do not fit in its %zu bytes",
-                   h->height, h->row_bytes, h->pixel_offset, source->size);
+    return pn_fail(
+        diag, PELTON_INVALID_DATA,
+        "a BMP file cut off in its pixels: %u rows of %zu bytes from byte %zu on do not fit in its %zu bytes",
+        h->height, h->row_bytes, h->pixel_offset, source->size);
   return PELTON_OK;
 }
 
@@ -143,10 +146,10 @@ static void read_masked_row(const bmp_header *h, const uint8_t *row, uint8_t *ou
   }
 }
 
-pelton_status pn_decode_bmp(const pn_image_source *source, pelton_image *out, pelton_diag *diag) {
+pelton_status pn_decode_bmp(const pn_picture_source *source, pelton_image *out, pelton_diag *diag) {
   bmp_header h;
   PN_TRY(read_header(source, &h, diag));
-  PN_TRY(pn_image_create(source->allocator, h.width, h.height, 3, out, diag));
+  PN_TRY(pn_picture_create(source->allocator, h.width, h.height, 3, out, diag));
   uint8_t palette[256][3] = {{0}}; /* an index beyond the palette is black */
   for (size_t i = 0; h.bits <= 8 && i < h.palette_count; i++) {
     const uint8_t *entry = source->data + h.palette_offset + i * h.palette_entry_bytes;
@@ -155,9 +158,12 @@ pelton_status pn_decode_bmp(const pn_image_source *source, pelton_image *out, pe
   for (uint32_t y = 0; y < h.height; y++) {
     const uint8_t *row = source->data + h.pixel_offset + (size_t)y * h.row_bytes;
     uint8_t *to = out->pixels + (size_t)(h.top_down ? y : h.height - 1 - y) * out->row_bytes;
-    if (h.bits <= 8) read_palette_row(&h, row, (const uint8_t(*)[3])palette, to);
-    else if (h.bits == 24) read_24_bit_row(&h, row, to);
-    else read_masked_row(&h, row, to);
+    if (h.bits <= 8)
+      read_palette_row(&h, row, (const uint8_t(*)[3])palette, to);
+    else if (h.bits == 24)
+      read_24_bit_row(&h, row, to);
+    else
+      read_masked_row(&h, row, to);
   }
   return PELTON_OK;
 }

@@ -14,7 +14,7 @@ enum { MAX_CHUNK_BYTES = 8 << 20, MAX_CHUNKS_KEPT = 256, MEMORY_ALIGN = 16 };
 typedef struct png_reader {
   png_structp png;
   png_infop info;
-  const pn_image_source *source;
+  const pn_picture_source *source;
   pelton_image *out;
   pelton_diag *diag;
   size_t used;
@@ -70,13 +70,13 @@ static bool read_header(png_reader *reader) {
   png_set_chunk_cache_max(reader->png, MAX_CHUNKS_KEPT);
   png_set_read_fn(reader->png, reader, read_bytes);
   png_read_info(reader->png, reader->info);
-  reader->status = pn_image_check_claim(reader->source, png_get_image_width(reader->png, reader->info),
-                                        png_get_image_height(reader->png, reader->info), reader->diag);
+  reader->status = pn_picture_check_claim(reader->source, png_get_image_width(reader->png, reader->info),
+                                          png_get_image_height(reader->png, reader->info), reader->diag);
   if (reader->status) return false;
   set_transforms(reader);
-  reader->status = pn_image_create(reader->source->allocator, png_get_image_width(reader->png, reader->info),
-                                   png_get_image_height(reader->png, reader->info),
-                                   png_get_channels(reader->png, reader->info), reader->out, reader->diag);
+  reader->status = pn_picture_create(reader->source->allocator, png_get_image_width(reader->png, reader->info),
+                                     png_get_image_height(reader->png, reader->info),
+                                     png_get_channels(reader->png, reader->info), reader->out, reader->diag);
   if (!reader->status && png_get_rowbytes(reader->png, reader->info) != reader->out->row_bytes)
     reader->status = PN_INTERNAL(reader->diag, "libpng's rows are not as long as asked for");
   return !reader->status;
@@ -104,13 +104,15 @@ static pelton_status decode(png_reader *reader) {
   return PELTON_OK;
 }
 
-pelton_status pn_decode_png(const pn_image_source *source, pelton_image *out, pelton_diag *diag) {
+pelton_status pn_decode_png(const pn_picture_source *source, pelton_image *out, pelton_diag *diag) {
   png_reader reader = {.source = source, .out = out, .diag = diag};
   reader.png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, &reader, on_error, on_warning, &reader, png_memory,
                                         png_memory_release);
   if (!reader.png && !reader.out_of_memory)
-    return pn_fail(diag, PELTON_UNSUPPORTED, "libpng %s does not work with this build of Pelton, which was made with %s: "
-                   "install that version", png_get_libpng_ver(NULL), PNG_LIBPNG_VER_STRING);
+    return pn_fail(diag, PELTON_UNSUPPORTED,
+                   "libpng %s does not work with this build of Pelton, which was made with %s: "
+                   "install that version",
+                   png_get_libpng_ver(NULL), PNG_LIBPNG_VER_STRING);
   if (reader.png) reader.info = png_create_info_struct(reader.png);
   pelton_status status = reader.info ? decode(&reader) : pn_fail_memory(diag, "libpng's scratch");
   png_destroy_read_struct(&reader.png, &reader.info, NULL);
@@ -119,9 +121,10 @@ pelton_status pn_decode_png(const pn_image_source *source, pelton_image *out, pe
 
 #else
 
-pelton_status pn_decode_png(const pn_image_source *source, pelton_image *out, pelton_diag *diag) {
+pelton_status pn_decode_png(const pn_picture_source *source, pelton_image *out, pelton_diag *diag) {
   (void)source, (void)out;
-  return pn_fail(diag, PELTON_UNSUPPORTED, "a PNG file, but this build of Pelton has no libpng: install libpng's "
+  return pn_fail(diag, PELTON_UNSUPPORTED,
+                 "a PNG file, but this build of Pelton has no libpng: install libpng's "
                  "development files and build again, or convert the picture to BMP");
 }
 

@@ -20,30 +20,33 @@ pelton_status pn_options_read(const void *given, void *known, size_t known_bytes
   uint32_t bytes;
   memcpy(&bytes, given, sizeof bytes);
   if (bytes < 2 * sizeof bytes || bytes > 4096)
-    return pn_fail(diag, PELTON_INVALID_ARGUMENT, "the options' size field is %u: start the struct with %s", bytes, name);
+    return pn_fail(diag, PELTON_INVALID_ARGUMENT, "the options' size field is %u: start the struct with %s", bytes,
+                   name);
   for (size_t i = known_bytes; i < bytes; i++)
     if (((const uint8_t *)given)[i])
       return pn_fail(diag, PELTON_UNSUPPORTED,
-                     "the options set a field that version %s does not know: use a newer library", PELTON_VERSION_STRING);
+                     "the options set a field that version %s does not know: use a newer library",
+                     PELTON_VERSION_STRING);
   memcpy(known, given, bytes < known_bytes ? bytes : known_bytes);
   return PELTON_OK;
 }
 
-pelton_status pn_image_check_claim(const pn_image_source *source, uint64_t width, uint64_t height, pelton_diag *diag) {
+pelton_status pn_picture_check_claim(const pn_picture_source *source, uint64_t width, uint64_t height,
+                                     pelton_diag *diag) {
   if (!width || !height)
     return pn_fail(diag, PELTON_INVALID_DATA, "the picture claims %llu x %llu pixels: it is empty",
                    (unsigned long long)width, (unsigned long long)height);
   if (width > MAX_SIDE || height > MAX_SIDE || width * height > source->max_pixels)
-    return pn_fail(diag, PELTON_INVALID_DATA,
-                   "the picture claims %llu x %llu pixels: more than the limit of %llu (pelton_decode_options.max_pixels, "
-                   "and %d a side)",
-                   (unsigned long long)width, (unsigned long long)height, (unsigned long long)source->max_pixels,
-                   (int)MAX_SIDE);
+    return pn_fail(
+        diag, PELTON_INVALID_DATA,
+        "the picture claims %llu x %llu pixels: more than the limit of %llu (pelton_decode_options.max_pixels, "
+        "and %d a side)",
+        (unsigned long long)width, (unsigned long long)height, (unsigned long long)source->max_pixels, (int)MAX_SIDE);
   return PELTON_OK;
 }
 
-pelton_status pn_image_create(const pelton_allocator *allocator, uint32_t width, uint32_t height, uint32_t channels,
-                              pelton_image *out, pelton_diag *diag) {
+pelton_status pn_picture_create(const pelton_allocator *allocator, uint32_t width, uint32_t height, uint32_t channels,
+                                pelton_image *out, pelton_diag *diag) {
   size_t row, bytes;
   if (!pn_mul_size(width, channels, &row) || !pn_mul_size(row, height, &bytes))
     return pn_fail(diag, PELTON_INVALID_ARGUMENT, "an image of %u x %u pixels does not fit in memory", width, height);
@@ -60,7 +63,7 @@ pelton_status pn_image_create(const pelton_allocator *allocator, uint32_t width,
   return PELTON_OK;
 }
 
-pelton_status pn_image_check(const pelton_image *image, pelton_diag *diag) {
+pelton_status pn_picture_check(const pelton_image *image, pelton_diag *diag) {
   if (!image || image->size < sizeof *image)
     return pn_fail(diag, PELTON_INVALID_ARGUMENT, "the image is null or was not started with PELTON_IMAGE_INIT");
   if (!image->pixels || !image->width || !image->height)
@@ -96,7 +99,7 @@ static void convert_to_grey(pelton_image *image) {
 
 static pelton_status convert_to_rgb(pelton_image *image, pelton_diag *diag) {
   pelton_image rgb;
-  PN_TRY(pn_image_create(image->allocator, image->width, image->height, 3, &rgb, diag));
+  PN_TRY(pn_picture_create(image->allocator, image->width, image->height, 3, &rgb, diag));
   size_t count = (size_t)image->width * image->height;
   for (size_t i = 0; i < count; i++) memset(rgb.pixels + 3 * i, image->pixels[i], 3);
   pelton_image_release(image);
@@ -110,7 +113,7 @@ typedef struct image_format {
   const char *name;
   uint8_t bytes[12]; /* at the file's start */
   uint8_t count;
-  pelton_status (*decode)(const pn_image_source *source, pelton_image *out, pelton_diag *diag); /* null: not read */
+  pelton_status (*decode)(const pn_picture_source *source, pelton_image *out, pelton_diag *diag); /* null: not read */
 } image_format;
 
 static const image_format formats[] = {
@@ -135,7 +138,7 @@ static const image_format *format_of(const uint8_t *data, size_t size) {
   return NULL;
 }
 
-static pelton_status decode_source(const pn_image_source *source, uint32_t channels, pelton_image *out,
+static pelton_status decode_source(const pn_picture_source *source, uint32_t channels, pelton_image *out,
                                    pelton_diag *diag) {
   if (!source->size) return pn_fail(diag, PELTON_INVALID_DATA, "the picture is empty (0 bytes)");
   const image_format *format = format_of(source->data, source->size);
@@ -164,7 +167,7 @@ pelton_status pelton_image_decode(const void *data, size_t bytes, const pelton_d
   if (known.channels != 0 && known.channels != 1 && known.channels != 3)
     return pn_fail(diag, PELTON_INVALID_ARGUMENT, "pelton_decode_options.channels is %u: 0, 1 or 3 are possible",
                    known.channels);
-  pn_image_source source = {data, bytes, known.max_pixels ? known.max_pixels : default_max_pixels, known.allocator};
+  pn_picture_source source = {data, bytes, known.max_pixels ? known.max_pixels : default_max_pixels, known.allocator};
   pelton_status status = decode_source(&source, known.channels, out, diag);
   if (status) pelton_image_release(out);
   return status;
@@ -188,11 +191,11 @@ pelton_status pelton_image_load(const char *path, const pelton_decode_options *o
 pelton_status pelton_image_crop(const pelton_image *image, uint32_t width, uint32_t height, pelton_image *out,
                                 pelton_diag *diag) {
   if (!out) return pn_fail(diag, PELTON_INVALID_ARGUMENT, "pelton_image_crop: |out| is null");
-  PN_TRY(pn_image_check(image, diag));
+  PN_TRY(pn_picture_check(image, diag));
   if (!width || !height || width > image->width || height > image->height)
     return pn_fail(diag, PELTON_INVALID_ARGUMENT,
-                   "a crop of %u x %u from an image of %u x %u pixels: resize it to at least the crop first", width, height,
-                   image->width, image->height);
+                   "a crop of %u x %u from an image of %u x %u pixels: resize it to at least the crop first", width,
+                   height, image->width, image->height);
   size_t left = (image->width - width) / 2, top = (image->height - height) / 2;
   *out = (pelton_image){.size = (uint32_t)sizeof *out,
                         .width = width,

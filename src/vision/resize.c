@@ -60,8 +60,7 @@ static axis_taps make_taps(uint32_t index, uint32_t from, uint32_t to, uint32_t 
     set_cubic_shares(centre - whole, taps.share);
   }
   int64_t first = (int64_t)whole - (count == 4);
-  for (uint32_t i = 0; i < count; i++)
-    taps.at[i] = (uint32_t)pn_max_i64(0, pn_min_i64(first + i, (int64_t)from - 1));
+  for (uint32_t i = 0; i < count; i++) taps.at[i] = (uint32_t)pn_max_i64(0, pn_min_i64(first + i, (int64_t)from - 1));
   return taps;
 }
 
@@ -126,7 +125,7 @@ pelton_status pelton_image_resize(const pelton_image *image, const pelton_resize
   if (!out || out == image)
     return pn_fail(diag, PELTON_INVALID_ARGUMENT, "pelton_image_resize: |out| is null or the image itself");
   *out = (pelton_image)PELTON_IMAGE_INIT;
-  PN_TRY(pn_image_check(image, diag));
+  PN_TRY(pn_picture_check(image, diag));
   pelton_resize_options known = PELTON_RESIZE_OPTIONS_INIT;
   PN_TRY(pn_options_read(options, &known, sizeof known, "PELTON_RESIZE_OPTIONS_INIT", diag));
   if (!known.width || !known.height)
@@ -135,7 +134,7 @@ pelton_status pelton_image_resize(const pelton_image *image, const pelton_resize
   if (known.interpolation > PELTON_INTERPOLATION_CUBIC)
     return pn_fail(diag, PELTON_INVALID_ARGUMENT, "interpolation %u: 0 (linear), 1 (nearest) and 2 (cubic) are known",
                    known.interpolation);
-  PN_TRY(pn_image_create(known.allocator, known.width, known.height, image->channels, out, diag));
+  PN_TRY(pn_picture_create(known.allocator, known.width, known.height, image->channels, out, diag));
   resizer r = {.image = image, .out = out, .count = taps_of(known.interpolation)};
   void *block = NULL;
   pelton_status status = allocate(&r, known.allocator, &block, diag);
