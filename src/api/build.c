@@ -17,6 +17,7 @@ typedef struct build {
   pn_text report;
   pn_json json;
   pelton_shape *shapes; /* of the inputs, as planned */
+  bool guessed;         /* some dims are not the model's nor a profile's */
   double passes_seconds, plan_seconds;
   bool stopped;
 } build;
@@ -57,8 +58,9 @@ static pelton_status apply_profile(build *b, const pn_value *input, const pelton
   return PELTON_OK;
 }
 
-/* A shape for every input: its profile's, else what the model says, with the least sensible number for dynamic dims. */
-static pelton_status choose_shapes(build *b, pelton_diag *diag) {
+/* A shape for every input: its profile's, else what the model says; dynamic dims without a profile are taken as 1 when
+   they stand first (a batch), as |guess| elsewhere, within their bounds. */
+static pelton_status choose_shapes(build *b, int64_t guess, pelton_diag *diag) {
   const pn_graph *g = b->graph;
   b->shapes = PN_NEW_ARRAY(&b->image->arena, pelton_shape, g->inputs.count + 1);
   if (!b->shapes) return pn_fail_memory(diag, "the build");
@@ -78,7 +80,9 @@ static pelton_status choose_shapes(build *b, pelton_diag *diag) {
     b->shapes[i].rank = input->type.rank > 0 ? (uint32_t)input->type.rank : 0;
     for (int32_t d = 0; d < input->type.rank; d++) {
       pn_dim dim = input->type.dims[d];
-      int64_t n = pn_max_i64(1, pn_dim_lower(g->symbols, dim));
+      int64_t n = d == 0 ? 1 : guess;
+      n = pn_min_i64(pn_max_i64(n, pn_dim_lower(g->symbols, dim)), pn_dim_upper(g->symbols, dim));
+      b->guessed |= !pn_dim_is_number(dim);
       for (uint32_t k = 0; k < g->inputs.count && !pn_dim_is_number(dim); k++) { /* a name that a profile fixed elsewhere */
         const pn_value *other = &g->values.data[g->inputs.data[k].v];
         for (int32_t e = 0; profile_of(b, other->name) && e < other->type.rank; e++)
@@ -129,6 +133,23 @@ static pelton_status plan_first_segment(build *b, pelton_diag *diag) {
   }
   pn_arena_deinit(&arena);
   return status;
+}
+
+/* Plans for the profile's shapes. Where dims had to be guessed, a guess that the network does not take (a picture smaller
+   than a filter) is followed by the next; when none fits, contexts plan once they know, and the report says so. */
+static pelton_status plan_some_shapes(build *b, pelton_diag *diag) {
+  static const int64_t guesses[] = {64, 224, 512, 2048, 1};
+  uint32_t mark = pn_diag_mark(diag);
+  pelton_status status = PELTON_OK;
+  for (size_t i = 0; i < PN_COUNT(guesses); i++) {
+    PN_TRY(choose_shapes(b, guesses[i], diag));
+    status = plan_first_segment(b, diag);
+    if (!status || !b->guessed || status == PELTON_OUT_OF_MEMORY || status == PELTON_INTERNAL) return status;
+    if (i + 1 < PN_COUNT(guesses)) pn_diag_rewind(diag, mark);
+  }
+  pn_json_string(&b->json, "not_planned", pn_str_from(pelton_diag_message(diag, mark)));
+  pn_diag_rewind(diag, mark);
+  return PELTON_OK;
 }
 
 /* Decisions and packed weights of the plan, for the file and for contexts. */
@@ -216,11 +237,11 @@ static pelton_status build_engine(build *b, const pelton_model *model, pelton_di
   b->engine->source = (void *)(uintptr_t)model;
   b->engine->release_source = release_model;
   progress(b, 0.0, "optimising the graph");
-  PN_TRY(choose_shapes(b, diag));
+  PN_TRY(choose_shapes(b, 1, diag)); /* bounds of profiles first: passes may use them */
   PN_TRY(run_passes(b, diag));
   if (b->options.timing_cache) PN_TRY(pn_timing_load(&b->cache, b->options.timing_cache, diag));
   double start = pn_clock_seconds();
-  PN_TRY(plan_first_segment(b, diag));
+  PN_TRY(plan_some_shapes(b, diag));
   b->plan_seconds = pn_clock_seconds() - start;
   PN_TRY(keep_plan(b, diag));
   if (b->options.timing_cache && b->cache.changed) PN_TRY(pn_timing_save(&b->cache, b->options.timing_cache, diag));

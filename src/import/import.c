@@ -86,11 +86,13 @@ static pelton_status import_file(pn_model *model, const char *path, pelton_diag 
   PN_TRY(pn_file_map(path, &file, diag));
   const pn_span bytes = {file.data, file.size};
   const format *reader = file.size > 0 ? find_format(path, bytes) : NULL;
+  const uint8_t first = file.size > 0 ? file.data[0] : 0; /* the reader takes the mapping over */
   const uint32_t mark = pn_diag_mark(diag);
   pelton_status status;
   if (reader) {
     status = reader->import(model, &file, folder, diag);
-    if (status == PELTON_INVALID_DATA && reader->import == pn_import_onnx && !is_onnx(bytes)) {
+    const bool guessed = first != 0x08 && !ends_with(path, reader->extension);
+    if (status == PELTON_INVALID_DATA && reader->import == pn_import_onnx && guessed) {
       pn_diag_rewind(diag, mark); /* what a reader of ONNX says of a picture helps nobody */
       status = fail_format(diag);
     }

@@ -3,18 +3,13 @@
 
    An axis's |taps| say for every result which elements and how much of each: everything that coordinates, antialiasing
    and excluding the outside decide is in those tables. Elements beyond the ends are the ones at the ends. */
+#include "op/resize.h"
+
 #include "op/line.h"
 #include "op/operand.h"
 #include "op/walk.h"
 
 #include <math.h>
-
-/* One axis of the tensor. */
-typedef struct resized_axis {
-  int64_t input, output;
-  double scale;
-  double roi_begin, roi_end; /* tf_crop_and_resize: of the extent less one */
-} resized_axis;
 
 /* ---- check and infer */
 
@@ -141,14 +136,14 @@ pelton_status pn_infer_resize(const pn_infer *c) {
 
 /* ---- reference: where results come from */
 
-static pelton_status plan_axes(const pn_call *call, resized_axis *plan) {
+pelton_status pn_resize_plan(const pn_call *call, pn_resized_axis *plan) {
   const pn_attrs_resize *attrs = call->attrs;
   const pn_tensor *x = &call->in[0];
   uint32_t axes[PN_MAX_RANK], count;
   const int64_t *sizes = NULL;
   uint32_t length = 0;
   PN_TRY(resolve_axes(call->diag, attrs, x->rank, axes, &count));
-  for (uint32_t i = 0; i < x->rank; i++) plan[i] = (resized_axis){x->dims[i], x->dims[i], 1, 0, 1};
+  for (uint32_t i = 0; i < x->rank; i++) plan[i] = (pn_resized_axis){x->dims[i], x->dims[i], 1, 0, 1};
   if (pn_call_has(call, 1) && pn_tensor_elements(&call->in[1]) > 0) {
     PN_TRY(check_count(call->diag, "half of roi", pn_tensor_elements(&call->in[1]) / 2, count));
     for (uint32_t i = 0; i < count; i++) {
@@ -173,7 +168,7 @@ static pelton_status plan_axes(const pn_call *call, resized_axis *plan) {
   PN_TRY(check_count(call->diag, "sizes", length, count));
   double scale = policy_scale(attrs->policy, axes, count, x->dims, sizes);
   for (uint32_t i = 0; i < count; i++) {
-    resized_axis *a = &plan[axes[i]];
+    pn_resized_axis *a = &plan[axes[i]];
     bool stretch = attrs->policy == PN_POLICY_STRETCH;
     a->output = stretch ? sizes[i] : policy_extent(a->input, scale);
     a->scale = stretch ? (double)sizes[i] / (double)a->input : scale;
@@ -182,7 +177,7 @@ static pelton_status plan_axes(const pn_call *call, resized_axis *plan) {
 }
 
 /* Where result |i| lies among the elements of the line. */
-static double source_of(pn_resize_coordinates coordinates, const resized_axis *a, int64_t i) {
+static double source_of(pn_resize_coordinates coordinates, const pn_resized_axis *a, int64_t i) {
   double x = (double)i, last = (double)(a->input - 1), length = a->scale * (double)a->input;
   double half_pixel = (x + 0.5) / a->scale - 0.5;
   switch (coordinates) {
@@ -200,7 +195,7 @@ static double source_of(pn_resize_coordinates coordinates, const resized_axis *a
   }
 }
 
-static bool is_extrapolated(const pn_attrs_resize *attrs, const resized_axis *a, double at) {
+static bool is_extrapolated(const pn_attrs_resize *attrs, const pn_resized_axis *a, double at) {
   return attrs->coordinates == PN_COORD_TF_CROP_AND_RESIZE && !(at >= 0 && at <= (double)(a->input - 1));
 }
 
@@ -217,28 +212,32 @@ static int64_t nearest_index(pn_resize_rounding rounding, double at, int64_t ext
   return clamp_index(up ? below + 1 : below, extent);
 }
 
-static bool is_untouched(const pn_attrs_resize *attrs, const resized_axis *a) {
+bool pn_resize_is_untouched(const pn_attrs_resize *attrs, const pn_resized_axis *a) {
   bool cropped = attrs->coordinates == PN_COORD_TF_CROP_AND_RESIZE && (a->roi_begin != 0 || a->roi_end != 1);
   return a->scale == 1 && a->output == a->input && !cropped;
 }
 
 /* ---- nearest: every type of elements, copied as bytes */
 
-static pelton_status resize_nearest(const pn_call *call, const resized_axis *plan) {
+pelton_status pn_resize_map_of(const pn_call *call, const pn_resized_axis *a, int64_t **out) {
+  const pn_attrs_resize *attrs = call->attrs;
+  int64_t *map = PN_NEW_ARRAY(call->scratch, int64_t, (size_t)a->output);
+  if (!map) return pn_fail_memory(call->diag, "resize's index maps");
+  for (int64_t i = 0; i < a->output; i++) {
+    double at = pn_resize_is_untouched(attrs, a) ? (double)i : source_of(attrs->coordinates, a, i);
+    map[i] = is_extrapolated(attrs, a, at) ? -1 : nearest_index(attrs->rounding, at, a->input);
+  }
+  *out = map;
+  return PELTON_OK;
+}
+
+static pelton_status resize_nearest(const pn_call *call, const pn_resized_axis *plan) {
   const pn_attrs_resize *attrs = call->attrs;
   const pn_tensor *x = &call->in[0];
   pn_tensor *y = &call->out[0];
   int64_t *maps[PN_MAX_RANK], strides[PN_MAX_RANK];
   size_t bytes = pelton_dtype_bytes(x->dtype);
-  for (uint32_t axis = 0; axis < x->rank; axis++) {
-    const resized_axis *a = &plan[axis];
-    maps[axis] = PN_NEW_ARRAY(call->scratch, int64_t, (size_t)a->output);
-    if (!maps[axis]) return pn_fail_memory(call->diag, "resize's index maps");
-    for (int64_t i = 0; i < a->output; i++) {
-      double at = is_untouched(attrs, a) ? (double)i : source_of(attrs->coordinates, a, i);
-      maps[axis][i] = is_extrapolated(attrs, a, at) ? -1 : nearest_index(attrs->rounding, at, a->input);
-    }
-  }
+  for (uint32_t axis = 0; axis < x->rank; axis++) PN_TRY(pn_resize_map_of(call, &plan[axis], &maps[axis]));
   pn_dims_strides(x->rank, x->dims, strides);
   pn_walk w;
   pn_walk_init(&w, y->rank, y->dims);
@@ -259,13 +258,6 @@ static pelton_status resize_nearest(const pn_call *call, const resized_axis *pla
 
 /* ---- linear and cubic */
 
-typedef struct taps {
-  int64_t count;    /* elements a result */
-  int64_t *index;   /* [output][count] */
-  double *weight;   /* the same; */
-  bool *outside;    /* [output]: the extrapolation value instead */
-} taps;
-
 /* The weight of an element |t| away (in elements, or in results when an antialiasing kernel is stretched). */
 static double kernel_at(const pn_attrs_resize *attrs, double t) {
   double x = fabs(t), a = (double)attrs->cubic_a;
@@ -274,7 +266,7 @@ static double kernel_at(const pn_attrs_resize *attrs, double t) {
   return x < 2 ? ((a * x - 5 * a) * x + 8 * a) * x - 4 * a : 0;
 }
 
-static void weigh_taps(const pn_attrs_resize *attrs, const resized_axis *a, double at, double squeeze, int64_t count,
+static void weigh_taps(const pn_attrs_resize *attrs, const pn_resized_axis *a, double at, double squeeze, int64_t count,
                        int64_t *index, double *weight) {
   /* The last element before |at|, never |at| itself: an even number of taps then lies around it. */
   double base = ceil(at) - 1, sum = 0;
@@ -289,7 +281,7 @@ static void weigh_taps(const pn_attrs_resize *attrs, const resized_axis *a, doub
   for (int64_t i = 0; normalise && sum != 0 && i < count; i++) weight[i] /= sum;
 }
 
-static pelton_status make_taps(const pn_call *call, const resized_axis *a, taps *t) {
+pelton_status pn_resize_taps_of(const pn_call *call, const pn_resized_axis *a, pn_resize_taps *t) {
   const pn_attrs_resize *attrs = call->attrs;
   double reach = attrs->mode == PN_RESIZE_LINEAR ? 1 : 2, squeeze = 1;
   if (attrs->antialias && a->scale < 1) squeeze = a->scale;
@@ -311,7 +303,7 @@ static pelton_status make_taps(const pn_call *call, const resized_axis *a, taps 
 }
 
 /* Along one axis: |outer| times |inner| lines whose elements lie |inner| apart. */
-static void resize_lines(const taps *t, const resized_axis *a, int64_t outer, int64_t inner, double outside, const double *x,
+static void resize_lines(const pn_resize_taps *t, const pn_resized_axis *a, int64_t outer, int64_t inner, double outside, const double *x,
                          double *y) {
   for (int64_t o = 0; o < outer; o++)
     for (int64_t i = 0; i < a->output; i++) {
@@ -341,10 +333,10 @@ static void store_results(pn_tensor *y, const double *values) {
 pelton_status pn_reference_resize(const pn_call *call) {
   const pn_attrs_resize *attrs = call->attrs;
   const pn_tensor *x = &call->in[0];
-  resized_axis plan[PN_MAX_RANK];
+  pn_resized_axis plan[PN_MAX_RANK];
   int64_t dims[PN_MAX_RANK], elements;
   double *values;
-  PN_TRY(plan_axes(call, plan));
+  PN_TRY(pn_resize_plan(call, plan));
   for (uint32_t i = 0; i < x->rank; i++) {
     dims[i] = plan[i].output;
     if (plan[i].input == 0 && plan[i].output > 0)
@@ -356,16 +348,16 @@ pelton_status pn_reference_resize(const pn_call *call) {
   PN_TRY(pn_call_f64s(call, x, &values));
   memcpy(dims, x->dims, sizeof dims);
   for (uint32_t axis = 0; axis < x->rank; axis++) {
-    taps t = {0};
+    pn_resize_taps t = {0};
     int64_t outer = 1, inner = 1;
     double *next;
-    if (is_untouched(attrs, &plan[axis])) continue;
+    if (pn_resize_is_untouched(attrs, &plan[axis])) continue;
     for (uint32_t i = 0; i < x->rank; i++)
       if (i != axis) *(i < axis ? &outer : &inner) *= dims[i];
     dims[axis] = plan[axis].output;
     if (!pn_dims_elements(x->rank, dims, sizeof(double), &elements))
       return pn_fail(call->diag, PELTON_UNSUPPORTED, "resize: the result is too large");
-    PN_TRY(make_taps(call, &plan[axis], &t));
+    PN_TRY(pn_resize_taps_of(call, &plan[axis], &t));
     PN_TRY(pn_call_room(call, elements, &next));
     resize_lines(&t, &plan[axis], outer, inner, (double)attrs->extrapolation, values, next);
     values = next;

@@ -136,6 +136,7 @@ pelton_status pn_planner_emit(pn_planner *p) {
   memset(p->buffer_of, 0xff, sizeof(uint32_t) * slots);
   for (uint32_t i = 0; i < p->request->input_count; i++) {
     uint32_t b;
+    if (pn_planner_known(p, p->request->inputs[i])) continue; /* its contents are part of the plan */
     PN_TRY(add_buffer(p, p->request->inputs[i], PN_LAYOUT_PLAIN, &b));
     p->buffers.data[b].kind = PN_PLACE_INPUT;
     p->buffers.data[b].index = i;

@@ -1,9 +1,11 @@
-/* The file side of the ONNX importer on any bytes: parse them as a model, then decode every tensor in it; and parse
-   them as each kind of value that stands alone in a file. What decodes must be exactly as large as its shape says, and
-   every byte of it readable. */
+/* The ONNX importer on any bytes: parse them as a model, then decode every tensor in it; parse them as each kind of value
+   that stands alone in a file; and import them whole. What decodes must be exactly as large as its shape says, and every
+   byte of it readable; what is imported must verify. */
 #include "base/diag.h"
+#include "import/import.h"
 #include "import/onnx/attribute.h"
 #include "import/onnx/value.h"
+#include "ir/verify.h"
 
 #include <stdlib.h>
 
@@ -132,7 +134,42 @@ static void try_value(walk *w, pn_span file, pn_onnx_type_kind kind) {
   if (value.map && value.map->values) walk_sequence(w, value.map->values);
 }
 
+/* ---- the whole import -------------------------------------------------------------------------------------------- */
+
+/* A file may ask for much with few bytes; what is larger than this is refused as a full machine would. */
+enum { MAX_BYTES = 256 << 20 };
+
+typedef struct limited {
+  pelton_allocator allocator;
+  size_t bytes;
+} limited;
+
+static void *limited_alloc(void *self, size_t bytes, size_t align) {
+  limited *l = self;
+  if (bytes > MAX_BYTES - l->bytes) return NULL;
+  l->bytes += bytes;
+  return pn_alloc_raw(NULL, bytes, align);
+}
+static void limited_release(void *self, void *pointer) {
+  (void)self;
+  pn_release(NULL, pointer);
+}
+
+static void try_import(const uint8_t *data, size_t size) {
+  limited l = {.allocator = {&l, limited_alloc, limited_release}};
+  pelton_diag diag = PELTON_DIAG_INIT;
+  pn_model *model = pn_model_create(&l.allocator);
+  const pn_file file = {data, size};
+  must(model != NULL);
+  const pelton_status status = pn_import_onnx(model, &file, NULL, &diag);
+  must(status != PELTON_INTERNAL && (status == PELTON_OK) == (diag.count == 0) && (status == PELTON_OK) == (model->graph != NULL));
+  if (status == PELTON_OK) must(pn_graph_verify(model->graph, NULL) == PELTON_OK);
+  model->files.count = 0; /* not mapped: the bytes are the fuzzer's */
+  pn_model_release(model);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  try_import(data, size);
   pn_arena arena;
   pn_arena_init(&arena, NULL);
   walk w = {.arena = &arena};

@@ -30,9 +30,13 @@ def shared(relative):
     return path
 
 
-def session(model):
+def session(model, optimised=True):
+    """|optimised| False: every node on its own, as the standard defines it (quantised networks are otherwise fused into
+    integer operators, which round elsewhere)."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
+    if not optimised:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
 
 
@@ -83,8 +87,8 @@ class Tally:
         self.failed += not ok
         print(f"{'ok     ' if ok else 'FAILED '} {name} {detail}", flush=True)
 
-    def compare(self, name, model, feed, tolerance, options=(), engine=None):
-        s = session(model)
+    def compare(self, name, model, feed, tolerance, options=(), engine=None, optimised=True):
+        s = session(model, optimised)
         want = s.run(None, feed)
         try:
             got = run_pelton(engine or model, feed, options)

@@ -5,7 +5,7 @@
 #include <inttypes.h>
 
 enum {
-  MAX_NODES = 1 << 20,   /* functions that call functions twice could ask for any number */
+  MAX_NODES = 1 << 18,    /* functions that call functions twice could ask for any number */
   REPORTS_AN_OPERATOR = 4 /* nodes of one unsupported operator that are listed singly */
 };
 

@@ -3,12 +3,19 @@
 
 #include <inttypes.h>
 
+/* Attribute |name|, a number of heads, which holds for operands of 3 dimensions: those of 4 have their heads apart. */
+static pelton_status heads_attr(const pn_onnx_call *c, const char *name, int64_t *out) {
+  PN_TRY(pn_onnx_attr_i64(c->node, name, 0, out, c->diag));
+  if (pn_onnx_rank_known(c, 0) && pn_onnx_type_of(c, c->inputs[0])->rank == 4) *out = 0;
+  return PELTON_OK;
+}
+
 static pelton_status import_attention(pn_onnx_call *c) {
   float scale;
   pn_attrs_attention *a = pn_onnx_attrs(c, PN_OP_ATTENTION);
   if (!a) return pn_fail_memory(c->diag, "a node");
-  PN_TRY(pn_onnx_attr_i64(c->node, "q_num_heads", 0, &a->q_heads, c->diag));
-  PN_TRY(pn_onnx_attr_i64(c->node, "kv_num_heads", 0, &a->kv_heads, c->diag));
+  PN_TRY(heads_attr(c, "q_num_heads", &a->q_heads));
+  PN_TRY(heads_attr(c, "kv_num_heads", &a->kv_heads));
   PN_TRY(pn_onnx_attr_f32(c->node, "scale", 1.0f, &scale, c->diag));
   if (!(scale > 0)) /* 0 is how the IR says that there is none */
     return pn_fail(c->diag, PELTON_UNSUPPORTED, "attribute \"scale\" is %g, which is not above 0", (double)scale);
@@ -27,7 +34,7 @@ static pelton_status import_rotary_embedding(pn_onnx_call *c) {
   pn_attrs_rotary_embedding *a = pn_onnx_attrs(c, PN_OP_ROTARY_EMBEDDING);
   if (!a) return pn_fail_memory(c->diag, "a node");
   PN_TRY(pn_onnx_attr_bool(c->node, "interleaved", false, &a->interleaved, c->diag));
-  PN_TRY(pn_onnx_attr_i64(c->node, "num_heads", 0, &a->heads, c->diag));
+  PN_TRY(heads_attr(c, "num_heads", &a->heads));
   PN_TRY(pn_onnx_attr_i64(c->node, "rotary_embedding_dim", 0, &a->dim, c->diag));
   return pn_onnx_map(c, PN_OP_ROTARY_EMBEDDING, a);
 }

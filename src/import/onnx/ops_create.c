@@ -92,12 +92,47 @@ static pelton_status import_eye_like(pn_onnx_call *c) {
   return pn_onnx_map(c, PN_OP_EYE_LIKE, a);
 }
 
+/* ---- windows of signal processing -------------------------------------------------------------------------------- */
+
+/* x0 is 0, 1, ... and x1 the period; computed in f64, since nothing is gained by less. */
+static pelton_status import_window(pn_onnx_call *c) {
+  static const struct {
+    const char *name, *expression;
+  } windows[] = {
+      {"BlackmanWindow", "t0=div(mul(x0,%0),x1);add(add(mul(cos(t0),-0.5:%T),mul(cos(mul(t0,2:%T)),0.08:%T)),0.42:%T)"},
+      {"HammingWindow", "sub(%1,mul(cos(div(mul(x0,%0),x1)),%2))"},
+      {"HannWindow", "square(sin(div(mul(x0,%3),x1)))"},
+  };
+  static const double pi = 3.14159265358979323846;
+  const double numbers[] = {2 * pi, 25.0 / 46.0, 21.0 / 46.0, pi};
+  pelton_dtype dtype = PELTON_DTYPE_F32;
+  pn_value_id range[3], operands[2];
+  bool periodic;
+  if (!pn_onnx_has(c, 0)) return pn_fail(c->diag, PELTON_INVALID_DATA, "its input 0 is missing");
+  PN_TRY(pn_onnx_attr_bool(c->node, "periodic", true, &periodic, c->diag));
+  PN_TRY(pn_onnx_elem_attr(c, "output_datatype", &dtype));
+  PN_TRY(pn_onnx_scalar(c, pn_onnx_dtype(c, 0), 0, &range[0]));
+  range[1] = c->inputs[0];
+  PN_TRY(pn_onnx_scalar(c, pn_onnx_dtype(c, 0), 1, &range[2]));
+  PN_TRY(pn_onnx_add(c, PN_OP_RANGE, NULL, range, 3, 1, &operands[0]));
+  PN_TRY(pn_onnx_cast(c, operands[0], PELTON_DTYPE_F64, &operands[0]));
+  PN_TRY(pn_onnx_cast(c, c->inputs[0], PELTON_DTYPE_F64, &operands[1]));
+  if (!periodic) PN_TRY(pn_onnx_pointwise(c, "sub(x0,1:%T)", &operands[1], 1, &operands[1]));
+  for (size_t i = 0; i < PN_COUNT(windows); i++)
+    if (pn_str_is(c->node->op_type, windows[i].name))
+      PN_TRY(pn_onnx_formula(c, windows[i].expression, numbers, operands, 2, &c->outputs[0]));
+  return pn_onnx_cast(c, c->outputs[0], dtype, &c->outputs[0]);
+}
+
 /* ---- the table --------------------------------------------------------------------------------------------------- */
 
 static const pn_onnx_op rows[] = {
+    {"BlackmanWindow", "", 17, 0, import_window},
     {"Constant", "", 1, 0, import_constant},
     {"ConstantOfShape", "", 9, 0, import_constant_of_shape},
     {"EyeLike", "", 9, 0, import_eye_like},
+    {"HammingWindow", "", 17, 0, import_window},
+    {"HannWindow", "", 17, 0, import_window},
     {"Range", "", 11, 0, import_range},
     {"Shape", "", 1, 0, import_shape},
     {"Size", "", 1, 0, import_size},

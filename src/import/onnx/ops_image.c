@@ -118,8 +118,9 @@ static pelton_status import_resize_10(pn_onnx_call *c) {
   const float *scales = pn_onnx_constant_data(c, c->inputs[1]);
   if (!scales)
     return pn_fail(c->diag, PELTON_UNSUPPORTED,
-                   "scales that are known only at run time, whose sign decides how places are rounded in this version; "
-                   "make them a constant, or convert the model to operator set 11 or later");
+                   "scales that are known only at run time; in this version places are rounded up or down as they are "
+                   "below or above "
+                   "1: make them a constant, or convert the model to operator set 11 or later");
   if (type->dtype != PELTON_DTYPE_F32 || type->rank != 1 || type->dims[0].number > PN_MAX_RANK)
     return pn_fail(c->diag, PELTON_INVALID_DATA, "its scales are no list of f32, one for each dimension");
   return resize_nearest_10(c, scales, (uint32_t)type->dims[0].number);

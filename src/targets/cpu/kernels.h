@@ -110,6 +110,8 @@ typedef struct pn_cpu_vec_f32 {
   pn_cpu_binary_f32_fn *binary[PN_CPU_BINARY_COUNT][PN_CPU_BINARY_FORMS];
   pn_cpu_ternary_f32_fn *ternary[PN_CPU_TERNARY_COUNT]; /* fma: a * b + c; select: a ? b : c */
   void (*fill)(size_t n, float value, float *y);
+  /* y[i] = sum over k < count of weights[k] * x[k][i]; |y| is none of the runs. */
+  void (*weighted_sum)(size_t n, size_t count, const float *const *x, const float *weights, float *y);
   void (*from_bool)(size_t n, const uint8_t *x, float *y);
   void (*to_bool)(size_t n, const float *x, uint8_t *y);
 } pn_cpu_vec_f32;

@@ -137,6 +137,17 @@ static void fill(size_t n, float value, float *y) {
   for (; i + VL <= n; i += VL) vf_store(y + i, v);
   if (i < n) vf_store_head(y + i, vf_head(n - i), v);
 }
+PN_INLINE vf weighted(size_t count, const float *const *x, const float *weights, size_t i, vhead head, int whole) {
+  vf sum = vf_zero();
+  for (size_t k = 0; k < count; k++) sum = vf_fma(whole ? vf_load(x[k] + i) : vf_load_head(x[k] + i, head), K(weights[k]), sum);
+  return sum;
+}
+static void weighted_sum(size_t n, size_t count, const float *const *x, const float *weights, float *y) {
+  size_t i = 0;
+  for (; i + VL <= n; i += VL) vf_store(y + i, weighted(count, x, weights, i, vf_head(VL), 1));
+  const vhead head = vf_head(n - i);
+  if (i < n) vf_store_head(y + i, head, weighted(count, x, weights, i, head, 0));
+}
 static void from_bool(size_t n, const uint8_t *x, float *y) {
   for (size_t i = 0; i < n; i++) y[i] = x[i] ? 1.0f : 0.0f;
 }
@@ -152,6 +163,7 @@ static const pn_cpu_vec_f32 table = {
 #define TERNARY_ROW(name) .ternary[PN_CPU_TERNARY_##name] = ternary_##name,
     PN_CPU_TERNARY(TERNARY_ROW)
     .fill = fill,
+    .weighted_sum = weighted_sum,
     .from_bool = from_bool,
     .to_bool = to_bool,
 };

@@ -1,0 +1,13 @@
+/* The passes' functions, for pipeline.c, which has their order. Each is described at the top of its file. */
+#ifndef PN_PASSES_ALL_H
+#define PN_PASSES_ALL_H
+
+#include "passes/passes.h"
+
+pn_pass_function pn_pass_drop_unused;
+pn_pass_function pn_pass_lower_batch_norm;
+pn_pass_function pn_pass_fold_scale;
+pn_pass_function pn_pass_fuse_pointwise;
+pn_pass_function pn_pass_recognise_activations;
+
+#endif

@@ -1,0 +1,111 @@
+#!/usr/bin/env python3
+"""Writes the models of tests/unit/test_import_nn.c next to this file. Needs the onnx package; run it after a change.
+
+One model an operator set: many nodes side by side, each on inputs of its own."""
+import os
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+FOLDER = os.path.dirname(os.path.abspath(__file__))
+
+
+class Model:
+    def __init__(self, file, opset, ir=8, domains=()):
+        self.file, self.ir, self.opsets = file, ir, [("", opset), *domains]
+        self.nodes, self.inputs, self.outputs, self.constants = [], [], [], []
+
+    def node(self, op, operands, results=1, domain="", **attributes):
+        """|operands|: a shape (an f32 input), (shape, element type), an array (a constant) or None."""
+        names = []
+        for operand in operands:
+            name = "" if operand is None else f"v{len(self.inputs) + len(self.constants)}"
+            if isinstance(operand, np.ndarray):
+                self.constants.append(numpy_helper.from_array(operand, name))
+            elif operand is not None:
+                shape, elem = operand if isinstance(operand, tuple) else (operand, TensorProto.FLOAT)
+                self.inputs.append(helper.make_tensor_value_info(name, elem, shape))
+            names.append(name)
+        results = [f"r{len(self.outputs)}_{i}" for i in range(results)] if isinstance(results, int) else results
+        self.outputs += [onnx.ValueInfoProto(name=r) for r in results if r]
+        self.nodes.append(helper.make_node(op, names, results, f"{op}{len(self.nodes)}", domain=domain, **attributes))
+
+    def write(self):
+        graph = helper.make_graph(self.nodes, self.file, self.inputs, self.outputs, self.constants)
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid(d, v) for d, v in self.opsets])
+        model.ir_version = self.ir
+        model.producer_name = model.producer_version = ""
+        with open(os.path.join(FOLDER, self.file + ".onnx"), "wb") as out:
+            out.write(model.SerializeToString(deterministic=True))
+
+
+def f32(*numbers):
+    return np.array(numbers, np.float32)
+
+
+# ---- one word changes what a node means
+
+m = Model("nn_7", 7)
+m.node("Conv", [[1, 4, 8, 8], [6, 2, 3, 3], [6]], group=2, auto_pad="SAME_LOWER", pads=[0, 0, 0, 0], strides=[2, 2], kernel_shape=[3, 3])
+m.node("Gemm", [[4, 3], [4, 5], [5]], transA=1, alpha=0.5, beta=2.0)
+m.node("Gemm", [[3, 4], [4, 5], [5]])
+m.node("Gemm", [[3, 4], [4, 5], [5]], beta=0.0)
+m.node("Softmax", [[2, 3, 4]])
+m.node("Softmax", [[2, 3, 1, 1]])
+m.node("LogSoftmax", [[2, 3]], axis=1)
+m.node("BatchNormalization", [[1, 3, 4, 4], [3], [3], [3], [3]], epsilon=0.001)
+m.node("BatchNormalization", [[1, 3, 4], [3, 4], [3, 4], [3, 4], [3, 4]], spatial=0)
+m.node("GlobalAveragePool", [[1, 3, 4, 4]])
+m.node("GlobalLpPool", [[1, 3, 4, 4]], p=3)
+m.node("LpPool", [[1, 3, 4, 4]], kernel_shape=[2, 2])
+m.node("Upsample", [[1, 3, 4, 4]], mode="linear", scales=[1.0, 1.0, 2.0, 2.0])
+m.write()
+
+m = Model("nn_10", 10)
+m.node("MaxPool", [[1, 3, 9, 9]], 2, kernel_shape=[3, 2], storage_order=1, ceil_mode=1, dilations=[2, 1])
+m.node("AveragePool", [[1, 3, 9, 9]], kernel_shape=[3, 2], count_include_pad=1, pads=[1, 0, 1, 0])
+m.node("Resize", [[1, 3, 4, 4], f32(1, 1, 2, 0.5)])
+m.node("Resize", [[1, 3, 4, 4], f32(1, 1, 2, 0.5)], mode="linear")
+m.node("QuantizeLinear", [[3, 4], []])
+byte = lambda *shape: (list(shape), TensorProto.UINT8)
+m.node("DequantizeLinear", [byte(3, 4), [], byte()])
+m.node("QLinearMatMul", [byte(3, 4), [], byte(), byte(4, 5), [5], byte(5), [], byte()])
+m.node("QLinearConv", [byte(1, 3, 8, 8), [], byte(), byte(6, 3, 3, 3), [6], byte(6), [], byte(), ([6], TensorProto.INT32)])
+m.write()
+
+m = Model("nn_18", 18)
+m.node("GroupNormalization", [[1, 6, 4, 4], [3], [3]], num_groups=3)
+m.node("BatchNormalization", [[1, 3, 4, 4], [3], [3], [3], [3]], 3, training_mode=1, momentum=0.5)
+m.node("LayerNormalization", [[2, 3, 4], [4], [4]], ["layer", "", "deviation"], stash_type=11)
+m.node("MeanVarianceNormalization", [[1, 3, 4, 4]])
+m.node("Resize", [[1, 3, 4, 4], f32(), f32(), np.array([1, 3, 9, 9])], mode="cubic", coordinate_transformation_mode="align_corners")
+m.node("Resize", [[1, 3, 4, 4], None, f32(2, 2)], axes=[2, 3], antialias=1, mode="linear")
+m.write()
+
+m = Model("nn_23", 23, 11, [("com.microsoft", 1)])
+m.node("GroupNormalization", [[1, 6, 4, 4], [6], [6]], num_groups=3)
+m.node("RMSNormalization", [[2, 3, 4], [4]], epsilon=0.001)
+m.node("QuantizeLinear", [([4, 6], TensorProto.FLOAT16), ([2, 6], TensorProto.FLOAT16)], axis=0, block_size=2, output_dtype=3, precision=1)
+m.node("Gelu", [[3, 4]], domain="com.microsoft")
+m.node("LSTM", [[5, 2, 3], [2, 16, 3], [2, 16, 4], None, None, [2, 2, 4]], ["", "hidden"], hidden_size=4, direction="bidirectional", clip=0.5)
+m.node("GRU", [[5, 2, 3], [1, 12, 3], [1, 12, 4]], ["all"], activations=["HardSigmoid", "ScaledTanh"], activation_alpha=[0.25, 1.5],
+       activation_beta=[0.5, 0.75], linear_before_reset=1)
+m.write()
+
+# ---- what cannot be
+
+m = Model("nn_refused", 9)
+m.node("BatchNormalization", [[1, 3, 4, 4], [3], [3], [3], [3]], 3)
+m.node("Conv", [[1, 4, 8, 8], [6, 4, 3, 3]], auto_pad="same")
+m.node("RNN", [[5, 2, 3], [1, 4, 3], [1, 4, 4]], activations=["Swish"])
+m.write()
+
+m = Model("nn_gemm_rank", 9)
+m.node("Gemm", [[2, 3, 4], [4, 5], [5]])
+m.write()
+
+m = Model("nn_resize_unknown", 10)
+m.node("Resize", [[1, 3, 4, 4], [4]])
+m.node("QLinearMatMul", [byte(3, 4), [3, 1], byte(3, 1), byte(4, 5), [], byte(), [], byte()])
+m.write()

@@ -1,0 +1,155 @@
+#include "load.h"
+
+#include "progress.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- shapes -------------------------------------------------------------------------------------------------------- */
+
+/* 1x3x224x224; nothing is a scalar. */
+static bool parse_dims(const char *text, size_t size, pelton_shape *out) {
+  const char *end = text + size;
+  out->rank = 0;
+  while (text < end) {
+    char *after;
+    errno = 0;
+    const long long dim = *text >= '0' && *text <= '9' ? strtoll(text, &after, 10) : -1;
+    if (dim < 0 || errno || after > end || out->rank == PELTON_MAX_RANK) return false;
+    out->dims[out->rank++] = dim;
+    text = after;
+    if (text == end) return true;
+    if (*text++ != 'x' || text == end) return false;
+  }
+  return true;
+}
+
+static pelton_input_profile *profile_of(load_options *o, const char *name, size_t size) {
+  for (uint32_t i = 0; i < o->profile_count; i++)
+    if (strlen(o->profiles[i].name) == size && !memcmp(o->profiles[i].name, name, size)) return &o->profiles[i];
+  o->profiles = memory_grow(o->profiles, o->profile_count + 1u, sizeof *o->profiles);
+  pelton_input_profile *added = &o->profiles[o->profile_count++];
+  *added = (pelton_input_profile){.name = memory_format("%.*s", (int)size, name)};
+  return added;
+}
+
+/* NAME:DIMS[,NAME:DIMS...]. Names may hold colons: the last one counts. |offset| is of the shape within a profile. */
+static bool parse_shapes(load_options *o, const text_list *texts, size_t offset) {
+  for (uint32_t i = 0; i < texts->count; i++) {
+    for (const char *text = texts->data[i]; *text;) {
+      const size_t size = strcspn(text, ",");
+      size_t colon = size;
+      while (colon > 0 && text[colon - 1] != ':') colon--;
+      pelton_shape shape = {0, {0}};
+      if (colon < 2 || !parse_dims(text + colon, size - colon, &shape)) {
+        print_error("'%.*s' is no shape of an input; write NAME:1x3x224x224", (int)size, text);
+        return false;
+      }
+      memcpy((char *)profile_of(o, text, colon - 1) + offset, &shape, sizeof shape);
+      text += size + (text[size] == ',');
+    }
+  }
+  return true;
+}
+
+int load_prepare(load_options *o) {
+  bool ok = parse_shapes(o, &o->min_shapes, offsetof(pelton_input_profile, min)) && parse_shapes(o, &o->max_shapes, offsetof(pelton_input_profile, max));
+  /* Without others, the largest shape is the one to be ready for. */
+  for (uint32_t i = 0; i < o->profile_count; i++) o->profiles[i].opt = o->profiles[i].max.rank ? o->profiles[i].max : o->profiles[i].min;
+  ok = ok && parse_shapes(o, &o->opt_shapes, offsetof(pelton_input_profile, opt)) && parse_shapes(o, &o->shapes, offsetof(pelton_input_profile, opt));
+  for (uint32_t i = 0; i < o->profile_count && ok; i++) {
+    const pelton_input_profile *p = &o->profiles[i];
+    if ((p->min.rank && p->min.rank != p->opt.rank) || (p->max.rank && p->max.rank != p->opt.rank)) {
+      print_error("input '%s': its shapes %s, %s, %s (least, best, largest) have different ranks", p->name, format_shape(&p->min).text,
+                  format_shape(&p->opt).text, format_shape(&p->max).text);
+      ok = false;
+    }
+  }
+  return ok ? EXIT_DONE : EXIT_USAGE;
+}
+
+void load_release(load_options *o) {
+  for (uint32_t i = 0; i < o->profile_count; i++) free((void *)(uintptr_t)o->profiles[i].name);
+  free(o->profiles);
+  free(o->shapes.data);
+  free(o->min_shapes.data);
+  free(o->opt_shapes.data);
+  free(o->max_shapes.data);
+}
+
+bool load_input_shape(const load_options *o, const pelton_io_info *input, pelton_shape *out) {
+  const pelton_input_profile *profile = NULL;
+  for (uint32_t i = 0; i < o->profile_count; i++)
+    if (!strcmp(o->profiles[i].name, input->name)) profile = &o->profiles[i];
+  *out = input->shape;
+  if (!input->rank_known) {
+    if (profile) *out = profile->opt;
+    else print_error("input '%s' has no known rank: give its shape with --shapes %s:1x3", input->name, input->name);
+    return profile != NULL;
+  }
+  if (profile && profile->opt.rank != input->shape.rank) {
+    print_error("input '%s' has rank %u, --shapes gives it %u", input->name, input->shape.rank, profile->opt.rank);
+    return false;
+  }
+  for (uint32_t d = 0; d < out->rank; d++) {
+    if (out->dims[d] < 0) out->dims[d] = profile ? profile->opt.dims[d] : 1;
+    if (profile) out->dims[d] = profile->opt.dims[d]; /* the library says when a fixed dim differs */
+  }
+  return true;
+}
+
+/* ---- engines ------------------------------------------------------------------------------------------------------- */
+
+bool path_is_engine(const char *path) {
+  static const char magic[8] = "PELTON\x1a\n";
+  char start[8];
+  FILE *file = fopen(path, "rb");
+  if (!file) return false;
+  const bool is = fread(start, 1, sizeof start, file) == sizeof start && !memcmp(start, magic, sizeof magic);
+  fclose(file);
+  return is;
+}
+
+pelton_status load_open(const char *path, const load_options *o, loaded *out, pelton_diag *diag) {
+  pelton_run_options options = PELTON_RUN_OPTIONS_INIT;
+  options.target = o->target;
+  options.cpu_isa = o->cpu_isa;
+  options.threads = (uint32_t)o->threads;
+  *out = (loaded){.engine = NULL};
+  const double start = clock_now();
+  const pelton_status status = pelton_engine_open(path, &options, &out->engine, diag);
+  out->open_seconds = clock_now() - start;
+  return status;
+}
+
+pelton_status load_build(const char *path, const load_options *o, loaded *out, pelton_diag *diag) {
+  pelton_build_options options = PELTON_BUILD_OPTIONS_INIT;
+  options.targets = o->target;
+  options.precision = o->precision;
+  options.cpu_isa = o->cpu_isa;
+  options.threads = (uint32_t)o->threads;
+  options.level = (int32_t)o->level;
+  options.budget_seconds = o->budget;
+  options.profiles = o->profiles;
+  options.profile_count = o->profile_count;
+  options.timing_cache = o->timing_cache;
+  options.no_passes = o->no_passes;
+  progress bar;
+  progress_start(&bar, o->quiet);
+  options.progress = progress_report;
+  options.progress_self = &bar;
+  *out = (loaded){.built = true};
+  const double start = clock_now();
+  pelton_model *model = NULL;
+  pelton_status status = pelton_model_import(path, NULL, &model, diag);
+  if (!status) status = pelton_engine_build(model, &options, &out->engine, diag);
+  progress_end(&bar);
+  pelton_model_release(model);
+  out->build_seconds = clock_now() - start;
+  return status;
+}
+
+pelton_status load_engine(const char *path, const load_options *o, loaded *out, pelton_diag *diag) {
+  return path_is_engine(path) ? load_open(path, o, out, diag) : load_build(path, o, out, diag);
+}

@@ -1,0 +1,57 @@
+/* From the word ENGINE|MODEL on the command line to an engine: engine files are opened, models are imported and built in
+   memory, with the options that all subcommands share. */
+#ifndef LOAD_H
+#define LOAD_H
+
+#include "options.h"
+#include "pelton/build.h"
+#include "tensor.h"
+
+typedef struct load_options {
+  const char *target, *precision, *cpu_isa, *timing_cache;
+  int64_t threads, level;
+  double budget;
+  bool no_passes;
+  text_list shapes, min_shapes, opt_shapes, max_shapes;
+  /* Filled in by load_prepare. */
+  pelton_input_profile *profiles;
+  uint32_t profile_count;
+  bool quiet; /* no progress */
+} load_options;
+
+#define LOAD_OPTIONS_INIT {.level = 1}
+
+/* Rows of an option table. */
+#define LOAD_ROWS(o)                                                                                                   \
+  {"target", 0, OPTION_TEXT, &(o).target, "T", "cpu", 0, 0},                                                           \
+  {"precision", 0, OPTION_CHOICE, &(o).precision, "fp32|fp16|bf16|int8|best", "of a model that is built", 0, 0},       \
+  {"shapes", 0, OPTION_LIST, &(o).shapes, "NAME:1x3x224x224", "of dynamic inputs; several with commas or again", 0, 0},\
+  {"cpu-isa", 0, OPTION_TEXT, &(o).cpu_isa, "ISA", "portable, avx2, avx512, ...: less than the machine has", 0, 0},    \
+  {"threads", 0, OPTION_INTEGER, &(o).threads, "N", "threads of the engine; 0: all that it may use", 0, 4096},         \
+  {"level", 0, OPTION_INTEGER, &(o).level, "0-5", "how much is timed when a model is built; 0: nothing", 0, 5},        \
+  {"timing-cache", 0, OPTION_TEXT, &(o).timing_cache, "FILE", "measured times, read and extended", 0, 0},              \
+  {"no-passes", 0, OPTION_FLAG, &(o).no_passes, NULL, "build the graph as it was imported", 0, 0}
+
+/* Checks the texts of shapes; an exit code, or EXIT_DONE. */
+int load_prepare(load_options *options);
+void load_release(load_options *options);
+
+typedef struct loaded {
+  pelton_engine *engine;
+  bool built;           /* it was a model */
+  double build_seconds; /* of import and build, when it was built */
+  double open_seconds;  /* when it was opened */
+} loaded;
+
+/* Opens or builds |path|. */
+pelton_status load_engine(const char *path, const load_options *options, loaded *out, pelton_diag *diag);
+/* Opens an engine file. */
+pelton_status load_open(const char *path, const load_options *options, loaded *out, pelton_diag *diag);
+/* Imports and builds. */
+pelton_status load_build(const char *path, const load_options *options, loaded *out, pelton_diag *diag);
+bool path_is_engine(const char *path);
+
+/* The input's shape for running: dynamic dims as --shapes says, else 1. False with a message when they do not fit. */
+bool load_input_shape(const load_options *options, const pelton_io_info *input, pelton_shape *out);
+
+#endif
