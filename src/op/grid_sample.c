@@ -1,9 +1,10 @@
-/* grid_sample: a picture (a line, a volume, ...) read wherever a grid of coordinates says. affine_grid: such a grid, from
-   matrices.
+/* grid_sample: a picture (a line, a volume, ...) read wherever a grid of coordinates says. affine_grid: such a grid,
+   from matrices.
 
    Coordinates run from -1 to 1 over an axis: from the middle of its first element to the middle of its last with
    align_corners, else between their outer edges. The last coordinate of a grid's point is that of the first spatial
-   axis. A coordinate that is NaN gives NaN. */
+   axis. Padding is what stands at places outside of x, also where a cubic reaches over a border. A coordinate that is
+   NaN gives NaN. */
 #include "op/line.h"
 #include "op/operand.h"
 #include "op/sample.h"
@@ -60,9 +61,10 @@ static double reflect(double x, double low, double high) {
   double range = high - low, beyond = x < low ? low - x : x - high;
   if (x >= low && x <= high) return x;
   if (!(range > 0) || isinf(beyond)) return low;
-  double rest = fmod(beyond, range);
-  bool even = fmod(beyond - rest, 2 * range) < range / 2 || fmod(beyond - rest, 2 * range) > 1.5 * range;
-  return (x < low) == even ? low + rest : high - rest;
+  double rest = fmod(beyond, 2 * range);
+  bool back = rest >= range; /* at the other end, and on its way back */
+  if (back) rest -= range;
+  return (x < low) != back ? low + rest : high - rest;
 }
 
 typedef struct reading {
@@ -104,7 +106,6 @@ static pn_sample_axis read_axis(const reading *r, double x, int64_t extent) {
   if (isnan(x)) return axis;
   if (r->attrs->mode == PN_RESIZE_NEAREST) x = rint(x);
   edges(r, extent, &low, &high);
-  if (r->attrs->padding == PN_GRID_BORDER && (x < low || x > high)) x = fmax(0, fmin(x, (double)extent - 1));
   if (r->attrs->padding == PN_GRID_REFLECTION) x = reflect(x, low, high);
   int64_t first = pn_sample_floor(&x, extent);
   double upper = x - (double)first;
@@ -173,19 +174,23 @@ static pelton_status check_theta(pelton_diag *diag, int64_t axes, const pn_dim *
   if (axes != 2 && axes != 3)
     return pn_fail(diag, PELTON_INVALID_ARGUMENT, "affine_grid: %lld spatial axes; size must list 4 or 5 extents",
                    (long long)axes);
-  if (pn_dim_unify(theta[1], pn_dim_of(axes), &both) && pn_dim_unify(theta[2], pn_dim_of(axes + 1), &both)) return PELTON_OK;
-  return pn_fail(diag, PELTON_INVALID_ARGUMENT, "affine_grid: theta's matrices do not have the %lld x %lld that size asks for",
-                 (long long)axes, (long long)(axes + 1));
+  if (pn_dim_unify(theta[1], pn_dim_of(axes), &both) && pn_dim_unify(theta[2], pn_dim_of(axes + 1), &both))
+    return PELTON_OK;
+  return pn_fail(diag, PELTON_INVALID_ARGUMENT,
+                 "affine_grid: theta's matrices do not have the %lld x %lld that size asks for", (long long)axes, (long
+                 long)(axes + 1));
 }
 
-static pelton_status check_size(pelton_diag *diag, pn_dim theta_batch, const pn_dim *size, uint32_t count, pn_dim *batch) {
+static pelton_status check_size(pelton_diag *diag, pn_dim theta_batch, const pn_dim *size, uint32_t count,
+                                pn_dim *batch) {
   for (uint32_t i = 0; i < count; i++)
     if (pn_dim_is_number(size[i]) && size[i].number < 0)
       return pn_fail(diag, PELTON_INVALID_ARGUMENT, "affine_grid: size[%u] is %lld; it must be at least 0", (unsigned)i,
                      (long long)size[i].number);
   if (pn_dim_unify(theta_batch, size[0], batch)) return PELTON_OK;
-  return pn_fail(diag, PELTON_INVALID_ARGUMENT, "affine_grid: theta has %lld batches, size says %lld; they must be equal",
-                 (long long)theta_batch.number, (long long)size[0].number);
+  return pn_fail(diag, PELTON_INVALID_ARGUMENT,
+                 "affine_grid: theta has %lld batches, size says %lld; they must be equal", (long
+                 long)theta_batch.number, (long long)size[0].number);
 }
 
 pelton_status pn_infer_affine_grid(const pn_infer *c) {

@@ -5,6 +5,9 @@
 #include "passes/passes.h"
 
 pn_pass_function pn_pass_drop_unused;
+pn_pass_function pn_pass_fold_constants;
+pn_pass_function pn_pass_fold_shapes;
+pn_pass_function pn_pass_common_subexpressions;
 pn_pass_function pn_pass_lower_batch_norm;
 pn_pass_function pn_pass_fold_scale;
 pn_pass_function pn_pass_fuse_pointwise;

@@ -11,6 +11,9 @@ enum { MOST_ROUNDS = 8 };
 
 static const pn_pass passes[] = {
     {"drop_unused", pn_pass_drop_unused}, /* first: nothing is done for what nobody uses */
+    {"fold_constants", pn_pass_fold_constants}, /* before all that wants constants: shapes, weights, statistics */
+    {"fold_shapes", pn_pass_fold_shapes},
+    {"common_subexpressions", pn_pass_common_subexpressions}, /* behind folding, which makes equal constants */
     /* Gives fold_scale its material. */
     {"lower_batch_norm", pn_pass_lower_batch_norm},
     /* Before fusion, which would bury a scale under what follows it (still found there, at more cost). */

@@ -167,6 +167,12 @@ pelton_status pn_rewrite_forward(pn_rewrite *r, pn_node *node, pn_value_id to, b
   return drop_uses(r, pn_rewrite_id(r, node).v, &node->inputs) ? PELTON_OK : no_memory(r);
 }
 
+pelton_status pn_rewrite_drop(pn_rewrite *r, pn_node *node) {
+  if (node->removed || !is_dead(r, node)) return PELTON_OK;
+  node->removed = true;
+  return drop_uses(r, pn_rewrite_id(r, node).v, &node->inputs) ? PELTON_OK : no_memory(r);
+}
+
 pelton_status pn_rewrite_make_constant(pn_rewrite *r, pn_value_id v, const pn_type *type, const void *data,
                                        size_t bytes) {
   static const uint64_t nothing = 0;
@@ -189,6 +195,24 @@ pelton_status pn_rewrite_provenance(pn_rewrite *r, pn_node *node, const pn_node 
   /* Until now it stood for itself. */
   if (node->provenance.count == 0 && !pn_graph_add_source(r->g, id, node->name)) return no_memory(r);
   return pn_graph_add_provenance(r->g, id, from) ? PELTON_OK : no_memory(r);
+}
+
+bool pn_reshape_target(const pn_type *from, const pn_type *to, int64_t *out) {
+  uint32_t unknown = 0;
+  if (to->rank < 0) return false;
+  for (int32_t i = 0; i < to->rank; i++) {
+    out[i] = to->dims[i].number;
+    if (pn_dim_is(to->dims[i], 0)) return false; /* 0 says "as the operand's" */
+    if (pn_dim_is_number(to->dims[i])) continue;
+    const bool stays = i < from->rank && pn_dim_equal(from->dims[i], to->dims[i]);
+    out[i] = stays ? 0 : -1;
+    unknown += !stays;
+  }
+  if (unknown == 0) return true;
+  /* The -1 is found by a division by the other extents, which must not be 0 then. */
+  for (int32_t i = 0; i < to->rank; i++)
+    if (out[i] == 0) return false;
+  return unknown == 1;
 }
 
 /* ---- pointwise ------------------------------------------------------------------------------------------------- */

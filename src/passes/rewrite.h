@@ -72,6 +72,8 @@ pelton_status pn_rewrite_set_input(pn_rewrite *r, pn_node *node, uint32_t index,
 /* |node|, which has one result, only hands |to| on: uses move to |to|. False when nothing could be moved: the result is
    an output and |to| has a name to keep. Counts a change. */
 pelton_status pn_rewrite_forward(pn_rewrite *r, pn_node *node, pn_value_id to, bool *done) PN_CHECKED;
+/* Removes |node| when nobody uses its results. */
+pelton_status pn_rewrite_drop(pn_rewrite *r, pn_node *node) PN_CHECKED;
 /* The result |v| becomes a constant; counts nothing. The node goes when nobody uses its other results. */
 pelton_status pn_rewrite_make_constant(pn_rewrite *r, pn_value_id v, const pn_type *type, const void *data,
                                        size_t bytes) PN_CHECKED;
@@ -82,6 +84,9 @@ pelton_status pn_rewrite_provenance(pn_rewrite *r, pn_node *node, const pn_node 
    become the expression's, operands that it does not read and that do not decide the result's shape go. */
 pelton_status pn_rewrite_pointwise(pn_rewrite *r, pn_node *node, const pn_expr *expr, const pn_value_id *operands,
                                    uint32_t count) PN_CHECKED;
+/* The elements of a reshape's target that make |to| of |from|: numbers, 0 for an extent that stays at its place, at most
+   one -1. False when that does not say it. */
+bool pn_reshape_target(const pn_type *from, const pn_type *to, int64_t *out) PN_CHECKED;
 PN_INLINE const pn_expr *pn_node_expr(const pn_node *node) { return ((const pn_attrs_pointwise *)node->attrs)->expr; }
 
 #endif

@@ -61,7 +61,7 @@ end
 expect
 graph g(%x: f32[n,4,3]) -> (%y)
   %w_1: f32[4,2,1] = const [1, 4, 3, 8, 20, 48, 28, 64]
-  %y = conv_transpose(%x, %w_1) group=2  # from "c", "y"
+  %y = conv_transpose(%x, %w_1) group=2  # name "c" from "c", "y"
 end
 
 case only the scale into a product; the vector stays

@@ -75,7 +75,7 @@ input
 graph g(%x: f32[n]) -> (%y, %z, %u)
   %y = pointwise(%x) expr="div(x0,8.0:f32)"
   %z = pointwise(%x) expr="div(x0,3.0:f32)"
-  %a = pointwise(%x) expr="cast(mul(add(x0,0.0:f32),1.0:f32):f32)"
+  %a = pointwise(%x) expr="cast(mul(add(x0,0.0:f32),1.0:f32),f32)"
   %u = pointwise(%a) expr="exp(x0)"
 end
 expect
