@@ -126,6 +126,13 @@ static void fill_operand(const pn_operand *o, void *data) {
     case PELTON_DTYPE_F16: ((uint16_t *)data)[i] = (uint16_t)(0x3000u | ((seed >> 16) & 0x83ffu)); break;
     case PELTON_DTYPE_BF16: ((uint16_t *)data)[i] = (uint16_t)(0x3e00u | ((seed >> 16) & 0x807fu)); break;
     case PELTON_DTYPE_I8: case PELTON_DTYPE_U8: ((uint8_t *)data)[i] = (uint8_t)((seed >> 24) & 63u); break;
+    case PELTON_DTYPE_F8E4M3FN: case PELTON_DTYPE_F8E4M3FNUZ:
+    case PELTON_DTYPE_F8E5M2:
+    case PELTON_DTYPE_F8E5M2FNUZ: ((uint8_t *)data)[i] = (uint8_t)(0x20u | ((seed >> 24) & 0x87u)); break;
+    case PELTON_DTYPE_F8E8M0: ((uint8_t *)data)[i] = (uint8_t)(126u + ((seed >> 24) & 1u)); break;
+    case PELTON_DTYPE_F4E2M1: ((uint8_t *)data)[i] = (uint8_t)((seed >> 24) & 15u); break;
+    case PELTON_DTYPE_I4: case PELTON_DTYPE_U4: ((uint8_t *)data)[i] = (uint8_t)((seed >> 24) & 7u); break;
+    case PELTON_DTYPE_I2: case PELTON_DTYPE_U2: ((uint8_t *)data)[i] = (uint8_t)((seed >> 24) & 1u); break;
     default: break; /* wider integers may be indices: zero is always in range */
     }
   }
