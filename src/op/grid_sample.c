@@ -42,6 +42,7 @@ pelton_status pn_infer_grid_sample(const pn_infer *c) {
     y->dims[1] = x->dims[1];
   }
   if (grid->rank == PN_RANK_UNKNOWN) return PELTON_OK;
+  if (x->rank == PN_RANK_UNKNOWN) y->dims[0] = grid->dims[0];
   for (int32_t i = 2; i < rank; i++) y->dims[i] = grid->dims[i - 1];
   return check_grid(c->diag, rank, y->dims[0], grid->dims[0], grid->dims[rank - 1], &y->dims[0]);
 }
@@ -211,6 +212,7 @@ pelton_status pn_infer_affine_grid(const pn_infer *c) {
   dims[axes + 1] = pn_dim_of(axes);
   if (theta->rank == 3) dims[0] = theta->dims[0];
   if (!pn_infer_content(c, 1, &size, &count) || count != (uint32_t)axes + 2) return PELTON_OK;
+  if (theta->rank != 3) dims[0] = size[0];
   for (int64_t i = 1; i <= axes; i++) dims[i] = size[i + 1];
   return check_size(c->diag, dims[0], size, count, &dims[0]);
 }
