@@ -178,8 +178,8 @@ static pelton_status check_theta(pelton_diag *diag, int64_t axes, const pn_dim *
   if (pn_dim_unify(theta[1], pn_dim_of(axes), &both) && pn_dim_unify(theta[2], pn_dim_of(axes + 1), &both))
     return PELTON_OK;
   return pn_fail(diag, PELTON_INVALID_ARGUMENT,
-                 "affine_grid: theta's matrices do not have the %lld x %lld that size asks for", (long long)axes, (long
-                 long)(axes + 1));
+                 "affine_grid: theta's matrices do not have the %lld x %lld that size asks for", (long long)axes,
+                 (long long)(axes + 1));
 }
 
 static pelton_status check_size(pelton_diag *diag, pn_dim theta_batch, const pn_dim *size, uint32_t count,
@@ -190,8 +190,8 @@ static pelton_status check_size(pelton_diag *diag, pn_dim theta_batch, const pn_
                      (long long)size[i].number);
   if (pn_dim_unify(theta_batch, size[0], batch)) return PELTON_OK;
   return pn_fail(diag, PELTON_INVALID_ARGUMENT,
-                 "affine_grid: theta has %lld batches, size says %lld; they must be equal", (long
-                 long)theta_batch.number, (long long)size[0].number);
+                 "affine_grid: theta has %lld batches, size says %lld; they must be equal",
+                 (long long)theta_batch.number, (long long)size[0].number);
 }
 
 pelton_status pn_infer_affine_grid(const pn_infer *c) {
