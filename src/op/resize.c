@@ -306,8 +306,8 @@ pelton_status pn_resize_taps_of(const pn_call *call, const pn_resized_axis *a, p
 }
 
 /* Along one axis: |outer| times |inner| lines whose elements lie |inner| apart. */
-static void resize_lines(const pn_resize_taps *t, const pn_resized_axis *a, int64_t outer, int64_t inner, double outside, const double *x,
-                         double *y) {
+static void resize_lines(const pn_resize_taps *t, const pn_resized_axis *a, int64_t outer, int64_t inner,
+                         double outside, const double *x, double *y) {
   for (int64_t o = 0; o < outer; o++)
     for (int64_t i = 0; i < a->output; i++) {
       double *to = y + (o * a->output + i) * inner;
