@@ -317,12 +317,23 @@ typedef struct attempt {
   pn_operand operands[MAX_OPERANDS];
 } attempt;
 
-/* Of exact size, for address sanitizers. */
-static void *block(size_t bytes) {
-  void *memory = pn_alloc_raw(NULL, bytes, 64);
+/* Memory for what a tactic sizes itself, with a guard behind it. */
+enum { GUARD_BYTES = 64, GUARD_VALUE = 0xa5 };
+
+static unsigned char *block(size_t bytes) {
+  unsigned char *memory = pn_alloc_raw(NULL, bytes + GUARD_BYTES, 64);
   if (!memory) exit(70);
-  memset(memory, 0xa5, bytes);
+  memset(memory, GUARD_VALUE, bytes + GUARD_BYTES);
   return memory;
+}
+
+static void release_block(const char *tactic, const char *what, unsigned char *memory, size_t bytes) {
+  for (size_t i = 0; i < GUARD_BYTES; i++)
+    if (memory[bytes + i] != GUARD_VALUE) {
+      complain(tactic, what);
+      break;
+    }
+  pn_release(NULL, memory);
 }
 
 static pelton_status prepare_and_run(attempt *a, void *const *operands, pelton_diag *diag) {
@@ -332,8 +343,8 @@ static pelton_status prepare_and_run(attempt *a, void *const *operands, pelton_d
   if (t->configs) (void)t->configs(&a->problem, a->device, &config, 1);
   if (!(t->estimate(&a->problem, a->device, &config) > 0)) complain(t->name, "an estimate that is not positive");
   if (t->sizes) t->sizes(&a->problem, a->device, &config, &sizes);
-  void *packed = block(sizes.packed_bytes), *state = block(sizes.state_bytes),
-       *workspace = block(sizes.workspace_bytes);
+  unsigned char *packed = block(sizes.packed_bytes), *state = block(sizes.state_bytes),
+                *workspace = block(sizes.workspace_bytes);
   memset(state, 0, sizes.state_bytes);
   pelton_status status = t->pack ? t->pack(&a->problem, a->device, &config, packed, diag) : PELTON_OK;
   if (!status && t->prepare) status = t->prepare(&a->problem, a->device, &config, state, diag);
@@ -345,9 +356,9 @@ static pelton_status prepare_and_run(attempt *a, void *const *operands, pelton_d
                   .operands = operands};
   for (int again = 0; again < 2 && !status; again++) status = t->run(&step, a->stream, diag);
   if (t->release_state) t->release_state(state);
-  pn_release(NULL, packed);
-  pn_release(NULL, state);
-  pn_release(NULL, workspace);
+  release_block(t->name, "writes behind its packed weights", packed, sizes.packed_bytes);
+  release_block(t->name, "writes behind its state", state, sizes.state_bytes);
+  release_block(t->name, "writes behind its workspace", workspace, sizes.workspace_bytes);
   return status;
 }
 
