@@ -114,7 +114,7 @@ ELEMENT_COPY(uint16_t)
 ELEMENT_COPY(uint32_t)
 ELEMENT_COPY(uint64_t)
 
-/* As the f32 kernel does it. */
+/* As the f32 kernel does it for four bytes. */
 #define BLOCK_COPY(type)                                                                                               \
   static void block_##type(const type *from, int64_t from_stride, int64_t rows, int64_t columns, type *to,             \
                            int64_t to_stride) {                                                                        \
@@ -124,6 +124,26 @@ ELEMENT_COPY(uint64_t)
 BLOCK_COPY(uint8_t)
 BLOCK_COPY(uint16_t)
 BLOCK_COPY(uint64_t)
+
+/* Blocks of a few rows or columns, such as pictures of three channels: the kernel's squares would be mostly empty. */
+PN_INLINE void join_rows(const uint32_t *from, int64_t from_stride, int rows, int64_t columns, uint32_t *to,
+                         int64_t to_stride) {
+  for (int64_t c = 0; c < columns; c++)
+    for (int r = 0; r < rows; r++) to[c * to_stride + r] = from[r * from_stride + c];
+}
+PN_INLINE void part_columns(const uint32_t *from, int64_t from_stride, int64_t rows, int columns, uint32_t *to,
+                            int64_t to_stride) {
+  for (int64_t r = 0; r < rows; r++)
+    for (int c = 0; c < columns; c++) to[c * to_stride + r] = from[r * from_stride + c];
+}
+static void block_uint32_t(const pn_copy *c, const void *from, int64_t from_stride, int64_t rows, int64_t columns,
+                           void *to, int64_t to_stride) {
+  if (rows == 2) join_rows(from, from_stride, 2, columns, to, to_stride); /* constants, so that the loops unroll */
+  else if (rows == 3) join_rows(from, from_stride, 3, columns, to, to_stride);
+  else if (columns == 2) part_columns(from, from_stride, rows, 2, to, to_stride);
+  else if (columns == 3) part_columns(from, from_stride, rows, 3, to, to_stride);
+  else c->transpose->transpose(from, from_stride, (size_t)rows, (size_t)columns, to, to_stride);
+}
 
 static void copy_elements(const pn_copy *c, int64_t n, void *to, const void *from) {
   int64_t to_stride = c->to[c->rank - 1], from_stride = c->from[c->rank - 1];
@@ -140,7 +160,7 @@ static void copy_block(const pn_copy *c, int64_t rows, int64_t columns, void *to
   switch (c->element_bytes) {
   case 1: block_uint8_t(from, from_stride, rows, columns, to, to_stride); return;
   case 2: block_uint16_t(from, from_stride, rows, columns, to, to_stride); return;
-  case 4: c->transpose->transpose(from, from_stride, (size_t)rows, (size_t)columns, to, to_stride); return;
+  case 4: block_uint32_t(c, from, from_stride, rows, columns, to, to_stride); return;
   default: block_uint64_t(from, from_stride, rows, columns, to, to_stride); return;
   }
 }

@@ -59,7 +59,10 @@ static void fill(const pn_problem *p, const pn_device *device, state *s) {
   s->pixels = pn_operand_elements(x) / (s->pictures * s->channels);
   s->groups = attrs->groups ? attrs->groups : s->channels;
   s->members = s->channels / s->groups;
-  s->groups_a_block = s->channels_last ? pn_min_i64(s->groups, pn_div_up(BLOCK_CHANNELS, s->members)) : 1;
+  int64_t wanted = pn_div_up(s->groups * s->pictures, 2 * (int64_t)device->threads); /* long runs, yet work for all */
+  if (device->threads == 1) wanted = s->groups;
+  if (wanted * s->members < BLOCK_CHANNELS) wanted = pn_div_up(BLOCK_CHANNELS, s->members);
+  s->groups_a_block = s->channels_last ? pn_min_i64(s->groups, wanted) : 1;
   s->blocks = pn_div_up(s->groups, s->groups_a_block);
   s->scratch_floats = s->channels_last ? pn_align_up((size_t)(ROWS * s->groups_a_block * s->members), 16) : 0;
   s->parts = pn_cpu_parts(device, s->pictures * s->blocks, 2 * pn_cpu_operand_bytes(p));
