@@ -8,8 +8,9 @@
    An operand is dtype[extents], followed by {elements} (a constant), by <bound (integers in [0, bound)) or by nothing
    (random), and by the word const when it is known while planning; "_" is an absent one, "$" the result of the node
    before. "-> n" in front of the attributes asks for n results. Lines that begin with '#' are comments; "no " in front
-   of a problem says that only the reference does it. Every line runs with every combination of layouts, at each level
-   of instructions, with one thread and with two; lines that no tactic accepts fail. */
+   of a problem says that only the reference does it, "fails " that it fails, as tactics then must. Every line runs with
+   every combination of layouts, at each level of instructions, with one thread and with two; lines that no tactic
+   accepts fail. */
 #include "base/file.h"
 #include "base/format.h"
 #include "op/schema.h"
@@ -35,7 +36,7 @@ typedef struct problem_case {
   uint32_t value_count, node_count;
   pn_problem_node nodes[MAX_NODES];
   uint16_t inputs[MAX_NODES][MAX_OPERANDS], outputs[MAX_NODES][MAX_OPERANDS];
-  bool reference_only;
+  bool reference_only, fails;
 } problem_case;
 
 static uint64_t random_state;
@@ -241,6 +242,7 @@ static pelton_status run_reference(problem_case *c, uint32_t at, pelton_diag *di
 static bool read_case(problem_case *c, const char *line, pelton_diag *diag) {
   pn_str text = pn_str_from(line);
   c->reference_only = take(&text, "no ");
+  c->fails = take(&text, "fails ");
   while (text.size) {
     pn_str node = {text.data, text.size};
     const char *end = strstr(text.data, " ; ");
@@ -248,9 +250,10 @@ static bool read_case(problem_case *c, const char *line, pelton_diag *diag) {
     text.data += node.size;
     text.size -= node.size;
     (void)take(&text, " ; ");
-    if (!read_node(c, node, diag) || infer_node(c, c->node_count - 1, diag) ||
-        run_reference(c, c->node_count - 1, diag))
-      return false;
+    if (!read_node(c, node, diag) || infer_node(c, c->node_count - 1, diag)) return false;
+    bool failed = run_reference(c, c->node_count - 1, diag) != PELTON_OK;
+    if (failed && !c->fails) return false;
+    if (!failed && c->fails) return pn_fail(diag, PELTON_INVALID_ARGUMENT, "the reference does not fail"), false;
   }
   for (uint32_t i = 0; i < c->node_count; i++)
     for (uint32_t k = 0; k < c->nodes[i].output_count; k++) {
@@ -385,9 +388,10 @@ static void try_tactic(attempt *a) {
     if (a->operands[i].role != PN_OPERAND_INTERNAL)
       used += snprintf(what + used, sizeof what - (size_t)used, " %s", pn_layout_name(a->operands[i].layout));
   checked++;
-  if (status) complain_diag(what, &diag);
+  if (status && !c->fails) complain_diag(what, &diag);
+  if (!status && c->fails) complain(what, "does not fail where the reference does");
   for (uint32_t i = 0; i < c->value_count; i++) {
-    if (a->operands[i].role == PN_OPERAND_OUTPUT && !status) {
+    if (a->operands[i].role == PN_OPERAND_OUTPUT && !status && !c->fails) {
       void *back = malloc(pn_operand_bytes(&a->operands[i]) + 1);
       convert(&a->operands[i], operands[i], back, true);
       if (!compare(&c->values[i], back, message, sizeof message)) complain(what, message);
