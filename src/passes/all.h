@@ -5,6 +5,7 @@
 #include "passes/passes.h"
 
 pn_pass_function pn_pass_drop_unused;
+pn_pass_function pn_pass_eliminate_transposes;
 pn_pass_function pn_pass_fold_constants;
 pn_pass_function pn_pass_fold_shapes;
 pn_pass_function pn_pass_common_subexpressions;

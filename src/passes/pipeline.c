@@ -13,6 +13,7 @@ static const pn_pass passes[] = {
     {"drop_unused", pn_pass_drop_unused}, /* first: nothing is done for what nobody uses */
     {"fold_constants", pn_pass_fold_constants}, /* before all that wants constants: shapes, weights, statistics */
     {"fold_shapes", pn_pass_fold_shapes},
+    {"eliminate_transposes", pn_pass_eliminate_transposes}, /* before fusion: they part expressions from their producers */
     {"common_subexpressions", pn_pass_common_subexpressions}, /* behind folding, which makes equal constants */
     /* Gives fold_scale its material. */
     {"lower_batch_norm", pn_pass_lower_batch_norm},
