@@ -9,19 +9,27 @@
 
 enum { MOST_ROUNDS = 8 };
 
+/* The pipeline is the first DEFAULT_COUNT of these, in this order. */
 static const pn_pass passes[] = {
-    {"drop_unused", pn_pass_drop_unused}, /* first: nothing is done for what nobody uses */
+    {"drop_unused", pn_pass_drop_unused},       /* first: nothing is done for what nobody uses */
+    {"rebatch", pn_pass_rebatch},               /* before folding, while a reshape's target is as the exporter wrote it */
     {"fold_constants", pn_pass_fold_constants}, /* before all that wants constants: shapes, weights, statistics */
-    {"fold_shapes", pn_pass_fold_shapes},
-    {"common_subexpressions", pn_pass_common_subexpressions}, /* behind folding, which makes equal constants */
-    /* Gives fold_scale its material. */
-    {"lower_batch_norm", pn_pass_lower_batch_norm},
-    /* Before fusion, which would bury a scale under what follows it (still found there, at more cost). */
-    {"fold_scale", pn_pass_fold_scale},
+    {"fold_shapes", pn_pass_fold_shapes},       /* before matching: reshapes to the same shape part what belongs together */
+    {"eliminate_transposes", pn_pass_eliminate_transposes}, /* before fusion: they part expressions from their producers */
+    {"common_subexpressions", pn_pass_common_subexpressions}, /* behind these, which make equal constants and nodes */
+    {"lower_batch_norm", pn_pass_lower_batch_norm},           /* gives fold_scale its material */
+    {"fold_scale", pn_pass_fold_scale}, /* before fusion: expressions are short and scales stand by themselves */
+    {"recognise_layer_norm", pn_pass_recognise_layer_norm}, /* before fusion, which takes the affine part elsewhere */
+    {"recognise_group_norm", pn_pass_recognise_group_norm}, /* likewise */
     {"fuse_pointwise", pn_pass_fuse_pointwise},
-    /* Behind fusion, which brings the parts of an activation together. */
-    {"recognise_activations", pn_pass_recognise_activations},
+    {"recognise_activations", pn_pass_recognise_activations}, /* behind fusion, which brings an activation together */
+
+    /* Not run by default. */
+    {"recognise_attention", pn_pass_recognise_attention}, /* no target has a tactic for attention yet: the reference
+                                                             would run where two products and a softmax are fast. Its
+                                                             place is behind eliminate_transposes, before fusion. */
 };
+enum { DEFAULT_COUNT = PN_COUNT(passes) - 1 };
 
 uint32_t pn_pass_list(const pn_pass **out) {
   *out = passes;
@@ -46,7 +54,7 @@ static void report(struct pn_json *json, const char *pass, uint32_t round, uint3
 pelton_status pn_passes_run(pn_graph *g, const pn_pipeline_options *options, pelton_diag *diag) {
   for (uint32_t round = 1; round <= MOST_ROUNDS; round++) {
     uint32_t total = 0;
-    for (size_t i = 0; i < PN_COUNT(passes); i++) {
+    for (size_t i = 0; i < DEFAULT_COUNT; i++) {
       uint32_t changed = 0;
       const uint32_t mark = pn_diag_mark(diag);
       pelton_status status = passes[i].run(g, &changed, diag);
