@@ -159,6 +159,7 @@ static bool untransposed(pn_rewrite *r, pn_value_id v, const permutation *p, pn_
   const pn_value *value = pn_graph_value(r->g, v);
   const pn_type type = pn_type_make(tensor.dtype, p->rank, dims);
   *out = pn_graph_add_constant(r->g, value->name, &type, value->data, value->data_bytes);
+  r->failed = r->failed || !pn_value_valid(*out);
   return pn_value_valid(*out);
 }
 

@@ -32,6 +32,7 @@ typedef struct folder {
 
 static double *new_vector(const folder *f, double value) {
   double *v = PN_NEW_ARRAY(f->r->scratch, double, (size_t)f->channels + 1);
+  f->r->failed = f->r->failed || !v;
   for (int64_t i = 0; v && i < f->channels; i++) v[i] = value;
   return v;
 }
@@ -250,8 +251,8 @@ static pelton_status fold_behind(folder *f) {
   const pn_expr *expr = pn_node_expr(f->pointwise);
   const pn_value_id x = f->node->outputs.data[0];
   if (!find_channels(f)) return PELTON_OK;
-  if (f->node->op == PN_OP_MATMUL) expr = take_apart(f, expr);
-  if (!expr) return PELTON_OK; /* too long in parts */
+  if (f->node->op == PN_OP_MATMUL && 2 * expr->step_count <= PN_EXPR_MAX_STEPS) expr = take_apart(f, expr);
+  if (!expr) return pn_fail_memory(r->diag, "an expression");
   for (f->operand = 0; !pn_value_same(f->pointwise->inputs.data[f->operand], x);) f->operand++;
   const uint32_t step = find_step(f, expr);
   if (step == 0) return PELTON_OK;

@@ -50,7 +50,9 @@ static pn_value_id channel_vector(pn_rewrite *r, pn_value_id v, const pn_type *x
   }
   const pn_value *value = pn_graph_value(r->g, v);
   const pn_type type = pn_type_make(tensor.dtype, 1, &x->dims[1].number);
-  return pn_graph_add_constant(r->g, value->name, &type, value->data, value->data_bytes);
+  const pn_value_id out = pn_graph_add_constant(r->g, value->name, &type, value->data, value->data_bytes);
+  r->failed = r->failed || !pn_value_valid(out);
+  return out;
 }
 
 static pelton_status take_affine(pn_rewrite *r, pn_node *node) {

@@ -83,6 +83,7 @@ bool pn_rewrite_constant(pn_rewrite *r, pn_value_id v, pn_tensor *out) {
   if (!element_bytes || !pn_fact_tensor(&fact, out)) return false;
   if ((uintptr_t)value->data % element_bytes == 0) return true;
   out->data = pn_arena_copy(r->scratch, value->data, value->data_bytes, 64);
+  r->failed = r->failed || !out->data;
   return out->data != NULL;
 }
 
@@ -309,7 +310,8 @@ static pelton_status run_one(pn_rewrite *r, pn_rewrite_function *function) {
   for (uint32_t i = 0; i < r->g->nodes.count; i++)
     if (!r->g->nodes.data[i].removed) add_uses(r, &r->g->nodes.data[i]);
   for (uint32_t i = 0; i < r->g->outputs.count; i++) r->uses.data[r->g->outputs.data[i].v].count++;
-  return function(r);
+  PN_TRY(function(r));
+  return r->failed ? no_memory(r) : PELTON_OK;
 }
 
 static pelton_status run_tree(pn_graph *g, pn_rewrite_function *function, uint32_t depth, uint32_t *changed,

@@ -20,6 +20,7 @@ typedef struct pn_rewrite {
   pelton_diag *diag;
   uint32_t changed;
   uint32_t depth;    /* 0: the outermost graph */
+  bool failed;       /* memory ran out where only something was asked: the run fails in the end */
   PN_LIST(pn_use) uses;      /* by value */
   pn_node_list dead;         /* to be looked at by the removal that is under way */
   pn_facts facts;            /* see pn_rewrite_facts */
@@ -52,7 +53,7 @@ PN_INLINE pn_node_id pn_rewrite_id(const pn_rewrite *r, const pn_node *node) {
 /* What inference knows of the graph as it was at the first call: contents of small tensors too. Values that were added
    since are beyond |count|. In a subgraph that does not infer alone nothing is present. */
 pelton_status pn_rewrite_facts(pn_rewrite *r, const pn_facts **out) PN_CHECKED;
-/* A constant as a tensor, aligned for its type; false when |v| is none (or memory is out: then too). */
+/* A constant as a tensor, aligned for its type; false when |v| is none (or memory is out: |failed|). */
 bool pn_rewrite_constant(pn_rewrite *r, pn_value_id v, pn_tensor *out) PN_CHECKED;
 /* The elements of a constant of integers with at most |room| elements. */
 bool pn_rewrite_numbers(pn_rewrite *r, pn_value_id v, int64_t *out, uint32_t room, uint32_t *count) PN_CHECKED;

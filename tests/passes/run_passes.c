@@ -8,7 +8,7 @@
 
    The pass is the one the file is named after, or "pipeline" for all of them. Each case is held to this: the pass turns
    the input into the expected graph; the result verifies and survives being printed and read; a second run changes
-   nothing; both graphs compute the same from random inputs, within 1e-4, by the reference functions (where they have no
+   nothing; each allocation may fail; both graphs compute the same from random inputs, within 1e-4, by the reference functions (where they have no
    subgraphs). `run_passes --print FILE` prints what the pass makes of each input. */
 #include "harness.h"
 
@@ -209,6 +209,25 @@ static bool check(suite *s, const pass_case *c, pn_arena *arena) {
   return fail(s, c, "the result is another", NULL);
 }
 
+/* Each of the pass's allocations fails once: it says so, and leaves nothing behind. */
+static bool survives_lack_of_memory(suite *s, const pass_case *c) {
+  for (uint64_t n = 1;; n++) {
+    harness_allocator allocator;
+    pelton_diag diag = PELTON_DIAG_INIT;
+    pn_arena arena;
+    pn_graph *g;
+    uint32_t changed = 0;
+    pn_arena_init(&arena, harness_allocator_init(&allocator, 0));
+    pelton_status status = pn_graph_parse(c->input, &arena, &g, &diag);
+    allocator.fail_at = allocator.count + n;
+    if (!status) status = apply(s, g, &changed, &diag);
+    pn_arena_deinit(&arena);
+    if (allocator.live > 0) return fail(s, c, "memory is left behind", NULL);
+    if (!allocator.failed) return status == PELTON_OK;
+    if (status != PELTON_OUT_OF_MEMORY) return fail(s, c, "a failed allocation was not reported", &diag);
+  }
+}
+
 /* ---- the file ---------------------------------------------------------------------------------------------------- */
 
 static pn_str next_line(pn_str *text) {
@@ -225,7 +244,7 @@ static void run_case(suite *s, pass_case *c) {
   pn_arena arena;
   pn_arena_init(&arena, NULL);
   s->count++;
-  check(s, c, &arena);
+  if (check(s, c, &arena)) survives_lack_of_memory(s, c);
   pn_arena_deinit(&arena);
 }
 
