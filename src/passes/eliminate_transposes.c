@@ -110,8 +110,10 @@ static pelton_status take_into_product(pn_rewrite *r, pn_node_id product, uint32
   const pn_attrs_matmul *old = node->attrs;
   pn_attrs_matmul *attrs = pn_attrs_copy(PN_OP_MATMUL, old, r->g->arena);
   if (!attrs) return no_memory(r);
-  if (index == 0) attrs->trans_a = !old->trans_a;
-  else attrs->trans_b = !old->trans_b;
+  if (index == 0)
+    attrs->trans_a = !old->trans_a;
+  else
+    attrs->trans_b = !old->trans_b;
   pn_value_id x = before->inputs.data[0];
   if (is_identity(&p)) {
     PN_TRY(pn_rewrite_provenance(r, node, before));

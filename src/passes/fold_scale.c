@@ -155,7 +155,8 @@ static pelton_status scale_weights(folder *f, const affine *form) {
   const float *from = f->weights.data;
   for (int64_t i = 0; i < count; i++) to[i] = (float)((double)from[i] * form->scale[channel_of(f, i)]);
   const pn_type type = *pn_rewrite_type(r, old);
-  const pn_value_id w = pn_graph_add_constant(r->g, pn_graph_value(r->g, old)->name, &type, to, (size_t)count * sizeof *to);
+  const pn_value_id w =
+      pn_graph_add_constant(r->g, pn_graph_value(r->g, old)->name, &type, to, (size_t)count * sizeof *to);
   if (!pn_value_valid(w)) return pn_fail_memory(r->diag, "scaled weights");
   return pn_rewrite_set_input(r, f->node, 1, w);
 }
@@ -211,7 +212,8 @@ static pelton_status shorten(folder *f, const pn_expr *expr, uint32_t taken) {
   const uint32_t count = f->pointwise->inputs.count;
   memcpy(operands, f->pointwise->inputs.data, count * sizeof *operands);
   const pn_value_id x = f->node->outputs.data[0], y = f->pointwise->outputs.data[0];
-  if (rest->steps[rest->step_count - 1].op == PN_EXPR_INPUT && pn_type_equal(pn_rewrite_type(r, x), pn_rewrite_type(r, y))) {
+  if (rest->steps[rest->step_count - 1].op == PN_EXPR_INPUT &&
+      pn_type_equal(pn_rewrite_type(r, x), pn_rewrite_type(r, y))) {
     bool done;
     PN_TRY(pn_rewrite_forward(r, f->pointwise, x, &done));
     if (done) r->changed--; /* the caller counts */
@@ -241,8 +243,10 @@ static bool find_channels(folder *f) {
   }
   f->channel_axis = 1;
   if (f->weights.rank < 3 || type->rank != (int32_t)f->weights.rank) return false;
-  if (node->op == PN_OP_CONV) f->channels = w[0];
-  else f->channels = w[1] * ((const pn_attrs_conv_transpose *)node->attrs)->group;
+  if (node->op == PN_OP_CONV)
+    f->channels = w[0];
+  else
+    f->channels = w[1] * ((const pn_attrs_conv_transpose *)node->attrs)->group;
   return !f->has_bias || pn_tensor_elements(&f->bias) == f->channels;
 }
 

@@ -11,11 +11,12 @@ enum { MOST_ROUNDS = 8 };
 
 /* The pipeline is the first DEFAULT_COUNT of these, in this order. */
 static const pn_pass passes[] = {
-    {"drop_unused", pn_pass_drop_unused},       /* first: nothing is done for what nobody uses */
-    {"rebatch", pn_pass_rebatch},               /* before folding, while a reshape's target is as the exporter wrote it */
+    {"drop_unused", pn_pass_drop_unused}, /* first: nothing is done for what nobody uses */
+    {"rebatch", pn_pass_rebatch},         /* before folding, while a reshape's target is as the exporter wrote it */
     {"fold_constants", pn_pass_fold_constants}, /* before all that wants constants: shapes, weights, statistics */
-    {"fold_shapes", pn_pass_fold_shapes},       /* before matching: reshapes to the same shape part what belongs together */
-    {"eliminate_transposes", pn_pass_eliminate_transposes}, /* before fusion: they part expressions from their producers */
+    {"fold_shapes", pn_pass_fold_shapes}, /* before matching: reshapes to the same shape part what belongs together */
+    {"eliminate_transposes",
+     pn_pass_eliminate_transposes}, /* before fusion: they part expressions from their producers */
     {"common_subexpressions", pn_pass_common_subexpressions}, /* behind these, which make equal constants and nodes */
     {"lower_batch_norm", pn_pass_lower_batch_norm},           /* gives fold_scale its material */
     {"fold_scale", pn_pass_fold_scale}, /* before fusion: expressions are short and scales stand by themselves */

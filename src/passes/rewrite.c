@@ -69,7 +69,8 @@ pelton_status pn_rewrite_facts(pn_rewrite *r, const pn_facts **out) {
   const pn_infer_options options = {.arena = r->scratch};
   PN_TRY(pn_facts_create(r->g, r->scratch, &r->facts, r->diag));
   const pelton_status status = pn_graph_infer(r->g, &options, &r->facts, NULL, r->diag);
-  if (status == PELTON_OK || status == PELTON_OUT_OF_MEMORY || status == PELTON_INTERNAL || r->depth == 0) return status;
+  if (status == PELTON_OK || status == PELTON_OUT_OF_MEMORY || status == PELTON_INTERNAL || r->depth == 0)
+    return status;
   pn_diag_rewind(r->diag, mark); /* a branch that is never taken need not fit */
   memset(r->facts.data, 0, r->facts.count * sizeof *r->facts.data);
   return PELTON_OK;
@@ -241,10 +242,12 @@ static bool covers(const pn_rewrite *r, const pn_value_id *operands, uint32_t co
 static bool element_step(pn_rewrite *r, pn_value_id v, pn_expr_builder *b, uint16_t *out) {
   pn_tensor tensor;
   if (!pn_rewrite_constant(r, v, &tensor) || pn_tensor_elements(&tensor) != 1) return false;
-  if (pn_dtype_is_float(tensor.dtype)) *out = pn_expr_f64(b, tensor.dtype, pn_tensor_get_f64(&tensor, 0));
+  if (pn_dtype_is_float(tensor.dtype))
+    *out = pn_expr_f64(b, tensor.dtype, pn_tensor_get_f64(&tensor, 0));
   else if (pn_dtype_is_integer(tensor.dtype) || tensor.dtype == PELTON_DTYPE_BOOL)
     *out = pn_expr_i64(b, tensor.dtype, pn_tensor_get_i64(&tensor, 0));
-  else return false;
+  else
+    return false;
   return !b->failed;
 }
 
