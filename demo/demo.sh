@@ -46,25 +46,12 @@ latency = bench["latency_ms"]
 print(f"\ntime per picture: median {latency['median'] / bench['batch']:.4f} ms, p99 {latency['p99'] / bench['batch']:.4f} ms "
       f"({bench['target']}, {bench['precision']}, {bench['threads']} threads, batch {bench['batch']})")
 
-
-def groups(value):
-    """Every list named "fused" in the report, wherever it stands."""
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            if key == "fused" and isinstance(inner, list):
-                yield from inner
-            else:
-                yield from groups(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from groups(inner)
-
-
-fused = list(groups(report))
-print(f"\nfused: {len(fused)} groups")
-for group in fused:
-    if isinstance(group, dict):
-        group = ", ".join(f"{key} {value}" for key, value in group.items())
-    print(" ", group if isinstance(group, str) else " + ".join(map(str, group)))
+passes = [f"{p['pass']} {p['changed']}" for p in report.get("passes", [])]
+print("\npasses that changed the graph: " + (", ".join(passes) or "none"))
+# A step of the plan that stands for several of the model's nodes is what was fused.
+fused = [step for step in report["plan"] if len(step.get("sources", [])) > 1]
+print(f"fused: {len(fused)} of the plan's {len(report['plan'])} steps hold several nodes of the model")
+for step in fused:
+    print(f"  {' + '.join(step['sources'])}  by {step['tactic']}")
 sys.exit(0 if right == len(pictures) and not missing else 1)
 PYTHON

@@ -19,21 +19,23 @@ extern "C" {
 typedef struct pelton_image {
   uint32_t size; /* sizeof(pelton_image) */
   uint32_t width, height;
-  uint32_t channels; /* 1: grey, 3: RGB */
-  size_t row_bytes;  /* from one row to the next; at least width * channels */
-  uint8_t *pixels;   /* of the top row */
-  void *owned;       /* what pelton_image_release gives back; null when the pixels are someone else's */
+  uint32_t channels;                 /* 1: grey, 3: RGB */
+  size_t row_bytes;                  /* from one row to the next; at least width * channels */
+  uint8_t *pixels;                   /* of the top row */
+  void *owned;                       /* what pelton_image_release gives back; null when the pixels are someone else's */
   const pelton_allocator *allocator; /* where |owned| came from; null: malloc and free */
 } pelton_image;
-#define PELTON_IMAGE_INIT {(uint32_t)sizeof(pelton_image), 0, 0, 0, 0, NULL, NULL, NULL}
+#define PELTON_IMAGE_INIT                                                                                              \
+  { (uint32_t)sizeof(pelton_image), 0, 0, 0, 0, NULL, NULL, NULL }
 
 typedef struct pelton_decode_options {
-  uint32_t size;       /* sizeof(pelton_decode_options) */
-  uint32_t channels;   /* 1 or 3: convert to grey or RGB; 0: grey stays grey, all else becomes RGB */
-  uint64_t max_pixels; /* larger pictures are refused before any memory is taken; 0: 2^26 (67 million) */
+  uint32_t size;                     /* sizeof(pelton_decode_options) */
+  uint32_t channels;                 /* 1 or 3: convert to grey or RGB; 0: grey stays grey, all else becomes RGB */
+  uint64_t max_pixels;               /* larger pictures are refused before any memory is taken; 0: 2^26 (67 million) */
   const pelton_allocator *allocator; /* must outlive the image; null: malloc and free */
 } pelton_decode_options;
-#define PELTON_DECODE_OPTIONS_INIT {(uint32_t)sizeof(pelton_decode_options), 0, 0, NULL}
+#define PELTON_DECODE_OPTIONS_INIT                                                                                     \
+  { (uint32_t)sizeof(pelton_decode_options), 0, 0, NULL }
 
 /* Decodes the picture in |bytes| bytes at |data|; the format is told by its first bytes, not by a name. |options| may
    be null. |data| is not needed afterwards. Release with pelton_image_release; on failure |*out| is empty.
@@ -70,15 +72,16 @@ typedef struct pelton_resize_options {
   uint32_t interpolation;            /* pelton_interpolation */
   const pelton_allocator *allocator; /* of the new image, which it must outlive; null: malloc and free */
 } pelton_resize_options;
-#define PELTON_RESIZE_OPTIONS_INIT {(uint32_t)sizeof(pelton_resize_options), 0, 0, 0, NULL}
+#define PELTON_RESIZE_OPTIONS_INIT                                                                                     \
+  { (uint32_t)sizeof(pelton_resize_options), 0, 0, 0, NULL }
 
 /* A new image of |options->width| x |options->height|, values rounded to the nearest. |out| must be another image than
    |image|. Release it with pelton_image_release. */
 PELTON_API pelton_status pelton_image_resize(const pelton_image *image, const pelton_resize_options *options,
                                              pelton_image *out, pelton_diag *diag) PELTON_CHECKED;
 
-/* The |width| x |height| pixels in the middle, half a pixel to the upper left when the margin is odd. |*out| borrows the
-   pixels of |image| and must not outlive them; nothing is allocated. */
+/* The |width| x |height| pixels in the middle, half a pixel to the upper left when the margin is odd. |*out| borrows
+   the pixels of |image| and must not outlive them; nothing is allocated. */
 PELTON_API pelton_status pelton_image_crop(const pelton_image *image, uint32_t width, uint32_t height,
                                            pelton_image *out, pelton_diag *diag) PELTON_CHECKED;
 
@@ -98,11 +101,11 @@ typedef struct pelton_image_tensor_options {
   uint32_t layout;                      /* pelton_image_layout */
   uint32_t order;                       /* pelton_image_order; of no effect on one channel */
   float scale;
-  float mean[3], std[3]; /* by channel of the tensor: with PELTON_IMAGE_BGR, [0] is blue's */
+  float mean[3], std[3];             /* by channel of the tensor: with PELTON_IMAGE_BGR, [0] is blue's */
   const pelton_allocator *allocator; /* of scratch memory; null: malloc and free */
 } pelton_image_tensor_options;
-#define PELTON_IMAGE_TENSOR_OPTIONS_INIT \
-  {(uint32_t)sizeof(pelton_image_tensor_options), 0, 0, 0, 0, 0, 0, 0, 0, 1.0f, {0, 0, 0}, {1, 1, 1}, NULL}
+#define PELTON_IMAGE_TENSOR_OPTIONS_INIT                                                                               \
+  { (uint32_t)sizeof(pelton_image_tensor_options), 0, 0, 0, 0, 0, 0, 0, 0, 1.0f, {0, 0, 0}, {1, 1, 1}, NULL }
 
 /* The shape of what pelton_image_to_tensor would write: [1, C, H, W] or [1, H, W, C]. |options| may be null. */
 PELTON_API pelton_status pelton_image_tensor_shape(const pelton_image *image,
@@ -110,8 +113,8 @@ PELTON_API pelton_status pelton_image_tensor_shape(const pelton_image *image,
                                                    pelton_diag *diag) PELTON_CHECKED;
 
 /* Writes the tensor, dense, to |out|, which has room for |out_count| floats: at least C * H * W. One picture of a batch
-   each call. |options| may be null. Equal to pelton_image_resize, pelton_image_crop and pelton_image_normalize one after
-   another, in every bit. */
+   each call. |options| may be null. Equal to pelton_image_resize, pelton_image_crop and pelton_image_normalize one
+   after another, in every bit. */
 PELTON_API pelton_status pelton_image_to_tensor(const pelton_image *image, const pelton_image_tensor_options *options,
                                                 float *out, size_t out_count, pelton_diag *diag) PELTON_CHECKED;
 

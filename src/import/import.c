@@ -75,7 +75,7 @@ static pelton_status fail_format(pelton_diag *diag) {
       size += n;
     }
   }
-  return pn_fail(diag, PELTON_UNSUPPORTED, "it is no model of a format that Pelton reads: %s", known);
+  return pn_fail(diag, PELTON_INVALID_DATA, "it is no model of a format that Pelton reads: %s", known);
 }
 
 static pelton_status import_file(pn_model *model, const char *path, pelton_diag *diag) {

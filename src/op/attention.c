@@ -1,8 +1,8 @@
 /* attention: y = softmax(scale * q k^T + bias) v, a head at a time.
 
    Operands are [N,heads,S,D] or, with head counts given, [N,S,heads*D]; heads of q share heads of k and v evenly. The
-   bias is what mask, causality and valid_lengths forbid (minus infinity) and what a mask of numbers adds. A row that may
-   see no key at all gives zeros, not NaN. Query i stands at place i + offset among the keys: offset is the past's
+   bias is what mask, causality and valid_lengths forbid (minus infinity) and what a mask of numbers adds. A row that
+   may see no key at all gives zeros, not NaN. Query i stands at place i + offset among the keys: offset is the past's
    length, or without a past, what valid_lengths has more than queries. A mask that is shorter than the keys forbids
    those it does not reach. */
 #include "op/line.h"
@@ -50,8 +50,9 @@ pelton_status pn_check_attention(const pn_infer *c) {
   PN_TRY(check_types(c));
   PN_TRY(check_ranks(c));
   if (attrs->q_heads < 0 || attrs->kv_heads < 0 || attrs->q_heads > INT32_MAX || attrs->kv_heads > INT32_MAX)
-    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "attention: q_heads is %lld, kv_heads %lld; they must be from 0 to %d",
-                   (long long)attrs->q_heads, (long long)attrs->kv_heads, INT32_MAX);
+    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT,
+                   "attention: q_heads is %lld, kv_heads %lld; they must be from 0 to %d", (long long)attrs->q_heads,
+                   (long long)attrs->kv_heads, INT32_MAX);
   if (attrs->scores_mode < SCORES_RAW || attrs->scores_mode > SCORES_SOFTMAX)
     return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "attention: scores_mode is %lld; it must be from 0 to 3",
                    (long long)attrs->scores_mode);
@@ -63,7 +64,8 @@ pelton_status pn_check_attention(const pn_infer *c) {
                    pn_infer_has(c, PAST_KEY) ? "past_key" : "past_value",
                    pn_infer_has(c, PAST_KEY) ? "past_value" : "past_key");
   if (pn_infer_has(c, PAST_KEY) && pn_infer_has(c, VALID_LENGTHS))
-    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "attention: both a past and valid_lengths are given; give one of the two");
+    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT,
+                   "attention: both a past and valid_lengths are given; give one of the two" );
   return PELTON_OK;
 }
 
@@ -75,8 +77,9 @@ typedef struct sizes {
 static pelton_status unify(pelton_diag *diag, pn_dim *a, pn_dim b, const char *operand, const char *what) {
   pn_dim both = pn_dim_of(0);
   if (!pn_dim_unify(*a, b, &both))
-    return pn_fail(diag, PELTON_INVALID_ARGUMENT, "attention: %s has %lld %s where others have %lld; they must be equal",
-                   operand, (long long)b.number, what, (long long)a->number);
+    return pn_fail(diag, PELTON_INVALID_ARGUMENT,
+                   "attention: %s has %lld %s where others have %lld; they must be equal", operand,
+                   (long long)b.number, what, (long long)a->number);
   *a = both;
   return PELTON_OK;
 }
@@ -93,8 +96,9 @@ static pelton_status read_heads(pelton_diag *diag, pn_symbols *symbols, const pn
   pn_dim hidden = x->dims[2];
   if (attribute < 1) return PN_INTERNAL(diag, "heads were not checked");
   if (pn_dim_is_number(hidden) && hidden.number % attribute != 0)
-    return pn_fail(diag, PELTON_INVALID_ARGUMENT, "attention: %s has an extent of %lld, which %lld heads do not divide evenly",
-                   name, (long long)hidden.number, (long long)attribute);
+    return pn_fail(diag, PELTON_INVALID_ARGUMENT,
+                   "attention: %s has an extent of %lld, which %lld heads do not divide evenly", name,
+                   (long long)hidden.number, (long long)attribute);
   *heads = pn_dim_of(attribute);
   *steps = x->dims[1];
   *depth = pn_dim_floor_div(symbols, hidden, *heads);
@@ -132,8 +136,8 @@ static pelton_status read_sizes(pelton_diag *diag, pn_symbols *symbols, const pn
   pn_dim heads = pn_dim_of(0), steps = heads, depth = heads;
   *s = (sizes){.batch = q->dims[0]};
   if (q->rank != k->rank || q->rank != v->rank)
-    return pn_fail(diag, PELTON_INVALID_ARGUMENT, "attention: q, k and v have ranks %d, %d and %d; they must be equal", q->rank,
-                   k->rank, v->rank);
+    return pn_fail(diag, PELTON_INVALID_ARGUMENT,
+                   "attention: q, k and v have ranks %d, %d and %d; they must be equal", q->rank, k->rank, v->rank);
   PN_TRY(read_heads(diag, symbols, q, "q", attrs->q_heads, &s->q_heads, &s->queries, &s->depth));
   PN_TRY(read_heads(diag, symbols, k, "k", attrs->kv_heads, &s->kv_heads, &s->new_keys, &depth));
   PN_TRY(unify(diag, &s->batch, k->dims[0], "k", "batches"));
@@ -290,7 +294,8 @@ typedef struct room {
   double *row, *bias, *sum;
 } room;
 
-static void attend(const attention *a, int64_t n, int64_t h, int64_t i, const room *r, pn_tensor *y, pn_tensor *scores) {
+static void attend(const attention *a, int64_t n, int64_t h, int64_t i, const room *r, pn_tensor *y,
+                   pn_tensor *scores) {
   int64_t kv = n * a->kv_heads + h / (a->q_heads / a->kv_heads), at = (n * a->q_heads + h) * a->queries + i;
   const double *q = a->q + at * a->depth, *k = a->k + kv * a->keys * a->depth;
   const double *v = a->v + kv * a->keys * a->value_depth;
@@ -306,7 +311,8 @@ static void attend(const attention *a, int64_t n, int64_t h, int64_t i, const ro
   softmax(a, r->row, any);
   if (scores && mode == SCORES_SOFTMAX) pn_line_store(scores, at * a->keys, 1, a->keys, r->row);
   for (int64_t d = 0; d < a->value_depth; d++) r->sum[d] = 0;
-  for (int64_t j = 0; any && j < a->keys; j++) pn_add_scaled_f64(r->sum, v + j * a->value_depth, a->value_depth, r->row[j]);
+  for (int64_t j = 0; any && j < a->keys; j++)
+    pn_add_scaled_f64(r->sum, v + j * a->value_depth, a->value_depth, r->row[j]);
   pn_line_store(y, y_row(a, y, n, h, i), 1, a->value_depth, r->sum);
 }
 
@@ -345,8 +351,9 @@ pelton_status pn_reference_attention(const pn_call *call) {
   for (int64_t n = 0; a.lengths && n < a.batch; n++) {
     int64_t valid = pn_tensor_get_i64(a.lengths, n);
     if (valid < 0 || valid > a.keys)
-      return pn_fail(call->diag, PELTON_INVALID_DATA, "attention: valid_lengths[%lld] is %lld; it must be from 0 to %lld keys",
-                     (long long)n, (long long)valid, (long long)a.keys);
+      return pn_fail(call->diag, PELTON_INVALID_DATA,
+                     "attention: valid_lengths[%lld] is %lld; it must be from 0 to %lld keys", (long long)n,
+                     (long long)valid, (long long)a.keys);
   }
   PN_TRY(wants_results(call, &a));
   PN_TRY(load_operands(call, &a));

@@ -18,7 +18,8 @@ pelton_status pn_check_batch_norm(const pn_infer *c) {
   for (uint32_t i = 1; c->out && !attrs->training && i < c->output_count; i++)
     if (c->out[i].present)
       return pn_fail(c->diag, PELTON_INVALID_ARGUMENT,
-                     "batch_norm: result %u is asked for, but running statistics come from training=true only", (unsigned)i);
+                     "batch_norm: result %u is asked for, but running statistics come from training=true only",
+                     (unsigned)i);
   return PELTON_OK;
 }
 
@@ -27,7 +28,8 @@ pelton_status pn_infer_batch_norm(const pn_infer *c) {
   pn_dim channels = x->rank > 1 ? x->dims[1] : x->rank == 1 ? pn_dim_of(1) : pn_dim_fresh(c->symbols);
   for (uint32_t i = 1; i < 5; i++)
     if (c->in[i].type.rank == 1 && !pn_dim_unify(channels, c->in[i].type.dims[0], &channels))
-      return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "batch_norm: %s has %lld elements for %lld channels; they must be equal",
+      return pn_fail(c->diag, PELTON_INVALID_ARGUMENT,
+                     "batch_norm: %s has %lld elements for %lld channels; they must be equal",
                      names[i], (long long)c->in[i].type.dims[0].number, (long long)channels.number);
   pn_infer_same(c, 0);
   for (uint32_t i = 1; i < c->output_count; i++) {
@@ -42,7 +44,8 @@ typedef struct planes {
 } planes;
 
 /* Mean and variance of channel |channel|; |line| is room for a plane. */
-static void measure_channel(const pn_tensor *x, const planes *p, int64_t channel, double *line, double *mean, double *var) {
+static void measure_channel(const pn_tensor *x, const planes *p, int64_t channel, double *line, double *mean,
+                            double *var) {
   double count = (double)(p->batch * p->plane), sums[2] = {0, 0};
   for (int pass = 0; pass < 2; pass++)
     for (int64_t n = 0; n < p->batch; n++) {

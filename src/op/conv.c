@@ -1,8 +1,8 @@
-/* conv and conv_integer: y[n,m,o] = bias[m] + the sum over a group's channels c and taps t of x[n,c,o*stride + t*dilation
-   - pad] * w[m,c,t].
+/* conv and conv_integer: y[n,m,o] = bias[m] + the sum over a group's channels c and taps t of
+   x[n,c,o*stride + t*dilation - pad] * w[m,c,t].
 
-   conv_integer is the same sum of x - x_zero_point and w - w_zero_point, in doubles: 16-bit products and their sums are
-   exact there. */
+   conv_integer is the same sum of x - x_zero_point and w - w_zero_point, in doubles: products of bytes and their sums
+   are exact there. */
 #include "op/conv.h"
 #include "op/line.h"
 #include "op/operand.h"
@@ -18,7 +18,8 @@ static pelton_status check_windows(const pn_infer *c, const char *op, const pn_w
   return pn_window_check(c->diag, op, spec, rank == PN_RANK_UNKNOWN ? rank : rank - 2);
 }
 
-static pelton_status check_channels(pelton_diag *diag, const char *op, pn_dim x, pn_dim w_in, pn_dim w_out, int64_t group) {
+static pelton_status check_channels(pelton_diag *diag, const char *op, pn_dim x, pn_dim w_in, pn_dim w_out,
+                                    int64_t group) {
   int64_t wanted = 0;
   if (pn_dim_is_number(x) && pn_dim_is_number(w_in) &&
       (!pn_mul_i64(w_in.number, group, &wanted) || wanted != x.number))
@@ -26,8 +27,8 @@ static pelton_status check_channels(pelton_diag *diag, const char *op, pn_dim x,
                    "%s: x has %lld channels; w takes %lld for each of %lld groups: their product must be equal", op,
                    (long long)x.number, (long long)w_in.number, (long long)group);
   if (pn_dim_is_number(w_out) && w_out.number % group != 0)
-    return pn_fail(diag, PELTON_INVALID_ARGUMENT, "%s: w gives %lld channels, which %lld groups do not divide evenly", op,
-                   (long long)w_out.number, (long long)group);
+    return pn_fail(diag, PELTON_INVALID_ARGUMENT, "%s: w gives %lld channels, which %lld groups do not divide evenly",
+                   op, (long long)w_out.number, (long long)group);
   return PELTON_OK;
 }
 
@@ -68,7 +69,8 @@ pelton_status pn_infer_conv(const pn_infer *c) {
   pn_dim channels = pn_dim_of(0);
   if (pn_infer_has(c, 2) && c->in[2].type.rank == 1 && c->in[1].type.rank > 0 &&
       !pn_dim_unify(c->in[1].type.dims[0], c->in[2].type.dims[0], &channels))
-    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "conv: bias has %lld elements, w gives %lld channels; they must be equal",
+    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT,
+                   "conv: bias has %lld elements, w gives %lld channels; they must be equal",
                    (long long)c->in[2].type.dims[0].number, (long long)c->in[1].type.dims[0].number);
   return infer_windows(c, "conv", &PN_WINDOW_SPEC(attrs), attrs->group, c->in[0].type.dtype);
 }
@@ -102,7 +104,8 @@ pelton_status pn_infer_conv_integer(const pn_infer *c) {
 
 /* ---- reference */
 
-static pelton_status prepare(const pn_call *call, const char *op, const pn_window_spec *spec, int64_t group, pn_conv *out) {
+static pelton_status prepare(const pn_call *call, const char *op, const pn_window_spec *spec, int64_t group,
+                             pn_conv *out) {
   const pn_tensor *x = &call->in[0], *w = &call->in[1];
   PN_TRY(check_ranks(call->diag, op, (int32_t)x->rank, (int32_t)w->rank));
   PN_TRY(check_channels(call->diag, op, pn_dim_of(x->dims[1]), pn_dim_of(w->dims[1]), pn_dim_of(w->dims[0]), group));
@@ -136,7 +139,8 @@ static void places_of_tap(const pn_window *w, int64_t t, int64_t places, int64_t
 }
 
 static void place_tap(const pn_conv *conv, int64_t index, pn_conv_tap *tap) {
-  int64_t place_stride = 1, tapped_stride = 1; /* of the tensor with one element a place, and of the one windows lie in */
+  /* Of the tensor with one element a place, and of the one that windows lie in. */
+  int64_t place_stride = 1, tapped_stride = 1;
   pn_walk *walk = &tap->walk;
   walk->rank = conv->axes - 1;
   for (uint32_t i = conv->axes; i-- > 0;) {

@@ -15,7 +15,8 @@ pelton_status pn_check_conv_transpose(const pn_infer *c) {
   PN_TRY(pn_operand_wants_rank(c, op, 1, "w", 3, PN_MAX_RANK));
   PN_TRY(pn_operand_wants_rank(c, op, 2, "bias", 1, 1));
   if (attrs->group < 1)
-    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "%s: group is %lld; it must be at least 1", op, (long long)attrs->group);
+    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "%s: group is %lld; it must be at least 1", op,
+                   (long long)attrs->group);
   int32_t rank = c->in[0].type.rank;
   return pn_window_check(c->diag, op, &spec, rank == PN_RANK_UNKNOWN ? rank : rank - 2);
 }
@@ -33,8 +34,8 @@ static pelton_status check_channels(pelton_diag *diag, pn_dim x, pn_dim w, int64
 
 static pelton_status check_ranks(pelton_diag *diag, int64_t x, int64_t w) {
   if (x == w) return PELTON_OK;
-  return pn_fail(diag, PELTON_INVALID_ARGUMENT, "%s: x has rank %lld, w rank %lld; they must be equal", op, (long long)x,
-                 (long long)w);
+  return pn_fail(diag, PELTON_INVALID_ARGUMENT, "%s: x has rank %lld, w rank %lld; they must be equal", op,
+                 (long long)x, (long long)w);
 }
 
 pelton_status pn_infer_conv_transpose(const pn_infer *c) {
@@ -52,7 +53,8 @@ pelton_status pn_infer_conv_transpose(const pn_infer *c) {
   PN_TRY(check_channels(c->diag, x->dims[1], w->dims[0], attrs->group));
   pn_dim channels = pn_dim_mul(c->symbols, w->dims[1], pn_dim_of(attrs->group)), both = pn_dim_of(0);
   if (pn_infer_has(c, 2) && c->in[2].type.rank == 1 && !pn_dim_unify(channels, c->in[2].type.dims[0], &both))
-    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "%s: bias has %lld elements, w gives %lld channels; they must be equal",
+    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT,
+                   "%s: bias has %lld elements, w gives %lld channels; they must be equal",
                    op, (long long)c->in[2].type.dims[0].number, (long long)channels.number);
   *y = (pn_type){.dtype = x->dtype, .rank = x->rank};
   y->dims[0] = x->dims[0];

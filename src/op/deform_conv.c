@@ -1,5 +1,5 @@
-/* deform_conv: a convolution whose taps wander: each reads x at its place plus an offset of its own, between the elements
-   when need be, times a mask. Zeros lie outside of x.
+/* deform_conv: a convolution whose taps wander: each reads x at its place plus an offset of its own, between the
+   elements when need be, times a mask. Zeros lie outside of x.
 
    x[N,C,spatial...] w[M,C/group,kernel...] offset[N,offset_group*taps*axes,out...] bias[M]? mask[N,offset_group*taps,
    out...]?; channels of an offset group share offsets and mask. */
@@ -30,29 +30,34 @@ pelton_status pn_check_deform_conv(const pn_infer *c) {
     PN_TRY(pn_operand_wants_rank(c, op, i, names[i], least, most));
   }
   if (attrs->group < 1 || attrs->offset_group < 1 || attrs->group > INT32_MAX || attrs->offset_group > INT32_MAX)
-    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "deform_conv: group is %lld, offset_group %lld; both must be from 1 to %d",
-                   (long long)attrs->group, (long long)attrs->offset_group, INT32_MAX);
+    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT,
+                   "deform_conv: group is %lld, offset_group %lld; both must be from 1 to %d", (long long)attrs->group,
+                   (long long)attrs->offset_group, INT32_MAX);
   return pn_window_check(c->diag, op, &spec, rank == PN_RANK_UNKNOWN ? rank : rank - 2);
 }
 
-static pelton_status check_channels(pelton_diag *diag, const pn_attrs_deform_conv *attrs, pn_dim x, pn_dim w_in, pn_dim w_out) {
+static pelton_status check_channels(pelton_diag *diag, const pn_attrs_deform_conv *attrs, pn_dim x, pn_dim w_in,
+                                    pn_dim w_out) {
   int64_t wanted = 0;
   if (pn_dim_is_number(x) && pn_dim_is_number(w_in) &&
       (!pn_mul_i64(w_in.number, attrs->group, &wanted) || wanted != x.number))
     return pn_fail(diag, PELTON_INVALID_ARGUMENT,
-                   "deform_conv: x has %lld channels; w takes %lld for each of %lld groups: their product must be equal",
+                   "deform_conv: x has %lld channels; w takes %lld for each of %lld groups; they must be equal",
                    (long long)x.number, (long long)w_in.number, (long long)attrs->group);
   if (pn_dim_is_number(w_out) && w_out.number % attrs->group != 0)
-    return pn_fail(diag, PELTON_INVALID_ARGUMENT, "deform_conv: w gives %lld channels, which %lld groups do not divide evenly",
+    return pn_fail(diag, PELTON_INVALID_ARGUMENT,
+                   "deform_conv: w gives %lld channels, which %lld groups do not divide evenly",
                    (long long)w_out.number, (long long)attrs->group);
   if (pn_dim_is_number(x) && x.number % attrs->offset_group != 0)
-    return pn_fail(diag, PELTON_INVALID_ARGUMENT, "deform_conv: x has %lld channels, which %lld offset groups do not divide evenly",
+    return pn_fail(diag, PELTON_INVALID_ARGUMENT,
+                   "deform_conv: x has %lld channels, which %lld offset groups do not divide evenly",
                    (long long)x.number, (long long)attrs->offset_group);
   return PELTON_OK;
 }
 
 /* |type|, an offset or a mask, has the extents of the result |y| but for its channels. */
-static pelton_status check_follows(pelton_diag *diag, const char *name, const pn_type *type, pn_dim channels, pn_type *y) {
+static pelton_status check_follows(pelton_diag *diag, const char *name, const pn_type *type, pn_dim channels,
+                                   pn_type *y) {
   for (int32_t i = 0; i < y->rank; i++) {
     pn_dim wanted = i == 1 ? channels : y->dims[i], both = pn_dim_of(0);
     if (!pn_dim_unify(wanted, type->dims[i], &both))
@@ -66,7 +71,8 @@ static pelton_status check_follows(pelton_diag *diag, const char *name, const pn
 static pelton_status check_bias(pelton_diag *diag, pn_dim channels, pn_dim bias) {
   pn_dim both = pn_dim_of(0);
   if (pn_dim_unify(channels, bias, &both)) return PELTON_OK;
-  return pn_fail(diag, PELTON_INVALID_ARGUMENT, "deform_conv: bias has %lld elements, w gives %lld channels; they must be equal",
+  return pn_fail(diag, PELTON_INVALID_ARGUMENT,
+                 "deform_conv: bias has %lld elements, w gives %lld channels; they must be equal",
                  (long long)bias.number, (long long)channels.number);
 }
 
@@ -82,7 +88,8 @@ pelton_status pn_infer_deform_conv(const pn_infer *c) {
   if (x->rank == PN_RANK_UNKNOWN || w->rank == PN_RANK_UNKNOWN) return PELTON_OK;
   PN_TRY(check_channels(c->diag, attrs, x->dims[1], w->dims[1], w->dims[0]));
   PN_TRY(pn_window_infer(c, op, &spec, (uint32_t)rank - 2, x->dims + 2, w->dims + 2, y->dims + 2));
-  if (pn_infer_has(c, BIAS) && c->in[BIAS].type.rank == 1) PN_TRY(check_bias(c->diag, w->dims[0], c->in[BIAS].type.dims[0]));
+  if (pn_infer_has(c, BIAS) && c->in[BIAS].type.rank == 1)
+    PN_TRY(check_bias(c->diag, w->dims[0], c->in[BIAS].type.dims[0]));
   pn_dim taps = pn_dim_of(attrs->offset_group);
   for (int32_t i = 2; i < rank; i++) taps = pn_dim_mul(c->symbols, taps, w->dims[i]);
   pn_dim offsets = pn_dim_mul(c->symbols, taps, pn_dim_of(rank - 2));
@@ -164,8 +171,9 @@ static pelton_status prepare(const pn_call *call, deformed *d) {
 
 pelton_status pn_reference_deform_conv(const pn_call *call) {
   const pn_tensor *w = &call->in[W];
-  deformed d = {.attrs = call->attrs, .offset = &call->in[OFFSET], .mask = pn_call_has(call, MASK) ? &call->in[MASK] : NULL};
+  deformed d = {.attrs = call->attrs, .offset = &call->in[OFFSET]};
   double *x, *filters, *columns, *line;
+  if (pn_call_has(call, MASK)) d.mask = &call->in[MASK];
   PN_TRY(prepare(call, &d));
   int64_t outputs = w->dims[0], members = outputs / d.attrs->group, filter = w->dims[1] * d.taps;
   PN_TRY(pn_call_f64s(call, &call->in[X], &x));

@@ -1,9 +1,10 @@
-/* grid_sample: a picture (a line, a volume, ...) read wherever a grid of coordinates says. affine_grid: such a grid, from
-   matrices.
+/* grid_sample: a picture (a line, a volume, ...) read wherever a grid of coordinates says. affine_grid: such a grid,
+   from matrices.
 
    Coordinates run from -1 to 1 over an axis: from the middle of its first element to the middle of its last with
    align_corners, else between their outer edges. The last coordinate of a grid's point is that of the first spatial
-   axis. A coordinate that is NaN gives NaN. */
+   axis. Padding is what stands at places outside of x, also where a cubic reaches over a border. A coordinate that is
+   NaN gives NaN. */
 #include "op/line.h"
 #include "op/operand.h"
 #include "op/sample.h"
@@ -41,6 +42,7 @@ pelton_status pn_infer_grid_sample(const pn_infer *c) {
     y->dims[1] = x->dims[1];
   }
   if (grid->rank == PN_RANK_UNKNOWN) return PELTON_OK;
+  if (x->rank == PN_RANK_UNKNOWN) y->dims[0] = grid->dims[0];
   for (int32_t i = 2; i < rank; i++) y->dims[i] = grid->dims[i - 1];
   return check_grid(c->diag, rank, y->dims[0], grid->dims[0], grid->dims[rank - 1], &y->dims[0]);
 }
@@ -60,9 +62,10 @@ static double reflect(double x, double low, double high) {
   double range = high - low, beyond = x < low ? low - x : x - high;
   if (x >= low && x <= high) return x;
   if (!(range > 0) || isinf(beyond)) return low;
-  double rest = fmod(beyond, range);
-  bool even = fmod(beyond - rest, 2 * range) < range / 2 || fmod(beyond - rest, 2 * range) > 1.5 * range;
-  return (x < low) == even ? low + rest : high - rest;
+  double rest = fmod(beyond, 2 * range);
+  bool back = rest >= range; /* at the other end, and on its way back */
+  if (back) rest -= range;
+  return (x < low) != back ? low + rest : high - rest;
 }
 
 typedef struct reading {
@@ -104,7 +107,6 @@ static pn_sample_axis read_axis(const reading *r, double x, int64_t extent) {
   if (isnan(x)) return axis;
   if (r->attrs->mode == PN_RESIZE_NEAREST) x = rint(x);
   edges(r, extent, &low, &high);
-  if (r->attrs->padding == PN_GRID_BORDER && (x < low || x > high)) x = fmax(0, fmin(x, (double)extent - 1));
   if (r->attrs->padding == PN_GRID_REFLECTION) x = reflect(x, low, high);
   int64_t first = pn_sample_floor(&x, extent);
   double upper = x - (double)first;
@@ -173,18 +175,22 @@ static pelton_status check_theta(pelton_diag *diag, int64_t axes, const pn_dim *
   if (axes != 2 && axes != 3)
     return pn_fail(diag, PELTON_INVALID_ARGUMENT, "affine_grid: %lld spatial axes; size must list 4 or 5 extents",
                    (long long)axes);
-  if (pn_dim_unify(theta[1], pn_dim_of(axes), &both) && pn_dim_unify(theta[2], pn_dim_of(axes + 1), &both)) return PELTON_OK;
-  return pn_fail(diag, PELTON_INVALID_ARGUMENT, "affine_grid: theta's matrices do not have the %lld x %lld that size asks for",
-                 (long long)axes, (long long)(axes + 1));
+  if (pn_dim_unify(theta[1], pn_dim_of(axes), &both) && pn_dim_unify(theta[2], pn_dim_of(axes + 1), &both))
+    return PELTON_OK;
+  return pn_fail(diag, PELTON_INVALID_ARGUMENT,
+                 "affine_grid: theta's matrices do not have the %lld x %lld that size asks for", (long long)axes,
+                 (long long)(axes + 1));
 }
 
-static pelton_status check_size(pelton_diag *diag, pn_dim theta_batch, const pn_dim *size, uint32_t count, pn_dim *batch) {
+static pelton_status check_size(pelton_diag *diag, pn_dim theta_batch, const pn_dim *size, uint32_t count,
+                                pn_dim *batch) {
   for (uint32_t i = 0; i < count; i++)
     if (pn_dim_is_number(size[i]) && size[i].number < 0)
       return pn_fail(diag, PELTON_INVALID_ARGUMENT, "affine_grid: size[%u] is %lld; it must be at least 0", (unsigned)i,
                      (long long)size[i].number);
   if (pn_dim_unify(theta_batch, size[0], batch)) return PELTON_OK;
-  return pn_fail(diag, PELTON_INVALID_ARGUMENT, "affine_grid: theta has %lld batches, size says %lld; they must be equal",
+  return pn_fail(diag, PELTON_INVALID_ARGUMENT,
+                 "affine_grid: theta has %lld batches, size says %lld; they must be equal",
                  (long long)theta_batch.number, (long long)size[0].number);
 }
 
@@ -206,6 +212,7 @@ pelton_status pn_infer_affine_grid(const pn_infer *c) {
   dims[axes + 1] = pn_dim_of(axes);
   if (theta->rank == 3) dims[0] = theta->dims[0];
   if (!pn_infer_content(c, 1, &size, &count) || count != (uint32_t)axes + 2) return PELTON_OK;
+  if (theta->rank != 3) dims[0] = size[0];
   for (int64_t i = 1; i <= axes; i++) dims[i] = size[i + 1];
   return check_size(c->diag, dims[0], size, count, &dims[0]);
 }

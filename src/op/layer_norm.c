@@ -27,11 +27,13 @@ static pelton_status check_broadcasts(const pn_infer *c, uint32_t i, const char 
   const pn_type *x = &c->in[0].type, *s = &c->in[i].type;
   if (!pn_infer_has(c, i) || s->rank == PN_RANK_UNKNOWN) return PELTON_OK;
   if (s->rank > x->rank)
-    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "layer_norm: %s has rank %d, more than x's %d", name, s->rank, x->rank);
+    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "layer_norm: %s has rank %d, more than x's %d", name, s->rank,
+                   x->rank);
   for (int32_t k = 1; k <= s->rank; k++) {
     pn_dim a = x->dims[x->rank - k], b = s->dims[s->rank - k], both = pn_dim_of(0);
     if (!pn_dim_is(b, 1) && !pn_dim_unify(a, b, &both))
-      return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "layer_norm: %s has extent %lld where x has %lld; it must be 1 or that",
+      return pn_fail(c->diag, PELTON_INVALID_ARGUMENT,
+                     "layer_norm: %s has extent %lld where x has %lld; it must be 1 or that",
                      name, (long long)b.number, (long long)a.number);
   }
   return PELTON_OK;
@@ -78,7 +80,8 @@ static pelton_status broadcast_walk(const pn_call *call, uint32_t i, const char 
   for (uint32_t k = 1; k <= s->rank; k++) {
     int64_t extent = s->dims[s->rank - k];
     if (k > x->rank || (extent != 1 && extent != x->dims[x->rank - k]))
-      return pn_fail(call->diag, PELTON_INVALID_DATA, "layer_norm: %s does not broadcast to x; its extents must be 1 or x's", name);
+      return pn_fail(call->diag, PELTON_INVALID_DATA,
+                     "layer_norm: %s does not broadcast to x; its extents must be 1 or x's", name);
     w->from_strides[x->rank - k] = extent == 1 ? 0 : stride;
     stride *= extent;
   }
@@ -130,8 +133,8 @@ pelton_status pn_check_group_norm(const pn_infer *c) {
   PN_TRY(pn_operand_wants_rank(c, "group_norm", 1, "scale", 1, 1));
   PN_TRY(pn_operand_wants_rank(c, "group_norm", 2, "bias", 1, 1));
   if (attrs->groups >= 0) return PELTON_OK;
-  return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "group_norm: groups is %lld; it must be at least 1, or 0 for one a channel",
-                 (long long)attrs->groups);
+  return pn_fail(c->diag, PELTON_INVALID_ARGUMENT,
+                 "group_norm: groups is %lld; it must be at least 1, or 0 for one a channel", (long long)attrs->groups);
 }
 
 static pelton_status check_groups(pelton_diag *diag, int64_t channels, int64_t groups) {
@@ -148,7 +151,8 @@ pelton_status pn_infer_group_norm(const pn_infer *c) {
   pn_dim channels = x->dims[1], both = pn_dim_of(0);
   for (uint32_t i = 1; i <= 2; i++)
     if (pn_infer_has(c, i) && c->in[i].type.rank == 1 && !pn_dim_unify(channels, c->in[i].type.dims[0], &both))
-      return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "group_norm: %s has %lld elements for %lld channels; they must be equal",
+      return pn_fail(c->diag, PELTON_INVALID_ARGUMENT,
+                     "group_norm: %s has %lld elements for %lld channels; they must be equal",
                      i == 1 ? "scale" : "bias", (long long)c->in[i].type.dims[0].number, (long long)channels.number);
   return pn_dim_is_number(channels) ? check_groups(c->diag, channels.number, attrs->groups) : PELTON_OK;
 }

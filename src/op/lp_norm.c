@@ -49,7 +49,8 @@ pelton_status pn_check_lrn(const pn_infer *c) {
   PN_TRY(pn_operand_wants_float(c, "lrn", 0, "x"));
   PN_TRY(pn_operand_wants_rank(c, "lrn", 0, "x", 2, PN_MAX_RANK));
   if (attrs->size >= 1 && attrs->size <= INT32_MAX) return PELTON_OK;
-  return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "lrn: size is %lld; it must be from 1 to %d", (long long)attrs->size, INT32_MAX);
+  return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "lrn: size is %lld; it must be from 1 to %d", (long long)attrs->size,
+                 INT32_MAX);
 }
 
 pelton_status pn_infer_lrn(const pn_infer *c) {

@@ -9,8 +9,8 @@
 static pelton_status check_operand(const pn_infer *c, uint32_t i, const char *name, bool trans) {
   PN_TRY(pn_operand_wants_rank(c, "matmul", i, name, 1, PN_MAX_RANK));
   if (!trans || c->in[i].type.rank != 1) return PELTON_OK;
-  return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "matmul: trans_%s is set and %s is a vector, which has nothing to swap; clear it",
-                 name, name);
+  return pn_fail(c->diag, PELTON_INVALID_ARGUMENT,
+                 "matmul: trans_%s is set and %s is a vector, which has nothing to swap; clear it", name, name);
 }
 
 pelton_status pn_check_matmul(const pn_infer *c) {
@@ -32,7 +32,8 @@ static pelton_status infer_product(const pn_infer *c, const char *op, bool trans
   pn_dim a_inner = a->dims[row || !trans_a ? a->rank - 1 : a->rank - 2], inner = pn_dim_of(0);
   pn_dim b_inner = b->dims[column || trans_b ? b->rank - 1 : b->rank - 2];
   if (!pn_dim_unify(a_inner, b_inner, &inner))
-    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "%s: a's rows have %lld elements, b's columns %lld; they must be equal", op,
+    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT,
+                   "%s: a's rows have %lld elements, b's columns %lld; they must be equal", op,
                    (long long)a_inner.number, (long long)b_inner.number);
   pn_type a_stack = *a, b_stack = *b, y = {.dtype = dtype};
   a_stack.rank = row ? 0 : a->rank - 2;
@@ -52,7 +53,8 @@ pelton_status pn_infer_matmul(const pn_infer *c) {
 
 static pelton_status check_byte(const pn_infer *c, uint32_t i, const char *name) {
   pelton_dtype dtype = c->in[i].type.dtype;
-  if (dtype == PELTON_DTYPE_I8 || dtype == PELTON_DTYPE_U8) return pn_operand_wants_rank(c, "matmul_integer", i, name, 1, PN_MAX_RANK);
+  if (dtype == PELTON_DTYPE_I8 || dtype == PELTON_DTYPE_U8)
+    return pn_operand_wants_rank(c, "matmul_integer", i, name, 1, PN_MAX_RANK);
   return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "matmul_integer: %s is of type %s; it must be i8 or u8", name,
                  pelton_dtype_name(dtype));
 }
@@ -92,7 +94,8 @@ static pelton_status prepare(const pn_call *call, const char *op, bool trans_a, 
     p->columns = b->dims[b->rank - 2];
   }
   if (b_inner != p->inner)
-    return pn_fail(call->diag, PELTON_INVALID_DATA, "%s: a's rows have %lld elements, b's columns %lld; they must be equal",
+    return pn_fail(call->diag, PELTON_INVALID_DATA,
+                   "%s: a's rows have %lld elements, b's columns %lld; they must be equal",
                    op, (long long)p->inner, (long long)b_inner);
   uint32_t a_rank = row ? 0 : a->rank - 2, b_rank = column ? 0 : b->rank - 2, rank = a_rank > b_rank ? a_rank : b_rank;
   p->stack.rank = rank;
@@ -175,7 +178,8 @@ static pelton_status subtract_zero_points(const pn_call *call, uint32_t i, const
   if (elements == 0) return PELTON_OK;
   if (zeros != 1 && zeros != lines && zeros != elements / matrix * lines)
     return pn_fail(call->diag, PELTON_INVALID_DATA,
-                   "matmul_integer: %s has %lld elements; give 1, %lld, or %lld for each matrix", name, (long long)zeros,
+                   "matmul_integer: %s has %lld elements; give 1, %lld, or %lld for each matrix", name,
+                   (long long)zeros,
                    (long long)lines, (long long)lines);
   for (int64_t k = 0; k < elements; k++) {
     int64_t line = of_rows ? k / columns % lines : k % columns;

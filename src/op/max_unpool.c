@@ -17,11 +17,13 @@ pelton_status pn_check_max_unpool(const pn_infer *c) {
   pn_window_spec spec = window_spec(attrs);
   uint32_t axes = attrs->kernel.count;
   if (axes == 0 || axes > PN_MAX_RANK - 2)
-    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "max_unpool: kernel has %u extents; give one for each spatial axis, up to %d",
-                   (unsigned)axes, PN_MAX_RANK - 2);
+    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT,
+                   "max_unpool: kernel has %u extents; give one for each spatial axis, up to %d", (unsigned)axes,
+                   PN_MAX_RANK - 2);
   for (uint32_t i = 0; i < axes; i++)
     if (attrs->kernel.data[i] < 1 || attrs->kernel.data[i] > INT32_MAX)
-      return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "max_unpool: kernel[%u] is %lld; it must be from 1 to %d", (unsigned)i,
+      return pn_fail(c->diag, PELTON_INVALID_ARGUMENT,
+                     "max_unpool: kernel[%u] is %lld; it must be from 1 to %d", (unsigned)i,
                      (long long)attrs->kernel.data[i], INT32_MAX);
   int32_t rank = (int32_t)axes + 2;
   PN_TRY(pn_operand_wants_rank(c, op, 0, "x", rank, rank));
@@ -42,7 +44,8 @@ static pelton_status unpooled(pelton_diag *diag, pn_symbols *symbols, const pn_a
   *out = pn_dim_add(symbols, pn_dim_mul(symbols, last, pn_dim_of(stride)), pn_dim_of(attrs->kernel.data[i] - pads));
   if (pn_dim_is_number(pooled) && pooled.number == 0) *out = pn_dim_of(0);
   if (!pn_dim_is_number(*out) || out->number >= 0) return PELTON_OK;
-  return pn_fail(diag, PELTON_INVALID_ARGUMENT, "max_unpool: the pads leave an extent of %lld on spatial axis %u; use smaller pads",
+  return pn_fail(diag, PELTON_INVALID_ARGUMENT,
+                 "max_unpool: the pads leave an extent of %lld on spatial axis %u; use smaller pads",
                  (long long)out->number, (unsigned)i);
 }
 
@@ -52,7 +55,8 @@ static pelton_status check_shape(pelton_diag *diag, const pn_dim *shape, uint32_
                    (unsigned)rank);
   for (uint32_t i = 0; i < rank; i++)
     if (pn_dim_is_number(shape[i]) && shape[i].number < 0)
-      return pn_fail(diag, PELTON_INVALID_ARGUMENT, "max_unpool: output_shape[%u] is %lld; it must be at least 0", (unsigned)i,
+      return pn_fail(diag, PELTON_INVALID_ARGUMENT,
+                     "max_unpool: output_shape[%u] is %lld; it must be at least 0", (unsigned)i,
                      (long long)shape[i].number);
   return PELTON_OK;
 }
@@ -67,7 +71,8 @@ pelton_status pn_infer_max_unpool(const pn_infer *c) {
   pn_dim *dims = c->out[0].type.dims;
   for (uint32_t i = 0; x->rank != PN_RANK_UNKNOWN && indices->rank != PN_RANK_UNKNOWN && i < rank; i++)
     if (!pn_dim_unify(x->dims[i], indices->dims[i], &both))
-      return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "max_unpool: x has extent %lld on axis %u, indices %lld; they must be equal",
+      return pn_fail(c->diag, PELTON_INVALID_ARGUMENT,
+                     "max_unpool: x has extent %lld on axis %u, indices %lld; they must be equal",
                      (long long)x->dims[i].number, (unsigned)i, (long long)indices->dims[i].number);
   if (pn_infer_has(c, 2)) {
     if (!pn_infer_content(c, 2, &shape, &count)) return PELTON_OK;
@@ -98,7 +103,8 @@ pelton_status pn_reference_max_unpool(const pn_call *call) {
   }
   size_t bytes = pelton_dtype_bytes(x->dtype);
   if (!pn_dims_elements(rank, pooled, bytes, &elements))
-    return pn_fail(call->diag, PELTON_INVALID_DATA, "max_unpool: the pooled tensor's size overflows; use smaller strides");
+    return pn_fail(call->diag, PELTON_INVALID_DATA,
+                   "max_unpool: the pooled tensor's size overflows; use smaller strides" );
   if (pn_call_has(call, 2)) {
     pn_dim given[PN_MAX_RANK];
     PN_TRY(pn_call_numbers(call, 2, &shape, &count));
@@ -116,7 +122,8 @@ pelton_status pn_reference_max_unpool(const pn_call *call) {
       stride *= dims[k];
     }
     if (!inside)
-      return pn_fail(call->diag, PELTON_INVALID_DATA, "max_unpool: index %lld lies outside of the result", (long long)index);
+      return pn_fail(call->diag, PELTON_INVALID_DATA,
+                     "max_unpool: index %lld lies outside of the result", (long long)index);
     memcpy((char *)y->data + (size_t)at * bytes, (const char *)x->data + (size_t)i * bytes, bytes);
   }
   return PELTON_OK;

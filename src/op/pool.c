@@ -22,7 +22,8 @@ pelton_status pn_check_pool(const pn_infer *c) {
     return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "pool: kind=%s has no indices; only kind=max gives result 1",
                    attrs->kind == PN_POOL_LP ? "lp" : "average");
   if (attrs->kernel.count == 0 || attrs->kernel.count > PN_MAX_RANK - 2)
-    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "pool: kernel has %u extents; give one for each spatial axis, up to %d",
+    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT,
+                   "pool: kernel has %u extents; give one for each spatial axis, up to %d",
                    (unsigned)attrs->kernel.count, PN_MAX_RANK - 2);
   if (attrs->kind == PN_POOL_LP && attrs->p < 1)
     return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "pool: p is %lld; it must be at least 1", (long long)attrs->p);

@@ -25,14 +25,15 @@ static int64_t scale_index(const granularity *g, int64_t element) {
 /* ---- check and infer */
 
 static bool is_quantized(pelton_dtype dtype) {
-  return dtype == PELTON_DTYPE_I8 || dtype == PELTON_DTYPE_U8 || dtype == PELTON_DTYPE_I16 || dtype == PELTON_DTYPE_U16 ||
-         dtype == PELTON_DTYPE_I32;
+  return dtype == PELTON_DTYPE_I8 || dtype == PELTON_DTYPE_U8 || dtype == PELTON_DTYPE_I16 ||
+         dtype == PELTON_DTYPE_U16 || dtype == PELTON_DTYPE_I32;
 }
 
 static pelton_status check_scales(const pn_infer *c, const char *op, int64_t block) {
   PN_TRY(pn_operand_wants_float(c, op, 1, "scale"));
   if (block < 0)
-    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "%s: block is %lld; it must be positive, or 0 for none", op, (long long)block);
+    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "%s: block is %lld; it must be positive, or 0 for none", op,
+                   (long long)block);
   return PELTON_OK;
 }
 
@@ -46,8 +47,8 @@ static pelton_status check_extents(const pn_infer *c, const char *op, uint32_t i
   if (s->rank == 1 && pn_dim_is(s->dims[0], 1) && block == 0) return PELTON_OK;
   PN_TRY(pn_axes_resolve(c->diag, op, &axis_in, 1, x->rank, &axis));
   if (s->rank != (block > 0 ? x->rank : 1))
-    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "%s: %s has rank %d; it must be a scalar, a list, or of x's rank with block set",
-                   op, name, s->rank);
+    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT,
+                   "%s: %s has rank %d; it must be a scalar, a list, or of x's rank with block set", op, name, s->rank);
   for (int32_t k = 0; k < s->rank; k++) {
     pn_dim wanted = block > 0 ? x->dims[k] : x->dims[axis];
     if (block > 0 && (uint32_t)k == axis) wanted = pn_dim_ceil_div(c->symbols, wanted, pn_dim_of(block));
@@ -62,12 +63,15 @@ pelton_status pn_check_quantize(const pn_infer *c) {
   const pn_attrs_quantize *attrs = c->attrs;
   pelton_dtype dtype = c->in[0].type.dtype, zero = pn_infer_has(c, 2) ? c->in[2].type.dtype : attrs->dtype;
   if (!pn_dtype_is_float(dtype) && dtype != PELTON_DTYPE_I32)
-    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "quantize: x is of type %s; it must be a float or i32", pelton_dtype_name(dtype));
+    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "quantize: x is of type %s; it must be a float or i32",
+                   pelton_dtype_name(dtype));
   if (zero != PELTON_DTYPE_NONE && !is_quantized(zero))
-    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "quantize: the result would be of type %s; it must be i8, u8, i16, u16 or i32",
+    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT,
+                   "quantize: the result would be of type %s; it must be i8, u8, i16, u16 or i32",
                    pelton_dtype_name(zero));
   if (attrs->dtype != PELTON_DTYPE_NONE && attrs->dtype != zero)
-    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "quantize: dtype is %s and zero_point of type %s; give one, or make them equal",
+    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT,
+                   "quantize: dtype is %s and zero_point of type %s; give one, or make them equal",
                    pelton_dtype_name(attrs->dtype), pelton_dtype_name(zero));
   return check_scales(c, "quantize", attrs->block);
 }

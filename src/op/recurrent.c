@@ -88,7 +88,8 @@ static pelton_status parse_activations(pelton_diag *diag, const pn_attrs_recurre
     uint32_t kind = 0;
     while (kind < ACT_COUNT && !pn_str_is(word, activations[kind].name)) kind++;
     if (kind == ACT_COUNT)
-      return pn_fail(diag, PELTON_INVALID_ARGUMENT, "recurrent: activation '%.*s' is not known; sigmoid, tanh, relu, ... are",
+      return pn_fail(diag, PELTON_INVALID_ARGUMENT,
+                     "recurrent: activation '%.*s' is not known; sigmoid, tanh, relu, ... are",
                      (int)pn_min_i64((int64_t)word.size, 64), word.data);
     *a = (activation){(activation_kind)kind, activations[kind].alpha, activations[kind].beta};
     if (activations[kind].takes_alpha && alphas < attrs->alpha.count) a->alpha = (double)attrs->alpha.data[alphas++];
@@ -96,7 +97,8 @@ static pelton_status parse_activations(pelton_diag *diag, const pn_attrs_recurre
     given++;
   }
   if (list.size == 0 && (given == 0 || given == wanted || given == wanted * directions_of(attrs))) return PELTON_OK;
-  return pn_fail(diag, PELTON_INVALID_ARGUMENT, "recurrent: activations are '%.*s'; give %u for each direction, or none",
+  return pn_fail(diag, PELTON_INVALID_ARGUMENT,
+                 "recurrent: activations are '%.*s'; give %u for each direction, or none",
                  (int)pn_min_i64((int64_t)attrs->activations.size, 200), attrs->activations.data, (unsigned)wanted);
 }
 
@@ -118,7 +120,8 @@ pelton_status pn_check_recurrent(const pn_infer *c) {
       return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "recurrent: %s is given; only kind=lstm takes it", names[i]);
   }
   if (!lstm && c->out && c->output_count > 2 && c->out[2].present)
-    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "recurrent: result 2, the cells, is asked for; only kind=lstm has it");
+    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT,
+                   "recurrent: result 2, the cells, is asked for; only kind=lstm has it");
   if (attrs->hidden < 1 || attrs->hidden > INT32_MAX / 8)
     return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "recurrent: hidden is %lld; it must be from 1 to %d",
                    (long long)attrs->hidden, INT32_MAX / 8);
@@ -130,8 +133,8 @@ static pelton_status check_extent(const pn_infer *c, uint32_t i, uint32_t axis, 
   if (!pn_infer_has(c, i) || c->in[i].type.rank <= (int32_t)axis) return PELTON_OK;
   pn_dim d = c->in[i].type.dims[axis];
   if (!pn_dim_is_number(d) || d.number == wanted) return PELTON_OK;
-  return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "recurrent: %s has extent %lld on axis %u; it must be %lld", names[i],
-                 (long long)d.number, (unsigned)axis, (long long)wanted);
+  return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "recurrent: %s has extent %lld on axis %u; it must be %lld",
+                 names[i], (long long)d.number, (unsigned)axis, (long long)wanted);
 }
 
 pelton_status pn_infer_recurrent(const pn_infer *c) {
@@ -233,7 +236,8 @@ static pelton_status wants_dims(const pn_call *call, uint32_t i, uint32_t rank, 
   if (!pn_call_has(call, i)) return PELTON_OK;
   for (uint32_t k = 0; k < rank; k++)
     if (x->rank != rank || x->dims[k] != wanted[k])
-      return pn_fail(call->diag, PELTON_INVALID_DATA, "recurrent: %s has another shape than [%lld,%lld,%lld] (its first %u)",
+      return pn_fail(call->diag, PELTON_INVALID_DATA,
+                     "recurrent: %s has another shape than [%lld,%lld,%lld] (its first %u)",
                      names[i], (long long)a, (long long)b, (long long)c, (unsigned)rank);
   return PELTON_OK;
 }
@@ -242,7 +246,8 @@ static pelton_status prepare(const pn_call *call, layer *l) {
   const pn_attrs_recurrent *attrs = call->attrs;
   const pn_tensor *x = &call->in[0];
   bool first = attrs->batch_first;
-  if (x->rank != 3) return pn_fail(call->diag, PELTON_INVALID_DATA, "recurrent: x has rank %u; it must be 3", (unsigned)x->rank);
+  if (x->rank != 3)
+    return pn_fail(call->diag, PELTON_INVALID_DATA, "recurrent: x has rank %u; it must be 3", (unsigned)x->rank);
   *l = (layer){.attrs = attrs, .steps = x->dims[first ? 1 : 0], .batch = x->dims[first ? 0 : 1], .inputs = x->dims[2],
                .hidden = attrs->hidden, .directions = directions_of(attrs)};
   int64_t rows = gates_of(attrs->kind) * l->hidden, d = l->directions, n = l->batch;

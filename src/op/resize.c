@@ -42,7 +42,8 @@ static pelton_status resolve_axes(pelton_diag *diag, const pn_attrs_resize *attr
   *count = attrs->axes.count > 0 ? attrs->axes.count : rank;
   for (uint32_t i = 0; i < rank; i++) axes[i] = i;
   if (*count > rank)
-    return pn_fail(diag, PELTON_INVALID_ARGUMENT, "resize: %u axes for an operand of rank %u", (unsigned)*count, (unsigned)rank);
+    return pn_fail(diag, PELTON_INVALID_ARGUMENT, "resize: %u axes for an operand of rank %u", (unsigned)*count,
+                   (unsigned)rank);
   return attrs->axes.count > 0 ? pn_axes_resolve(diag, "resize", attrs->axes.data, *count, rank, axes) : PELTON_OK;
 }
 
@@ -84,7 +85,9 @@ static double policy_scale(pn_resize_policy policy, const uint32_t *axes, uint32
   return scale;
 }
 
-static int64_t policy_extent(int64_t extent, double scale) { return pn_i64_from_f64(floor(scale * (double)extent + 0.5)); }
+static int64_t policy_extent(int64_t extent, double scale) {
+  return pn_i64_from_f64(floor(scale * (double)extent + 0.5));
+}
 
 static pelton_status infer_scales(const pn_infer *c, const uint32_t *axes, uint32_t count) {
   const float *scales = c->in[2].data;
@@ -110,8 +113,8 @@ static pelton_status infer_sizes(const pn_infer *c, const uint32_t *axes, uint32
   for (uint32_t i = 0; i < count; i++) {
     y[axes[i]] = known ? sizes[i] : pn_dim_fresh(c->symbols);
     if (known && pn_dim_is_number(sizes[i]) && sizes[i].number < 0)
-      return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "resize: sizes[%u] is %lld; it must not be negative", (unsigned)i,
-                     (long long)sizes[i].number);
+      return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "resize: sizes[%u] is %lld; it must not be negative",
+                     (unsigned)i, (long long)sizes[i].number);
     numbers[i] = y[axes[i]].number;
     dims[axes[i]] = x->dims[axes[i]].number;
     numeric = numeric && pn_dim_is_number(sizes[i]) && pn_dim_is_number(x->dims[axes[i]]);
@@ -303,14 +306,15 @@ pelton_status pn_resize_taps_of(const pn_call *call, const pn_resized_axis *a, p
 }
 
 /* Along one axis: |outer| times |inner| lines whose elements lie |inner| apart. */
-static void resize_lines(const pn_resize_taps *t, const pn_resized_axis *a, int64_t outer, int64_t inner, double outside, const double *x,
-                         double *y) {
+static void resize_lines(const pn_resize_taps *t, const pn_resized_axis *a, int64_t outer, int64_t inner,
+                         double outside, const double *x, double *y) {
   for (int64_t o = 0; o < outer; o++)
     for (int64_t i = 0; i < a->output; i++) {
       double *to = y + (o * a->output + i) * inner;
       for (int64_t k = 0; k < inner; k++) to[k] = t->outside[i] ? outside : 0;
       for (int64_t k = 0; !t->outside[i] && k < t->count; k++)
-        pn_add_scaled_f64(to, x + (o * a->input + t->index[i * t->count + k]) * inner, inner, t->weight[i * t->count + k]);
+        pn_add_scaled_f64(to, x + (o * a->input + t->index[i * t->count + k]) * inner, inner,
+                          t->weight[i * t->count + k]);
     }
 }
 

@@ -17,8 +17,9 @@ static pelton_status check_maps(const pn_infer *c, const char *op, int64_t heigh
   PN_TRY(pn_operand_wants_type_of(c, op, 1, "rois", 0));
   PN_TRY(pn_operand_wants_rank(c, op, 1, "rois", 2, 2));
   if (height >= 1 && height <= INT32_MAX && width >= 1 && width <= INT32_MAX) return PELTON_OK;
-  return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "%s: output_height is %lld, output_width %lld; both must be from 1 to %d", op,
-                 (long long)height, (long long)width, INT32_MAX);
+  return pn_fail(c->diag, PELTON_INVALID_ARGUMENT,
+                 "%s: output_height is %lld, output_width %lld; both must be from 1 to %d", op, (long long)height,
+                 (long long)width, INT32_MAX);
 }
 
 static pelton_status check_columns(pelton_diag *diag, const char *op, pn_dim columns, int64_t wanted) {
@@ -57,10 +58,13 @@ pelton_status pn_infer_roi_align(const pn_infer *c) {
   const pn_attrs_roi_align *attrs = c->attrs;
   const pn_type *batches = &c->in[2].type;
   PN_TRY(infer_maps(c, "roi_align", attrs->output_height, attrs->output_width, 4));
+  if (batches->rank == PN_RANK_UNKNOWN) return PELTON_OK;
   pn_dim *regions = &c->out[0].type.dims[0];
-  if (batches->rank == PN_RANK_UNKNOWN || pn_dim_unify(*regions, batches->dims[0], regions)) return PELTON_OK;
-  return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "roi_align: rois has %lld regions, batch_indices %lld; they must be equal",
-                 (long long)regions->number, (long long)batches->dims[0].number);
+  pn_dim wanted = c->in[1].type.rank == PN_RANK_UNKNOWN ? batches->dims[0] : *regions;
+  if (pn_dim_unify(wanted, batches->dims[0], regions)) return PELTON_OK;
+  return pn_fail(c->diag, PELTON_INVALID_ARGUMENT,
+                 "roi_align: rois has %lld regions, batch_indices %lld; they must be equal", (long long)wanted.number,
+                 (long long)batches->dims[0].number);
 }
 
 /* One axis of a region: cells of |cell| elements from |start| on, each with |samples| samples. */
@@ -76,10 +80,10 @@ static pelton_status place_region(const pn_call *call, double low, double high, 
   double scale = (double)attrs->spatial_scale, start = low * scale - (half_pixel ? 0.5 : 0);
   double length = high * scale - (half_pixel ? 0.5 : 0) - start;
   if (!half_pixel) length = fmax(length, 1);
-  double cell = length / (double)cells, samples = attrs->sampling_ratio > 0 ? (double)attrs->sampling_ratio : ceil(cell);
+  double cell = length / (double)cells, ratio = (double)attrs->sampling_ratio, samples = ratio > 0 ? ratio : ceil(cell);
   if (!(fabs(start) <= 1e15) || !(samples <= limit))
-    return pn_fail(call->diag, PELTON_INVALID_DATA, "roi_align: a region from %g to %g; its coordinates must be those of the picture",
-                   low, high);
+    return pn_fail(call->diag, PELTON_INVALID_DATA,
+                   "roi_align: a region from %g to %g; its coordinates must be those of the picture", low, high);
   *out = (region_axis){start, cell, samples > 0 ? (int64_t)samples : 0, extent};
   return PELTON_OK;
 }
@@ -159,7 +163,8 @@ pelton_status pn_infer_max_roi_pool(const pn_infer *c) {
   return infer_maps(c, "max_roi_pool", attrs->output_height, attrs->output_width, 5);
 }
 
-/* Elements [first, first + count) of a region along one axis; both its corners belong to it, and one element at least. */
+/* Elements [first, first + count) of a region along one axis; both its corners belong to it, and at least one
+   element. */
 typedef struct region_span {
   int64_t first, count;
 } region_span;
@@ -169,8 +174,8 @@ static pelton_status round_region(const pn_call *call, double low, double high, 
   low = round(low * (double)attrs->spatial_scale);
   high = round(high * (double)attrs->spatial_scale);
   if (!(fabs(low) <= limit) || !(fabs(high) <= limit))
-    return pn_fail(call->diag, PELTON_INVALID_DATA, "max_roi_pool: a region from %g to %g; its coordinates must be those of the picture",
-                   low, high);
+    return pn_fail(call->diag, PELTON_INVALID_DATA,
+                   "max_roi_pool: a region from %g to %g; its coordinates must be those of the picture", low, high);
   *out = (region_span){(int64_t)low, pn_max_i64((int64_t)(high - low) + 1, 1)};
   return PELTON_OK;
 }

@@ -38,14 +38,15 @@ typedef struct sizes {
 static pelton_status unify(pelton_diag *diag, pn_dim *a, pn_dim b, const char *operand, const char *what) {
   pn_dim both = pn_dim_of(0);
   if (!pn_dim_unify(*a, b, &both))
-    return pn_fail(diag, PELTON_INVALID_ARGUMENT, "%s: %s has %lld %s where %lld are wanted; they must be equal", op, operand,
-                   (long long)b.number, what, (long long)a->number);
+    return pn_fail(diag, PELTON_INVALID_ARGUMENT,
+                   "%s: %s has %lld %s where %lld are wanted; they must be equal", op, operand, (long long)b.number,
+                   what, (long long)a->number);
   *a = both;
   return PELTON_OK;
 }
 
-static pelton_status read_x(pelton_diag *diag, pn_symbols *symbols, const pn_attrs_rotary_embedding *attrs, const pn_type *x,
-                            sizes *s) {
+static pelton_status read_x(pelton_diag *diag, pn_symbols *symbols, const pn_attrs_rotary_embedding *attrs,
+                            const pn_type *x, sizes *s) {
   *s = (sizes){.batch = x->dims[0]};
   if (x->rank == 4) {
     s->heads = x->dims[1];
@@ -55,7 +56,8 @@ static pelton_status read_x(pelton_diag *diag, pn_symbols *symbols, const pn_att
     pn_dim hidden = x->dims[2];
     if (attrs->heads < 1) return PN_INTERNAL(diag, "heads were not checked");
     if (pn_dim_is_number(hidden) && hidden.number % attrs->heads != 0)
-      return pn_fail(diag, PELTON_INVALID_ARGUMENT, "%s: x has an extent of %lld, which %lld heads do not divide evenly", op,
+      return pn_fail(diag, PELTON_INVALID_ARGUMENT,
+                     "%s: x has an extent of %lld, which %lld heads do not divide evenly", op,
                      (long long)hidden.number, (long long)attrs->heads);
     s->heads = pn_dim_of(attrs->heads);
     s->steps = x->dims[1];
@@ -68,8 +70,9 @@ static pelton_status read_x(pelton_diag *diag, pn_symbols *symbols, const pn_att
   int64_t depth = s->depth.number, dim = attrs->dim > 0 ? attrs->dim : depth;
   s->half = pn_dim_of(dim / 2);
   if (dim <= depth && dim % 2 == 0) return PELTON_OK;
-  return pn_fail(diag, PELTON_INVALID_ARGUMENT, "%s: %lld of a head's %lld elements cannot turn; give dim an even number up to that",
-                 op, (long long)dim, (long long)depth);
+  return pn_fail(diag, PELTON_INVALID_ARGUMENT,
+                 "%s: %lld of a head's %lld elements cannot turn; give dim an even number up to that", op,
+                 (long long)dim, (long long)depth);
 }
 
 static pelton_status check_sizes(pelton_diag *diag, sizes *s, const pn_type *cos, const pn_type *sin,
@@ -114,7 +117,7 @@ static void turn(double *x, const double *cos, const double *sin, int64_t half, 
 pelton_status pn_reference_rotary_embedding(const pn_call *call) {
   const pn_attrs_rotary_embedding *attrs = call->attrs;
   const pn_tensor *x = &call->in[0], *positions = pn_call_has(call, 3) ? &call->in[3] : NULL;
-  pn_type types[4];
+  pn_type types[4] = {{.rank = 0}};
   sizes s;
   double *head, *cos, *sin;
   for (uint32_t i = 0; i < call->input_count; i++)
@@ -122,13 +125,14 @@ pelton_status pn_reference_rotary_embedding(const pn_call *call) {
   PN_TRY(read_x(call->diag, NULL, attrs, &types[0], &s));
   PN_TRY(check_sizes(call->diag, &s, &types[1], &types[2], positions ? &types[3] : NULL));
   PN_TRY(pn_call_wants_result(call, op, 0, x->rank, x->dims));
-  int64_t batch = s.batch.number, steps = s.steps.number, heads = s.heads.number, depth = s.depth.number, half = s.half.number;
+  int64_t batch = s.batch.number, steps = s.steps.number, heads = s.heads.number;
+  int64_t depth = s.depth.number, half = s.half.number, places = call->in[1].dims[0];
   PN_TRY(pn_call_room(call, depth, &head));
   PN_TRY(pn_call_room(call, half, &cos));
   PN_TRY(pn_call_room(call, half, &sin));
   for (int64_t i = 0; i < batch * steps; i++) {
     int64_t place = i;
-    if (positions) PN_TRY(pn_index_resolve(call->diag, op, pn_tensor_get_i64(positions, i), call->in[1].dims[0], &place));
+    if (positions) PN_TRY(pn_index_resolve(call->diag, op, pn_tensor_get_i64(positions, i), places, &place));
     pn_line_load(&call->in[1], place * half, 1, half, cos);
     pn_line_load(&call->in[2], place * half, 1, half, sin);
     for (int64_t h = 0; h < heads; h++) {

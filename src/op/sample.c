@@ -3,7 +3,8 @@
 
 #include <math.h>
 
-pelton_status pn_sampler_init(pn_sampler *s, const pn_call *call, uint32_t axes, const int64_t *extents, uint32_t taps) {
+pelton_status pn_sampler_init(pn_sampler *s, const pn_call *call, uint32_t axes, const int64_t *extents,
+                              uint32_t taps) {
   *s = (pn_sampler){.axes = axes, .taps = taps, .combinations = 1};
   int64_t stride = 1;
   for (uint32_t i = axes; i-- > 0;) {

@@ -31,8 +31,8 @@ double pn_sampler_read(const pn_sampler *s, const double *plane);
 
 /* The two places around |x| of an axis that has nothing outside of [0, extent). NaN gives NaN. */
 pn_sample_axis pn_sample_linear(double x, int64_t extent);
-/* The place below |x|, at most two beyond either end of the axis, where a clamped |x| lies as well: no coordinate, however
-   far away, leaves the range of integers. |x| must not be NaN. */
+/* The place below |x|, after |x| is brought close to the axis (three outside of it, where all that is read is padding),
+   so that every coordinate is in the range of integers. |x| must not be NaN. */
 int64_t pn_sample_floor(double *x, int64_t extent);
 
 #endif

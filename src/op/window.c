@@ -23,18 +23,20 @@ pelton_status pn_window_check(pelton_diag *diag, const char *op, const pn_window
   if (spec->auto_pad == PN_AUTO_PAD_NOTSET) return PELTON_OK;
   for (uint32_t i = 0; i < spec->pads.count; i++)
     if (spec->pads.data[i] != 0)
-      return pn_fail(diag, PELTON_INVALID_ARGUMENT, "%s: pads[%u] is %lld, and auto_pad is set; give one of the two", op,
-                     (unsigned)i, (long long)spec->pads.data[i]);
+      return pn_fail(diag, PELTON_INVALID_ARGUMENT, "%s: pads[%u] is %lld, and auto_pad is set; give one of the two",
+                     op, (unsigned)i, (long long)spec->pads.data[i]);
   return PELTON_OK;
 }
 
-static int64_t value_or(pn_i64s list, uint32_t i, int64_t otherwise) { return i < list.count ? list.data[i] : otherwise; }
+static int64_t value_or(pn_i64s list, uint32_t i,
+                        int64_t otherwise) { return i < list.count ? list.data[i] : otherwise; }
 
 static int64_t floor_div(int64_t a, int64_t b) { return a / b - (a % b < 0); }
 
 static pelton_status check_kernel(pelton_diag *diag, const char *op, uint32_t axis, int64_t kernel) {
   if (kernel >= 1 && kernel <= limit) return PELTON_OK;
-  return pn_fail(diag, PELTON_INVALID_ARGUMENT, "%s: the kernel has extent %lld on spatial axis %u; it must be from 1 to %lld",
+  return pn_fail(diag, PELTON_INVALID_ARGUMENT,
+                 "%s: the kernel has extent %lld on spatial axis %u; it must be from 1 to %lld",
                  op, (long long)kernel, (unsigned)axis, (long long)limit);
 }
 
@@ -58,8 +60,8 @@ static bool is_same(pn_auto_pad pad) { return pad == PN_AUTO_PAD_SAME_UPPER || p
 static pelton_status check_fits(pelton_diag *diag, const char *op, uint32_t axis, const pn_window *w) {
   if (w->output >= 1 || w->input == 0) return PELTON_OK;
   return pn_fail(diag, PELTON_INVALID_ARGUMENT,
-                 "%s: the window spans %lld on spatial axis %u, where the input has %lld and its pads %lld; enlarge the "
-                 "input or the pads",
+                 "%s: the window spans %lld on spatial axis %u, where the input has %lld and its pads %lld; enlarge "
+                 "the input or the pads",
                  op, (long long)pn_window_span(w), (unsigned)axis, (long long)w->input,
                  (long long)(w->pad_begin + w->pad_end));
 }
@@ -118,7 +120,8 @@ pelton_status pn_window_infer(const pn_infer *c, const char *op, const pn_window
 
 /* ---- transposed */
 
-static pelton_status check_transposed(pelton_diag *diag, const char *op, const pn_window_transposed *spec, uint32_t axes) {
+static pelton_status check_transposed(pelton_diag *diag, const char *op, const pn_window_transposed *spec,
+                                      uint32_t axes) {
   PN_TRY(pn_window_check(diag, op, &spec->window, (int32_t)axes));
   PN_TRY(check_list(diag, op, "output_padding", spec->output_padding, (int32_t)axes, 0));
   return check_list(diag, op, "output_shape", spec->output_shape, (int32_t)axes, 0);
@@ -126,7 +129,8 @@ static pelton_status check_transposed(pelton_diag *diag, const char *op, const p
 
 static pelton_status check_left(pelton_diag *diag, const char *op, uint32_t axis, int64_t output) {
   if (output >= 0) return PELTON_OK;
-  return pn_fail(diag, PELTON_INVALID_ARGUMENT, "%s: the pads leave an extent of %lld on spatial axis %u; use smaller pads",
+  return pn_fail(diag, PELTON_INVALID_ARGUMENT,
+                 "%s: the pads leave an extent of %lld on spatial axis %u; use smaller pads",
                  op, (long long)output, (unsigned)axis);
 }
 
@@ -142,7 +146,8 @@ pelton_status pn_window_resolve_transposed(pelton_diag *diag, const char *op, co
     int64_t full; /* without any pads */
     if (!pn_mul_i64(w->stride, input[i] - 1, &full) || !pn_add_i64(full, pn_window_span(w), &full) ||
         !pn_add_i64(full, value_or(spec->output_padding, i, 0), &full))
-      return pn_fail(diag, PELTON_INVALID_ARGUMENT, "%s: spatial axis %u of %lld elements at a stride of %lld is too large",
+      return pn_fail(diag, PELTON_INVALID_ARGUMENT,
+                     "%s: spatial axis %u of %lld elements at a stride of %lld is too large",
                      op, (unsigned)i, (long long)input[i], (long long)w->stride);
     if (input[i] == 0) full = pn_max_i64(full, 0);
     if (i < spec->output_shape.count || is_same(pad)) {
@@ -171,7 +176,8 @@ pelton_status pn_window_infer_transposed(const pn_infer *c, const char *op, cons
     }
     pn_dim span_less_1 = pn_dim_mul(s, pn_dim_sub(s, kernel[i], one), pn_dim_of(w.dilation));
     int64_t fixed = 1 + value_or(spec->output_padding, i, 0) - w.pad_begin - w.pad_end;
-    out[i] = pn_dim_add(s, pn_dim_mul(s, pn_dim_sub(s, input[i], one), stride), pn_dim_add(s, span_less_1, pn_dim_of(fixed)));
+    out[i] = pn_dim_add(s, pn_dim_mul(s, pn_dim_sub(s, input[i], one), stride), pn_dim_add(s, span_less_1,
+                                                                                           pn_dim_of(fixed)));
     if (pn_dim_is_number(out[i])) PN_TRY(check_left(c->diag, op, i, out[i].number));
   }
   return PELTON_OK;

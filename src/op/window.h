@@ -54,7 +54,8 @@ pelton_status pn_window_resolve_transposed(pelton_diag *diag, const char *op, co
                                            uint32_t axes, const int64_t *input, const int64_t *kernel, pn_window *out)
     PN_CHECKED;
 pelton_status pn_window_infer_transposed(const pn_infer *c, const char *op, const pn_window_transposed *spec,
-                                         uint32_t axes, const pn_dim *input, const pn_dim *kernel, pn_dim *out) PN_CHECKED;
+                                         uint32_t axes, const pn_dim *input, const pn_dim *kernel, pn_dim *out)
+    PN_CHECKED;
 
 /* Taps of axis |w| at |output| that lie inside of the input: [first, end). */
 PN_INLINE void pn_window_taps(const pn_window *w, int64_t output, int64_t *first, int64_t *end) {

@@ -1,6 +1,6 @@
 /* BMP: a file header of 14 bytes, an information header whose own size tells its version, for 16 and 32 bits perhaps
-   three masks, for up to 8 bits a palette, and rows padded to four bytes, from the bottom unless the height is negative.
-   Run-length coding is refused. All offsets are checked once, before the rows are read. */
+   three masks, for up to 8 bits a palette, and rows padded to four bytes, from the bottom unless the height is
+   negative. Run-length coding is refused. All offsets are checked once, before the rows are read. */
 #include "vision/image.h"
 
 #include "base/bytes.h"
@@ -66,8 +66,8 @@ static pelton_status read_masks(const pn_picture_source *source, bmp_header *h, 
     uint32_t mask = pn_load_u32(source->data + at + 4 * i);
     uint32_t low = mask & (0u - mask);
     if (!mask || (mask & (mask + low)) || (h->bits == 16 && mask > 0xffff))
-      return pn_fail(diag, PELTON_INVALID_DATA, "a BMP file with the colour mask %08x: it is not one run of its %u bits",
-                     mask, h->bits);
+      return pn_fail(diag, PELTON_INVALID_DATA,
+                     "a BMP file with the colour mask %08x: it is not one run of its %u bits", mask, h->bits);
     h->masks[i] = mask;
   }
   return PELTON_OK;
@@ -76,11 +76,13 @@ static pelton_status read_masks(const pn_picture_source *source, bmp_header *h, 
 static pelton_status check_kind(bmp_header *h, pelton_diag *diag) {
   bool bits_known = h->bits == 1 || h->bits == 4 || h->bits == 8 || h->bits == 16 || h->bits == 24 || h->bits == 32;
   if (!bits_known)
-    return pn_fail(diag, PELTON_INVALID_DATA, "a BMP file with %u bits a pixel: 1, 4, 8, 16, 24 and 32 are known", h->bits);
+    return pn_fail(diag, PELTON_INVALID_DATA, "a BMP file with %u bits a pixel: 1, 4, 8, 16, 24 and 32 are known",
+                   h->bits);
   bool masked = h->compression == COMPRESSION_MASKS || h->compression == COMPRESSION_ALPHA_MASKS;
   if (h->compression != COMPRESSION_NONE && !(masked && (h->bits == 16 || h->bits == 32)))
     return pn_fail(diag, PELTON_UNSUPPORTED,
-                   "a BMP file of %u bits with compression %u: save it uncompressed, or as PNG", h->bits, h->compression);
+                   "a BMP file of %u bits with compression %u: save it uncompressed, or as PNG", h->bits,
+                   h->compression);
   return PELTON_OK;
 }
 
@@ -106,9 +108,10 @@ static pelton_status read_header(const pn_picture_source *source, bmp_header *h,
     return pn_fail(diag, PELTON_INVALID_DATA, "a BMP file whose pixels begin at byte %zu, within its header",
                    h->pixel_offset);
   if (!pn_mul_size(h->row_bytes, h->height, &bytes) || !pn_add_size(bytes, h->pixel_offset, &end) || end > source->size)
-    return pn_fail(diag, PELTON_INVALID_DATA,
-                   "a BMP file cut off in its pixels: %u rows of %zu bytes from byte %zu on do not fit in its %zu bytes",
-                   h->height, h->row_bytes, h->pixel_offset, source->size);
+    return pn_fail(
+        diag, PELTON_INVALID_DATA,
+        "a BMP file cut off in its pixels: %u rows of %zu bytes from byte %zu on do not fit in its %zu bytes",
+        h->height, h->row_bytes, h->pixel_offset, source->size);
   return PELTON_OK;
 }
 
@@ -155,9 +158,12 @@ pelton_status pn_decode_bmp(const pn_picture_source *source, pelton_image *out, 
   for (uint32_t y = 0; y < h.height; y++) {
     const uint8_t *row = source->data + h.pixel_offset + (size_t)y * h.row_bytes;
     uint8_t *to = out->pixels + (size_t)(h.top_down ? y : h.height - 1 - y) * out->row_bytes;
-    if (h.bits <= 8) read_palette_row(&h, row, (const uint8_t(*)[3])palette, to);
-    else if (h.bits == 24) read_24_bit_row(&h, row, to);
-    else read_masked_row(&h, row, to);
+    if (h.bits <= 8)
+      read_palette_row(&h, row, (const uint8_t(*)[3])palette, to);
+    else if (h.bits == 24)
+      read_24_bit_row(&h, row, to);
+    else
+      read_masked_row(&h, row, to);
   }
   return PELTON_OK;
 }

@@ -14,7 +14,7 @@
 #include <jpeglib.h>
 
 enum {
-  MAX_SCANS = 200,           /* a progressive file has some ten; thousands are an attack on time */
+  MAX_SCANS = 200, /* a progressive file has some ten; thousands are an attack on time */
   SCRATCH_BASE_BYTES = 1 << 24
 };
 
@@ -44,11 +44,11 @@ static void on_error(j_common_ptr info) {
 static void on_message(j_common_ptr info, int level) {
   if (level >= 0) return; /* traces */
   switch (info->err->msg_code) {
-    case JWRN_JPEG_EOF:
-    case JWRN_HIT_MARKER:
-    case JWRN_HUFF_BAD_CODE:
-    case JWRN_MUST_RESYNC: on_error(info); break;
-    default: break; /* odd, but the pixels are there */
+  case JWRN_JPEG_EOF:
+  case JWRN_HIT_MARKER:
+  case JWRN_HUFF_BAD_CODE:
+  case JWRN_MUST_RESYNC: on_error(info); break;
+  default: break; /* odd, but the pixels are there */
   }
 }
 
@@ -64,21 +64,24 @@ static pelton_status fail_reader(const jpeg_reader *reader) {
     return pn_fail(reader->diag, PELTON_INVALID_DATA, "a JPEG file of more than %d scans: refused as an attack on time",
                    (int)MAX_SCANS);
   switch (reader->error_code) {
-    case JERR_OUT_OF_MEMORY: return pn_fail_memory(reader->diag, "libjpeg's scratch");
-    case JERR_NO_BACKING_STORE:
-    case JERR_TFILE_CREATE:
-      return pn_fail(reader->diag, PELTON_INVALID_DATA, "a JPEG file that takes more scratch memory than its size explains");
-    case JWRN_JPEG_EOF:
-    case JERR_INPUT_EOF:
-      return pn_fail(reader->diag, PELTON_INVALID_DATA, "a JPEG file cut off: its %zu bytes end before the picture does",
-                     reader->source->size);
-    case JERR_BAD_PRECISION:
-    case JERR_CONVERSION_NOTIMPL:
-    case JERR_NOT_COMPILED:
-    case JERR_SOF_UNSUPPORTED:
-      return pn_fail(reader->diag, PELTON_UNSUPPORTED, "a JPEG file of a kind that is not read (%s): save it as 8-bit "
-                     "baseline or progressive JPEG, or as PNG", reader->message);
-    default: return pn_fail(reader->diag, PELTON_INVALID_DATA, "a broken JPEG file: %s", reader->message);
+  case JERR_OUT_OF_MEMORY: return pn_fail_memory(reader->diag, "libjpeg's scratch");
+  case JERR_NO_BACKING_STORE:
+  case JERR_TFILE_CREATE:
+    return pn_fail(reader->diag, PELTON_INVALID_DATA,
+                   "a JPEG file that takes more scratch memory than its size explains");
+  case JWRN_JPEG_EOF:
+  case JERR_INPUT_EOF:
+    return pn_fail(reader->diag, PELTON_INVALID_DATA, "a JPEG file cut off: its %zu bytes end before the picture does",
+                   reader->source->size);
+  case JERR_BAD_PRECISION:
+  case JERR_CONVERSION_NOTIMPL:
+  case JERR_NOT_COMPILED:
+  case JERR_SOF_UNSUPPORTED:
+    return pn_fail(reader->diag, PELTON_UNSUPPORTED,
+                   "a JPEG file of a kind that is not read (%s): save it as 8-bit "
+                   "baseline or progressive JPEG, or as PNG",
+                   reader->message);
+  default: return pn_fail(reader->diag, PELTON_INVALID_DATA, "a broken JPEG file: %s", reader->message);
   }
 }
 
@@ -123,21 +126,30 @@ static bool read_rows(jpeg_reader *reader) {
 
 static pelton_status choose_channels(jpeg_reader *reader, uint32_t *channels) {
   switch (reader->info.jpeg_color_space) {
-    case JCS_GRAYSCALE: reader->info.out_color_space = JCS_GRAYSCALE; *channels = 1; return PELTON_OK;
-    case JCS_RGB:
-    case JCS_YCbCr: reader->info.out_color_space = JCS_RGB; *channels = 3; return PELTON_OK;
-    case JCS_CMYK:
-    case JCS_YCCK: reader->info.out_color_space = JCS_CMYK; *channels = 4; return PELTON_OK;
-    default:
-      return pn_fail(reader->diag, PELTON_UNSUPPORTED, "a JPEG file of %d unnamed channels: save it as grey, RGB or CMYK",
-                     reader->info.num_components);
+  case JCS_GRAYSCALE:
+    reader->info.out_color_space = JCS_GRAYSCALE;
+    *channels = 1;
+    return PELTON_OK;
+  case JCS_RGB:
+  case JCS_YCbCr:
+    reader->info.out_color_space = JCS_RGB;
+    *channels = 3;
+    return PELTON_OK;
+  case JCS_CMYK:
+  case JCS_YCCK:
+    reader->info.out_color_space = JCS_CMYK;
+    *channels = 4;
+    return PELTON_OK;
+  default:
+    return pn_fail(reader->diag, PELTON_UNSUPPORTED, "a JPEG file of %d unnamed channels: save it as grey, RGB or CMYK",
+                   reader->info.num_components);
   }
 }
 
 static pelton_status decode(jpeg_reader *reader) {
   const pn_picture_source *source = reader->source;
   if (!open_reader(reader)) return fail_reader(reader);
-  uint32_t channels, width = reader->info.image_width, height = reader->info.image_height;
+  uint32_t channels = 0, width = reader->info.image_width, height = reader->info.image_height;
   PN_TRY(pn_picture_check_claim(source, width, height, reader->diag));
   PN_TRY(choose_channels(reader, &channels));
   /* A progressive picture is held as coefficients of two bytes, padded to whole blocks. */
@@ -171,7 +183,8 @@ pelton_status pn_decode_jpeg(const pn_picture_source *source, pelton_image *out,
 
 pelton_status pn_decode_jpeg(const pn_picture_source *source, pelton_image *out, pelton_diag *diag) {
   (void)source, (void)out;
-  return pn_fail(diag, PELTON_UNSUPPORTED, "a JPEG file, but this build of Pelton has no libjpeg: install libjpeg-turbo's "
+  return pn_fail(diag, PELTON_UNSUPPORTED,
+                 "a JPEG file, but this build of Pelton has no libjpeg: install libjpeg-turbo's "
                  "development files and build again, or convert the picture to BMP");
 }
 

@@ -71,12 +71,12 @@ static bool read_header(png_reader *reader) {
   png_set_read_fn(reader->png, reader, read_bytes);
   png_read_info(reader->png, reader->info);
   reader->status = pn_picture_check_claim(reader->source, png_get_image_width(reader->png, reader->info),
-                                        png_get_image_height(reader->png, reader->info), reader->diag);
+                                          png_get_image_height(reader->png, reader->info), reader->diag);
   if (reader->status) return false;
   set_transforms(reader);
   reader->status = pn_picture_create(reader->source->allocator, png_get_image_width(reader->png, reader->info),
-                                   png_get_image_height(reader->png, reader->info),
-                                   png_get_channels(reader->png, reader->info), reader->out, reader->diag);
+                                     png_get_image_height(reader->png, reader->info),
+                                     png_get_channels(reader->png, reader->info), reader->out, reader->diag);
   if (!reader->status && png_get_rowbytes(reader->png, reader->info) != reader->out->row_bytes)
     reader->status = PN_INTERNAL(reader->diag, "libpng's rows are not as long as asked for");
   return !reader->status;
@@ -109,8 +109,10 @@ pelton_status pn_decode_png(const pn_picture_source *source, pelton_image *out, 
   reader.png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, &reader, on_error, on_warning, &reader, png_memory,
                                         png_memory_release);
   if (!reader.png && !reader.out_of_memory)
-    return pn_fail(diag, PELTON_UNSUPPORTED, "libpng %s does not work with this build of Pelton, which was made with %s: "
-                   "install that version", png_get_libpng_ver(NULL), PNG_LIBPNG_VER_STRING);
+    return pn_fail(diag, PELTON_UNSUPPORTED,
+                   "libpng %s does not work with this build of Pelton, which was made with %s: "
+                   "install that version",
+                   png_get_libpng_ver(NULL), PNG_LIBPNG_VER_STRING);
   if (reader.png) reader.info = png_create_info_struct(reader.png);
   pelton_status status = reader.info ? decode(&reader) : pn_fail_memory(diag, "libpng's scratch");
   png_destroy_read_struct(&reader.png, &reader.info, NULL);
@@ -121,7 +123,8 @@ pelton_status pn_decode_png(const pn_picture_source *source, pelton_image *out, 
 
 pelton_status pn_decode_png(const pn_picture_source *source, pelton_image *out, pelton_diag *diag) {
   (void)source, (void)out;
-  return pn_fail(diag, PELTON_UNSUPPORTED, "a PNG file, but this build of Pelton has no libpng: install libpng's "
+  return pn_fail(diag, PELTON_UNSUPPORTED,
+                 "a PNG file, but this build of Pelton has no libpng: install libpng's "
                  "development files and build again, or convert the picture to BMP");
 }
 

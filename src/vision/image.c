@@ -20,30 +20,33 @@ pelton_status pn_options_read(const void *given, void *known, size_t known_bytes
   uint32_t bytes;
   memcpy(&bytes, given, sizeof bytes);
   if (bytes < 2 * sizeof bytes || bytes > 4096)
-    return pn_fail(diag, PELTON_INVALID_ARGUMENT, "the options' size field is %u: start the struct with %s", bytes, name);
+    return pn_fail(diag, PELTON_INVALID_ARGUMENT, "the options' size field is %u: start the struct with %s", bytes,
+                   name);
   for (size_t i = known_bytes; i < bytes; i++)
     if (((const uint8_t *)given)[i])
       return pn_fail(diag, PELTON_UNSUPPORTED,
-                     "the options set a field that version %s does not know: use a newer library", PELTON_VERSION_STRING);
+                     "the options set a field that version %s does not know: use a newer library",
+                     PELTON_VERSION_STRING);
   memcpy(known, given, bytes < known_bytes ? bytes : known_bytes);
   return PELTON_OK;
 }
 
-pelton_status pn_picture_check_claim(const pn_picture_source *source, uint64_t width, uint64_t height, pelton_diag *diag) {
+pelton_status pn_picture_check_claim(const pn_picture_source *source, uint64_t width, uint64_t height,
+                                     pelton_diag *diag) {
   if (!width || !height)
     return pn_fail(diag, PELTON_INVALID_DATA, "the picture claims %llu x %llu pixels: it is empty",
                    (unsigned long long)width, (unsigned long long)height);
   if (width > MAX_SIDE || height > MAX_SIDE || width * height > source->max_pixels)
-    return pn_fail(diag, PELTON_INVALID_DATA,
-                   "the picture claims %llu x %llu pixels: more than the limit of %llu (pelton_decode_options.max_pixels, "
-                   "and %d a side)",
-                   (unsigned long long)width, (unsigned long long)height, (unsigned long long)source->max_pixels,
-                   (int)MAX_SIDE);
+    return pn_fail(
+        diag, PELTON_INVALID_DATA,
+        "the picture claims %llu x %llu pixels: more than the limit of %llu (pelton_decode_options.max_pixels, "
+        "and %d a side)",
+        (unsigned long long)width, (unsigned long long)height, (unsigned long long)source->max_pixels, (int)MAX_SIDE);
   return PELTON_OK;
 }
 
 pelton_status pn_picture_create(const pelton_allocator *allocator, uint32_t width, uint32_t height, uint32_t channels,
-                              pelton_image *out, pelton_diag *diag) {
+                                pelton_image *out, pelton_diag *diag) {
   size_t row, bytes;
   if (!pn_mul_size(width, channels, &row) || !pn_mul_size(row, height, &bytes))
     return pn_fail(diag, PELTON_INVALID_ARGUMENT, "an image of %u x %u pixels does not fit in memory", width, height);
@@ -191,8 +194,8 @@ pelton_status pelton_image_crop(const pelton_image *image, uint32_t width, uint3
   PN_TRY(pn_picture_check(image, diag));
   if (!width || !height || width > image->width || height > image->height)
     return pn_fail(diag, PELTON_INVALID_ARGUMENT,
-                   "a crop of %u x %u from an image of %u x %u pixels: resize it to at least the crop first", width, height,
-                   image->width, image->height);
+                   "a crop of %u x %u from an image of %u x %u pixels: resize it to at least the crop first", width,
+                   height, image->width, image->height);
   size_t left = (image->width - width) / 2, top = (image->height - height) / 2;
   *out = (pelton_image){.size = (uint32_t)sizeof *out,
                         .width = width,

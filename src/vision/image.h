@@ -14,19 +14,19 @@ typedef struct pn_picture_source {
   const pelton_allocator *allocator;
 } pn_picture_source;
 
-/* Each makes |*out| with pn_picture_create, in 1 channel where the file is grey and 3 otherwise. After a failure |*out| may
-   hold pixels still; pelton_image_decode releases them. The first bytes are known to be the format's. */
+/* Each makes |*out| with pn_picture_create, in 1 channel where the file is grey and 3 otherwise. After a failure |*out|
+   may hold pixels still; pelton_image_decode releases them. The first bytes are known to be the format's. */
 pelton_status pn_decode_bmp(const pn_picture_source *source, pelton_image *out, pelton_diag *diag) PN_CHECKED;
 pelton_status pn_decode_jpeg(const pn_picture_source *source, pelton_image *out, pelton_diag *diag) PN_CHECKED;
 pelton_status pn_decode_png(const pn_picture_source *source, pelton_image *out, pelton_diag *diag) PN_CHECKED;
 
 /* Checks the size that a file claims against the limits: before any memory is taken. */
 pelton_status pn_picture_check_claim(const pn_picture_source *source, uint64_t width, uint64_t height,
-                                   pelton_diag *diag) PN_CHECKED;
+                                     pelton_diag *diag) PN_CHECKED;
 
 /* Pixels for |width| x |height| x |channels|, not zeroed, rows without a gap. */
 pelton_status pn_picture_create(const pelton_allocator *allocator, uint32_t width, uint32_t height, uint32_t channels,
-                              pelton_image *out, pelton_diag *diag) PN_CHECKED;
+                                pelton_image *out, pelton_diag *diag) PN_CHECKED;
 
 /* An image that a caller passes: pixels there, 1 or 3 channels, rows that do not overlap. */
 pelton_status pn_picture_check(const pelton_image *image, pelton_diag *diag) PN_CHECKED;

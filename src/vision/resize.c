@@ -60,8 +60,7 @@ static axis_taps make_taps(uint32_t index, uint32_t from, uint32_t to, uint32_t 
     set_cubic_shares(centre - whole, taps.share);
   }
   int64_t first = (int64_t)whole - (count == 4);
-  for (uint32_t i = 0; i < count; i++)
-    taps.at[i] = (uint32_t)pn_max_i64(0, pn_min_i64(first + i, (int64_t)from - 1));
+  for (uint32_t i = 0; i < count; i++) taps.at[i] = (uint32_t)pn_max_i64(0, pn_min_i64(first + i, (int64_t)from - 1));
   return taps;
 }
 

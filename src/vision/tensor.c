@@ -12,7 +12,8 @@ enum { PIXEL_VALUES = 256, MAX_CHANNELS = 3 };
 
 static pelton_status check_pair(const char *what, uint32_t width, uint32_t height, pelton_diag *diag) {
   if (!width == !height) return PELTON_OK;
-  return pn_fail(diag, PELTON_INVALID_ARGUMENT, "%s to %u x %u pixels: give both sides, or neither", what, width, height);
+  return pn_fail(diag, PELTON_INVALID_ARGUMENT, "%s to %u x %u pixels: give both sides, or neither", what, width,
+                 height);
 }
 
 static pelton_status read_options(const pelton_image_tensor_options *given, pelton_image_tensor_options *known,
@@ -30,8 +31,9 @@ static pelton_status read_options(const pelton_image_tensor_options *given, pelt
     return pn_fail(diag, PELTON_INVALID_ARGUMENT, "scale is %g: it must be a finite number", (double)known->scale);
   for (int c = 0; c < MAX_CHANNELS; c++)
     if (!isfinite(known->mean[c]) || !isfinite(known->std[c]) || known->std[c] == 0)
-      return pn_fail(diag, PELTON_INVALID_ARGUMENT, "mean[%d] is %g and std[%d] is %g: both must be finite, and std not 0",
-                     c, (double)known->mean[c], c, (double)known->std[c]);
+      return pn_fail(diag, PELTON_INVALID_ARGUMENT,
+                     "mean[%d] is %g and std[%d] is %g: both must be finite, and std not 0", c, (double)known->mean[c],
+                     c, (double)known->std[c]);
   return PELTON_OK;
 }
 
@@ -85,8 +87,8 @@ static pelton_status normalize(const pelton_image *image, const pelton_image_ten
   size_t count;
   if (!pn_mul_size(image->width, image->height, &count) || !pn_mul_size(count, channels_of(image, options), &count) ||
       count > out_count)
-    return pn_fail(diag, PELTON_INVALID_ARGUMENT, "room for %zu values: %u channels of %u x %u pixels need more", out_count,
-                   channels_of(image, options), image->width, image->height);
+    return pn_fail(diag, PELTON_INVALID_ARGUMENT, "room for %zu values: %u channels of %u x %u pixels need more",
+                   out_count, channels_of(image, options), image->width, image->height);
   write_values(image, options, out);
   return PELTON_OK;
 }
@@ -109,9 +111,8 @@ static pelton_status final_sides(const pelton_image *image, const pelton_image_t
   *height = options->resize_height ? options->resize_height : image->height;
   if (!options->crop_width) return PELTON_OK;
   if (options->crop_width > *width || options->crop_height > *height)
-    return pn_fail(diag, PELTON_INVALID_ARGUMENT,
-                   "a crop of %u x %u from %u x %u pixels: resize to at least the crop", options->crop_width,
-                   options->crop_height, *width, *height);
+    return pn_fail(diag, PELTON_INVALID_ARGUMENT, "a crop of %u x %u from %u x %u pixels: resize to at least the crop",
+                   options->crop_width, options->crop_height, *width, *height);
   *width = options->crop_width;
   *height = options->crop_height;
   return PELTON_OK;

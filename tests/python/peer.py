@@ -78,6 +78,14 @@ def difference(got, want):
     return float(np.abs(got.astype(np.float64) - want.astype(np.float64)).max() / (scale if scale > 0 else 1))
 
 
+def rms_difference(got, want):
+    """The root mean square of the difference against that of the values."""
+    if got.shape != want.shape or got.dtype != want.dtype:
+        return float("inf")
+    power = float(np.sqrt(np.mean(want.astype(np.float64) ** 2))) if want.size else 0.0
+    return float(np.sqrt(np.mean((got.astype(np.float64) - want) ** 2))) / (power or 1) if want.size else 0.0
+
+
 class Tally:
     def __init__(self):
         self.passed = self.failed = 0
@@ -87,7 +95,7 @@ class Tally:
         self.failed += not ok
         print(f"{'ok     ' if ok else 'FAILED '} {name} {detail}", flush=True)
 
-    def compare(self, name, model, feed, tolerance, options=(), engine=None, optimised=True):
+    def compare(self, name, model, feed, tolerance, options=(), engine=None, optimised=True, measure=difference):
         s = session(model, optimised)
         want = s.run(None, feed)
         try:
@@ -97,8 +105,8 @@ class Tally:
             return
         worst = 0.0
         for o, w in zip(s.get_outputs(), want):
-            worst = max(worst, difference(got.get(file_name(o.name)[:-4], np.zeros(0)), w))
-        self.check(name, worst <= tolerance, f"largest difference {worst:.2e}")
+            worst = max(worst, measure(got.get(file_name(o.name)[:-4], np.zeros(0)), w))
+        self.check(name, worst <= tolerance, f"{measure.__name__} {worst:.2e}")
 
     def end(self):
         print(f"{self.passed} passed, {self.failed} failed, 0 skipped")

@@ -53,7 +53,8 @@ static pelton_status run(fixture *f, infer_function check, infer_function infer,
   pn_fact in[8] = {{0}}, out[4] = {{0}};
   for (uint32_t i = 0; i < f->in_count; i++) {
     if (!f->in[i].data) continue;
-    in[i] = (pn_fact){.present = true, .type = pn_type_make(f->in[i].dtype, f->in[i].rank, f->in[i].dims), .data = f->in[i].data};
+    in[i] = (pn_fact){.present = true, .type = pn_type_make(f->in[i].dtype, f->in[i].rank, f->in[i].dims),
+                      .data = f->in[i].data};
   }
   for (uint32_t i = 0; i < out_count; i++) out[i].present = true;
   pn_infer c = {.attrs = attrs, .input_count = f->in_count, .output_count = out_count, .in = in, .out = out,
@@ -62,7 +63,8 @@ static pelton_status run(fixture *f, infer_function check, infer_function infer,
   PN_TRY(infer(&c));
   for (uint32_t i = 0; i < out_count; i++) {
     f->out[i] = (pn_tensor){.dtype = out[i].type.dtype, .rank = (uint32_t)out[i].type.rank};
-    if (!pn_type_is_static(&out[i].type)) return pn_fail(&f->diag, PELTON_INTERNAL, "result %u is not static", (unsigned)i);
+    if (!pn_type_is_static(&out[i].type))
+      return pn_fail(&f->diag, PELTON_INTERNAL, "result %u is not static", (unsigned)i);
     for (uint32_t k = 0; k < f->out[i].rank; k++) f->out[i].dims[k] = out[i].type.dims[k].number;
     size_t bytes = (size_t)pn_tensor_elements(&f->out[i]) * pelton_dtype_bytes(f->out[i].dtype);
     f->out[i].data = pn_arena_alloc(&f->arena, bytes, 64);
@@ -77,7 +79,8 @@ static pelton_status run(fixture *f, infer_function check, infer_function infer,
 #define EXPECT_RESULT(f, i, tolerance, ...) \
   expect_result(f, i, tolerance, VALUES(__VA_ARGS__), sizeof((double[]){__VA_ARGS__}) / sizeof(double), __LINE__)
 
-static void expect_result(const fixture *f, uint32_t i, double tolerance, const double *wanted, size_t count, int line) {
+static void expect_result(const fixture *f, uint32_t i, double tolerance, const double *wanted, size_t count,
+                          int line) {
   harness_expect_eq(pn_tensor_elements(&f->out[i]), (int64_t)count, __FILE__, line, "number of elements");
   for (size_t k = 0; k < count && (int64_t)k < pn_tensor_elements(&f->out[i]); k++)
     harness_expect_near(pn_tensor_get_f64(&f->out[i], (int64_t)k), wanted[k], tolerance, __FILE__, line, "an element");
@@ -129,7 +132,8 @@ TEST(windows_refused) {
   EXPECT_HAS(window_error(&(pn_window_spec){.dilations = LIST(1, 1)}, 4, 2), "dilations has 2 values");
   EXPECT_HAS(window_error(&(pn_window_spec){.strides = LIST(1)}, 4, 5), "spans 5 on spatial axis 0");
   EXPECT_HAS(window_error(&(pn_window_spec){.strides = LIST(1)}, 4, 0), "kernel has extent 0");
-  EXPECT_HAS(window_error(&(pn_window_spec){.pads = LIST(1, 1), .auto_pad = PN_AUTO_PAD_VALID}, 4, 2), "auto_pad is set");
+  EXPECT_HAS(window_error(&(pn_window_spec){.pads = LIST(1, 1), .auto_pad = PN_AUTO_PAD_VALID}, 4, 2),
+             "auto_pad is set");
 }
 
 /* infer of one symbolic operand x, the others by extents. */
@@ -150,7 +154,8 @@ TEST(symbols_survive) {
   pn_type w = pn_type_make(F32, DIMS(16, 3, 3, 3));
   pn_attrs_conv conv = {.pads = LIST(1, 1, 1, 1), .group = 1};
   pn_type y = infer_symbolic(&f, pn_infer_conv, &conv, &x, &w);
-  EXPECT(pn_dim_equal(y.dims[0], n) && pn_dim_is(y.dims[1], 16) && pn_dim_equal(y.dims[2], h) && pn_dim_is(y.dims[3], 8));
+  EXPECT(pn_dim_equal(y.dims[0], n) && pn_dim_is(y.dims[1], 16));
+  EXPECT(pn_dim_equal(y.dims[2], h) && pn_dim_is(y.dims[3], 8));
   conv = (pn_attrs_conv){.auto_pad = PN_AUTO_PAD_SAME_UPPER, .group = 1};
   y = infer_symbolic(&f, pn_infer_conv, &conv, &x, &w);
   EXPECT(pn_dim_equal(y.dims[2], h));
@@ -200,7 +205,8 @@ TEST(transposed_is_the_adjoint) {
   REQUIRE(give(&f, 0, F32, y.rank, y.dims, NULL));
   pn_tensor other = f.in[0];
   f.in[1] = w;
-  pn_attrs_conv_transpose back = {.strides = attrs.strides, .pads = attrs.pads, .dilations = attrs.dilations, .group = 2};
+  pn_attrs_conv_transpose back = {.strides = attrs.strides, .pads = attrs.pads, .dilations = attrs.dilations,
+                                  .group = 2};
   REQUIRE_OK(RUN(&f, conv_transpose, &back, 1), &f.diag);
   EXPECT(f.out[0].dims[1] == x.dims[1] && f.out[0].dims[2] == x.dims[2] && f.out[0].dims[3] == x.dims[3]);
   EXPECT_NEAR(inner_product(&y, &other), inner_product(&x, &f.out[0]), 1e-4);
@@ -269,7 +275,8 @@ TEST(pools) {
   attrs.column_major_indices = true;
   REQUIRE_OK(RUN(&f, pool, &attrs, 2), &f.diag);
   EXPECT_RESULT(&f, 1, 0, 2, 2);
-  attrs = (pn_attrs_pool){.kind = PN_POOL_AVERAGE, .kernel = LIST(2, 2), .strides = LIST(2, 2), .pads = LIST(1, 0, 0, 0),
+  attrs = (pn_attrs_pool){.kind = PN_POOL_AVERAGE, .kernel = LIST(2, 2), .strides = LIST(2, 2),
+                          .pads = LIST(1, 0, 0, 0),
                           .ceil_mode = true};
   REQUIRE_OK(RUN(&f, pool, &attrs, 1), &f.diag);
   EXPECT_RESULT(&f, 0, 1e-6, 3, 2, 4.5, 3);
@@ -481,7 +488,8 @@ static pelton_status run_without_memory(fixture *f, int which) {
   pn_attrs_conv conv = {.group = 1};
   pn_attrs_recurrent rnn = {.kind = PN_RECURRENT_RNN, .hidden = 2};
   int64_t large = 40000; /* beyond an arena's first blocks, so that several allocations are made */
-  bool ok = give(f, 0, PELTON_DTYPE_F64, DIMS(1, 1, large), NULL) && (which == 2 || give(f, 1, PELTON_DTYPE_F64, DIMS(1, which ? 2 : 1, which ? large : 3), NULL));
+  bool ok = give(f, 0, PELTON_DTYPE_F64, DIMS(1, 1, large), NULL);
+  if (ok && which < 2) ok = give(f, 1, PELTON_DTYPE_F64, DIMS(1, which ? 2 : 1, which ? large : 3), NULL);
   if (ok && which == 1) ok = give(f, 2, PELTON_DTYPE_F64, DIMS(1, 2, 2), NULL);
   if (ok && which == 2) ok = give(f, 2, F32, DIMS(3), VALUES(1, 1, 2));
   if (!ok) return PELTON_OUT_OF_MEMORY;

@@ -60,14 +60,28 @@ static const struct picture {
   int count;     /* of the palette */
   int tolerance; /* of each value */
 } pictures[] = {
-    {"rgb.png", COLOUR, 0, 0},          {"rgb-interlaced.png", COLOUR, 0, 0},  {"rgb-16.png", COLOUR, 0, 0},
-    {"rgb-alpha.png", COLOUR, 0, 0},    {"grey.png", GREY, 0, 0},              {"grey-alpha.png", GREY, 0, 0},
+    {"rgb.png", COLOUR, 0, 0},
+    {"rgb-interlaced.png", COLOUR, 0, 0},
+    {"rgb-16.png", COLOUR, 0, 0},
+    {"rgb-alpha.png", COLOUR, 0, 0},
+    {"grey.png", GREY, 0, 0},
+    {"grey-alpha.png", GREY, 0, 0},
     {"grey-1.png", BILEVEL, 2, 0},
-    {"palette-4.png", PALETTE, 16, 0},  {"palette-1.bmp", PALETTE, 2, 0},      {"palette-4.bmp", PALETTE, 16, 0},
-    {"palette-8.bmp", PALETTE, 256, 0}, {"palette-4-core.bmp", PALETTE, 16, 0}, {"rgb-24.bmp", COLOUR, 0, 0},
-    {"rgb-24-top-down.bmp", COLOUR, 0, 0}, {"rgb-32.bmp", COLOUR, 0, 0},       {"rgb-32-masks.bmp", COLOUR, 0, 0},
-    {"rgb-16-masks.bmp", COLOUR, 0, 8}, {"rgb.jpg", COLOUR, 0, 10},            {"rgb-progressive.jpg", COLOUR, 0, 10},
-    {"rgb-420.jpg", COLOUR, 0, 90},     {"cmyk.jpg", COLOUR, 0, 10},           {"grey.jpg", GREY, 0, 6},
+    {"palette-4.png", PALETTE, 16, 0},
+    {"palette-1.bmp", PALETTE, 2, 0},
+    {"palette-4.bmp", PALETTE, 16, 0},
+    {"palette-8.bmp", PALETTE, 256, 0},
+    {"palette-4-core.bmp", PALETTE, 16, 0},
+    {"rgb-24.bmp", COLOUR, 0, 0},
+    {"rgb-24-top-down.bmp", COLOUR, 0, 0},
+    {"rgb-32.bmp", COLOUR, 0, 0},
+    {"rgb-32-masks.bmp", COLOUR, 0, 0},
+    {"rgb-16-masks.bmp", COLOUR, 0, 8},
+    {"rgb.jpg", COLOUR, 0, 10},
+    {"rgb-progressive.jpg", COLOUR, 0, 10},
+    {"rgb-420.jpg", COLOUR, 0, 90},
+    {"cmyk.jpg", COLOUR, 0, 10},
+    {"grey.jpg", GREY, 0, 6},
 };
 enum { PICTURES = sizeof pictures / sizeof pictures[0] };
 
@@ -302,7 +316,8 @@ static double resized_value(const pelton_image *image, const pelton_resize_optio
       int inside_x = sx < 0 ? 0 : sx >= (int)image->width ? (int)image->width - 1 : sx;
       int inside_y = sy < 0 ? 0 : sy >= (int)image->height ? (int)image->height - 1 : sy;
       double weight = weight_of(o->interpolation, sx - cx) * weight_of(o->interpolation, sy - cy);
-      sum += weight * image->pixels[(size_t)inside_y * image->row_bytes + (size_t)inside_x * image->channels + (size_t)c];
+      sum +=
+          weight * image->pixels[(size_t)inside_y * image->row_bytes + (size_t)inside_x * image->channels + (size_t)c];
     }
   return sum < 0 ? 0 : sum > 255 ? 255 : sum;
 }
@@ -354,7 +369,8 @@ TEST(resize_by_hand) {
   expect_row((uint8_t[]){1, 2, 3, 4, 5, 6}, 6, PELTON_INTERPOLATION_NEAREST, (uint8_t[]){2, 5}, 2);
   expect_row((uint8_t[]){1, 2, 3}, 3, PELTON_INTERPOLATION_NEAREST, (uint8_t[]){1, 1, 2, 2, 3, 3}, 6);
   /* Shares at t = 0.75: -0.0352, 0.2617, 0.8789, -0.1055; over- and undershoot are cut. */
-  expect_row((uint8_t[]){0, 0, 255, 255}, 4, PELTON_INTERPOLATION_CUBIC, (uint8_t[]){0, 0, 0, 58, 197, 255, 255, 255}, 8);
+  expect_row((uint8_t[]){0, 0, 255, 255}, 4, PELTON_INTERPOLATION_CUBIC, (uint8_t[]){0, 0, 0, 58, 197, 255, 255, 255},
+             8);
 }
 
 TEST(crop_borrows_the_middle) {

@@ -1,7 +1,7 @@
 /* pelton bench: latency, throughput, memory.
 
-   A model is built, written and opened again, so that what is measured is what an engine file gives. Streams are contexts
-   of one engine, each in a thread of its own; latency is the time of one run as its thread sees it. */
+   A model is built, written and opened again, so that what is measured is what an engine file gives. Streams are
+   contexts of one engine, each in a thread of its own; latency is the time of one run as its thread sees it. */
 #define _POSIX_C_SOURCE 200809L
 #include "inputs.h"
 #include "json.h"
@@ -46,7 +46,8 @@ typedef struct measured {
   int64_t threads, batch;
 } measured;
 
-/* ---- streams ------------------------------------------------------------------------------------------------------- */
+/* ---- streams -------------------------------------------------------------------------------------------------------
+ */
 
 static bool run_once(stream *s) {
   for (uint32_t i = 0; i < s->output_count; i++) s->outputs[i].data = NULL;
@@ -166,7 +167,8 @@ static int run_streams(bench *b, pelton_engine *engine, const tensors *inputs, m
   return code;
 }
 
-/* ---- the engine ---------------------------------------------------------------------------------------------------- */
+/* ---- the engine ----------------------------------------------------------------------------------------------------
+ */
 
 static uint64_t file_size(const char *path) {
   struct stat info;
@@ -192,7 +194,9 @@ static pelton_status build_and_open(const bench *b, const char *path, loaded *it
   return status;
 }
 
-static const char *precision_of(const bench *b, bool engine) { return b->load.precision ? b->load.precision : engine ? "as built" : "fp32"; }
+static const char *precision_of(const bench *b, bool engine) {
+  return b->load.precision ? b->load.precision : engine ? "as built" : "fp32";
+}
 
 static void write_json(const bench *b, const char *path, bool engine, const measured *m, const char *layers) {
   json_writer json = {stdout, false};
@@ -213,8 +217,10 @@ static void write_json(const bench *b, const char *path, bool engine, const meas
   json_number(&json, "max", 1e3 * m->max);
   json_end(&json, '}');
   json_number(&json, "throughput_per_s", m->throughput);
-  if (engine) json_null(&json, "build_s");
-  else json_number(&json, "build_s", m->build_seconds);
+  if (engine)
+    json_null(&json, "build_s");
+  else
+    json_number(&json, "build_s", m->build_seconds);
   json_number(&json, "load_ms", 1e3 * m->load_seconds);
   json_integer(&json, "engine_bytes", (int64_t)m->engine_bytes);
   json_integer(&json, "peak_rss_bytes", 1024 * process_status("VmHWM"));
@@ -225,14 +231,16 @@ static void write_json(const bench *b, const char *path, bool engine, const meas
 }
 
 static void print_table(const bench *b, const char *path, bool engine, const measured *m) {
-  printf("model       %s (%s, %s, %lld threads, %lld streams, batch %lld)\n", path, b->load.target ? b->load.target : "cpu", precision_of(b, engine),
-         (long long)m->threads, (long long)b->streams, (long long)m->batch);
-  printf("latency     %.3f ms median, %.3f min, %.3f mean, %.3f p90, %.3f p99, %.3f max, of %zu runs\n", 1e3 * m->median, 1e3 * m->min, 1e3 * m->mean,
-         1e3 * m->p90, 1e3 * m->p99, 1e3 * m->max, m->runs);
+  printf("model       %s (%s, %s, %lld threads, %lld streams, batch %lld)\n", path,
+         b->load.target ? b->load.target : "cpu", precision_of(b, engine), (long long)m->threads, (long long)b->streams,
+         (long long)m->batch);
+  printf("latency     %.3f ms median, %.3f min, %.3f mean, %.3f p90, %.3f p99, %.3f max, of %zu runs\n",
+         1e3 * m->median, 1e3 * m->min, 1e3 * m->mean, 1e3 * m->p90, 1e3 * m->p99, 1e3 * m->max, m->runs);
   printf("throughput  %.2f runs/s\n", m->throughput);
   if (!engine) printf("build       %.2f s\n", m->build_seconds);
-  printf("load        %.2f ms\nmemory      engine file %s, contexts %s, process at most %s\n", 1e3 * m->load_seconds, format_bytes(m->engine_bytes).text,
-         format_bytes(m->context_bytes).text, format_bytes(1024 * (uint64_t)process_status("VmHWM")).text);
+  printf("load        %.2f ms\nmemory      engine file %s, contexts %s, process at most %s\n", 1e3 * m->load_seconds,
+         format_bytes(m->engine_bytes).text, format_bytes(m->context_bytes).text,
+         format_bytes(1024 * (uint64_t)process_status("VmHWM")).text);
 }
 
 static int bench_engine(bench *b, const char *path, bool is_engine, pelton_engine *engine, measured *m) {
@@ -288,9 +296,13 @@ int command_bench(int argc, char **argv) {
       {"budget", 0, OPTION_SECONDS, &b.load.budget, "30s", "at most this long for timing while a model is built", 0, 0},
       {"json", 0, OPTION_FLAG, &b.json, NULL, "as JSON", 0, 0},
   };
-  const option_table table = {"bench ENGINE|MODEL [options]",
-                              "Measures latency, throughput (runs a second, of all streams) and memory. Inputs are random numbers.", rows, OPTION_COUNT(rows),
-                              1, 1};
+  const option_table table = {
+      "bench ENGINE|MODEL [options]",
+      "Measures latency, throughput (runs a second, of all streams) and memory. Inputs are random numbers.",
+      rows,
+      OPTION_COUNT(rows),
+      1,
+      1};
   text_list words;
   int code = options_parse(&table, argc, argv, &words);
   if (code == OPTIONS_GO_ON) {

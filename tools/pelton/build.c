@@ -37,9 +37,10 @@ static int print_summary(const build *b, const loaded *made, double seconds) {
     return EXIT_DONE;
   }
   report_print_fallbacks(text);
-  printf("engine     %s\nsize       %s\nbuilt in   %.2f s (passes %.2f s, plan %.2f s)\n", b->output, format_bytes(bytes).text, seconds, facts.passes_seconds,
-         facts.plan_seconds);
-  if (facts.steps >= 0) printf("steps      %lld\nfallbacks  %lld\n", (long long)facts.steps, (long long)facts.fallbacks);
+  printf("engine     %s\nsize       %s\nbuilt in   %.2f s (passes %.2f s, plan %.2f s)\n", b->output,
+         format_bytes(bytes).text, seconds, facts.passes_seconds, facts.plan_seconds);
+  if (facts.steps >= 0)
+    printf("steps      %lld\nfallbacks  %lld\n", (long long)facts.steps, (long long)facts.fallbacks);
   return EXIT_DONE;
 }
 
@@ -65,14 +66,21 @@ int command_build(int argc, char **argv) {
   const option rows[] = {
       {"output", 'o', OPTION_TEXT, &b.output, "ENGINE", "the file to write", 0, 0},
       LOAD_ROWS(b.load),
-      {"min-shapes", 0, OPTION_LIST, &b.load.min_shapes, "NAME:1x3x224x224", "the least shapes of dynamic inputs", 0, 0},
+      {"min-shapes", 0, OPTION_LIST, &b.load.min_shapes, "NAME:1x3x224x224", "the least shapes of dynamic inputs", 0,
+       0},
       {"opt-shapes", 0, OPTION_LIST, &b.load.opt_shapes, "NAME:4x3x224x224", "the shapes to be fastest for", 0, 0},
-      {"max-shapes", 0, OPTION_LIST, &b.load.max_shapes, "NAME:8x3x224x224", "the largest shapes of dynamic inputs", 0, 0},
+      {"max-shapes", 0, OPTION_LIST, &b.load.max_shapes, "NAME:8x3x224x224", "the largest shapes of dynamic inputs", 0,
+       0},
       {"budget", 0, OPTION_SECONDS, &b.load.budget, "30s", "at most this long for timing", 0, 0},
       {"report", 0, OPTION_TEXT, &b.report, "F.json|F.html", "what was done and why, as data or as a page", 0, 0},
       {"json", 0, OPTION_FLAG, &b.json, NULL, "the summary as JSON", 0, 0},
   };
-  const option_table table = {"build MODEL -o ENGINE [options]", "Compiles a model file or folder into an engine file.", rows, OPTION_COUNT(rows), 1, 1};
+  const option_table table = {"build MODEL -o ENGINE [options]",
+                              "Compiles a model file or folder into an engine file.",
+                              rows,
+                              OPTION_COUNT(rows),
+                              1,
+                              1};
   text_list words;
   int code = options_parse(&table, argc, argv, &words);
   if (code == OPTIONS_GO_ON && !b.output) {

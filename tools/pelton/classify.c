@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#ifdef PELTON_VISION_H
-
 typedef struct classify {
   load_options load;
   const char *labels_path, *interpolation, *order;
@@ -32,7 +30,8 @@ typedef struct network {
   int64_t height, width; /* -1: any */
 } network;
 
-/* ---- what it wants ------------------------------------------------------------------------------------------------- */
+/* ---- what it wants -------------------------------------------------------------------------------------------------
+ */
 
 /* [N,C,H,W], or [N,H,W,C] where only the last dim can be of channels. */
 static int read_input(network *n) {
@@ -65,7 +64,9 @@ static int read_input(network *n) {
 static pelton_image_tensor_options image_options(const classify *c, const network *n) {
   pelton_image_tensor_options o = PELTON_IMAGE_TENSOR_OPTIONS_INIT;
   const char *how = c->interpolation ? c->interpolation : "linear";
-  o.interpolation = !strcmp(how, "nearest") ? PELTON_INTERPOLATION_NEAREST : !strcmp(how, "cubic") ? PELTON_INTERPOLATION_CUBIC : PELTON_INTERPOLATION_LINEAR;
+  o.interpolation = !strcmp(how, "nearest") ? PELTON_INTERPOLATION_NEAREST
+                    : !strcmp(how, "cubic") ? PELTON_INTERPOLATION_CUBIC
+                                            : PELTON_INTERPOLATION_LINEAR;
   o.resize_width = c->resize.width;
   o.resize_height = c->resize.height;
   o.crop_width = c->crop.width;
@@ -85,7 +86,8 @@ static pelton_image_tensor_options image_options(const classify *c, const networ
   return o;
 }
 
-/* ---- one image ----------------------------------------------------------------------------------------------------- */
+/* ---- one image -----------------------------------------------------------------------------------------------------
+ */
 
 static int make_input(const classify *c, const network *n, const char *path, pelton_tensor *out) {
   pelton_diag diag = PELTON_DIAG_INIT;
@@ -156,14 +158,17 @@ static int classify_image(const classify *c, network *n, const char *path, json_
   if (!code) {
     memset(n->outputs, 0, n->output_count * sizeof *n->outputs);
     const pelton_status status = pelton_context_run(n->context, &input, 1, n->outputs, n->output_count, &diag);
-    if (status) code = print_failure(status, &diag, path);
-    else tell_top(c, path, &n->outputs[0], json);
+    if (status)
+      code = print_failure(status, &diag, path);
+    else
+      tell_top(c, path, &n->outputs[0], json);
   }
   tensor_release(&input);
   return code;
 }
 
-/* ---- all of them --------------------------------------------------------------------------------------------------- */
+/* ---- all of them ---------------------------------------------------------------------------------------------------
+ */
 
 /* One label a line. */
 static int read_labels(classify *c) {
@@ -180,6 +185,15 @@ static int read_labels(classify *c) {
   return EXIT_DONE;
 }
 
+/* An entry for every image, so that the array can be read beside the list of files. */
+static void tell_nothing(const char *path, json_writer *json) {
+  json_begin(json, NULL, '{');
+  json_text(json, "file", path);
+  json_begin(json, "top", '[');
+  json_end(json, ']');
+  json_end(json, '}');
+}
+
 /* A broken image is told and the others are still classified. */
 static int classify_images(const classify *c, network *n, const text_list *words) {
   json_writer json = {stdout, false};
@@ -187,6 +201,7 @@ static int classify_images(const classify *c, network *n, const text_list *words
   if (c->json) json_begin(&json, NULL, '[');
   for (uint32_t i = 1; i < words->count; i++) {
     const int one = classify_image(c, n, words->data[i], &json);
+    if (one && c->json) tell_nothing(words->data[i], &json);
     if (!code) code = one;
   }
   if (c->json) {
@@ -235,9 +250,13 @@ int command_classify(int argc, char **argv) {
       LOAD_ROWS(c.load),
       {"json", 0, OPTION_FLAG, &c.json, NULL, "an array, an object an image", 0, 0},
   };
-  const option_table table = {"classify ENGINE|MODEL IMAGE... [options]",
-                              "The highest scores that an image network gives each image; the scores are its first output as it is.", rows, OPTION_COUNT(rows),
-                              2, 1000000};
+  const option_table table = {
+      "classify ENGINE|MODEL IMAGE... [options]",
+      "The highest scores that an image network gives each image; the scores are its first output as it is.",
+      rows,
+      OPTION_COUNT(rows),
+      2,
+      1000000};
   text_list words;
   int code = options_parse(&table, argc, argv, &words);
   if (code == OPTIONS_GO_ON && (c.std.value[0] == 0 || c.std.value[1] == 0 || c.std.value[2] == 0)) {
@@ -255,10 +274,3 @@ int command_classify(int argc, char **argv) {
   free(words.data);
   return code;
 }
-#else
-int command_classify(int argc, char **argv) {
-  (void)argc, (void)argv;
-  print_error("this build reads no images");
-  return EXIT_UNSUPPORTED;
-}
-#endif

@@ -29,14 +29,14 @@ void print_note(const char *format, ...) {
 
 static int exit_code(pelton_status status) {
   switch (status) {
-    case PELTON_OK: return EXIT_DONE;
-    case PELTON_INVALID_ARGUMENT: return EXIT_USAGE;
-    case PELTON_INVALID_DATA:
-    case PELTON_IO_ERROR: return EXIT_INPUT;
-    case PELTON_UNSUPPORTED: return EXIT_UNSUPPORTED;
-    case PELTON_OUT_OF_MEMORY:
-    case PELTON_DEVICE_ERROR: return EXIT_RESOURCE;
-    case PELTON_INTERNAL: break;
+  case PELTON_OK: return EXIT_DONE;
+  case PELTON_INVALID_ARGUMENT: return EXIT_USAGE;
+  case PELTON_INVALID_DATA:
+  case PELTON_IO_ERROR: return EXIT_INPUT;
+  case PELTON_UNSUPPORTED: return EXIT_UNSUPPORTED;
+  case PELTON_OUT_OF_MEMORY:
+  case PELTON_DEVICE_ERROR: return EXIT_RESOURCE;
+  case PELTON_INTERNAL: break;
   }
   return EXIT_BUG;
 }
@@ -72,7 +72,8 @@ void *memory_new(size_t count, size_t element_bytes) {
 }
 
 void *memory_grow(void *old, size_t count, size_t element_bytes) {
-  void *data = element_bytes && count > SIZE_MAX / element_bytes ? NULL : realloc(old, count ? count * element_bytes : 1);
+  if (!count || !element_bytes) count = element_bytes = 1;
+  void *data = count > SIZE_MAX / element_bytes ? NULL : realloc(old, count * element_bytes);
   if (!data) end_without_memory();
   return data;
 }

@@ -93,8 +93,8 @@ static const pelton_tensor *find_partner(const side *a, uint32_t index, const si
 
 static void tell(const compare *c, json_writer *json, const char *name, const difference *d, bool ok) {
   if (!c->json) {
-    printf("%-24s max abs %.3e  max rel %.3e  cosine %.9f  SQNR %.1f dB  %s%s%s\n", name, d->max_abs, d->max_rel, d->cosine, d->sqnr,
-           ok ? "ok" : "FAILED", *d->reason ? ": " : "", d->reason);
+    printf("%-24s max abs %.3e  max rel %.3e  cosine %.9f  SQNR %.1f dB  %s%s%s\n", name, d->max_abs, d->max_rel,
+           d->cosine, d->sqnr, ok ? "ok" : "FAILED", *d->reason ? ": " : "", d->reason);
     return;
   }
   json_begin(json, NULL, '{');
@@ -120,7 +120,8 @@ static int compare_sides(const compare *c, const side *a, const side *b) {
   for (uint32_t i = 0; i < lead->outputs.count; i++) {
     const pelton_tensor *mine = &lead->outputs.data[i], *theirs = find_partner(lead, i, other);
     difference d = {.reason = "the other one has no such output"};
-    const bool ok = theirs && difference_measure(turned ? theirs : mine, turned ? mine : theirs, c->rtol, c->atol, false, &d);
+    const bool ok =
+        theirs && difference_measure(turned ? theirs : mine, turned ? mine : theirs, c->rtol, c->atol, false, &d);
     tell(c, &json, lead->names[i], &d, ok);
     all &= ok;
   }
@@ -158,9 +159,13 @@ int command_compare(int argc, char **argv) {
       {"json", 0, OPTION_FLAG, &c.json, NULL, "an array, an object an output", 0, 0},
   };
   const option_table table = {"compare A B [options]",
-                              "Compares the outputs of A and B, each an engine, a model, or a folder of NAME.npy as `pelton run --output-dir` writes\n"
+                              "Compares the outputs of A and B, each an engine, a model, or a folder of NAME.npy as "
+                              "`pelton run --output-dir` writes\n"
                               "them, on the same inputs. A folder may hold the inputs as well.",
-                              rows, OPTION_COUNT(rows), 2, 2};
+                              rows,
+                              OPTION_COUNT(rows),
+                              2,
+                              2};
   text_list words;
   int code = options_parse(&table, argc, argv, &words);
   if (code == OPTIONS_GO_ON) {

@@ -15,14 +15,17 @@ static void say_where(const pelton_tensor *t, size_t element, char *out, size_t 
     n += (size_t)snprintf(out + n, bytes - n, "%s%lld", d ? "," : "", (long long)index[d]);
 }
 
-bool difference_measure(const pelton_tensor *got, const pelton_tensor *wanted, double rtol, double atol, bool exact_integers, difference *out) {
+bool difference_measure(const pelton_tensor *got, const pelton_tensor *wanted, double rtol, double atol,
+                        bool exact_integers, difference *out) {
   *out = (difference){.max_abs = NAN, .max_rel = NAN, .cosine = NAN, .sqnr = NAN};
   if (got->dtype != wanted->dtype) {
-    snprintf(out->reason, sizeof out->reason, "its type is %s, expected %s", pelton_dtype_name(got->dtype), pelton_dtype_name(wanted->dtype));
+    snprintf(out->reason, sizeof out->reason, "its type is %s, expected %s", pelton_dtype_name(got->dtype),
+             pelton_dtype_name(wanted->dtype));
     return false;
   }
   if (!shape_equal(&got->shape, &wanted->shape)) {
-    snprintf(out->reason, sizeof out->reason, "its shape is %.100s, expected %.100s", format_shape(&got->shape).text, format_shape(&wanted->shape).text);
+    snprintf(out->reason, sizeof out->reason, "its shape is %.100s, expected %.100s", format_shape(&got->shape).text,
+             format_shape(&wanted->shape).text);
     return false;
   }
   const bool exact = exact_integers && !dtype_is_float(got->dtype);
@@ -33,9 +36,12 @@ bool difference_measure(const pelton_tensor *got, const pelton_tensor *wanted, d
   for (size_t i = 0; i < out->count; i++) {
     const double a = tensor_get(got, i), b = tensor_get(wanted, i);
     bool apart;
-    if (exact) apart = memcmp((const char *)got->data + i * size, (const char *)wanted->data + i * size, size) != 0;
-    else if (!isfinite(a) || !isfinite(b)) apart = !(isnan(a) && isnan(b)) && !(a == b);
-    else apart = !(fabs(a - b) <= atol + rtol * fabs(b));
+    if (exact)
+      apart = memcmp((const char *)got->data + i * size, (const char *)wanted->data + i * size, size) != 0;
+    else if (!isfinite(a) || !isfinite(b))
+      apart = !(isnan(a) && isnan(b)) && !(a == b);
+    else
+      apart = !(fabs(a - b) <= atol + rtol * fabs(b));
     if (apart && !out->apart++) first = i;
     if (!isfinite(a) || !isfinite(b)) continue;
     const double error = fabs(a - b);
@@ -48,12 +54,15 @@ bool difference_measure(const pelton_tensor *got, const pelton_tensor *wanted, d
   }
   out->max_abs = max_abs;
   out->max_rel = max_rel;
-  out->cosine = got_norm > 0 && wanted_norm > 0 ? dot / (sqrt(got_norm) * sqrt(wanted_norm)) : got_norm == wanted_norm ? 1 : 0;
+  out->cosine = got_norm > 0 && wanted_norm > 0 ? dot / (sqrt(got_norm) * sqrt(wanted_norm))
+                : got_norm == wanted_norm       ? 1
+                                                : 0;
   out->sqnr = noise > 0 ? 10 * log10(wanted_norm / noise) : INFINITY;
   if (!out->apart) return true;
   char where[160];
   say_where(got, first, where, sizeof where);
-  snprintf(out->reason, sizeof out->reason, "%zu of %zu elements out of tolerance, first at [%.80s]: %.9g, expected %.9g", out->apart, out->count, where,
+  snprintf(out->reason, sizeof out->reason,
+           "%zu of %zu elements out of tolerance, first at [%.80s]: %.9g, expected %.9g", out->apart, out->count, where,
            tensor_get(got, first), tensor_get(wanted, first));
   return false;
 }

@@ -9,8 +9,10 @@
 
 static bool fail(const char *path, const char *why, FILE *file, char *reason) {
   if (file) fclose(file);
-  if (reason) snprintf(reason, 256, "%.180s: %.70s", path, why);
-  else print_error("%s: %s", path, why);
+  if (reason)
+    snprintf(reason, 256, "%.180s: %.70s", path, why);
+  else
+    print_error("%s: %s", path, why);
   return false;
 }
 

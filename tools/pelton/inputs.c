@@ -14,7 +14,6 @@ void tensors_release(tensors *t) {
   *t = (tensors){NULL, 0};
 }
 
-#ifdef PELTON_VISION_H
 /* An image as it is for an input of four dims: [1,C,H,W], RGB, 0 to 255. Resized to what the network wants. */
 static int read_image(const char *path, const pelton_io_info *input, pelton_tensor *out) {
   pelton_diag diag = PELTON_DIAG_INIT;
@@ -42,20 +41,16 @@ static int read_image(const char *path, const pelton_io_info *input, pelton_tens
   *out = pixels;
   return EXIT_DONE;
 }
-#else
-static int read_image(const char *path, const pelton_io_info *input, pelton_tensor *out) {
-  (void)input, (void)out;
-  print_error("%s: this build reads no images", path);
-  return EXIT_UNSUPPORTED;
-}
-#endif
 
 static int read_file(const char *path, const pelton_io_info *input, pelton_tensor *out) {
   char reason[256], *name = NULL;
   bool ok;
-  if (text_ends_with(path, ".npy")) ok = npy_read(path, out, reason);
-  else if (text_ends_with(path, ".pb")) ok = tensor_pb_read(path, out, &name, reason) == PB_READ;
-  else return read_image(path, input, out);
+  if (text_ends_with(path, ".npy"))
+    ok = npy_read(path, out, reason);
+  else if (text_ends_with(path, ".pb"))
+    ok = tensor_pb_read(path, out, &name, reason) == PB_READ;
+  else
+    return read_image(path, input, out);
   free(name);
   if (!ok) print_error("%s", reason);
   return ok ? EXIT_DONE : EXIT_INPUT;
@@ -70,43 +65,49 @@ static int fit_type(const pelton_io_info *input, pelton_tensor *t) {
     return EXIT_DONE;
   }
   if (dtype_is_float(t->dtype) && !dtype_is_float(input->dtype)) {
-    print_error("input '%s' is %s; its file has %s", input->name, pelton_dtype_name(input->dtype), pelton_dtype_name(t->dtype));
+    print_error("input '%s' is %s; its file has %s", input->name, pelton_dtype_name(input->dtype),
+                pelton_dtype_name(t->dtype));
     return EXIT_INPUT;
   }
   if (!tensor_convert(&converted, input->dtype, t)) return EXIT_INPUT;
   const size_t count = tensor_count(&t->shape);
   for (size_t i = 0; i < count && !dtype_is_float(input->dtype); i++) {
     if (tensor_get(t, i) == tensor_get(&converted, i)) continue;
-    print_error("input '%s' is %s, which cannot hold its file's %.17g", input->name, pelton_dtype_name(input->dtype), tensor_get(t, i));
+    print_error("input '%s' is %s, which cannot hold its file's %.17g", input->name, pelton_dtype_name(input->dtype),
+                tensor_get(t, i));
     tensor_release(&converted);
     return EXIT_INPUT;
   }
-  print_note("input '%s' is converted from %s to %s", input->name, pelton_dtype_name(t->dtype), pelton_dtype_name(input->dtype));
+  print_note("input '%s' is converted from %s to %s", input->name, pelton_dtype_name(t->dtype),
+             pelton_dtype_name(input->dtype));
   tensor_release(t);
   *t = converted;
   return EXIT_DONE;
 }
 
-static int check_names(const pelton_engine *engine, const text_list *files) {
+static bool is_input(const pelton_engine *engine, const char *name, size_t size) {
+  pelton_io_info info;
+  for (uint32_t i = 0; i < pelton_engine_input_count(engine) && !pelton_engine_input(engine, i, &info); i++)
+    if (strlen(info.name) == size && !memcmp(info.name, name, size)) return true;
+  print_error("there is no input '%.*s'", (int)size, name);
+  for (uint32_t i = 0; i < pelton_engine_input_count(engine) && !pelton_engine_input(engine, i, &info); i++)
+    print_note("input '%s': %s %s", info.name, pelton_dtype_name(info.dtype), format_shape(&info.shape).text);
+  return false;
+}
+
+static int check_names(const pelton_engine *engine, const load_options *options, const text_list *files) {
+  for (uint32_t i = 0; i < options->profile_count; i++)
+    if (!is_input(engine, options->profiles[i].name, strlen(options->profiles[i].name))) return EXIT_USAGE;
   for (uint32_t i = 0; i < files->count; i++) {
-    bool known = false;
-    pelton_io_info info;
-    for (uint32_t k = 0; k < pelton_engine_input_count(engine) && !pelton_engine_input(engine, k, &info); k++) {
-      const size_t size = strlen(info.name);
-      known |= !strncmp(files->data[i], info.name, size) && files->data[i][size] == '=';
-    }
-    if (known) continue;
-    if (!strchr(files->data[i], '=')) print_error("--input takes NAME=FILE, not '%s'", files->data[i]);
-    else print_error("there is no input '%.*s'", (int)strcspn(files->data[i], "="), files->data[i]);
-    for (uint32_t k = 0; k < pelton_engine_input_count(engine) && !pelton_engine_input(engine, k, &info); k++)
-      print_note("input '%s': %s %s", info.name, pelton_dtype_name(info.dtype), format_shape(&info.shape).text);
-    return EXIT_USAGE;
+    const char *end = strchr(files->data[i], '=');
+    if (!end) print_error("--input takes NAME=FILE, not '%s'", files->data[i]);
+    if (!end || !is_input(engine, files->data[i], (size_t)(end - files->data[i]))) return EXIT_USAGE;
   }
   return EXIT_DONE;
 }
 
-static int make_input(const load_options *options, const pelton_io_info *info, const text_list *files, const char *folder, uint64_t seed,
-                      pelton_tensor *out) {
+static int make_input(const load_options *options, const pelton_io_info *info, const text_list *files,
+                      const char *folder, uint64_t seed, pelton_tensor *out) {
   const size_t size = strlen(info->name);
   const char *path = NULL;
   char *owned = NULL;
@@ -124,17 +125,21 @@ static int make_input(const load_options *options, const pelton_io_info *info, c
     if (!code) code = fit_type(info, out);
   } else {
     pelton_shape shape;
-    if (!load_input_shape(options, info, &shape)) code = EXIT_USAGE;
-    else if (!tensor_create(out, info->dtype, &shape)) code = EXIT_USAGE;
-    else tensor_fill_random(out, seed);
+    if (!load_input_shape(options, info, &shape))
+      code = EXIT_USAGE;
+    else if (!tensor_create(out, info->dtype, &shape))
+      code = EXIT_USAGE;
+    else
+      tensor_fill_random(out, seed);
   }
   free(owned);
   return code;
 }
 
-int inputs_make(const pelton_engine *engine, const load_options *options, const text_list *files, const char *folder, uint64_t seed, tensors *out) {
+int inputs_make(const pelton_engine *engine, const load_options *options, const text_list *files, const char *folder,
+                uint64_t seed, tensors *out) {
   *out = (tensors){memory_new(pelton_engine_input_count(engine), sizeof *out->data), pelton_engine_input_count(engine)};
-  int code = check_names(engine, files);
+  int code = check_names(engine, options, files);
   for (uint32_t i = 0; i < out->count && !code; i++) {
     pelton_io_info info;
     const pelton_status status = pelton_engine_input(engine, i, &info);
@@ -154,8 +159,10 @@ int engine_run_once(pelton_engine *engine, const tensors *inputs, tensors *outpu
   if (!status) status = pelton_context_run(context, inputs->data, inputs->count, views, count, &diag);
   int code = status ? print_failure(status, &diag, NULL) : EXIT_DONE;
   for (uint32_t i = 0; i < count && !code; i++)
-    if (tensor_copy(&outputs->data[outputs->count], &views[i])) outputs->count++;
-    else code = EXIT_RESOURCE;
+    if (tensor_copy(&outputs->data[outputs->count], &views[i]))
+      outputs->count++;
+    else
+      code = EXIT_RESOURCE;
   pelton_context_release(context);
   free(views);
   if (code) tensors_release(outputs);

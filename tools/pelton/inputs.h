@@ -13,7 +13,8 @@ void tensors_release(tensors *t);
 /* One tensor an input of |engine|, in its order: from |files| ("NAME=FILE", a .npy, a .pb or an image), otherwise from
    |folder| (may be null) when that holds NAME.npy, otherwise random numbers from |seed|. An exit code; messages are
    printed. */
-int inputs_make(const pelton_engine *engine, const load_options *options, const text_list *files, const char *folder, uint64_t seed, tensors *out);
+int inputs_make(const pelton_engine *engine, const load_options *options, const text_list *files, const char *folder,
+                uint64_t seed, tensors *out);
 
 /* Runs |engine| once in a context of its own; |outputs| are copies. An exit code. */
 int engine_run_once(pelton_engine *engine, const tensors *inputs, tensors *outputs);

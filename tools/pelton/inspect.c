@@ -16,8 +16,10 @@ static void print_io(const char *kind, const pelton_io_info *info) {
   if (!info->rank_known) printf("...");
   for (uint32_t d = 0; d < info->shape.rank && info->rank_known; d++) {
     if (d) putchar(',');
-    if (info->shape.dims[d] >= 0) printf("%lld", (long long)info->shape.dims[d]);
-    else fputs(info->dim_names[d] && *info->dim_names[d] ? info->dim_names[d] : "?", stdout);
+    if (info->shape.dims[d] >= 0)
+      printf("%lld", (long long)info->shape.dims[d]);
+    else
+      fputs(info->dim_names[d] && *info->dim_names[d] ? info->dim_names[d] : "?", stdout);
   }
   puts("]");
 }
@@ -27,16 +29,18 @@ static void print_parts(const char *text) {
   json_value *json = json_parse(text);
   const json_value *sections = json_get(json, "sections"), *plans = json_get(json, "plans");
   for (const json_value *s = sections ? sections->first : NULL; s; s = s->next)
-    printf("# section  %s: %s at %.0f\n", json_get_text(s, "kind"), format_bytes((uint64_t)json_get_number(s, "bytes", 0)).text,
-           json_get_number(s, "offset", 0));
+    printf("# section  %s: %s at %.0f\n", json_get_text(s, "kind"),
+           format_bytes((uint64_t)json_get_number(s, "bytes", 0)).text, json_get_number(s, "offset", 0));
   for (const json_value *p = plans ? plans->first : NULL; p; p = p->next) {
     const json_value *decisions = json_get(p, "decisions");
-    printf("# plan     %s, %s: %u steps\n", json_get_text(p, "target"), json_get_text(p, "device"), json_count(decisions));
+    printf("# plan     %s, %s: %u steps\n", json_get_text(p, "target"), json_get_text(p, "device"),
+           json_count(decisions));
     for (const json_value *d = decisions ? decisions->first : NULL; d; d = d->next) {
       printf("#   node %4.0f", json_get_number(d, "first_node", 0));
       if (json_get_number(d, "nodes", 1) > 1) printf(" and %.0f more", json_get_number(d, "nodes", 1) - 1);
       printf("  %s.%.0f", json_get_text(d, "tactic"), json_get_number(d, "version", 0));
-      if (*json_get_text(d, "in_layout") || *json_get_text(d, "out_layout")) printf("  %s -> %s", json_get_text(d, "in_layout"), json_get_text(d, "out_layout"));
+      if (*json_get_text(d, "in_layout") || *json_get_text(d, "out_layout"))
+        printf("  %s -> %s", json_get_text(d, "in_layout"), json_get_text(d, "out_layout"));
       putchar('\n');
     }
   }
@@ -54,11 +58,13 @@ static pelton_status print_engine(const inspect *o, const pelton_engine *engine,
   }
   pelton_io_info info;
   pelton_memory_info memory;
-  for (uint32_t i = 0; i < pelton_engine_input_count(engine) && !pelton_engine_input(engine, i, &info); i++) print_io("input", &info);
-  for (uint32_t i = 0; i < pelton_engine_output_count(engine) && !pelton_engine_output(engine, i, &info); i++) print_io("output", &info);
+  for (uint32_t i = 0; i < pelton_engine_input_count(engine) && !pelton_engine_input(engine, i, &info); i++)
+    print_io("input", &info);
+  for (uint32_t i = 0; i < pelton_engine_output_count(engine) && !pelton_engine_output(engine, i, &info); i++)
+    print_io("output", &info);
   if (!pelton_engine_memory(engine, &memory))
-    printf("# memory   weights %s, a context %s, file %s\n", format_bytes(memory.weight_bytes).text, format_bytes(memory.context_bytes).text,
-           format_bytes(memory.file_bytes).text);
+    printf("# memory   weights %s, a context %s, file %s\n", format_bytes(memory.weight_bytes).text,
+           format_bytes(memory.context_bytes).text, format_bytes(memory.file_bytes).text);
   print_parts(text);
   pelton_text_release(text);
   text = NULL;
@@ -97,10 +103,15 @@ int command_inspect(int argc, char **argv) {
   const option rows[] = {
       {"json", 0, OPTION_FLAG, &o.json, NULL, "as JSON", 0, 0},
       {"text", 0, OPTION_FLAG, &o.text, NULL, "as Pelton's text form (the default)", 0, 0},
-      {"constants", 0, OPTION_INTEGER, &o.max_constant_bytes, "BYTES", "print constants up to this size (64); 0: all, to be read again", 0, 0},
+      {"constants", 0, OPTION_INTEGER, &o.max_constant_bytes, "BYTES",
+       "print constants up to this size (64); 0: all, to be read again", 0, 0},
   };
-  const option_table table = {"inspect FILE [--json|--text]", "What a model or an engine holds: graph, plan, sections, where each node came from.", rows,
-                              OPTION_COUNT(rows), 1, 1};
+  const option_table table = {"inspect FILE [--json|--text]",
+                              "What a model or an engine holds: graph, plan, sections, where each node came from.",
+                              rows,
+                              OPTION_COUNT(rows),
+                              1,
+                              1};
   text_list words;
   int code = options_parse(&table, argc, argv, &words);
   if (code == OPTIONS_GO_ON && (o.max_constant_bytes < 0 || (o.json && o.text))) {

@@ -89,12 +89,18 @@ static json_value *read_value(const char **at, uint32_t depth) {
   json_value *value = memory_new(1, sizeof *value);
   bool ok = true;
   skip_blanks(at);
-  if (take(at, "null")) value->kind = JSON_NULL;
-  else if (take(at, "true")) value->kind = JSON_BOOLEAN, value->number = 1;
-  else if (take(at, "false")) value->kind = JSON_BOOLEAN;
-  else if (take(at, "\"")) value->kind = JSON_TEXT, ok = (value->text = read_string(at)) != NULL;
-  else if (take(at, "{")) value->kind = JSON_OBJECT, ok = read_members(value, at, depth);
-  else if (take(at, "[")) value->kind = JSON_ARRAY, ok = read_members(value, at, depth);
+  if (take(at, "null"))
+    value->kind = JSON_NULL;
+  else if (take(at, "true"))
+    value->kind = JSON_BOOLEAN, value->number = 1;
+  else if (take(at, "false"))
+    value->kind = JSON_BOOLEAN;
+  else if (take(at, "\""))
+    value->kind = JSON_TEXT, ok = (value->text = read_string(at)) != NULL;
+  else if (take(at, "{"))
+    value->kind = JSON_OBJECT, ok = read_members(value, at, depth);
+  else if (take(at, "["))
+    value->kind = JSON_ARRAY, ok = read_members(value, at, depth);
   else {
     char *end;
     value->kind = JSON_NUMBER;

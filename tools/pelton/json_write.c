@@ -6,7 +6,11 @@
 
 /* Bytes of the UTF-8 character at |s|, or 0 when it is none. */
 static size_t character_bytes(const unsigned char *s) {
-  const size_t n = s[0] < 0x80 ? 1 : s[0] >= 0xc2 && s[0] < 0xe0 ? 2 : s[0] >= 0xe0 && s[0] < 0xf0 ? 3 : s[0] >= 0xf0 && s[0] < 0xf5 ? 4 : 0;
+  const size_t n = s[0] < 0x80                   ? 1
+                   : s[0] >= 0xc2 && s[0] < 0xe0 ? 2
+                   : s[0] >= 0xe0 && s[0] < 0xf0 ? 3
+                   : s[0] >= 0xf0 && s[0] < 0xf5 ? 4
+                                                 : 0;
   for (size_t i = 1; i < n; i++)
     if ((s[i] & 0xc0) != 0x80) return 0;
   if (n == 3 && ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] >= 0xa0))) return 0;
@@ -18,11 +22,16 @@ static void write_string(FILE *file, const char *value) {
   fputc('"', file);
   for (const unsigned char *s = (const unsigned char *)value; *s;) {
     const size_t n = character_bytes(s);
-    if (!n) fputs("\\ufffd", file);
-    else if (*s == '"' || *s == '\\') fprintf(file, "\\%c", *s);
-    else if (*s == '\n') fputs("\\n", file);
-    else if (*s < 0x20) fprintf(file, "\\u%04x", *s);
-    else fwrite(s, 1, n, file);
+    if (!n)
+      fputs("\\ufffd", file);
+    else if (*s == '"' || *s == '\\')
+      fprintf(file, "\\%c", *s);
+    else if (*s == '\n')
+      fputs("\\n", file);
+    else if (*s < 0x20)
+      fprintf(file, "\\u%04x", *s);
+    else
+      fwrite(s, 1, n, file);
     s += n ? n : 1;
   }
   fputc('"', file);
@@ -50,8 +59,10 @@ void json_end(json_writer *json, char bracket) {
 
 void json_text(json_writer *json, const char *key, const char *value) {
   write_key(json, key);
-  if (value) write_string(json->file, value);
-  else fputs("null", json->file);
+  if (value)
+    write_string(json->file, value);
+  else
+    fputs("null", json->file);
 }
 
 void json_integer(json_writer *json, const char *key, int64_t value) {
@@ -61,8 +72,10 @@ void json_integer(json_writer *json, const char *key, int64_t value) {
 
 void json_number(json_writer *json, const char *key, double value) {
   write_key(json, key);
-  if (isfinite(value)) fprintf(json->file, "%.9g", value);
-  else fputs("null", json->file);
+  if (isfinite(value))
+    fprintf(json->file, "%.9g", value);
+  else
+    fputs("null", json->file);
 }
 
 void json_boolean(json_writer *json, const char *key, bool value) {

@@ -35,7 +35,8 @@ static char *write_means(const json_value *names, const double *sums, uint32_t s
   return NULL;
 }
 
-static pelton_status add_profile(const pelton_context *context, json_value **names, double **sums, uint32_t *steps, pelton_diag *diag) {
+static pelton_status add_profile(const pelton_context *context, json_value **names, double **sums, uint32_t *steps,
+                                 pelton_diag *diag) {
   char *text = NULL;
   const pelton_status status = pelton_context_profile_json(context, &text, diag);
   if (status) return status;
@@ -45,9 +46,11 @@ static pelton_status add_profile(const pelton_context *context, json_value **nam
   if (!*names || count < *steps) *steps = count; /* loops may take more or fewer steps */
   if (!*names) *sums = memory_new(count, sizeof **sums);
   const json_value *step = json ? json->first : NULL;
-  for (uint32_t i = 0; i < *steps; i++, step = step->next) (*sums)[i] += json_get_number(step, "us", 0);
-  if (!*names) *names = json;
-  else json_free(json);
+  for (uint32_t i = 0; i < *steps && step; i++, step = step->next) (*sums)[i] += json_get_number(step, "us", 0);
+  if (!*names)
+    *names = json;
+  else
+    json_free(json);
   return PELTON_OK;
 }
 
@@ -77,7 +80,8 @@ int layers_measure(pelton_engine *engine, const tensors *inputs, char **out) {
 }
 
 static int compare_steps(const void *a, const void *b) {
-  const double x = json_get_number(*(const json_value *const *)a, "us", 0), y = json_get_number(*(const json_value *const *)b, "us", 0);
+  const double x = json_get_number(*(const json_value *const *)a, "us", 0),
+               y = json_get_number(*(const json_value *const *)b, "us", 0);
   return (x < y) - (x > y);
 }
 
@@ -95,8 +99,8 @@ void layers_print(const char *text) {
   printf("\n%10s %6s  %-28s %-32s %s\n", "us", "%", "tactic", "step", "problem");
   for (uint32_t i = 0; i < n; i++) {
     const double us = json_get_number(steps[i], "us", 0);
-    printf("%10.1f %6.2f  %-28s %-32s %s\n", us, total > 0 ? 100 * us / total : 0, json_get_text(steps[i], "tactic"), json_get_text(steps[i], "step"),
-           json_get_text(steps[i], "problem"));
+    printf("%10.1f %6.2f  %-28s %-32s %s\n", us, total > 0 ? 100 * us / total : 0, json_get_text(steps[i], "tactic"),
+           json_get_text(steps[i], "step"), json_get_text(steps[i], "problem"));
   }
   printf("%10.1f        all %u steps\n", total, n);
   free(steps);

@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- shapes -------------------------------------------------------------------------------------------------------- */
+/* ---- shapes --------------------------------------------------------------------------------------------------------
+ */
 
 /* 1x3x224x224; nothing is a scalar. */
 static bool parse_dims(const char *text, size_t size, pelton_shape *out) {
@@ -54,15 +55,18 @@ static bool parse_shapes(load_options *o, const text_list *texts, size_t offset)
 }
 
 int load_prepare(load_options *o) {
-  bool ok = parse_shapes(o, &o->min_shapes, offsetof(pelton_input_profile, min)) && parse_shapes(o, &o->max_shapes, offsetof(pelton_input_profile, max));
+  bool ok = parse_shapes(o, &o->min_shapes, offsetof(pelton_input_profile, min)) &&
+            parse_shapes(o, &o->max_shapes, offsetof(pelton_input_profile, max));
   /* Without others, the largest shape is the one to be ready for. */
-  for (uint32_t i = 0; i < o->profile_count; i++) o->profiles[i].opt = o->profiles[i].max.rank ? o->profiles[i].max : o->profiles[i].min;
-  ok = ok && parse_shapes(o, &o->opt_shapes, offsetof(pelton_input_profile, opt)) && parse_shapes(o, &o->shapes, offsetof(pelton_input_profile, opt));
+  for (uint32_t i = 0; i < o->profile_count; i++)
+    o->profiles[i].opt = o->profiles[i].max.rank ? o->profiles[i].max : o->profiles[i].min;
+  ok = ok && parse_shapes(o, &o->opt_shapes, offsetof(pelton_input_profile, opt)) &&
+       parse_shapes(o, &o->shapes, offsetof(pelton_input_profile, opt));
   for (uint32_t i = 0; i < o->profile_count && ok; i++) {
     const pelton_input_profile *p = &o->profiles[i];
     if ((p->min.rank && p->min.rank != p->opt.rank) || (p->max.rank && p->max.rank != p->opt.rank)) {
-      print_error("input '%s': its shapes %s, %s, %s (least, best, largest) have different ranks", p->name, format_shape(&p->min).text,
-                  format_shape(&p->opt).text, format_shape(&p->max).text);
+      print_error("input '%s': its shapes %s, %s, %s (least, best, largest) have different ranks", p->name,
+                  format_shape(&p->min).text, format_shape(&p->opt).text, format_shape(&p->max).text);
       ok = false;
     }
   }
@@ -84,8 +88,10 @@ bool load_input_shape(const load_options *o, const pelton_io_info *input, pelton
     if (!strcmp(o->profiles[i].name, input->name)) profile = &o->profiles[i];
   *out = input->shape;
   if (!input->rank_known) {
-    if (profile) *out = profile->opt;
-    else print_error("input '%s' has no known rank: give its shape with --shapes %s:1x3", input->name, input->name);
+    if (profile)
+      *out = profile->opt;
+    else
+      print_error("input '%s' has no known rank: give its shape with --shapes %s:1x3", input->name, input->name);
     return profile != NULL;
   }
   if (profile && profile->opt.rank != input->shape.rank) {
@@ -99,7 +105,8 @@ bool load_input_shape(const load_options *o, const pelton_io_info *input, pelton
   return true;
 }
 
-/* ---- engines ------------------------------------------------------------------------------------------------------- */
+/* ---- engines -------------------------------------------------------------------------------------------------------
+ */
 
 bool path_is_engine(const char *path) {
   static const char magic[8] = "PELTON\x1a\n";
@@ -151,5 +158,8 @@ pelton_status load_build(const char *path, const load_options *o, loaded *out, p
 }
 
 pelton_status load_engine(const char *path, const load_options *o, loaded *out, pelton_diag *diag) {
-  return path_is_engine(path) ? load_open(path, o, out, diag) : load_build(path, o, out, diag);
+  if (!path_is_engine(path)) return load_build(path, o, out, diag);
+  if (o->precision || o->no_passes || o->timing_cache)
+    print_note("%s is built already: options of the build are not looked at", path);
+  return load_open(path, o, out, diag);
 }

@@ -1,5 +1,5 @@
-/* From the word ENGINE|MODEL on the command line to an engine: engine files are opened, models are imported and built in
-   memory, with the options that all subcommands share. */
+/* From the word ENGINE|MODEL on the command line to an engine: engine files are opened, models are imported and built
+   in memory, with the options that all subcommands share. */
 #ifndef LOAD_H
 #define LOAD_H
 
@@ -19,18 +19,20 @@ typedef struct load_options {
   bool quiet; /* no progress */
 } load_options;
 
+/* clang-format off */
 #define LOAD_OPTIONS_INIT {.level = 1}
 
 /* Rows of an option table. */
 #define LOAD_ROWS(o)                                                                                                   \
   {"target", 0, OPTION_TEXT, &(o).target, "T", "cpu", 0, 0},                                                           \
   {"precision", 0, OPTION_CHOICE, &(o).precision, "fp32|fp16|bf16|int8|best", "of a model that is built", 0, 0},       \
-  {"shapes", 0, OPTION_LIST, &(o).shapes, "NAME:1x3x224x224", "of dynamic inputs; several with commas or again", 0, 0},\
+  {"shapes", 0, OPTION_LIST, &(o).shapes, "NAME:1x3x8x8", "of dynamic inputs; several with commas or again", 0, 0},    \
   {"cpu-isa", 0, OPTION_TEXT, &(o).cpu_isa, "ISA", "portable, avx2, avx512, ...: less than the machine has", 0, 0},    \
   {"threads", 0, OPTION_INTEGER, &(o).threads, "N", "threads of the engine; 0: all that it may use", 0, 4096},         \
   {"level", 0, OPTION_INTEGER, &(o).level, "0-5", "how much is timed when a model is built; 0: nothing", 0, 5},        \
   {"timing-cache", 0, OPTION_TEXT, &(o).timing_cache, "FILE", "measured times, read and extended", 0, 0},              \
   {"no-passes", 0, OPTION_FLAG, &(o).no_passes, NULL, "build the graph as it was imported", 0, 0}
+/* clang-format on */
 
 /* Checks the texts of shapes; an exit code, or EXIT_DONE. */
 int load_prepare(load_options *options);

@@ -44,8 +44,10 @@ static int refuse(const char *name) {
     const uint32_t distance = word_distance(name, subcommands[i].name);
     if (distance < best) best = distance, nearest = subcommands[i].name;
   }
-  if (nearest) print_error("there is no command '%s'; did you mean '%s'?", name, nearest);
-  else print_error("there is no command '%s'; `pelton help` lists them", name);
+  if (nearest)
+    print_error("there is no command '%s'; did you mean '%s'?", name, nearest);
+  else
+    print_error("there is no command '%s'; `pelton help` lists them", name);
   return EXIT_USAGE;
 }
 

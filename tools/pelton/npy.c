@@ -11,9 +11,10 @@
 static const struct {
   const char *descr; /* without the byte order */
   pelton_dtype dtype;
-} types[] = {{"f4", PELTON_DTYPE_F32}, {"f2", PELTON_DTYPE_F16}, {"V2", PELTON_DTYPE_BF16}, {"f8", PELTON_DTYPE_F64}, {"i1", PELTON_DTYPE_I8},
-             {"u1", PELTON_DTYPE_U8},  {"i2", PELTON_DTYPE_I16}, {"u2", PELTON_DTYPE_U16},  {"i4", PELTON_DTYPE_I32}, {"u4", PELTON_DTYPE_U32},
-             {"i8", PELTON_DTYPE_I64}, {"u8", PELTON_DTYPE_U64}, {"b1", PELTON_DTYPE_BOOL}};
+} types[] = {{"f4", PELTON_DTYPE_F32}, {"f2", PELTON_DTYPE_F16}, {"V2", PELTON_DTYPE_BF16}, {"f8", PELTON_DTYPE_F64},
+             {"i1", PELTON_DTYPE_I8},  {"u1", PELTON_DTYPE_U8},  {"i2", PELTON_DTYPE_I16},  {"u2", PELTON_DTYPE_U16},
+             {"i4", PELTON_DTYPE_I32}, {"u4", PELTON_DTYPE_U32}, {"i8", PELTON_DTYPE_I64},  {"u8", PELTON_DTYPE_U64},
+             {"b1", PELTON_DTYPE_BOOL}};
 enum { TYPES = sizeof types / sizeof types[0] };
 
 static bool fail(char *reason, const char *path, const char *why, ...) PRINTF_LIKE(3, 4);
@@ -91,7 +92,8 @@ static bool parse(const char *path, const file_bytes *file, pelton_tensor *out, 
   if (file->size < 12 || memcmp(b, "\x93NUMPY", 6) != 0) return fail(reason, path, "this is no .npy file");
   if (b[6] < 1 || b[6] > 3) return fail(reason, path, "version %d of .npy is not known", b[6]);
   const size_t start = b[6] == 1 ? 10 : 12;
-  const size_t header_bytes = b[6] == 1 ? (size_t)b[8] | (size_t)b[9] << 8 : (size_t)b[8] | (size_t)b[9] << 8 | (size_t)b[10] << 16 | (size_t)b[11] << 24;
+  const size_t header_bytes = b[6] == 1 ? (size_t)b[8] | (size_t)b[9] << 8
+                                        : (size_t)b[8] | (size_t)b[9] << 8 | (size_t)b[10] << 16 | (size_t)b[11] << 24;
   if (header_bytes > file->size - start) return fail(reason, path, "its header is cut off");
   char *header = memory_new(header_bytes + 1, 1);
   memcpy(header, b + start, header_bytes);
@@ -99,7 +101,8 @@ static bool parse(const char *path, const file_bytes *file, pelton_tensor *out, 
   pelton_shape shape;
   pelton_dtype dtype = PELTON_DTYPE_NONE;
   char name[16] = "";
-  if (descr && (*descr == '\'' || *descr == '"')) snprintf(name, sizeof name, "%.*s", (int)strcspn(descr + 1, "'\""), descr + 1);
+  if (descr && (*descr == '\'' || *descr == '"'))
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(descr + 1, "'\""), descr + 1);
   for (size_t i = 0; i < TYPES; i++)
     if (*name && !strcmp(name + 1, types[i].descr)) dtype = types[i].dtype;
   const bool known_shape = read_shape(find_value(header, "shape"), &shape), fortran = order && *order == 'T';
@@ -113,7 +116,8 @@ static bool parse(const char *path, const file_bytes *file, pelton_tensor *out, 
   for (uint32_t d = 0; d < shape.rank && !empty && bytes <= left; d++)
     bytes = (uint64_t)shape.dims[d] > left / bytes ? UINT64_MAX : bytes * (uint64_t)shape.dims[d];
   if (!empty && bytes > left) return fail(reason, path, "it is too short for its shape %s", format_shape(&shape).text);
-  if (!tensor_create(out, dtype, &shape)) return fail(reason, path, "its shape %s is too large", format_shape(&shape).text);
+  if (!tensor_create(out, dtype, &shape))
+    return fail(reason, path, "its shape %s is too large", format_shape(&shape).text);
   memcpy(out->data, b + start + header_bytes, out->bytes);
   if (name[0] == '>') swap_bytes(out);
   return !fortran || shape.rank < 2 || reorder(out) || fail(reason, path, "its shape is too large");
@@ -134,17 +138,20 @@ bool npy_write(const char *path, const pelton_tensor *t, char *reason) {
   char header[512], shape[256] = "";
   size_t n = 0;
   for (uint32_t d = 0; d < t->shape.rank; d++)
-    n += (size_t)snprintf(shape + n, sizeof shape - n, "%lld,%s", (long long)t->shape.dims[d], d + 1 < t->shape.rank ? " " : "");
+    n += (size_t)snprintf(shape + n, sizeof shape - n, "%lld,%s", (long long)t->shape.dims[d],
+                          d + 1 < t->shape.rank ? " " : "");
   if (t->shape.rank > 1) shape[n - 1] = 0; /* (1, 3) but (1,) */
   const char order = pelton_dtype_bytes(t->dtype) == 1 || t->dtype == PELTON_DTYPE_BF16 ? '|' : '<';
-  int size = snprintf(header, sizeof header, "{'descr': '%c%s', 'fortran_order': False, 'shape': (%s), }", order, descr, shape);
+  int size = snprintf(header, sizeof header, "{'descr': '%c%s', 'fortran_order': False, 'shape': (%s), }", order, descr,
+                      shape);
   while ((10 + size + 1) % 64) header[size++] = ' '; /* the elements start at a multiple of 64 */
   header[size++] = '\n';
   const uint8_t start[10] = {0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0, (uint8_t)(size & 255), (uint8_t)(size >> 8)};
   const size_t bytes = tensor_count(&t->shape) * pelton_dtype_bytes(t->dtype);
   FILE *file = fopen(path, "wb");
   if (!file) return fail(reason, path, "%s", strerror(errno));
-  bool ok = fwrite(start, 1, sizeof start, file) == sizeof start && fwrite(header, 1, (size_t)size, file) == (size_t)size;
+  bool ok =
+      fwrite(start, 1, sizeof start, file) == sizeof start && fwrite(header, 1, (size_t)size, file) == (size_t)size;
   ok = ok && fwrite(t->data, 1, bytes, file) == bytes;
   ok = (fclose(file) == 0) && ok;
   return ok || fail(reason, path, "%s", strerror(errno));

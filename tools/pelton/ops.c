@@ -8,18 +8,24 @@
 static void print_range(const json_value *op, const char *low, const char *high) {
   const long long least = (long long)json_get_number(op, low, 0), most = (long long)json_get_number(op, high, 0);
   char text[48];
-  if (most < 0) snprintf(text, sizeof text, "%lld..", least);
-  else if (most == least) snprintf(text, sizeof text, "%lld", least);
-  else snprintf(text, sizeof text, "%lld..%lld", least, most);
+  if (most < 0)
+    snprintf(text, sizeof text, "%lld..", least);
+  else if (most == least)
+    snprintf(text, sizeof text, "%lld", least);
+  else
+    snprintf(text, sizeof text, "%lld..%lld", least, most);
   printf(" %-6s", text);
 }
 
 static void print_default(const json_value *attribute) {
   const json_value *value = json_get(attribute, "default");
   if (!value) return;
-  if (value->kind == JSON_TEXT) printf("=%s", value->text);
-  else if (value->kind == JSON_BOOLEAN) printf("=%s", value->number != 0 ? "true" : "false");
-  else if (value->kind == JSON_NUMBER) printf("=%g", value->number);
+  if (value->kind == JSON_TEXT)
+    printf("=%s", value->text);
+  else if (value->kind == JSON_BOOLEAN)
+    printf("=%s", value->number != 0 ? "true" : "false");
+  else if (value->kind == JSON_NUMBER)
+    printf("=%g", value->number);
 }
 
 static void print_op(const json_value *op) {
@@ -32,7 +38,8 @@ static void print_op(const json_value *op) {
     print_default(a);
   }
   const json_value *targets = json_get(op, "targets");
-  for (const json_value *t = targets ? targets->first : NULL; t; t = t->next) printf("%s%s", t == targets->first ? "  on " : ",", t->text ? t->text : "");
+  for (const json_value *t = targets ? targets->first : NULL; t; t = t->next)
+    printf("%s%s", t == targets->first ? "  on " : ",", t->text ? t->text : "");
   putchar('\n');
 }
 
@@ -42,7 +49,8 @@ static int print_table(const char *text, const text_list *words) {
   if (!json) print_error("the library's table of operators is no JSON");
   for (uint32_t i = 0; i < words->count; i++) {
     bool known = false;
-    for (const json_value *op = json ? json->first : NULL; op; op = op->next) known |= !strcmp(json_get_text(op, "op"), words->data[i]);
+    for (const json_value *op = json ? json->first : NULL; op; op = op->next)
+      known |= !strcmp(json_get_text(op, "op"), words->data[i]);
     if (known || !json) continue;
     print_error("there is no operator '%s'", words->data[i]);
     code = EXIT_USAGE;
@@ -60,18 +68,25 @@ static int print_table(const char *text, const text_list *words) {
 int command_ops(int argc, char **argv) {
   bool as_json = false;
   const option rows[] = {{"json", 0, OPTION_FLAG, &as_json, NULL, "the whole table as JSON", 0, 0}};
-  const option_table table = {"ops [OPERATOR...] [--json]",
-                              "The operators of Pelton's graphs: how many operands and results each has, its attributes with type and default.", rows,
-                              OPTION_COUNT(rows), 0, 1000};
+  const option_table table = {
+      "ops [OPERATOR...] [--json]",
+      "The operators of Pelton's graphs: how many operands and results each has, its attributes with type and default.",
+      rows,
+      OPTION_COUNT(rows),
+      0,
+      1000};
   text_list words;
   int code = options_parse(&table, argc, argv, &words);
   if (code == OPTIONS_GO_ON) {
     pelton_diag diag = PELTON_DIAG_INIT;
     char *text = NULL;
     const pelton_status status = pelton_ops_json(&text, &diag);
-    if (status) code = print_failure(status, &diag, NULL);
-    else if (as_json) code = puts(text) < 0 ? EXIT_RESOURCE : EXIT_DONE;
-    else code = print_table(text, &words);
+    if (status)
+      code = print_failure(status, &diag, NULL);
+    else if (as_json)
+      code = puts(text) < 0 ? EXIT_RESOURCE : EXIT_DONE;
+    else
+      code = print_table(text, &words);
     pelton_text_release(text);
   }
   free(words.data);

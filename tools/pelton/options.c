@@ -31,7 +31,8 @@ uint32_t word_distance(const char *a, const char *b) {
   return row[m];
 }
 
-/* ---- help ---------------------------------------------------------------------------------------------------------- */
+/* ---- help ----------------------------------------------------------------------------------------------------------
+ */
 
 void options_print_help(const option_table *table, FILE *file) {
   fprintf(file, "usage: pelton %s\n\n%s\n", table->usage, table->summary);
@@ -43,12 +44,15 @@ void options_print_help(const option_table *table, FILE *file) {
     if (o->letter) snprintf(letter, sizeof letter, "-%c, ", o->letter);
     const int width =
         snprintf(left, sizeof left, "  %s--%s%s%s", letter, o->name, o->value ? " " : "", o->value ? o->value : "");
-    if (width > 30) fprintf(file, "%s\n%32s%s\n", left, "", o->help);
-    else fprintf(file, "%-32s%s\n", left, o->help);
+    if (width > 30)
+      fprintf(file, "%s\n%32s%s\n", left, "", o->help);
+    else
+      fprintf(file, "%-32s%s\n", left, o->help);
   }
 }
 
-/* ---- values -------------------------------------------------------------------------------------------------------- */
+/* ---- values --------------------------------------------------------------------------------------------------------
+ */
 
 static bool in_range(const option *o, double value) {
   return (o->low == 0 && o->high == 0) || (value >= o->low && value <= o->high);
@@ -129,37 +133,45 @@ static bool read_value(const option *o, const char *text) {
   char *end;
   double number;
   switch (o->kind) {
-    case OPTION_FLAG: break;
-    case OPTION_TEXT: *(const char **)o->target = text; return *text != 0;
-    case OPTION_LIST: text_list_add(o->target, text); return *text != 0;
-    case OPTION_INTEGER: return read_integer(o, text);
-    case OPTION_NUMBER:
-      if (!read_number(text, &end, &number) || *end || !in_range(o, number)) return false;
-      *(double *)o->target = number;
-      return true;
-    case OPTION_SECONDS: return read_seconds(o, text, 1);
-    case OPTION_MILLISECONDS: return read_seconds(o, text, 1e-3);
-    case OPTION_CHOICE: return read_choice(o, text);
-    case OPTION_SIZE: return read_size(o, text);
-    case OPTION_TRIPLE: return read_triple(o, text);
+  case OPTION_FLAG: break;
+  case OPTION_TEXT: *(const char **)o->target = text; return *text != 0;
+  case OPTION_LIST: text_list_add(o->target, text); return *text != 0;
+  case OPTION_INTEGER: return read_integer(o, text);
+  case OPTION_NUMBER:
+    if (!read_number(text, &end, &number) || *end || !in_range(o, number)) return false;
+    *(double *)o->target = number;
+    return true;
+  case OPTION_SECONDS: return read_seconds(o, text, 1);
+  case OPTION_MILLISECONDS: return read_seconds(o, text, 1e-3);
+  case OPTION_CHOICE: return read_choice(o, text);
+  case OPTION_SIZE: return read_size(o, text);
+  case OPTION_TRIPLE: return read_triple(o, text);
   }
   return false;
 }
 
 static int refuse_value(const option *o, const char *text) {
-  static const char *const forms[] = {
-      [OPTION_FLAG] = "no value",         [OPTION_TEXT] = "a text",     [OPTION_LIST] = "a text",
-      [OPTION_INTEGER] = "an integer",    [OPTION_NUMBER] = "a number", [OPTION_SECONDS] = "a time such as 30s",
-      [OPTION_MILLISECONDS] = "a time such as 200ms", [OPTION_CHOICE] = "one of its words",
-      [OPTION_SIZE] = "a size such as 224x224",       [OPTION_TRIPLE] = "one number or three such as 104,117,123"};
-  if (o->kind == OPTION_CHOICE) print_error("--%s takes %s, not '%s'", o->name, o->value, text);
+  static const char *const forms[] = {[OPTION_FLAG] = "no value",
+                                      [OPTION_TEXT] = "a text",
+                                      [OPTION_LIST] = "a text",
+                                      [OPTION_INTEGER] = "an integer",
+                                      [OPTION_NUMBER] = "a number",
+                                      [OPTION_SECONDS] = "a time such as 30s",
+                                      [OPTION_MILLISECONDS] = "a time such as 200ms",
+                                      [OPTION_CHOICE] = "one of its words",
+                                      [OPTION_SIZE] = "a size such as 224x224",
+                                      [OPTION_TRIPLE] = "one number or three such as 104,117,123"};
+  if (o->kind == OPTION_CHOICE)
+    print_error("--%s takes %s, not '%s'", o->name, o->value, text);
   else if (o->low != 0 || o->high != 0)
     print_error("--%s takes %s from %g to %g, not '%s'", o->name, forms[o->kind], o->low, o->high, text);
-  else print_error("--%s takes %s, not '%s'", o->name, forms[o->kind], text);
+  else
+    print_error("--%s takes %s, not '%s'", o->name, forms[o->kind], text);
   return EXIT_USAGE;
 }
 
-/* ---- parsing ------------------------------------------------------------------------------------------------------- */
+/* ---- parsing -------------------------------------------------------------------------------------------------------
+ */
 
 static const char *command_word(const option_table *table, size_t *size) {
   *size = strcspn(table->usage, " ");
@@ -179,8 +191,11 @@ static int refuse_option(const option_table *table, const char *given, size_t si
   }
   size_t word_size;
   const char *word = command_word(table, &word_size);
-  if (nearest) print_error("%.*s has no option --%s; did you mean --%s?", (int)word_size, word, name, nearest);
-  else print_error("%.*s has no option --%s; `pelton %.*s --help` lists them", (int)word_size, word, name, (int)word_size, word);
+  if (nearest)
+    print_error("%.*s has no option --%s; did you mean --%s?", (int)word_size, word, name, nearest);
+  else
+    print_error("%.*s has no option --%s; `pelton %.*s --help` lists them", (int)word_size, word, name, (int)word_size,
+                word);
   return EXIT_USAGE;
 }
 
@@ -207,7 +222,8 @@ static int parse_option(const option_table *table, int argc, char **argv, int *a
     if (is_long) return refuse_option(table, name, size);
     size_t word_size;
     const char *word = command_word(table, &word_size);
-    print_error("%.*s has no option %s; `pelton %.*s --help` lists them", (int)word_size, word, text, (int)word_size, word);
+    print_error("%.*s has no option %s; `pelton %.*s --help` lists them", (int)word_size, word, text, (int)word_size,
+                word);
     return EXIT_USAGE;
   }
   const char *value = name[size] == '=' ? name + size + 1 : NULL;
@@ -239,8 +255,10 @@ int options_parse(const option_table *table, int argc, char **argv, text_list *w
     }
   }
   if (words->count >= table->min_words && words->count <= table->max_words) return OPTIONS_GO_ON;
-  if (words->count > table->max_words) print_error("unexpected '%s'", words->data[table->max_words]);
-  else print_error("too few arguments");
+  if (words->count > table->max_words)
+    print_error("unexpected '%s'", words->data[table->max_words]);
+  else
+    print_error("too few arguments");
   fprintf(stderr, "usage: pelton %s\n", table->usage);
   return EXIT_USAGE;
 }

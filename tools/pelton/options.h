@@ -33,13 +33,13 @@ typedef struct number_triple {
 } number_triple;
 
 typedef struct option {
-  const char *name;  /* without "--" */
-  char letter;       /* 0: none */
+  const char *name; /* without "--" */
+  char letter;      /* 0: none */
   option_kind kind;
   void *target;
   const char *value; /* what the help calls its value */
   const char *help;
-  double low, high;  /* both 0: any */
+  double low, high; /* both 0: any */
 } option;
 
 typedef struct option_table {

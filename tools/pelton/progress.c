@@ -4,7 +4,9 @@
 #include <string.h>
 #include <unistd.h>
 
-void progress_start(progress *p, bool quiet) { *p = (progress){.start = clock_now(), .shown = !quiet && isatty(STDERR_FILENO)}; }
+void progress_start(progress *p, bool quiet) {
+  *p = (progress){.start = clock_now(), .shown = !quiet && isatty(STDERR_FILENO)};
+}
 
 int progress_report(void *self, double done, const char *what) {
   progress *p = self;

@@ -9,8 +9,9 @@
 
 report_facts report_read(const char *report) {
   json_value *json = json_parse(report);
-  const report_facts facts = {(int64_t)json_get_number(json, "steps", -1), (int64_t)json_get_number(json, "fallbacks", -1),
-                              json_get_number(json, "passes_s", 0), json_get_number(json, "plan_s", 0)};
+  const report_facts facts = {(int64_t)json_get_number(json, "steps", -1),
+                              (int64_t)json_get_number(json, "fallbacks", -1), json_get_number(json, "passes_s", 0),
+                              json_get_number(json, "plan_s", 0)};
   json_free(json);
   return facts;
 }
@@ -22,20 +23,26 @@ void report_print_fallbacks(const char *report) {
   uint32_t count = 0;
   for (const json_value *step = plan ? plan->first : NULL; step; step = step->next) {
     if (json_get_number(step, "fallback", 0) == 0) continue;
-    if (count++ < SHOWN) print_note("no fast way for '%s': %s", json_get_text(step, "step"), json_get_text(step, "problem"));
+    if (count++ < SHOWN)
+      print_note("no fast way for '%s': %s", json_get_text(step, "step"), json_get_text(step, "problem"));
   }
   if (count > SHOWN) print_note("and for %u more; see --report", count - SHOWN);
   json_free(json);
 }
 
-/* ---- html ---------------------------------------------------------------------------------------------------------- */
+/* ---- html ----------------------------------------------------------------------------------------------------------
+ */
 
 static void put_escaped(FILE *file, const char *text) {
   for (; *text; text++) {
-    if (*text == '<') fputs("&lt;", file);
-    else if (*text == '>') fputs("&gt;", file);
-    else if (*text == '&') fputs("&amp;", file);
-    else fputc(*text, file);
+    if (*text == '<')
+      fputs("&lt;", file);
+    else if (*text == '>')
+      fputs("&gt;", file);
+    else if (*text == '&')
+      fputs("&amp;", file);
+    else
+      fputc(*text, file);
   }
 }
 
@@ -47,9 +54,12 @@ static void put_cell(FILE *file, const char *text) {
 
 static void put_value(FILE *file, const json_value *value) {
   if (!value) return;
-  if (value->kind == JSON_TEXT) put_escaped(file, value->text);
-  else if (value->kind == JSON_NUMBER) fprintf(file, "%.6g", value->number);
-  else if (value->kind == JSON_BOOLEAN) fputs(value->number != 0 ? "yes" : "", file);
+  if (value->kind == JSON_TEXT)
+    put_escaped(file, value->text);
+  else if (value->kind == JSON_NUMBER)
+    fprintf(file, "%.6g", value->number);
+  else if (value->kind == JSON_BOOLEAN)
+    fputs(value->number != 0 ? "yes" : "", file);
   for (const json_value *m = value->first; m; m = m->next) {
     put_value(file, m);
     if (m->next) fputs(", ", file);
@@ -110,14 +120,16 @@ static void put_others(FILE *file, const json_value *plan) {
 
 static void put_page(FILE *file, const json_value *json) {
   static const char *const passes[] = {"pass", "changed", "seconds", "detail", NULL};
-  static const char *const steps[] = {"step", "ops", "tactic", "measured_us", "estimate_us", "packed_bytes", "fallback", "elided", "problem", "sources", NULL};
-  fputs("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Pelton: build report</title>\n<style>\n"
-        "body { font: 14px/1.4 system-ui, sans-serif; margin: 2em; }\n"
-        "table { border-collapse: collapse; margin: 0.5em 0 1.5em; }\n"
-        "td, th { border-bottom: 1px solid #ddd; padding: 0.2em 0.7em; text-align: left; vertical-align: top; }\n"
-        "td.number { text-align: right; }\ntr.fallback { background: #fdd; }\n"
-        "</style></head><body>\n<h1>Build report</h1>\n",
-        file);
+  static const char *const steps[] = {"step",     "ops",    "tactic",  "measured_us", "estimate_us", "packed_bytes",
+                                      "fallback", "elided", "problem", "sources",     NULL};
+  fputs(
+      "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Pelton: build report</title>\n<style>\n"
+      "body { font: 14px/1.4 system-ui, sans-serif; margin: 2em; }\n"
+      "table { border-collapse: collapse; margin: 0.5em 0 1.5em; }\n"
+      "td, th { border-bottom: 1px solid #ddd; padding: 0.2em 0.7em; text-align: left; vertical-align: top; }\n"
+      "td.number { text-align: right; }\ntr.fallback { background: #fdd; }\n"
+      "</style></head><body>\n<h1>Build report</h1>\n",
+      file);
   put_facts(file, json);
   fputs("<h2>Passes</h2>\n", file);
   put_table(file, json_get(json, "passes"), passes);

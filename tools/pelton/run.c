@@ -75,9 +75,12 @@ static int show_outputs(const run *r, const pelton_engine *engine, const pelton_
   }
   for (uint32_t i = 0; i < pelton_engine_output_count(engine) && !code; i++) {
     pelton_io_info info;
-    if (pelton_engine_output(engine, i, &info)) code = EXIT_BUG;
-    else if (r->json) write_output(&json, info.name, &outputs[i]);
-    else print_output(info.name, &outputs[i]);
+    if (pelton_engine_output(engine, i, &info))
+      code = EXIT_BUG;
+    else if (r->json)
+      write_output(&json, info.name, &outputs[i]);
+    else
+      print_output(info.name, &outputs[i]);
     if (!code && r->output_dir) code = save_output(r, info.name, &outputs[i]);
   }
   if (r->json) {
@@ -130,7 +133,8 @@ static int run_path(const run *r, const char *path) {
 int command_run(int argc, char **argv) {
   run r = {.load = LOAD_OPTIONS_INIT, .repeat = 1};
   const option rows[] = {
-      {"input", 'i', OPTION_LIST, &r.inputs, "NAME=FILE", "an input from a .npy, a .pb or an image; again for more", 0, 0},
+      {"input", 'i', OPTION_LIST, &r.inputs, "NAME=FILE", "an input from a .npy, a .pb or an image; again for more", 0,
+       0},
       {"output-dir", 'o', OPTION_TEXT, &r.output_dir, "DIR", "write each output there, as NAME.npy", 0, 0},
       {"repeat", 0, OPTION_INTEGER, &r.repeat, "N", "run it N times, for the best time", 1, 1e9},
       {"seed", 0, OPTION_INTEGER, &r.seed, "N", "of random inputs (0)", 0, 0},
@@ -138,9 +142,13 @@ int command_run(int argc, char **argv) {
       {"json", 0, OPTION_FLAG, &r.json, NULL, "the table as JSON", 0, 0},
   };
   const option_table table = {"run ENGINE|MODEL [options]",
-                              "Runs an engine, or a model that is built in memory. Inputs that are not given are random numbers from a seed. An\n"
+                              "Runs an engine, or a model that is built in memory. Inputs that are not given are "
+                              "random numbers from a seed. An\n"
                               "image becomes [1,C,H,W] in the network's size, RGB, 0 to 255.",
-                              rows, OPTION_COUNT(rows), 1, 1};
+                              rows,
+                              OPTION_COUNT(rows),
+                              1,
+                              1};
   text_list words;
   int code = options_parse(&table, argc, argv, &words);
   if (code == OPTIONS_GO_ON) {

@@ -47,7 +47,8 @@ bool tensor_copy(pelton_tensor *out, const pelton_tensor *from) {
   return true;
 }
 
-/* ---- elements ------------------------------------------------------------------------------------------------------ */
+/* ---- elements ------------------------------------------------------------------------------------------------------
+ */
 
 static double from_bits(uint32_t bits) {
   float value;
@@ -69,9 +70,10 @@ static uint16_t to_half(double value) {
   const double size = fabs(value);
   if (isnan(value)) return sign | 0x7e00;
   if (size >= 65520) return sign | 0x7c00;
-  if (size < ldexp(1, -14)) return (uint16_t)(sign | (uint16_t)nearbyint(ldexp(size, 24))); /* 1024 is the least normal */
+  if (size < ldexp(1, -14))
+    return (uint16_t)(sign | (uint16_t)nearbyint(ldexp(size, 24))); /* 1024 is the least normal */
   int exponent;
-  const double fraction = frexp(size, &exponent); /* in [0.5, 1) */
+  const double fraction = frexp(size, &exponent);                     /* in [0.5, 1) */
   const uint32_t mantissa = (uint32_t)nearbyint(ldexp(fraction, 11)); /* 1024 to 2048 */
   return (uint16_t)(sign | (uint16_t)(((uint32_t)(exponent + 14) << 10) + mantissa - 1024));
 }
@@ -86,21 +88,21 @@ static uint16_t to_bf16(double value) {
 
 double tensor_get(const pelton_tensor *t, size_t i) {
   switch (t->dtype) {
-    case PELTON_DTYPE_F32: return (double)((const float *)t->data)[i];
-    case PELTON_DTYPE_F16: return from_half(((const uint16_t *)t->data)[i]);
-    case PELTON_DTYPE_BF16: return from_bits((uint32_t)((const uint16_t *)t->data)[i] << 16);
-    case PELTON_DTYPE_F64: return ((const double *)t->data)[i];
-    case PELTON_DTYPE_I8: return ((const int8_t *)t->data)[i];
-    case PELTON_DTYPE_U8: return ((const uint8_t *)t->data)[i];
-    case PELTON_DTYPE_I16: return ((const int16_t *)t->data)[i];
-    case PELTON_DTYPE_U16: return ((const uint16_t *)t->data)[i];
-    case PELTON_DTYPE_I32: return ((const int32_t *)t->data)[i];
-    case PELTON_DTYPE_U32: return ((const uint32_t *)t->data)[i];
-    case PELTON_DTYPE_I64: return (double)((const int64_t *)t->data)[i];
-    case PELTON_DTYPE_U64: return (double)((const uint64_t *)t->data)[i];
-    case PELTON_DTYPE_BOOL: return ((const uint8_t *)t->data)[i] != 0;
-    case PELTON_DTYPE_NONE:
-    case PELTON_DTYPE_COUNT: break;
+  case PELTON_DTYPE_F32: return (double)((const float *)t->data)[i];
+  case PELTON_DTYPE_F16: return from_half(((const uint16_t *)t->data)[i]);
+  case PELTON_DTYPE_BF16: return from_bits((uint32_t)((const uint16_t *)t->data)[i] << 16);
+  case PELTON_DTYPE_F64: return ((const double *)t->data)[i];
+  case PELTON_DTYPE_I8: return ((const int8_t *)t->data)[i];
+  case PELTON_DTYPE_U8: return ((const uint8_t *)t->data)[i];
+  case PELTON_DTYPE_I16: return ((const int16_t *)t->data)[i];
+  case PELTON_DTYPE_U16: return ((const uint16_t *)t->data)[i];
+  case PELTON_DTYPE_I32: return ((const int32_t *)t->data)[i];
+  case PELTON_DTYPE_U32: return ((const uint32_t *)t->data)[i];
+  case PELTON_DTYPE_I64: return (double)((const int64_t *)t->data)[i];
+  case PELTON_DTYPE_U64: return (double)((const uint64_t *)t->data)[i];
+  case PELTON_DTYPE_BOOL: return ((const uint8_t *)t->data)[i] != 0;
+  case PELTON_DTYPE_NONE:
+  case PELTON_DTYPE_COUNT: break;
   }
   return NAN;
 }
@@ -113,21 +115,23 @@ static double limit(double value, double low, double high) {
 
 void tensor_set(pelton_tensor *t, size_t i, double value) {
   switch (t->dtype) {
-    case PELTON_DTYPE_F32: ((float *)t->data)[i] = (float)value; break;
-    case PELTON_DTYPE_F16: ((uint16_t *)t->data)[i] = to_half(value); break;
-    case PELTON_DTYPE_BF16: ((uint16_t *)t->data)[i] = to_bf16(value); break;
-    case PELTON_DTYPE_F64: ((double *)t->data)[i] = value; break;
-    case PELTON_DTYPE_I8: ((int8_t *)t->data)[i] = (int8_t)limit(value, INT8_MIN, INT8_MAX); break;
-    case PELTON_DTYPE_U8: ((uint8_t *)t->data)[i] = (uint8_t)limit(value, 0, UINT8_MAX); break;
-    case PELTON_DTYPE_I16: ((int16_t *)t->data)[i] = (int16_t)limit(value, INT16_MIN, INT16_MAX); break;
-    case PELTON_DTYPE_U16: ((uint16_t *)t->data)[i] = (uint16_t)limit(value, 0, UINT16_MAX); break;
-    case PELTON_DTYPE_I32: ((int32_t *)t->data)[i] = (int32_t)limit(value, INT32_MIN, INT32_MAX); break;
-    case PELTON_DTYPE_U32: ((uint32_t *)t->data)[i] = (uint32_t)limit(value, 0, UINT32_MAX); break;
-    case PELTON_DTYPE_I64: ((int64_t *)t->data)[i] = (int64_t)limit(value, -9223372036854775808.0, 9223372036854774784.0); break;
-    case PELTON_DTYPE_U64: ((uint64_t *)t->data)[i] = (uint64_t)limit(value, 0, 18446744073709549568.0); break;
-    case PELTON_DTYPE_BOOL: ((uint8_t *)t->data)[i] = value != 0; break;
-    case PELTON_DTYPE_NONE:
-    case PELTON_DTYPE_COUNT: break;
+  case PELTON_DTYPE_F32: ((float *)t->data)[i] = (float)value; break;
+  case PELTON_DTYPE_F16: ((uint16_t *)t->data)[i] = to_half(value); break;
+  case PELTON_DTYPE_BF16: ((uint16_t *)t->data)[i] = to_bf16(value); break;
+  case PELTON_DTYPE_F64: ((double *)t->data)[i] = value; break;
+  case PELTON_DTYPE_I8: ((int8_t *)t->data)[i] = (int8_t)limit(value, INT8_MIN, INT8_MAX); break;
+  case PELTON_DTYPE_U8: ((uint8_t *)t->data)[i] = (uint8_t)limit(value, 0, UINT8_MAX); break;
+  case PELTON_DTYPE_I16: ((int16_t *)t->data)[i] = (int16_t)limit(value, INT16_MIN, INT16_MAX); break;
+  case PELTON_DTYPE_U16: ((uint16_t *)t->data)[i] = (uint16_t)limit(value, 0, UINT16_MAX); break;
+  case PELTON_DTYPE_I32: ((int32_t *)t->data)[i] = (int32_t)limit(value, INT32_MIN, INT32_MAX); break;
+  case PELTON_DTYPE_U32: ((uint32_t *)t->data)[i] = (uint32_t)limit(value, 0, UINT32_MAX); break;
+  case PELTON_DTYPE_I64:
+    ((int64_t *)t->data)[i] = (int64_t)limit(value, -9223372036854775808.0, 9223372036854774784.0);
+    break;
+  case PELTON_DTYPE_U64: ((uint64_t *)t->data)[i] = (uint64_t)limit(value, 0, 18446744073709549568.0); break;
+  case PELTON_DTYPE_BOOL: ((uint8_t *)t->data)[i] = value != 0; break;
+  case PELTON_DTYPE_NONE:
+  case PELTON_DTYPE_COUNT: break;
   }
 }
 
@@ -138,7 +142,8 @@ bool tensor_convert(pelton_tensor *out, pelton_dtype dtype, const pelton_tensor 
   return true;
 }
 
-/* ---- whole tensors ------------------------------------------------------------------------------------------------- */
+/* ---- whole tensors -------------------------------------------------------------------------------------------------
+ */
 
 /* splitmix64 */
 static uint64_t next_random(uint64_t *state) {
@@ -152,11 +157,16 @@ void tensor_fill_random(pelton_tensor *t, uint64_t seed) {
   const size_t count = tensor_count(&t->shape);
   for (size_t i = 0; i < count; i++) {
     const uint64_t bits = next_random(&seed);
-    if (dtype_is_float(t->dtype)) tensor_set(t, i, ldexp((double)(bits >> 40), -23) - 1);
-    else if (t->dtype == PELTON_DTYPE_I8) tensor_set(t, i, (double)(bits >> 56) - 128);
-    else if (t->dtype == PELTON_DTYPE_U8) tensor_set(t, i, (double)(bits >> 56));
-    else if (t->dtype == PELTON_DTYPE_BOOL) tensor_set(t, i, (double)(bits >> 63));
-    else tensor_set(t, i, (double)(bits >> 62));
+    if (dtype_is_float(t->dtype))
+      tensor_set(t, i, ldexp((double)(bits >> 40), -23) - 1);
+    else if (t->dtype == PELTON_DTYPE_I8)
+      tensor_set(t, i, (double)(bits >> 56) - 128);
+    else if (t->dtype == PELTON_DTYPE_U8)
+      tensor_set(t, i, (double)(bits >> 56));
+    else if (t->dtype == PELTON_DTYPE_BOOL)
+      tensor_set(t, i, (double)(bits >> 63));
+    else
+      tensor_set(t, i, (double)(bits >> 62));
   }
 }
 
@@ -173,8 +183,10 @@ tensor_summary tensor_summarize(const pelton_tensor *t) {
     s.max = fmax(s.max, value);
     s.mean += value;
   }
-  if (count > s.not_finite) s.mean /= (double)(count - s.not_finite);
-  else s.min = s.max = s.mean = NAN;
+  if (count > s.not_finite)
+    s.mean /= (double)(count - s.not_finite);
+  else
+    s.min = s.max = s.mean = NAN;
   return s;
 }
 
@@ -183,8 +195,9 @@ shape_text format_shape(const pelton_shape *shape) {
   size_t n = 0;
   for (uint32_t d = 0; d < shape->rank && d < PELTON_MAX_RANK; d++) {
     const char *separator = d ? "x" : "";
-    n += (size_t)(shape->dims[d] < 0 ? snprintf(out.text + n, sizeof out.text - n, "%s?", separator)
-                                     : snprintf(out.text + n, sizeof out.text - n, "%s%lld", separator, (long long)shape->dims[d]));
+    n += (size_t)(shape->dims[d] < 0
+                      ? snprintf(out.text + n, sizeof out.text - n, "%s?", separator)
+                      : snprintf(out.text + n, sizeof out.text - n, "%s%lld", separator, (long long)shape->dims[d]));
   }
   return out;
 }

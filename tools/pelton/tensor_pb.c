@@ -16,7 +16,18 @@ typedef struct field {
   bytes span;     /* of wire type 2 */
 } field;
 
-enum { DIMS = 1, DATA_TYPE = 2, FLOAT_DATA = 4, INT32_DATA = 5, STRING_DATA = 6, INT64_DATA = 7, NAME = 8, RAW_DATA = 9, DOUBLE_DATA = 10, UINT64_DATA = 11 };
+enum {
+  DIMS = 1,
+  DATA_TYPE = 2,
+  FLOAT_DATA = 4,
+  INT32_DATA = 5,
+  STRING_DATA = 6,
+  INT64_DATA = 7,
+  NAME = 8,
+  RAW_DATA = 9,
+  DOUBLE_DATA = 10,
+  UINT64_DATA = 11
+};
 enum { STRING = 8 };
 
 /* TensorProto.DataType; the types without a dtype are those that Pelton does not have. */
@@ -75,21 +86,23 @@ static bool read_field(bytes *b, field *out) {
   if (!read_varint(b, &key) || key >> 3 == 0 || key >> 3 > 0x1fffffff) return false;
   out->number = (uint32_t)(key >> 3);
   out->wire = (uint32_t)key & 7;
+  out->value = 0;
   out->span = (bytes){b->data, b->data};
   switch (out->wire) {
-    case 0: return read_varint(b, &out->value);
-    case 1: return read_fixed(b, 8, &out->value);
-    case 5: return read_fixed(b, 4, &out->value);
-    case 2:
-      if (!read_varint(b, &size) || size > (uint64_t)(b->end - b->data)) return false;
-      out->span = (bytes){b->data, b->data + size};
-      b->data += size;
-      return true;
-    default: return false;
+  case 0: return read_varint(b, &out->value);
+  case 1: return read_fixed(b, 8, &out->value);
+  case 5: return read_fixed(b, 4, &out->value);
+  case 2:
+    if (!read_varint(b, &size) || size > (uint64_t)(b->end - b->data)) return false;
+    out->span = (bytes){b->data, b->data + size};
+    b->data += size;
+    return true;
+  default: return false;
   }
 }
 
-/* ---- what the fields say ------------------------------------------------------------------------------------------- */
+/* ---- what the fields say -------------------------------------------------------------------------------------------
+ */
 
 typedef struct proto {
   pelton_shape shape;
@@ -102,39 +115,50 @@ typedef struct proto {
 } proto;
 
 static void add_dim(proto *p, uint64_t dim) {
-  if (p->shape.rank == PELTON_MAX_RANK) p->too_many_dims = true;
-  else p->shape.dims[p->shape.rank++] = (int64_t)dim;
+  if (p->shape.rank == PELTON_MAX_RANK)
+    p->too_many_dims = true;
+  else
+    p->shape.dims[p->shape.rank++] = (int64_t)dim;
 }
 
 static bool read_proto(bytes b, proto *p) {
   field f;
   while (b.data < b.end) {
     if (!read_field(&b, &f)) return false;
-    if (f.number == DIMS && f.wire == 0) add_dim(p, f.value);
+    if (f.number == DIMS && f.wire == 0)
+      add_dim(p, f.value);
     else if (f.number == DIMS && f.wire == 2) {
       uint64_t dim;
       bytes packed = f.span;
       while (packed.data < packed.end && read_varint(&packed, &dim)) add_dim(p, dim);
       p->maybe_name = true;
-    } else if (f.number == DATA_TYPE && f.wire == 0) p->data_type = f.value;
-    else if (f.number == NAME && f.wire == 2) p->name = f.span;
-    else if (f.number == RAW_DATA && f.wire == 2) p->raw = f.span, p->has_raw = true;
-    else if (f.number == STRING_DATA && p->data_type == STRING) p->has_texts = true;
-    else if (f.number == FLOAT_DATA || f.number == INT32_DATA || f.number == INT64_DATA || f.number == DOUBLE_DATA || f.number == UINT64_DATA) p->has_typed = true;
-    else if (f.number == 3 && f.wire == 2) p->other = true; /* tensor_values; a tensor's segment is never used */
+    } else if (f.number == DATA_TYPE && f.wire == 0)
+      p->data_type = f.value;
+    else if (f.number == NAME && f.wire == 2)
+      p->name = f.span;
+    else if (f.number == RAW_DATA && f.wire == 2)
+      p->raw = f.span, p->has_raw = true;
+    else if (f.number == STRING_DATA && p->data_type == STRING)
+      p->has_texts = true;
+    else if (f.number == FLOAT_DATA || f.number == INT32_DATA || f.number == INT64_DATA || f.number == DOUBLE_DATA ||
+             f.number == UINT64_DATA)
+      p->has_typed = true;
+    else if (f.number == 3 && f.wire == 2)
+      p->other = true; /* tensor_values; a tensor's segment is never used */
   }
   return true;
 }
 
-/* Elements from the field for |dtype|, one a value; returns how many there were. 16-bit floats are bits in int32_data. */
+/* Elements from the field for |dtype|, one a value; returns how many there were. 16-bit floats are bits in int32_data.
+ */
 static size_t read_typed(bytes b, pelton_tensor *t) {
   const size_t size = pelton_dtype_bytes(t->dtype), count = tensor_count(&t->shape);
   const pelton_dtype dtype = t->dtype;
-  const uint32_t number = dtype == PELTON_DTYPE_F32                                  ? FLOAT_DATA
-                          : dtype == PELTON_DTYPE_F64                                ? DOUBLE_DATA
-                          : dtype == PELTON_DTYPE_I64                                ? INT64_DATA
-                          : dtype == PELTON_DTYPE_U64 || dtype == PELTON_DTYPE_U32   ? UINT64_DATA
-                                                                                     : INT32_DATA;
+  const uint32_t number = dtype == PELTON_DTYPE_F32                                ? FLOAT_DATA
+                          : dtype == PELTON_DTYPE_F64                              ? DOUBLE_DATA
+                          : dtype == PELTON_DTYPE_I64                              ? INT64_DATA
+                          : dtype == PELTON_DTYPE_U64 || dtype == PELTON_DTYPE_U32 ? UINT64_DATA
+                                                                                   : INT32_DATA;
   const uint32_t wire = dtype == PELTON_DTYPE_F32 ? 5 : dtype == PELTON_DTYPE_F64 ? 1 : 0;
   size_t done = 0;
   field f;
@@ -170,12 +194,14 @@ static pb_result make_tensor(const char *path, const file_bytes *file, pelton_te
   for (uint32_t d = 0; d < p->shape.rank; d++) empty |= p->shape.dims[d] == 0;
   if (p->other || (!has_data && !empty)) return fail(PB_NO_TENSOR, reason, path, "holds a sequence or an optional", "");
   if (p->data_type >= TYPES) return fail(PB_BROKEN, reason, path, "has elements of an unknown type", "");
-  if (!types[p->data_type].dtype) return fail(PB_UNSUPPORTED, reason, path, "has elements of type ", types[p->data_type].name);
+  if (!types[p->data_type].dtype)
+    return fail(PB_UNSUPPORTED, reason, path, "has elements of type ", types[p->data_type].name);
   if (p->too_many_dims) return fail(PB_UNSUPPORTED, reason, path, "has more than 8 dims", "");
   const pelton_dtype dtype = types[p->data_type].dtype;
   uint64_t count = 1; /* an element takes at least a byte of the file */
   for (uint32_t d = 0; d < p->shape.rank && !empty; d++) {
-    if (p->shape.dims[d] < 0 || (uint64_t)p->shape.dims[d] > file->size / count) return fail(PB_BROKEN, reason, path, "is too short for its shape", "");
+    if (p->shape.dims[d] < 0 || (uint64_t)p->shape.dims[d] > file->size / count)
+      return fail(PB_BROKEN, reason, path, "is too short for its shape", "");
     count *= (uint64_t)p->shape.dims[d];
   }
   if (!tensor_create(out, dtype, &p->shape)) return fail(PB_BROKEN, reason, path, "has a negative dim", "");
@@ -194,7 +220,8 @@ pb_result tensor_pb_read(const char *path, pelton_tensor *out, char **name, char
   if (!file_read(path, &file, reason)) return PB_BROKEN;
   proto p = {.data_type = 0};
   const pb_result result = make_tensor(path, &file, out, &p, reason);
-  if (result == PB_READ) *name = memory_format("%.*s", (int)(p.name.end - p.name.data), p.name.data ? (const char *)p.name.data : "");
+  if (result == PB_READ)
+    *name = memory_format("%.*s", (int)(p.name.end - p.name.data), p.name.data ? (const char *)p.name.data : "");
   free(file.data);
   return result;
 }

@@ -54,9 +54,12 @@ static void collect(const test_options *o, slot *s, int status, test_result *res
   const bool told = read(s->pipe, result, sizeof *result) == (ssize_t)sizeof *result;
   if (!told) {
     *result = (test_result){.status = TEST_FAILED, .max_abs = NAN, .max_rel = NAN};
-    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM) snprintf(result->reason, sizeof result->reason, "took longer than %g s", o->timeout);
-    else if (WIFSIGNALED(status)) snprintf(result->reason, sizeof result->reason, "crashed: signal %d", WTERMSIG(status));
-    else snprintf(result->reason, sizeof result->reason, "ended with exit code %d", WEXITSTATUS(status));
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
+      snprintf(result->reason, sizeof result->reason, "took longer than %g s", o->timeout);
+    else if (WIFSIGNALED(status))
+      snprintf(result->reason, sizeof result->reason, "crashed: signal %d", WTERMSIG(status));
+    else
+      snprintf(result->reason, sizeof result->reason, "ended with exit code %d", WEXITSTATUS(status));
   }
   result->done = true;
   close(s->pipe);
@@ -101,8 +104,10 @@ static int run_cases(const test_options *o, const test_case_list *cases) {
     if (started < cases->count && busy < (uint64_t)o->jobs) {
       slot *s = slots;
       while (s->process) s++;
-      if (start(o, &cases->data[started], started, s)) started++, busy++;
-      else if (!busy) code = EXIT_RESOURCE;
+      if (start(o, &cases->data[started], started, s))
+        started++, busy++;
+      else if (!busy)
+        code = EXIT_RESOURCE;
       if (busy < (uint64_t)o->jobs && started < cases->count && !code) continue;
     }
     if (!code && busy) code = wait_for_one(o, slots, results), busy--;
@@ -116,7 +121,8 @@ static int run_cases(const test_options *o, const test_case_list *cases) {
     json_end(&json, ']');
     putchar('\n');
   }
-  fprintf(o->json ? stderr : stdout, "%u passed, %u failed, %u skipped\n", counts[TEST_PASSED], counts[TEST_FAILED], counts[TEST_SKIPPED]);
+  fprintf(o->json ? stderr : stdout, "%u passed, %u failed, %u skipped\n", counts[TEST_PASSED], counts[TEST_FAILED],
+          counts[TEST_SKIPPED]);
   free(slots);
   free(results);
   return code ? code : counts[TEST_FAILED] ? EXIT_CHECK : EXIT_DONE;
@@ -127,8 +133,10 @@ static void keep_matching(const char *filter, test_case_list *cases) {
   for (uint32_t i = 0; i < cases->count; i++) {
     const char *slash = strrchr(cases->data[i].name, '/');
     const bool match = !fnmatch(filter, cases->data[i].name, 0) || (slash && !fnmatch(filter, slash + 1, 0));
-    if (match) cases->data[kept++] = cases->data[i];
-    else test_case_release(&cases->data[i]);
+    if (match)
+      cases->data[kept++] = cases->data[i];
+    else
+      test_case_release(&cases->data[i]);
   }
   cases->count = kept;
 }
@@ -164,9 +172,13 @@ int command_test(int argc, char **argv) {
       {"json", 0, OPTION_FLAG, &o.json, NULL, "one array of results", 0, 0},
   };
   const option_table table = {"test DIR... [options]",
-                              "Runs every folder, at any depth, that holds model.onnx (or another model) and test_data_set_*/ with input_N.pb and\n"
+                              "Runs every folder, at any depth, that holds model.onnx (or another model) and "
+                              "test_data_set_*/ with input_N.pb and\n"
                               "output_N.pb. Types and shapes must be equal, integers exactly.",
-                              rows, OPTION_COUNT(rows), 1, 10000};
+                              rows,
+                              OPTION_COUNT(rows),
+                              1,
+                              10000};
   text_list words;
   int code = options_parse(&table, argc, argv, &words);
   if (code == OPTIONS_GO_ON) {

@@ -13,9 +13,9 @@ typedef struct test_options {
 } test_options;
 
 typedef struct test_case {
-  char *name;   /* its folder, from the one that was named */
+  char *name; /* its folder, from the one that was named */
   char *folder;
-  char *model;  /* path; null when there is none */
+  char *model; /* path; null when there is none */
 } test_case;
 
 typedef struct test_case_list {

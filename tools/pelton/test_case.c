@@ -1,5 +1,5 @@
-/* One case of `pelton test`: build the model, run every set of data, compare. In a process of its own, so that memory is
-   given back by ending. */
+/* One case of `pelton test`: build the model, run every set of data, compare. In a process of its own, so that memory
+   is given back by ending. */
 #define _POSIX_C_SOURCE 200809L
 #include "difference.h"
 #include "files.h"
@@ -46,9 +46,11 @@ static void say_status(test_result *r, const char *model, pelton_status status, 
   say(r, TEST_FAILED, "%s%s%s", pelton_status_name(status), *text ? ": " : "", text);
 }
 
-/* ---- data ---------------------------------------------------------------------------------------------------------- */
+/* ---- data ----------------------------------------------------------------------------------------------------------
+ */
 
-static bool read_files(const char *folder, const char *kind, pelton_tensor *tensors, char **names, uint32_t *count, test_result *r) {
+static bool read_files(const char *folder, const char *kind, pelton_tensor *tensors, char **names, uint32_t *count,
+                       test_result *r) {
   for (*count = 0; *count < MOST; ++*count) {
     char reason[256], *path = memory_format("%s/%s_%u.pb", folder, kind, *count);
     const bool there = path_exists(path);
@@ -57,8 +59,10 @@ static bool read_files(const char *folder, const char *kind, pelton_tensor *tens
     free(path);
     if (!there) return true;
     if (result == PB_READ) continue;
-    if (result == PB_NO_TENSOR) say(r, TEST_SKIPPED, "%s", reason);
-    else say(r, TEST_FAILED, "%s%s", result == PB_UNSUPPORTED ? "unsupported: " : "", reason);
+    if (result == PB_NO_TENSOR)
+      say(r, TEST_SKIPPED, "%s", reason);
+    else
+      say(r, TEST_FAILED, "%s%s", result == PB_UNSUPPORTED ? "unsupported: " : "", reason);
     return false;
   }
   say(r, TEST_FAILED, "more than %d files", MOST);
@@ -81,15 +85,18 @@ static bool read_data(const char *folder, data_set *d, test_result *r) {
 }
 
 /* The file for the value |name| at |index|: by name when a file has that name, else in order. */
-static const pelton_tensor *find_data(const pelton_tensor *tensors, char *const *names, uint32_t count, const char *name, uint32_t index) {
+static const pelton_tensor *find_data(const pelton_tensor *tensors, char *const *names, uint32_t count,
+                                      const char *name, uint32_t index) {
   for (uint32_t i = 0; i < count; i++)
     if (names[i] && *name && !strcmp(names[i], name)) return &tensors[i];
   return index < count ? &tensors[index] : NULL;
 }
 
-/* ---- running ------------------------------------------------------------------------------------------------------- */
+/* ---- running -------------------------------------------------------------------------------------------------------
+ */
 
-static bool compare_outputs(const test_options *o, const pelton_engine *engine, const data_set *d, const pelton_tensor *got, test_result *r) {
+static bool compare_outputs(const test_options *o, const pelton_engine *engine, const data_set *d,
+                            const pelton_tensor *got, test_result *r) {
   const uint32_t count = pelton_engine_output_count(engine);
   if (d->output_count != count) {
     say(r, TEST_FAILED, "%u outputs, expected %u", count, d->output_count);
@@ -110,7 +117,8 @@ static bool compare_outputs(const test_options *o, const pelton_engine *engine, 
   return true;
 }
 
-static bool run_data(const test_options *o, const char *model, pelton_engine *engine, pelton_context *context, const data_set *d, test_result *r) {
+static bool run_data(const test_options *o, const char *model, pelton_engine *engine, pelton_context *context,
+                     const data_set *d, test_result *r) {
   pelton_diag diag = PELTON_DIAG_INIT;
   pelton_tensor inputs[MOST], outputs[MOST] = {{0}};
   const uint32_t inputs_count = pelton_engine_input_count(engine), outputs_count = pelton_engine_output_count(engine);
@@ -155,7 +163,8 @@ static void run_sets(const test_options *o, const test_case *c, char **folders, 
   data_set **sets = memory_new(count, sizeof *sets);
   bool ok = true;
   for (uint32_t i = 0; i < count; i++) sets[i] = memory_new(1, sizeof **sets);
-  for (uint32_t i = 0; i < count && ok; i++) ok = read_data(folders[i], sets[i], r); /* before the model: what is skipped is not tried */
+  for (uint32_t i = 0; i < count && ok; i++)
+    ok = read_data(folders[i], sets[i], r); /* before the model: what is skipped is not tried */
   if (ok) {
     pelton_status status = load_build(c->model, &o->load, &it, &diag);
     if (!status && o->engine) status = reopen(o, &it, &diag);
@@ -170,7 +179,9 @@ static void run_sets(const test_options *o, const test_case *c, char **folders, 
   free(sets);
 }
 
-static int compare_names(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
+static int compare_names(const void *a, const void *b) {
+  return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
 
 void test_case_run(const test_options *o, const test_case *c, test_result *r) {
   *r = (test_result){.status = TEST_PASSED, .max_abs = NAN, .max_rel = NAN};
@@ -184,8 +195,10 @@ void test_case_run(const test_options *o, const test_case *c, test_result *r) {
   }
   if (folder) closedir(folder);
   if (count) qsort(folders, count, sizeof *folders, compare_names);
-  if (count) run_sets(o, c, folders, count, r);
-  else say(r, TEST_FAILED, "its data cannot be read");
+  if (count)
+    run_sets(o, c, folders, count, r);
+  else
+    say(r, TEST_FAILED, "its data cannot be read");
   for (uint32_t i = 0; i < count; i++) free(folders[i]);
   free(folders);
 }

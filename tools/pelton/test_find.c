@@ -10,7 +10,9 @@
 
 enum { DEEPEST = 32 };
 
-static int compare_names(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
+static int compare_names(const void *a, const void *b) {
+  return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
 
 /* The names in |path|, sorted, without those that begin with a dot. Null when it cannot be read. */
 static char **list_folder(const char *path, uint32_t *count) {
@@ -31,7 +33,8 @@ static char **list_folder(const char *path, uint32_t *count) {
 
 /* Which of |names| is the model: model.onnx, else model.*, else what looks like one. */
 static const char *find_model(char *const *names, uint32_t count) {
-  static const char *const extensions[] = {".onnx", ".tflite", ".pb", ".pt", ".h5", ".keras", ".caffemodel", ".params", ".pir"};
+  static const char *const extensions[] = {".onnx",  ".tflite",     ".pb",     ".pt", ".h5",
+                                           ".keras", ".caffemodel", ".params", ".pir"};
   const char *found = NULL;
   int rank = 0;
   for (uint32_t i = 0; i < count; i++) {
@@ -56,8 +59,10 @@ static bool walk(const char *path, const char *name, uint32_t depth, test_case_l
     out->data[out->count++] = (test_case){memory_text(name), memory_text(path), memory_format("%s/%s", path, model)};
   }
   for (uint32_t i = 0; i < count; i++) {
-    char *child = memory_format("%s/%s", path, names[i]), *child_name = memory_format("%s%s%s", name, *name ? "/" : "", names[i]);
-    if (depth < DEEPEST && strncmp(names[i], "test_data_set_", 14) != 0 && path_is_folder(child)) (void)walk(child, child_name, depth + 1, out);
+    char *child = memory_format("%s/%s", path, names[i]),
+         *child_name = memory_format("%s%s%s", name, *name ? "/" : "", names[i]);
+    if (depth < DEEPEST && strncmp(names[i], "test_data_set_", 14) != 0 && path_is_folder(child))
+      (void)walk(child, child_name, depth + 1, out);
     free(child);
     free(child_name);
     free(names[i]);
@@ -66,7 +71,9 @@ static bool walk(const char *path, const char *name, uint32_t depth, test_case_l
   return true;
 }
 
-static int compare_cases(const void *a, const void *b) { return strcmp(((const test_case *)a)->name, ((const test_case *)b)->name); }
+static int compare_cases(const void *a, const void *b) {
+  return strcmp(((const test_case *)a)->name, ((const test_case *)b)->name);
+}
 
 bool test_cases_find(const char *folder, test_case_list *out) {
   const uint32_t before = out->count;

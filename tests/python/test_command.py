@@ -1,0 +1,383 @@
+#!/usr/bin/env python3
+"""The command's contract, from outside: exit codes, what goes to stdout, files in and out. Standard library only.
+
+PELTON_BIN names the command; without it the test is skipped.
+"""
+import json
+import os
+import struct
+import subprocess
+import sys
+import tempfile
+import unittest
+
+BIN = os.environ.get("PELTON_BIN", "")
+
+ADD = """graph "add"(%x: f32[n,3], %b: f32[3]) -> (%y)
+  %y: f32[n,3] = pointwise(%x, %b) expr="add(x0,x1)"
+end
+"""
+SQUARE = """graph "square"(%x: f32[2,2]) -> (%y)
+  %y: f32[2,2] = pointwise(%x) expr="mul(x0,x0)"
+end
+"""
+IMAGE = """graph "image"(%data: f32[1,3,2,2]) -> (%y)
+  %y: f32[1,3,2,2] = pointwise(%data) expr="neg(x0)"
+end
+"""
+
+
+def pelton(*arguments, **options):
+    return subprocess.run([BIN, *arguments], capture_output=True, text=True, errors="replace", timeout=120, **options)
+
+
+def npy(descr, shape, data, order="False", version=1):
+    header = "{'descr': '%s', 'fortran_order': %s, 'shape': %s, }" % (descr, order, shape)
+    start = 10 if version == 1 else 12
+    header += " " * (63 - (start + len(header)) % 64) + "\n"
+    size = struct.pack("<H" if version == 1 else "<I", len(header))
+    return b"\x93NUMPY" + bytes([version, 0]) + size + header.encode() + data
+
+
+def read_npy(path):
+    with open(path, "rb") as file:
+        data = file.read()
+    size = struct.unpack("<H", data[8:10])[0]
+    return data[10:10 + size].decode(), data[10 + size:]
+
+
+def floats(*values):
+    return struct.pack("<%df" % len(values), *values)
+
+
+def varint(value):
+    out = b""
+    value &= (1 << 64) - 1
+    while value > 127:
+        out += bytes([value & 127 | 128])
+        value >>= 7
+    return out + bytes([value])
+
+
+def field(number, data):
+    """A varint for an int, else bytes."""
+    if isinstance(data, int):
+        return varint(number << 3) + varint(data)
+    return varint(number << 3 | 2) + varint(len(data)) + data
+
+
+def tensor_pb(dims, data_type, number, data, name=""):
+    """|number| is the field of the elements: 9 raw_data, 4 float_data, 5 int32_data, 7 int64_data, ..."""
+    out = b"".join(field(1, d) for d in dims) + field(2, data_type) + field(number, data)
+    return out + (field(8, name.encode()) if name else b"")
+
+
+class Folder(unittest.TestCase):
+    def setUp(self):
+        self.temporary = tempfile.TemporaryDirectory()
+        self.addCleanup(self.temporary.cleanup)
+
+    def path(self, *names):
+        return os.path.join(self.temporary.name, *names)
+
+    def write(self, name, data):
+        path = self.path(*name.split("/"))
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb") as file:
+            file.write(data.encode() if isinstance(data, str) else data)
+        return path
+
+    def check(self, code, *arguments, error=None):
+        result = pelton(*arguments)
+        self.assertEqual(result.returncode, code, result.stderr)
+        if error:
+            self.assertIn("pelton: error: ", result.stderr)
+            self.assertIn(error, result.stderr)
+        return result
+
+
+class Usage(Folder):
+    COMMANDS = ("build", "run", "bench", "compare", "test", "inspect", "ops", "classify")
+
+    def test_bad_usage_is_2(self):
+        self.check(2)
+        self.check(2, "bulid", error="did you mean 'build'?")
+        self.check(2, "run")
+        self.check(2, "run", "m", "--repaet", "3", error="did you mean --repeat?")
+        self.check(2, "run", "m", "-z", error="-z")
+        self.check(2, "run", "m", "--repeat", error="wants a value")
+        self.check(2, "run", "m", "--repeat", "many", error="'many'")
+        self.check(2, "run", "m", "--repeat=0", error="from 1")
+        self.check(2, "run", "m", "--json=yes", error="no value")
+        self.check(2, "run", "m", "--shapes", "x:1x", error="NAME:")
+        self.check(2, "run", "m", "--shapes", "1x3", error="NAME:")
+        self.check(2, "build", "m", error="-o ENGINE")
+        self.check(2, "build", "m", "-o", "e", "--level", "6", error="0 to 5")
+        self.check(2, "build", "m", "-o", "e", "--precision", "fp12", error="fp32|")
+        self.check(2, "build", "m", "-o", "e", "--min-shapes", "x:1", "--max-shapes", "x:1x2", error="ranks")
+        self.check(2, "bench", "m", "--duration", "3 weeks", error="a time")
+        self.check(2, "compare", "a")
+        self.check(2, "compare", "a", "b", "c", error="'c'")
+        self.check(2, "classify", "m", "i", "--crop", "224", error="224x224")
+        self.check(2, "classify", "m", "i", "--mean", "1,2", error="three")
+        self.check(2, "classify", "m", "i", "--std", "0", error="--std")
+        self.check(2, "ops", "no_such_operator", error="no_such_operator")
+
+    def test_help_is_a_result(self):
+        overview = self.check(0, "help").stdout
+        for name in self.COMMANDS:
+            self.assertIn("\n  " + name, overview)
+            text = self.check(0, name, "--help").stdout
+            self.assertIn("usage: pelton " + name, text)
+            self.assertEqual(text, self.check(0, "help", name).stdout)
+            self.assertEqual(text, self.check(0, name, "-h").stdout)
+        self.assertRegex(self.check(0, "version").stdout, r"^pelton \d+\.\d+\.\d+\n$")
+
+    def test_no_model_is_3(self):
+        no = self.write("no.model", "these are words, not a network\n")
+        for path in (self.path("missing"), no, self.write("empty", b""), self.temporary.name):
+            self.check(3, "run", path, error=path)
+            self.check(3, "build", path, "-o", self.path("e"), error=path)
+            self.check(3, "inspect", path, error=path)
+            self.check(3, "bench", path, error=path)
+        self.assertFalse(os.path.exists(self.path("e")))
+        self.check(3, "run", self.write("broken.pelton", b"PELTON\x1a\n" + bytes(100)), error="broken.pelton")
+        self.check(3, "test", self.path("missing"), error="missing")
+        self.check(3, "test", self.temporary.name, error="no case")
+
+    def test_unsupported_is_4(self):
+        self.check(4, "run", self.write("m.pir", SQUARE), "--target", "abacus", error="abacus")
+
+    def test_a_full_stdout_is_told(self):
+        if not os.path.exists("/dev/full"):
+            self.skipTest("no /dev/full")
+        with open("/dev/full", "w", encoding="ascii") as full:
+            code = subprocess.run([BIN, "ops"], stdout=full, stderr=subprocess.PIPE, check=False).returncode
+        self.assertEqual(code, 5)
+
+
+class Work(Folder):
+    def test_run_gives_what_the_files_say(self):
+        model = self.write("add.pir", ADD)
+        x = self.write("x.npy", npy("<f4", "(2, 3)", floats(1, 2, 3, 4, 5, 6)))
+        b = self.write("b.pb", tensor_pb([3], 1, 9, floats(10, 20, 30)))
+        out = self.path("deep", "out")
+        result = self.check(0, "run", model, "--input", "x=" + x, "--input", "b=" + b, "--output-dir", out)
+        self.assertRegex(result.stdout, r"^y +f32 +2x3 +min 11 max 36 mean 23.5\n$")
+        header, data = read_npy(os.path.join(out, "y.npy"))
+        self.assertIn("'descr': '<f4'", header)
+        self.assertIn("'shape': (2, 3)", header)
+        self.assertEqual(data, floats(11, 22, 33, 14, 25, 36))
+
+    def test_forms_of_npy(self):
+        model = self.write("s.pir", SQUARE)
+        wanted = floats(1, 4, 9, 16)
+        forms = [
+            npy("<f4", "(2, 2)", floats(1, 3, 2, 4), order="True"),
+            npy(">f4", "(2, 2)", struct.pack(">4f", 1, 2, 3, 4)),
+            npy("<f8", "(2, 2)", struct.pack("<4d", 1, 2, 3, 4)),
+            npy("<f2", "(2, 2)", struct.pack("<4e", 1, 2, 3, 4)),
+            npy("|V2", "(2, 2)", struct.pack("<4H", 0x3f80, 0x4000, 0x4040, 0x4080)),
+            npy("<i8", "(2, 2)", struct.pack("<4q", 1, 2, 3, 4)),
+            npy("|u1", "(2, 2)", bytes([1, 2, 3, 4]), version=2),
+        ]
+        for form in forms:
+            self.check(0, "run", model, "-i", "x=" + self.write("x.npy", form), "-o", self.path("out"))
+            self.assertEqual(read_npy(self.path("out", "y.npy"))[1], wanted, form[:80])
+        broken = [b"", b"\x93NUMPY", npy("<f4", "(2, 2)", floats(1, 2, 3)), npy("<c8", "(2, 2)", bytes(32)),
+                  npy("<f4", "(99999999999, 99999999999)", b""), npy("<f4", "(-1, 2)", floats(1, 2)),
+                  npy("<f4", "(2, 2)", floats(1, 2, 3, 4))[:20]]
+        for form in broken:
+            self.check(3, "run", model, "-i", "x=" + self.write("x.npy", form), error="x.npy")
+
+    def test_inputs_that_do_not_fit(self):
+        model = self.write("s.pir", SQUARE)
+        self.check(2, "run", model, "-i", "z=x.npy", error="no input 'z'")
+        self.check(2, "run", model, "-i", "x.npy", error="NAME=FILE")
+        self.check(0, "build", model, "-o", self.path("e"))
+        self.check(2, "run", self.path("e"), "--shapes", "z:2x2", error="no input 'z'")
+        self.check(3, "run", model, "-i", "x=" + self.path("none.npy"), error="none.npy")
+        self.check(2, "run", model, "-i", "x=" + self.write("x.npy", npy("<f4", "(3,)", floats(1, 2, 3))), error="rank")
+
+    def test_random_inputs_are_seeded(self):
+        model = self.write("add.pir", ADD)
+        runs = [self.check(0, "run", model, "--shapes", "x:4x3", "--seed", seed, "--json").stdout for seed in "112"]
+        first, again, other = (json.loads(run)["outputs"][0] for run in runs)
+        self.assertEqual(first, again)
+        self.assertNotEqual(first["mean"], other["mean"])
+        self.assertEqual(first["shape"], [4, 3])
+
+    def test_build_then_run(self):
+        model, engine, report, page = self.write("add.pir", ADD), self.path("e.pelton"), self.path("r.json"), self.path("r.html")
+        made = json.loads(self.check(0, "build", model, "-o", engine, "--shapes", "x:5x3", "--report", report, "--json").stdout)
+        self.assertEqual(made["engine_bytes"], os.path.getsize(engine))
+        self.assertGreaterEqual(made["steps"], 1)
+        with open(report, encoding="utf-8") as file:
+            self.assertEqual(len(json.load(file)["plan"]), made["steps"])
+        text = self.check(0, "build", model, "-o", engine, "--report", page).stdout
+        self.assertIn(engine, text)
+        with open(page, encoding="utf-8") as file:
+            self.assertIn("<h2>Steps</h2>", file.read())
+        self.check(2, "build", engine, "-o", self.path("f"), error="engine already")
+        self.check(0, "run", engine, "--shapes", "x:7x3")
+        self.assertIn("pointwise", self.check(0, "inspect", engine).stdout)
+        for path in (engine, model):
+            self.assertEqual(json.loads(self.check(0, "inspect", path, "--json").stdout)["inputs"][0]["name"], "x")
+        self.check(0, "compare", engine, model, "--shapes", "x:7x3")
+
+    def test_bench_keys(self):
+        model = self.write("s.pir", SQUARE)
+        result = self.check(0, "bench", model, "--warmup", "1", "--duration", "50ms", "--streams", "2", "--threads", "1", "--json")
+        value = json.loads(result.stdout)
+        self.assertEqual(list(value), ["model", "target", "precision", "threads", "streams", "batch", "runs", "latency_ms", "throughput_per_s",
+                                       "build_s", "load_ms", "engine_bytes", "peak_rss_bytes", "device_bytes"])
+        self.assertEqual(list(value["latency_ms"]), ["min", "median", "mean", "p90", "p99", "max"])
+        times = [value["latency_ms"][k] for k in ("min", "median", "p90", "p99", "max")]
+        self.assertEqual(times, sorted(times))
+        self.assertEqual((value["streams"], value["threads"], value["batch"]), (2, 1, 2))
+        self.assertTrue(value["runs"] > 0 and value["throughput_per_s"] > 0 and value["engine_bytes"] > 0 and value["peak_rss_bytes"] > 0)
+        layers = json.loads(self.check(0, "bench", model, "--duration", "10ms", "--layers", "--json").stdout)["layers"]
+        self.assertEqual([set(layer) >= {"step", "tactic", "us"} for layer in layers], [True])
+
+    def test_compare(self):
+        model = self.write("s.pir", SQUARE)
+        wrong = self.write("w.pir", SQUARE.replace("mul(x0,x0)", "add(x0,x0)"))
+        near = self.write("n.pir", SQUARE.replace("mul(x0,x0)", "mul(mul(x0,x0),1.0001:f32)"))
+        self.check(1, "compare", model, wrong)
+        self.check(0, "compare", model, near)
+        value = json.loads(self.check(1, "compare", model, near, "--rtol", "1e-6", "--atol", "0", "--json").stdout)
+        self.assertEqual([entry["ok"] for entry in value], [False])
+        self.assertTrue(0.9e-4 < value[0]["max_rel"] < 1.1e-4 and value[0]["cosine"] > 0.9999 and 75 < value[0]["sqnr_db"] < 85)
+        self.check(0, "run", model, "-o", self.path("out"))
+        self.check(0, "compare", model, self.path("out"))
+        self.check(0, "compare", self.path("out"), model)
+        self.check(1, "compare", self.path("out"), wrong)
+        self.check(0, "compare", self.path("out"), self.path("out"))
+
+    def test_ops(self):
+        names = [op["op"] for op in json.loads(self.check(0, "ops", "--json").stdout)]
+        self.assertIn("pointwise", names)
+        self.assertEqual(len(self.check(0, "ops").stdout.splitlines()), len(names) + 1)
+        self.assertEqual(len(self.check(0, "ops", "conv").stdout.splitlines()), 2)
+
+
+def bmp(pixels, width, height):
+    """|pixels|: rows from the top of (r, g, b)."""
+    rows = b""
+    for y in reversed(range(height)):
+        row = b"".join(bytes([b, g, r]) for r, g, b in pixels[y * width:(y + 1) * width])
+        rows += row + bytes(-len(row) % 4)
+    return (b"BM" + struct.pack("<IHHI", 54 + len(rows), 0, 0, 54) +
+            struct.pack("<IiiHHIIiiII", 40, width, height, 1, 24, 0, len(rows), 0, 0, 0, 0) + rows)
+
+
+class Images(Folder):
+    PIXELS = [(1, 2, 3), (4, 5, 6), (7, 8, 9), (10, 11, 12)]
+
+    def scores(self, *options):
+        model = self.write("i.pir", IMAGE)
+        image = self.write("i.bmp", bmp(self.PIXELS, 2, 2))
+        value = json.loads(self.check(0, "classify", model, image, "--top", "12", "--json", *options).stdout)
+        self.assertEqual(value[0]["file"], image)
+        top = value[0]["top"]
+        self.assertEqual([entry["score"] for entry in top], sorted((entry["score"] for entry in top), reverse=True))
+        return {entry["class"]: -entry["score"] for entry in top}
+
+    def planes(self, channels, value=float):
+        return {c * 4 + i: value(pixel[channel]) for c, channel in enumerate(channels) for i, pixel in enumerate(self.PIXELS)}
+
+    def test_values(self):
+        self.assertEqual(self.scores(), self.planes((0, 1, 2)))
+        self.assertEqual(self.scores("--order", "bgr"), self.planes((2, 1, 0)))
+        self.assertEqual(self.scores("--scale", "0.5", "--mean", "1", "--std", "2"), self.planes((0, 1, 2), lambda v: (v * 0.5 - 1) / 2))
+        bgr = self.scores("--order", "bgr", "--mean", "3,2,1")
+        self.assertEqual([bgr[0], bgr[4], bgr[8]], [0, 0, 0])
+
+    def test_labels_and_broken_images(self):
+        model, image = self.write("i.pir", IMAGE), self.write("i.bmp", bmp(self.PIXELS, 2, 2))
+        labels = self.write("labels", "zero\r\none\n\nthree")
+        result = pelton("classify", model, labels, image, "--labels", labels, "--top", "1", "--json")
+        self.assertEqual(result.returncode, 3)
+        self.assertIn(labels, result.stderr)
+        self.assertEqual(json.loads(result.stdout), [{"file": labels, "top": []},
+                                                     {"file": image, "top": [{"class": 0, "label": "zero", "score": -1}]}])
+        self.check(3, "classify", model, image, "--labels", self.path("none"), error="none")
+        self.check(2, "classify", self.write("s.pir", SQUARE), image, error="[N,C,H,W]")
+
+    def test_an_image_as_input(self):
+        model, image = self.write("i.pir", IMAGE), self.write("i.bmp", bmp(self.PIXELS * 4, 4, 4))
+        self.assertIn("1x3x2x2", self.check(0, "run", model, "-i", "data=" + image).stdout)
+
+
+class Cases(Folder):
+    def case(self, name, text, inputs, outputs):
+        self.write(name + "/model.pir", text)
+        for kind, files in (("input", inputs), ("output", outputs)):
+            for i, data in enumerate(files):
+                self.write("%s/test_data_set_0/%s_%d.pb" % (name, kind, i), data)
+
+    def results(self, code, *options):
+        result = pelton("test", self.temporary.name, "--json", *options)
+        self.assertEqual(result.returncode, code, result.stderr)
+        return {entry["case"]: entry for entry in json.loads(result.stdout)}
+
+    def square(self, name, wanted):
+        self.case(name, SQUARE, [tensor_pb([2, 2], 1, 9, floats(1, 2, 3, 4))], [wanted])
+
+    def test_what_passes(self):
+        values = (1, 4, 9, 16)
+        self.square("raw", tensor_pb([2, 2], 1, 9, floats(*values)))
+        self.square("typed", tensor_pb([2, 2], 1, 4, floats(*values)))
+        self.square("a/b/near", tensor_pb([2, 2], 1, 9, floats(1, 4, 9.008, 16), name="y"))
+        infinite = floats(float("nan"), float("inf"), 1, 1)
+        self.case("special", SQUARE, [tensor_pb([2, 2], 1, 9, floats(float("nan"), float("-inf"), 1, 1))], [tensor_pb([2, 2], 1, 9, infinite)])
+        for options in ((), ("--engine",), ("--jobs", "1"), ("--cpu-isa", "portable", "--level", "0")):
+            results = self.results(0, *options)
+            self.assertEqual([entry["status"] for entry in results.values()], ["passed"] * 4)
+        self.assertEqual(sorted(results), ["a/b/near", "raw", "special", "typed"])
+        self.assertAlmostEqual(results["a/b/near"]["max_abs"], 0.008, 5)
+        self.assertEqual(results["raw"]["max_abs"], 0)
+        text = self.check(0, "test", self.temporary.name, "--filter", "ne*").stdout
+        self.assertEqual(text, "passed  a/b/near\n1 passed, 0 failed, 0 skipped\n")
+        self.assertIn("passed  near\n", self.check(0, "test", self.path("a", "b", "near") + "/").stdout)
+
+    def test_what_does_not(self):
+        self.square("far", tensor_pb([2, 2], 1, 9, floats(1, 4, 9.02, 16)))
+        self.square("nan", tensor_pb([2, 2], 1, 9, floats(1, 4, float("nan"), 16)))
+        self.square("shape", tensor_pb([4], 1, 9, floats(1, 4, 9, 16)))
+        self.square("type", tensor_pb([2, 2], 11, 9, struct.pack("<4d", 1, 4, 9, 16)))
+        self.square("short", tensor_pb([2, 2], 1, 9, floats(1, 4, 9)))
+        self.square("float8", tensor_pb([2, 2], 17, 9, bytes(4)))
+        self.square("text", tensor_pb([1], 8, 6, b"one"))
+        self.square("sequence", field(2, 1) + field(3, tensor_pb([1], 1, 9, floats(1))))
+        self.square("optional", field(1, b"output") + field(2, 1))
+        self.case("broken", "graph nothing", [], [tensor_pb([1], 1, 9, floats(1))])
+        self.case("missing", SQUARE, [], [tensor_pb([2, 2], 1, 9, floats(1, 4, 9, 16))])
+        results = self.results(1)
+        reasons = {"far": "expected 9.02", "nan": "expected nan", "shape": "shape is 2x2, expected 4", "type": "type is f32, expected f64",
+                   "short": "as many elements", "float8": "unsupported: ", "broken": "invalid data", "missing": "no file for input 'x'"}
+        for name, reason in reasons.items():
+            self.assertEqual(results[name]["status"], "failed")
+            self.assertIn(reason, results[name]["reason"])
+        for name in ("text", "sequence", "optional"):
+            self.assertEqual(results[name]["status"], "skipped")
+            self.assertTrue(results[name]["reason"])
+        self.assertEqual(len(results), len(reasons) + 3)
+        self.assertTrue(self.check(1, "test", self.temporary.name).stdout.endswith("\n0 passed, 8 failed, 3 skipped\n"))
+        self.check(0, "test", self.path("far"), "--rtol", "0.01")
+
+    def test_integers_are_exact(self):
+        text = SQUARE.replace("f32", "i64").replace("mul(x0,x0)", "add(x0,1:i64)")
+        big = 1 << 60
+        given = tensor_pb([2, 2], 7, 7, b"".join(varint(v) for v in (big, -5, 0, 7)))
+        self.case("equal", text, [given], [tensor_pb([2, 2], 7, 9, struct.pack("<4q", big + 1, -4, 1, 8))])
+        self.case("unequal", text, [given], [tensor_pb([2, 2], 7, 9, struct.pack("<4q", big + 2, -4, 1, 8))])
+        results = self.results(1)
+        self.assertEqual((results["equal"]["status"], results["unequal"]["status"]), ("passed", "failed"))
+
+
+if __name__ == "__main__":
+    if not BIN:
+        print("skipped: PELTON_BIN is not set")
+        sys.exit(77)
+    unittest.main()
