@@ -27,6 +27,18 @@ static uint64_t hash_type(const pn_type *type, uint64_t h) {
   return h;
 }
 
+enum { WHOLE_BYTES = 4096, SAMPLE_BYTES = 256 };
+
+/* Large constants are hashed by samples: they lie in a mapped file, and equal ones are compared whole anyway. */
+static uint64_t hash_constant(const pn_value *value) {
+  const char *data = value->data;
+  const size_t bytes = value->data_bytes;
+  if (bytes <= WHOLE_BYTES) return hash_type(&value->type, pn_hash_bytes(data, bytes, 1));
+  uint64_t h = hash_type(&value->type, bytes);
+  for (size_t i = 0; i < 4; i++) h = pn_hash_bytes(data + (bytes - SAMPLE_BYTES) / 3 * i, SAMPLE_BYTES, h);
+  return h;
+}
+
 static bool same_constant(const pn_value *a, const pn_value *b) {
   if (!pn_type_equal(&a->type, &b->type) || a->data_bytes != b->data_bytes) return false;
   return a->data == b->data || a->data_bytes == 0 || !memcmp(a->data, b->data, a->data_bytes);
@@ -49,7 +61,7 @@ static pelton_status merge_constants(pn_rewrite *r) {
     const pn_value *value = &r->g->values.data[i];
     first[i] = i;
     if (!value->data) continue;
-    const uint64_t h = hash_type(&value->type, pn_hash_bytes(value->data, value->data_bytes, 1));
+    const uint64_t h = hash_constant(value);
     uint32_t slot = (uint32_t)h & t.mask;
     while (t.slots[slot] && (t.hashes[slot] != h || !same_constant(value, &r->g->values.data[t.slots[slot] - 1])))
       slot = (slot + 1) & t.mask;

@@ -21,6 +21,8 @@ static const pn_pass passes[] = {
     PASS(fold_constants),
     /* Before matching: movement that moves nothing parts what belongs together. */
     PASS(fold_shapes),
+    /* Behind folding, which makes the pads known. */
+    PASS(fold_pad),
     /* Before fusion: transposes part expressions from their producers. */
     PASS(eliminate_transposes),
     /* Behind these, which make equal constants and nodes. */
