@@ -78,8 +78,8 @@ static pelton_status unify(pelton_diag *diag, pn_dim *a, pn_dim b, const char *o
   pn_dim both = pn_dim_of(0);
   if (!pn_dim_unify(*a, b, &both))
     return pn_fail(diag, PELTON_INVALID_ARGUMENT,
-                   "attention: %s has %lld %s where others have %lld; they must be equal", operand, (long
-                   long)b.number, what, (long long)a->number);
+                   "attention: %s has %lld %s where others have %lld; they must be equal", operand,
+                   (long long)b.number, what, (long long)a->number);
   *a = both;
   return PELTON_OK;
 }
@@ -97,8 +97,8 @@ static pelton_status read_heads(pelton_diag *diag, pn_symbols *symbols, const pn
   if (attribute < 1) return PN_INTERNAL(diag, "heads were not checked");
   if (pn_dim_is_number(hidden) && hidden.number % attribute != 0)
     return pn_fail(diag, PELTON_INVALID_ARGUMENT,
-                   "attention: %s has an extent of %lld, which %lld heads do not divide evenly", name, (long
-                   long)hidden.number, (long long)attribute);
+                   "attention: %s has an extent of %lld, which %lld heads do not divide evenly", name,
+                   (long long)hidden.number, (long long)attribute);
   *heads = pn_dim_of(attribute);
   *steps = x->dims[1];
   *depth = pn_dim_floor_div(symbols, hidden, *heads);
@@ -343,8 +343,8 @@ pelton_status pn_reference_attention(const pn_call *call) {
     int64_t valid = pn_tensor_get_i64(a.lengths, n);
     if (valid < 0 || valid > a.keys)
       return pn_fail(call->diag, PELTON_INVALID_DATA,
-                     "attention: valid_lengths[%lld] is %lld; it must be from 0 to %lld keys", (long long)n, (long
-                     long)valid, (long long)a.keys);
+                     "attention: valid_lengths[%lld] is %lld; it must be from 0 to %lld keys", (long long)n,
+                     (long long)valid, (long long)a.keys);
   }
   PN_TRY(wants_results(call, &a));
   PN_TRY(load_operands(call, &a));

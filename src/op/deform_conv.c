@@ -46,12 +46,12 @@ static pelton_status check_channels(pelton_diag *diag, const pn_attrs_deform_con
                    (long long)x.number, (long long)w_in.number, (long long)attrs->group);
   if (pn_dim_is_number(w_out) && w_out.number % attrs->group != 0)
     return pn_fail(diag, PELTON_INVALID_ARGUMENT,
-                   "deform_conv: w gives %lld channels, which %lld groups do not divide evenly", (long
-                   long)w_out.number, (long long)attrs->group);
+                   "deform_conv: w gives %lld channels, which %lld groups do not divide evenly",
+                   (long long)w_out.number, (long long)attrs->group);
   if (pn_dim_is_number(x) && x.number % attrs->offset_group != 0)
     return pn_fail(diag, PELTON_INVALID_ARGUMENT,
-                   "deform_conv: x has %lld channels, which %lld offset groups do not divide evenly", (long
-                   long)x.number, (long long)attrs->offset_group);
+                   "deform_conv: x has %lld channels, which %lld offset groups do not divide evenly",
+                   (long long)x.number, (long long)attrs->offset_group);
   return PELTON_OK;
 }
 
@@ -72,8 +72,8 @@ static pelton_status check_bias(pelton_diag *diag, pn_dim channels, pn_dim bias)
   pn_dim both = pn_dim_of(0);
   if (pn_dim_unify(channels, bias, &both)) return PELTON_OK;
   return pn_fail(diag, PELTON_INVALID_ARGUMENT,
-                 "deform_conv: bias has %lld elements, w gives %lld channels; they must be equal", (long
-                 long)bias.number, (long long)channels.number);
+                 "deform_conv: bias has %lld elements, w gives %lld channels; they must be equal",
+                 (long long)bias.number, (long long)channels.number);
 }
 
 pelton_status pn_infer_deform_conv(const pn_infer *c) {

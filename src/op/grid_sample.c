@@ -42,6 +42,7 @@ pelton_status pn_infer_grid_sample(const pn_infer *c) {
     y->dims[1] = x->dims[1];
   }
   if (grid->rank == PN_RANK_UNKNOWN) return PELTON_OK;
+  if (x->rank == PN_RANK_UNKNOWN) y->dims[0] = grid->dims[0];
   for (int32_t i = 2; i < rank; i++) y->dims[i] = grid->dims[i - 1];
   return check_grid(c->diag, rank, y->dims[0], grid->dims[0], grid->dims[rank - 1], &y->dims[0]);
 }
@@ -177,8 +178,8 @@ static pelton_status check_theta(pelton_diag *diag, int64_t axes, const pn_dim *
   if (pn_dim_unify(theta[1], pn_dim_of(axes), &both) && pn_dim_unify(theta[2], pn_dim_of(axes + 1), &both))
     return PELTON_OK;
   return pn_fail(diag, PELTON_INVALID_ARGUMENT,
-                 "affine_grid: theta's matrices do not have the %lld x %lld that size asks for", (long long)axes, (long
-                 long)(axes + 1));
+                 "affine_grid: theta's matrices do not have the %lld x %lld that size asks for", (long long)axes,
+                 (long long)(axes + 1));
 }
 
 static pelton_status check_size(pelton_diag *diag, pn_dim theta_batch, const pn_dim *size, uint32_t count,
@@ -189,8 +190,8 @@ static pelton_status check_size(pelton_diag *diag, pn_dim theta_batch, const pn_
                      (long long)size[i].number);
   if (pn_dim_unify(theta_batch, size[0], batch)) return PELTON_OK;
   return pn_fail(diag, PELTON_INVALID_ARGUMENT,
-                 "affine_grid: theta has %lld batches, size says %lld; they must be equal", (long
-                 long)theta_batch.number, (long long)size[0].number);
+                 "affine_grid: theta has %lld batches, size says %lld; they must be equal",
+                 (long long)theta_batch.number, (long long)size[0].number);
 }
 
 pelton_status pn_infer_affine_grid(const pn_infer *c) {
@@ -211,6 +212,7 @@ pelton_status pn_infer_affine_grid(const pn_infer *c) {
   dims[axes + 1] = pn_dim_of(axes);
   if (theta->rank == 3) dims[0] = theta->dims[0];
   if (!pn_infer_content(c, 1, &size, &count) || count != (uint32_t)axes + 2) return PELTON_OK;
+  if (theta->rank != 3) dims[0] = size[0];
   for (int64_t i = 1; i <= axes; i++) dims[i] = size[i + 1];
   return check_size(c->diag, dims[0], size, count, &dims[0]);
 }

@@ -23,8 +23,8 @@ pelton_status pn_check_max_unpool(const pn_infer *c) {
   for (uint32_t i = 0; i < axes; i++)
     if (attrs->kernel.data[i] < 1 || attrs->kernel.data[i] > INT32_MAX)
       return pn_fail(c->diag, PELTON_INVALID_ARGUMENT,
-                     "max_unpool: kernel[%u] is %lld; it must be from 1 to %d", (unsigned)i, (long
-                     long)attrs->kernel.data[i], INT32_MAX);
+                     "max_unpool: kernel[%u] is %lld; it must be from 1 to %d", (unsigned)i,
+                     (long long)attrs->kernel.data[i], INT32_MAX);
   int32_t rank = (int32_t)axes + 2;
   PN_TRY(pn_operand_wants_rank(c, op, 0, "x", rank, rank));
   PN_TRY(pn_operand_wants_rank(c, op, 1, "indices", rank, rank));
@@ -45,8 +45,8 @@ static pelton_status unpooled(pelton_diag *diag, pn_symbols *symbols, const pn_a
   if (pn_dim_is_number(pooled) && pooled.number == 0) *out = pn_dim_of(0);
   if (!pn_dim_is_number(*out) || out->number >= 0) return PELTON_OK;
   return pn_fail(diag, PELTON_INVALID_ARGUMENT,
-                 "max_unpool: the pads leave an extent of %lld on spatial axis %u; use smaller pads", (long
-                 long)out->number, (unsigned)i);
+                 "max_unpool: the pads leave an extent of %lld on spatial axis %u; use smaller pads",
+                 (long long)out->number, (unsigned)i);
 }
 
 static pelton_status check_shape(pelton_diag *diag, const pn_dim *shape, uint32_t count, uint32_t rank) {
@@ -56,8 +56,8 @@ static pelton_status check_shape(pelton_diag *diag, const pn_dim *shape, uint32_
   for (uint32_t i = 0; i < rank; i++)
     if (pn_dim_is_number(shape[i]) && shape[i].number < 0)
       return pn_fail(diag, PELTON_INVALID_ARGUMENT,
-                     "max_unpool: output_shape[%u] is %lld; it must be at least 0", (unsigned)i, (long
-                     long)shape[i].number);
+                     "max_unpool: output_shape[%u] is %lld; it must be at least 0", (unsigned)i,
+                     (long long)shape[i].number);
   return PELTON_OK;
 }
 
@@ -72,8 +72,8 @@ pelton_status pn_infer_max_unpool(const pn_infer *c) {
   for (uint32_t i = 0; x->rank != PN_RANK_UNKNOWN && indices->rank != PN_RANK_UNKNOWN && i < rank; i++)
     if (!pn_dim_unify(x->dims[i], indices->dims[i], &both))
       return pn_fail(c->diag, PELTON_INVALID_ARGUMENT,
-                     "max_unpool: x has extent %lld on axis %u, indices %lld; they must be equal", (long
-                     long)x->dims[i].number, (unsigned)i, (long long)indices->dims[i].number);
+                     "max_unpool: x has extent %lld on axis %u, indices %lld; they must be equal",
+                     (long long)x->dims[i].number, (unsigned)i, (long long)indices->dims[i].number);
   if (pn_infer_has(c, 2)) {
     if (!pn_infer_content(c, 2, &shape, &count)) return PELTON_OK;
     PN_TRY(check_shape(c->diag, shape, count, rank));

@@ -58,11 +58,13 @@ pelton_status pn_infer_roi_align(const pn_infer *c) {
   const pn_attrs_roi_align *attrs = c->attrs;
   const pn_type *batches = &c->in[2].type;
   PN_TRY(infer_maps(c, "roi_align", attrs->output_height, attrs->output_width, 4));
+  if (batches->rank == PN_RANK_UNKNOWN) return PELTON_OK;
   pn_dim *regions = &c->out[0].type.dims[0];
-  if (batches->rank == PN_RANK_UNKNOWN || pn_dim_unify(*regions, batches->dims[0], regions)) return PELTON_OK;
+  pn_dim wanted = c->in[1].type.rank == PN_RANK_UNKNOWN ? batches->dims[0] : *regions;
+  if (pn_dim_unify(wanted, batches->dims[0], regions)) return PELTON_OK;
   return pn_fail(c->diag, PELTON_INVALID_ARGUMENT,
-                 "roi_align: rois has %lld regions, batch_indices %lld; they must be equal", (long
-                 long)regions->number, (long long)batches->dims[0].number);
+                 "roi_align: rois has %lld regions, batch_indices %lld; they must be equal", (long long)wanted.number,
+                 (long long)batches->dims[0].number);
 }
 
 /* One axis of a region: cells of |cell| elements from |start| on, each with |samples| samples. */

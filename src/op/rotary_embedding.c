@@ -57,8 +57,8 @@ static pelton_status read_x(pelton_diag *diag, pn_symbols *symbols, const pn_att
     if (attrs->heads < 1) return PN_INTERNAL(diag, "heads were not checked");
     if (pn_dim_is_number(hidden) && hidden.number % attrs->heads != 0)
       return pn_fail(diag, PELTON_INVALID_ARGUMENT,
-                     "%s: x has an extent of %lld, which %lld heads do not divide evenly", op, (long
-                     long)hidden.number, (long long)attrs->heads);
+                     "%s: x has an extent of %lld, which %lld heads do not divide evenly", op,
+                     (long long)hidden.number, (long long)attrs->heads);
     s->heads = pn_dim_of(attrs->heads);
     s->steps = x->dims[1];
     s->depth = pn_dim_floor_div(symbols, hidden, s->heads);
@@ -71,8 +71,8 @@ static pelton_status read_x(pelton_diag *diag, pn_symbols *symbols, const pn_att
   s->half = pn_dim_of(dim / 2);
   if (dim <= depth && dim % 2 == 0) return PELTON_OK;
   return pn_fail(diag, PELTON_INVALID_ARGUMENT,
-                 "%s: %lld of a head's %lld elements cannot turn; give dim an even number up to that", op, (long
-                 long)dim, (long long)depth);
+                 "%s: %lld of a head's %lld elements cannot turn; give dim an even number up to that", op,
+                 (long long)dim, (long long)depth);
 }
 
 static pelton_status check_sizes(pelton_diag *diag, sizes *s, const pn_type *cos, const pn_type *sin,

@@ -7,11 +7,12 @@
 
    An operand is dtype[extents], followed by {elements} (a constant), by <bound (integers in [0, bound)) or by nothing
    (random), and by the word const when it is known while planning; "_" is an absent one, "$" the result of the node
-   before. "-> n" in front of the attributes asks for n results. Lines that begin with '#' are comments; "no " in front of
-   a problem says that only the reference does it. Every line runs with every combination of layouts, at each level of
-   instructions, with one thread and with two; lines that no tactic accepts fail. */
-#include "base/format.h"
+   before. "-> n" in front of the attributes asks for n results. Lines that begin with '#' are comments; "no " in front
+   of a problem says that only the reference does it, "fails " that it fails, as tactics then must. Every line runs with
+   every combination of layouts, at each level of instructions, with one thread and with two; lines that no tactic
+   accepts fail. */
 #include "base/file.h"
+#include "base/format.h"
 #include "op/schema.h"
 #include "target/target.h"
 
@@ -35,7 +36,7 @@ typedef struct problem_case {
   uint32_t value_count, node_count;
   pn_problem_node nodes[MAX_NODES];
   uint16_t inputs[MAX_NODES][MAX_OPERANDS], outputs[MAX_NODES][MAX_OPERANDS];
-  bool reference_only;
+  bool reference_only, fails;
 } problem_case;
 
 static uint64_t random_state;
@@ -56,7 +57,7 @@ static void complain_diag(const char *what, const pelton_diag *diag) {
   complain(what, diag->count ? pelton_diag_message(diag, diag->count - 1) : "no reason given");
 }
 
-/* ---- reading a line ------------------------------------------------------------------------------------------------- */
+/* ---- reading a line ---------------------------------------------------------------------------------------------- */
 
 static void skip_blanks(pn_str *t) {
   while (t->size && *t->data == ' ') t->data++, t->size--;
@@ -85,13 +86,18 @@ static void fill_random(value *v) {
   int64_t n = pn_operand_elements(&v->operand);
   for (int64_t i = 0; i < n; i++) {
     double real = (double)next_random() / 2147483648.0 * 2 - 1;
-    if (v->bound) pn_tensor_set_i64(&t, i, next_random() % v->bound);
-    else if (pn_dtype_is_float(t.dtype)) pn_tensor_set_f64(&t, i, real);
-    else pn_tensor_set_i64(&t, i, t.dtype == PELTON_DTYPE_BOOL ? next_random() & 1 : next_random() & 63);
+    if (v->bound)
+      pn_tensor_set_i64(&t, i, next_random() % v->bound);
+    else if (pn_dtype_is_float(t.dtype))
+      pn_tensor_set_f64(&t, i, real);
+    else
+      pn_tensor_set_i64(&t, i, t.dtype == PELTON_DTYPE_BOOL ? next_random() & 1 : next_random() & 63);
   }
 }
 
-static void *exact(problem_case *c, const pn_operand *o) { return pn_arena_alloc(&c->arena, pn_operand_bytes(o) + 1, 64); }
+static void *exact(problem_case *c, const pn_operand *o) {
+  return pn_arena_alloc(&c->arena, pn_operand_bytes(o) + 1, 64);
+}
 
 /* dtype[extents]{elements} const */
 static bool read_operand(problem_case *c, pn_str *t, uint16_t *index) {
@@ -139,15 +145,20 @@ static bool read_node(problem_case *c, pn_str text, pelton_diag *diag) {
   pn_problem_node *node = &c->nodes[at];
   pn_op op;
   memset(node, 0, sizeof *node);
-  if (!pn_op_find(take_until(&text, " "), &op)) return pn_fail(diag, PELTON_INVALID_ARGUMENT, "no such operator"), false;
+  if (!pn_op_find(take_until(&text, " "), &op))
+    return pn_fail(diag, PELTON_INVALID_ARGUMENT, "no such operator"), false;
   node->op = op;
   for (;;) {
     uint16_t *to = &c->inputs[at][node->input_count];
     skip_blanks(&text);
-    if (take(&text, "_ ")) *to = PN_NO_OPERAND;
-    else if (at && (take(&text, "$ ") || (text.size == 1 && take(&text, "$")))) *to = c->outputs[at - 1][0];
-    else if (!looks_like_operand(text)) break;
-    else if (!read_operand(c, &text, to)) return pn_fail(diag, PELTON_INVALID_ARGUMENT, "operand %u cannot be read", (unsigned)node->input_count), false;
+    if (take(&text, "_ "))
+      *to = PN_NO_OPERAND;
+    else if (at && (take(&text, "$ ") || (text.size == 1 && take(&text, "$"))))
+      *to = c->outputs[at - 1][0];
+    else if (!looks_like_operand(text))
+      break;
+    else if (!read_operand(c, &text, to))
+      return pn_fail(diag, PELTON_INVALID_ARGUMENT, "operand %u cannot be read", (unsigned)node->input_count), false;
     node->input_count++;
   }
   if (take(&text, "-> ")) outputs = (uint32_t)strtoul(take_until(&text, " ").data, NULL, 10);
@@ -161,7 +172,7 @@ static bool read_node(problem_case *c, pn_str text, pelton_diag *diag) {
   return true;
 }
 
-/* ---- the reference -------------------------------------------------------------------------------------------------- */
+/* ---- the reference ----------------------------------------------------------------------------------------------- */
 
 static pelton_status infer_node(problem_case *c, uint32_t at, pelton_diag *diag) {
   pn_problem_node *node = &c->nodes[at];
@@ -171,17 +182,25 @@ static pelton_status infer_node(problem_case *c, uint32_t at, pelton_diag *diag)
   for (uint32_t i = 0; i < node->input_count; i++) {
     if (node->inputs[i] == PN_NO_OPERAND) continue;
     const value *v = &c->values[node->inputs[i]];
-    in[i] = (pn_fact){.present = true, .type = pn_type_make(v->operand.dtype, v->operand.rank, v->operand.dims), .data = v->plain};
+    in[i] = (pn_fact){
+        .present = true, .type = pn_type_make(v->operand.dtype, v->operand.rank, v->operand.dims), .data = v->plain};
   }
   for (uint32_t i = 0; i < node->output_count; i++) out[i].present = true;
-  pn_infer infer = {.attrs = node->attrs, .input_count = node->input_count, .output_count = node->output_count, .in = in, .out = out,
-                    .symbols = &symbols, .arena = &c->arena, .diag = diag};
+  pn_infer infer = {.attrs = node->attrs,
+                    .input_count = node->input_count,
+                    .output_count = node->output_count,
+                    .in = in,
+                    .out = out,
+                    .symbols = &symbols,
+                    .arena = &c->arena,
+                    .diag = diag};
   PN_TRY(pn_op_get(node->op)->check(&infer));
   PN_TRY(pn_op_get(node->op)->infer(&infer));
   for (uint32_t i = 0; i < node->output_count; i++) {
     value *v = &c->values[c->value_count];
     memset(v, 0, sizeof *v);
-    if (!pn_type_is_static(&out[i].type)) return pn_fail(diag, PELTON_INVALID_ARGUMENT, "a result's shape is not known");
+    if (!pn_type_is_static(&out[i].type))
+      return pn_fail(diag, PELTON_INVALID_ARGUMENT, "a result's shape is not known");
     v->operand.role = PN_OPERAND_OUTPUT;
     v->operand.dtype = out[i].type.dtype;
     v->operand.rank = (uint32_t)out[i].type.rank;
@@ -208,8 +227,13 @@ static pelton_status run_reference(problem_case *c, uint32_t at, pelton_diag *di
   for (uint32_t i = 0; i < node->input_count; i++) in[i] = tensor_of(c, node->inputs[i]);
   for (uint32_t i = 0; i < node->output_count; i++) out[i] = tensor_of(c, node->outputs[i]);
   pn_arena_init(&scratch, NULL);
-  pn_call call = {.attrs = node->attrs, .input_count = node->input_count, .output_count = node->output_count, .in = in, .out = out,
-                  .scratch = &scratch, .diag = diag};
+  pn_call call = {.attrs = node->attrs,
+                  .input_count = node->input_count,
+                  .output_count = node->output_count,
+                  .in = in,
+                  .out = out,
+                  .scratch = &scratch,
+                  .diag = diag};
   pelton_status status = pn_op_get(node->op)->reference(&call);
   pn_arena_deinit(&scratch);
   return status;
@@ -218,6 +242,7 @@ static pelton_status run_reference(problem_case *c, uint32_t at, pelton_diag *di
 static bool read_case(problem_case *c, const char *line, pelton_diag *diag) {
   pn_str text = pn_str_from(line);
   c->reference_only = take(&text, "no ");
+  c->fails = take(&text, "fails ");
   while (text.size) {
     pn_str node = {text.data, text.size};
     const char *end = strstr(text.data, " ; ");
@@ -225,7 +250,10 @@ static bool read_case(problem_case *c, const char *line, pelton_diag *diag) {
     text.data += node.size;
     text.size -= node.size;
     (void)take(&text, " ; ");
-    if (!read_node(c, node, diag) || infer_node(c, c->node_count - 1, diag) || run_reference(c, c->node_count - 1, diag)) return false;
+    if (!read_node(c, node, diag) || infer_node(c, c->node_count - 1, diag)) return false;
+    bool failed = run_reference(c, c->node_count - 1, diag) != PELTON_OK;
+    if (failed && !c->fails) return false;
+    if (!failed && c->fails) return pn_fail(diag, PELTON_INVALID_ARGUMENT, "the reference does not fail"), false;
   }
   for (uint32_t i = 0; i < c->node_count; i++)
     for (uint32_t k = 0; k < c->nodes[i].output_count; k++) {
@@ -236,7 +264,7 @@ static bool read_case(problem_case *c, const char *line, pelton_diag *diag) {
   return true;
 }
 
-/* ---- tactics -------------------------------------------------------------------------------------------------------- */
+/* ---- tactics ----------------------------------------------------------------------------------------------------- */
 
 /* Elements from plain to the operand's layout, or back. */
 static void convert(const pn_operand *o, const void *from, void *to, bool back) {
@@ -254,8 +282,10 @@ static void convert(const pn_operand *o, const void *from, void *to, bool back) 
       at += left % o->dims[d] * strides[d];
       left /= o->dims[d];
     }
-    if (back) memcpy((char *)to + (size_t)i * bytes, (const char *)from + (size_t)at * bytes, bytes);
-    else memcpy((char *)to + (size_t)at * bytes, (const char *)from + (size_t)i * bytes, bytes);
+    if (back)
+      memcpy((char *)to + (size_t)i * bytes, (const char *)from + (size_t)at * bytes, bytes);
+    else
+      memcpy((char *)to + (size_t)at * bytes, (const char *)from + (size_t)i * bytes, bytes);
   }
 }
 
@@ -290,12 +320,23 @@ typedef struct attempt {
   pn_operand operands[MAX_OPERANDS];
 } attempt;
 
-static void *block(size_t bytes) {
-  size_t room = (bytes + 127) & ~(size_t)63;
-  void *memory = aligned_alloc(64, room);
+/* Memory for what a tactic sizes itself, with a guard behind it. */
+enum { GUARD_BYTES = 64, GUARD_VALUE = 0xa5 };
+
+static unsigned char *block(size_t bytes) {
+  unsigned char *memory = pn_alloc_raw(NULL, bytes + GUARD_BYTES, 64);
   if (!memory) exit(70);
-  memset(memory, 0xa5, room);
+  memset(memory, GUARD_VALUE, bytes + GUARD_BYTES);
   return memory;
+}
+
+static void release_block(const char *tactic, const char *what, unsigned char *memory, size_t bytes) {
+  for (size_t i = 0; i < GUARD_BYTES; i++)
+    if (memory[bytes + i] != GUARD_VALUE) {
+      complain(tactic, what);
+      break;
+    }
+  pn_release(NULL, memory);
 }
 
 static pelton_status prepare_and_run(attempt *a, void *const *operands, pelton_diag *diag) {
@@ -305,16 +346,22 @@ static pelton_status prepare_and_run(attempt *a, void *const *operands, pelton_d
   if (t->configs) (void)t->configs(&a->problem, a->device, &config, 1);
   if (!(t->estimate(&a->problem, a->device, &config) > 0)) complain(t->name, "an estimate that is not positive");
   if (t->sizes) t->sizes(&a->problem, a->device, &config, &sizes);
-  void *packed = block(sizes.packed_bytes), *state = block(sizes.state_bytes), *workspace = block(sizes.workspace_bytes);
+  unsigned char *packed = block(sizes.packed_bytes), *state = block(sizes.state_bytes),
+                *workspace = block(sizes.workspace_bytes);
   memset(state, 0, sizes.state_bytes);
   pelton_status status = t->pack ? t->pack(&a->problem, a->device, &config, packed, diag) : PELTON_OK;
   if (!status && t->prepare) status = t->prepare(&a->problem, a->device, &config, state, diag);
-  pn_step step = {.problem = &a->problem, .config = config, .state = state, .packed = packed, .workspace = workspace, .operands = operands};
+  pn_step step = {.problem = &a->problem,
+                  .config = config,
+                  .state = state,
+                  .packed = packed,
+                  .workspace = workspace,
+                  .operands = operands};
   for (int again = 0; again < 2 && !status; again++) status = t->run(&step, a->stream, diag);
   if (t->release_state) t->release_state(state);
-  free(packed);
-  free(state);
-  free(workspace);
+  release_block(t->name, "writes behind its packed weights", packed, sizes.packed_bytes);
+  release_block(t->name, "writes behind its state", state, sizes.state_bytes);
+  release_block(t->name, "writes behind its workspace", workspace, sizes.workspace_bytes);
   return status;
 }
 
@@ -330,17 +377,21 @@ static void try_tactic(attempt *a) {
     size_t bytes = pn_operand_bytes(o);
     operands[i] = malloc(bytes ? bytes : 1); /* of exact size, for address sanitizers */
     if (!operands[i]) exit(70);
-    if (o->role == PN_OPERAND_OUTPUT) memset(operands[i], 0xff, bytes);
-    else convert(o, c->values[i].plain, operands[i], false);
+    if (o->role == PN_OPERAND_OUTPUT)
+      memset(operands[i], 0xff, bytes);
+    else
+      convert(o, c->values[i].plain, operands[i], false);
   }
   pelton_status status = prepare_and_run(a, operands, &diag);
   int used = snprintf(what, sizeof what, "%s on %s:", a->tactic->name, a->target->fingerprint(a->device));
   for (uint32_t i = 0; i < c->value_count && used < 400; i++)
-    if (a->operands[i].role != PN_OPERAND_INTERNAL) used += snprintf(what + used, sizeof what - (size_t)used, " %s", pn_layout_name(a->operands[i].layout));
+    if (a->operands[i].role != PN_OPERAND_INTERNAL)
+      used += snprintf(what + used, sizeof what - (size_t)used, " %s", pn_layout_name(a->operands[i].layout));
   checked++;
-  if (status) complain_diag(what, &diag);
+  if (status && !c->fails) complain_diag(what, &diag);
+  if (!status && c->fails) complain(what, "does not fail where the reference does");
   for (uint32_t i = 0; i < c->value_count; i++) {
-    if (a->operands[i].role == PN_OPERAND_OUTPUT && !status) {
+    if (a->operands[i].role == PN_OPERAND_OUTPUT && !status && !c->fails) {
       void *back = malloc(pn_operand_bytes(&a->operands[i]) + 1);
       convert(&a->operands[i], operands[i], back, true);
       if (!compare(&c->values[i], back, message, sizeof message)) complain(what, message);
@@ -361,7 +412,8 @@ static uint32_t try_layouts(attempt *a, pn_reason *why) {
   }
   a->problem = (pn_problem){c->node_count, c->nodes, c->value_count, a->operands};
   for (uint32_t mask = 0; mask < 1u << choices; mask++) {
-    for (uint32_t k = 0; k < choices; k++) a->operands[choice[k]].layout = mask >> k & 1 ? PN_LAYOUT_CHANNELS_LAST : PN_LAYOUT_PLAIN;
+    for (uint32_t k = 0; k < choices; k++)
+      a->operands[choice[k]].layout = mask >> k & 1 ? PN_LAYOUT_CHANNELS_LAST : PN_LAYOUT_PLAIN;
     if (!a->tactic->accepts(&a->problem, a->device, why)) continue;
     accepted++;
     try_tactic(a);
@@ -385,14 +437,16 @@ static void run_case(problem_case *c) {
       pn_reason why = {"no tactic knows the operator"};
       uint32_t accepted = 0;
       pelton_diag_init(&diag);
-      if (target->device_open(&options, &a.device, &diag) || target->stream_create(a.device, &a.stream, &diag)) exit(70);
+      if (target->device_open(&options, &a.device, &diag) || target->stream_create(a.device, &a.stream, &diag))
+        exit(70);
       uint32_t count = target->tactics(a.device, &tactics);
       for (uint32_t i = 0; i < count; i++) {
         a.tactic = tactics[i];
         if (a.tactic->is_reference) continue;
         accepted += try_layouts(&a, &why);
       }
-      if (!accepted != c->reference_only) complain(accepted ? "a tactic accepts it after all" : "no tactic accepts it", why.text);
+      if (!accepted != c->reference_only)
+        complain(accepted ? "a tactic accepts it after all" : "no tactic accepts it", why.text);
       target->stream_release(a.stream);
       target->device_close(a.device);
     }
@@ -421,11 +475,14 @@ int main(int argc, char **argv) {
     memset(&c, 0, sizeof c);
     pn_arena_init(&c.arena, NULL);
     pelton_diag_init(&diag);
-    if (read_case(&c, line, &diag)) run_case(&c);
-    else complain_diag("not a problem", &diag);
+    if (read_case(&c, line, &diag))
+      run_case(&c);
+    else
+      complain_diag("not a problem", &diag);
     pn_arena_deinit(&c.arena);
   }
   (void)fclose(file);
-  printf("%u problems, %u runs of tactics, %u failures (seed %llu: PELTON_SEED)\n", cases, checked, failures, (unsigned long long)first);
+  printf("%u problems, %u runs of tactics, %u failures (seed %llu: PELTON_SEED)\n", cases, checked, failures,
+         (unsigned long long)first);
   return failures || !cases ? 1 : 0;
 }

@@ -168,9 +168,9 @@ TEST(formats_are_told_by_content) {
   unlink(path);
 
   static const char known[] = "no model of a format that Pelton reads: ONNX (.onnx), Pelton text (.pir)";
-  expect_no_model(file_of("a.png", "\x89PNG\r\n"), PELTON_UNSUPPORTED, known);
-  expect_no_model(file_of("a.jpg", "\x12some text"), PELTON_UNSUPPORTED, known);
-  expect_no_model(file_of("words", "words\n"), PELTON_UNSUPPORTED, known);
+  expect_no_model(file_of("a.png", "\x89PNG\r\n"), PELTON_INVALID_DATA, known);
+  expect_no_model(file_of("a.jpg", "\x12some text"), PELTON_INVALID_DATA, known);
+  expect_no_model(file_of("words", "words\n"), PELTON_INVALID_DATA, known);
   expect_no_model(file_of("empty.onnx", ""), PELTON_INVALID_DATA, "the file is empty");
   expect_no_model(file_of("cut.onnx", "\x08\x08\x3a\x7fgraph"), PELTON_INVALID_DATA, "graph");
   pelton_diag_init(&diag);

@@ -72,8 +72,8 @@ void *memory_new(size_t count, size_t element_bytes) {
 }
 
 void *memory_grow(void *old, size_t count, size_t element_bytes) {
-  void *data =
-      element_bytes && count > SIZE_MAX / element_bytes ? NULL : realloc(old, count ? count * element_bytes : 1);
+  if (!count || !element_bytes) count = element_bytes = 1;
+  void *data = count > SIZE_MAX / element_bytes ? NULL : realloc(old, count * element_bytes);
   if (!data) end_without_memory();
   return data;
 }

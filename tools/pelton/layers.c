@@ -46,7 +46,7 @@ static pelton_status add_profile(const pelton_context *context, json_value **nam
   if (!*names || count < *steps) *steps = count; /* loops may take more or fewer steps */
   if (!*names) *sums = memory_new(count, sizeof **sums);
   const json_value *step = json ? json->first : NULL;
-  for (uint32_t i = 0; i < *steps; i++, step = step->next) (*sums)[i] += json_get_number(step, "us", 0);
+  for (uint32_t i = 0; i < *steps && step; i++, step = step->next) (*sums)[i] += json_get_number(step, "us", 0);
   if (!*names)
     *names = json;
   else

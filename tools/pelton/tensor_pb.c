@@ -87,6 +87,7 @@ static bool read_field(bytes *b, field *out) {
   if (!read_varint(b, &key) || key >> 3 == 0 || key >> 3 > 0x1fffffff) return false;
   out->number = (uint32_t)(key >> 3);
   out->wire = (uint32_t)key & 7;
+  out->value = 0;
   out->span = (bytes){b->data, b->data};
   switch (out->wire) {
   case 0: return read_varint(b, &out->value);

@@ -3,11 +3,11 @@
 #include "base/bytes.h"
 
 enum {
-  RUN_BYTES = 1 << 16,       /* a long run is cut, so that threads can share it */
-  BLOCK_ELEMENTS = 64 * 32   /* of a transposed block: both sides lie in L1 */
+  RUN_BYTES = 1 << 16,     /* a long run is cut, so that threads can share it */
+  BLOCK_ELEMENTS = 64 * 32 /* of a transposed block: both sides lie in L1 */
 };
 
-/* ---- planning ------------------------------------------------------------------------------------------------------- */
+/* ---- planning ---------------------------------------------------------------------------------------------------- */
 
 static void move_axis(pn_copy *c, uint32_t from, uint32_t to) {
   int64_t dim = c->dims[from], to_stride = c->to[from], from_stride = c->from[from];
@@ -90,7 +90,7 @@ void pn_copy_plan(pn_copy *c, const pn_device *device) {
   c->parts = pn_cpu_parts(device, c->units, bytes);
 }
 
-/* ---- running -------------------------------------------------------------------------------------------------------- */
+/* ---- running ----------------------------------------------------------------------------------------------------- */
 
 typedef struct job {
   const pn_copy *copy;
@@ -99,49 +99,69 @@ typedef struct job {
   uint32_t parts;
 } job;
 
-#define ELEMENT_COPY(type)                                                                                      \
-  static void elements_##type(int64_t n, type *to, int64_t to_stride, const type *from, int64_t from_stride) {  \
-    type value = *from;                                                                                         \
-    if (from_stride != 0)                                                                                       \
-      for (int64_t i = 0; i < n; i++) to[i * to_stride] = from[i * from_stride];                                \
-    else if (to_stride == 1)                                                                                    \
-      for (int64_t i = 0; i < n; i++) to[i] = value;                                                            \
-    else                                                                                                        \
-      for (int64_t i = 0; i < n; i++) to[i * to_stride] = value;                                                \
+#define ELEMENT_COPY(type)                                                                                             \
+  static void elements_##type(int64_t n, type *to, int64_t to_stride, const type *from, int64_t from_stride) {         \
+    type value = *from;                                                                                                \
+    if (from_stride != 0)                                                                                              \
+      for (int64_t i = 0; i < n; i++) to[i * to_stride] = from[i * from_stride];                                       \
+    else if (to_stride == 1)                                                                                           \
+      for (int64_t i = 0; i < n; i++) to[i] = value;                                                                   \
+    else                                                                                                               \
+      for (int64_t i = 0; i < n; i++) to[i * to_stride] = value;                                                       \
   }
 ELEMENT_COPY(uint8_t)
 ELEMENT_COPY(uint16_t)
 ELEMENT_COPY(uint32_t)
 ELEMENT_COPY(uint64_t)
 
-/* As the f32 kernel does it. */
-#define BLOCK_COPY(type)                                                                                  \
-  static void block_##type(const type *from, int64_t from_stride, int64_t rows, int64_t columns, type *to, \
-                           int64_t to_stride) {                                                           \
-    for (int64_t c = 0; c < columns; c++)                                                                 \
-      for (int64_t r = 0; r < rows; r++) to[c * to_stride + r] = from[r * from_stride + c];               \
+/* As the f32 kernel does it for four bytes. */
+#define BLOCK_COPY(type)                                                                                               \
+  static void block_##type(const type *from, int64_t from_stride, int64_t rows, int64_t columns, type *to,             \
+                           int64_t to_stride) {                                                                        \
+    for (int64_t c = 0; c < columns; c++)                                                                              \
+      for (int64_t r = 0; r < rows; r++) to[c * to_stride + r] = from[r * from_stride + c];                            \
   }
 BLOCK_COPY(uint8_t)
 BLOCK_COPY(uint16_t)
 BLOCK_COPY(uint64_t)
 
+/* Blocks of a few rows or columns, such as pictures of three channels: the kernel's squares would be mostly empty. */
+PN_INLINE void join_rows(const uint32_t *from, int64_t from_stride, int rows, int64_t columns, uint32_t *to,
+                         int64_t to_stride) {
+  for (int64_t c = 0; c < columns; c++)
+    for (int r = 0; r < rows; r++) to[c * to_stride + r] = from[r * from_stride + c];
+}
+PN_INLINE void part_columns(const uint32_t *from, int64_t from_stride, int64_t rows, int columns, uint32_t *to,
+                            int64_t to_stride) {
+  for (int64_t r = 0; r < rows; r++)
+    for (int c = 0; c < columns; c++) to[c * to_stride + r] = from[r * from_stride + c];
+}
+static void block_uint32_t(const pn_copy *c, const void *from, int64_t from_stride, int64_t rows, int64_t columns,
+                           void *to, int64_t to_stride) {
+  if (rows == 2) join_rows(from, from_stride, 2, columns, to, to_stride); /* constants, so that the loops unroll */
+  else if (rows == 3) join_rows(from, from_stride, 3, columns, to, to_stride);
+  else if (columns == 2) part_columns(from, from_stride, rows, 2, to, to_stride);
+  else if (columns == 3) part_columns(from, from_stride, rows, 3, to, to_stride);
+  else c->transpose->transpose(from, from_stride, (size_t)rows, (size_t)columns, to, to_stride);
+}
+
 static void copy_elements(const pn_copy *c, int64_t n, void *to, const void *from) {
   int64_t to_stride = c->to[c->rank - 1], from_stride = c->from[c->rank - 1];
   switch (c->element_bytes) {
-    case 1: elements_uint8_t(n, to, to_stride, from, from_stride); return;
-    case 2: elements_uint16_t(n, to, to_stride, from, from_stride); return;
-    case 4: elements_uint32_t(n, to, to_stride, from, from_stride); return;
-    default: elements_uint64_t(n, to, to_stride, from, from_stride); return;
+  case 1: elements_uint8_t(n, to, to_stride, from, from_stride); return;
+  case 2: elements_uint16_t(n, to, to_stride, from, from_stride); return;
+  case 4: elements_uint32_t(n, to, to_stride, from, from_stride); return;
+  default: elements_uint64_t(n, to, to_stride, from, from_stride); return;
   }
 }
 
 static void copy_block(const pn_copy *c, int64_t rows, int64_t columns, void *to, const void *from) {
   int64_t to_stride = c->to[c->rank - 2], from_stride = c->from[c->rank - 1];
   switch (c->element_bytes) {
-    case 1: block_uint8_t(from, from_stride, rows, columns, to, to_stride); return;
-    case 2: block_uint16_t(from, from_stride, rows, columns, to, to_stride); return;
-    case 4: c->transpose->transpose(from, from_stride, (size_t)rows, (size_t)columns, to, to_stride); return;
-    default: block_uint64_t(from, from_stride, rows, columns, to, to_stride); return;
+  case 1: block_uint8_t(from, from_stride, rows, columns, to, to_stride); return;
+  case 2: block_uint16_t(from, from_stride, rows, columns, to, to_stride); return;
+  case 4: block_uint32_t(c, from, from_stride, rows, columns, to, to_stride); return;
+  default: block_uint64_t(from, from_stride, rows, columns, to, to_stride); return;
   }
 }
 
@@ -151,21 +171,26 @@ static void copy_piece(const pn_copy *c, int64_t piece, char *to, const char *fr
   uint32_t last = c->rank - 1;
   if (c->kind == PN_COPY_BLOCKS) {
     int64_t row = piece / c->column_blocks * c->row_block, column = piece % c->column_blocks * c->column_block;
-    int64_t rows = pn_min_i64(c->row_block, c->dims[last] - row), columns = pn_min_i64(c->column_block, c->dims[last - 1] - column);
-    copy_block(c, rows, columns, to + (row + column * c->to[last - 1]) * bytes, from + (row * c->from[last] + column) * bytes);
+    int64_t rows = pn_min_i64(c->row_block, c->dims[last] - row),
+            columns = pn_min_i64(c->column_block, c->dims[last - 1] - column);
+    copy_block(c, rows, columns, to + (row + column * c->to[last - 1]) * bytes,
+               from + (row * c->from[last] + column) * bytes);
     return;
   }
   int64_t begin = piece * c->column_block, n = pn_min_i64(c->column_block, c->dims[last] - begin);
   to += begin * c->to[last] * bytes;
   from += begin * c->from[last] * bytes;
-  if (c->kind == PN_COPY_RUNS) memcpy(to, from, (size_t)(n * bytes));
-  else copy_elements(c, n, to, from);
+  if (c->kind == PN_COPY_RUNS)
+    memcpy(to, from, (size_t)(n * bytes));
+  else
+    copy_elements(c, n, to, from);
 }
 
 static void task(void *argument, uint32_t part, uint32_t thread) {
   const job *j = argument;
   const pn_copy *c = j->copy;
-  int64_t unit, end, index[PN_COPY_RANK], to = c->to_offset, from = c->from_offset, pieces = c->row_blocks * c->column_blocks;
+  int64_t unit, end, index[PN_COPY_RANK], to = c->to_offset, from = c->from_offset,
+                                          pieces = c->row_blocks * c->column_blocks;
   (void)thread;
   pn_cpu_share(c->units, 1, part, j->parts, &unit, &end);
   int64_t left = unit / pieces, piece = unit % pieces;

@@ -1,9 +1,9 @@
 /* Copies of boxes under strides: the engine beneath everything that only moves elements (transposition, conversion of
    layouts, slices, concatenation, padding, broadcasting).
 
-   A copy says for each axis of a box how far the destination and the source move; 0 in the source repeats, negative goes
-   backwards. Planning drops and merges axes and chooses how the innermost ones are walked: as runs of bytes, as blocks
-   of a matrix that is transposed, or element by element. Running allocates nothing. */
+   A copy says for each axis of a box how far the destination and the source move; 0 in the source repeats, negative
+   goes backwards. Planning drops and merges axes and chooses how the innermost ones are walked: as runs of bytes, as
+   blocks of a matrix that is transposed, or element by element. Running allocates nothing. */
 #ifndef PN_TARGETS_CPU_COPY_H
 #define PN_TARGETS_CPU_COPY_H
 
@@ -12,8 +12,8 @@
 enum { PN_COPY_RANK = 2 * PN_MAX_RANK }; /* tiling splits each axis in two */
 
 typedef enum pn_copy_kind {
-  PN_COPY_RUNS,     /* the last axis is contiguous on both sides */
-  PN_COPY_BLOCKS,   /* the last axis is contiguous in the destination, the one before it in the source */
+  PN_COPY_RUNS,   /* the last axis is contiguous on both sides */
+  PN_COPY_BLOCKS, /* the last axis is contiguous in the destination, the one before it in the source */
   PN_COPY_ELEMENTS
 } pn_copy_kind;
 
@@ -26,8 +26,8 @@ typedef struct pn_copy {
   uint16_t to_operand, from_operand;            /* for tactics; PN_NO_OPERAND: zeros */
   /* Planned. */
   pn_copy_kind kind;
-  uint32_t outer;                   /* axes that are walked one position at a time */
-  int64_t row_block, column_block;  /* of the innermost axes; a run's length is |column_block| */
+  uint32_t outer;                  /* axes that are walked one position at a time */
+  int64_t row_block, column_block; /* of the innermost axes; a run's length is |column_block| */
   int64_t row_blocks, column_blocks, units;
   uint32_t parts; /* tasks; 0 when there is nothing to copy */
   const pn_cpu_transpose_f32 *transpose;

@@ -66,15 +66,18 @@ static bool is_constant(describer *d, const pn_operand *o, const char *what) {
 
 static bool slice(describer *d) {
   const pn_problem *p = d->problem;
-  const pn_operand *starts = pn_problem_input(p, 0, 1), *axes = pn_problem_input(p, 0, 3), *steps = pn_problem_input(p, 0, 4);
-  if (!is_constant(d, starts, "starts") || !is_constant(d, axes, "axes") || !is_constant(d, steps, "steps")) return false;
+  const pn_operand *starts = pn_problem_input(p, 0, 1), *axes = pn_problem_input(p, 0, 3),
+                   *steps = pn_problem_input(p, 0, 4);
+  if (!is_constant(d, starts, "starts") || !is_constant(d, axes, "axes") || !is_constant(d, steps, "steps"))
+    return false;
   int64_t to[PN_MAX_RANK], from[PN_MAX_RANK];
   pn_operand_axis_strides(d->x, from);
   pn_operand_axis_strides(d->y, to);
   pn_copy *c = add(d, d->y, d->x);
   for (int64_t i = 0; i < pn_operand_elements(starts); i++) {
     uint32_t axis = axes ? axis_of(pn_operand_number(axes, i), d->x->rank) : (uint32_t)i;
-    int64_t start = pn_operand_number(starts, i), step = steps ? pn_operand_number(steps, i) : 1, extent = d->x->dims[axis];
+    int64_t start = pn_operand_number(starts, i), step = steps ? pn_operand_number(steps, i) : 1,
+            extent = d->x->dims[axis];
     if (start < 0) start = start < -extent ? -1 : start + extent;
     if (step > 0 && start < 0) start = 0;
     if (start >= extent) start = extent - 1; /* forwards nothing is left, and nothing is read */
@@ -122,12 +125,15 @@ static bool concat(describer *d) {
    result on those behind. */
 static bool pad(describer *d) {
   const pn_problem *p = d->problem;
-  const pn_operand *pads = pn_problem_input(p, 0, 1), *value = pn_problem_input(p, 0, 2), *axes = pn_problem_input(p, 0, 3);
-  if (((const pn_attrs_pad *)p->nodes[0].attrs)->mode != PN_PAD_CONSTANT) return pn_refuse(d->why, "only the mode constant");
+  const pn_operand *pads = pn_problem_input(p, 0, 1), *value = pn_problem_input(p, 0, 2),
+                   *axes = pn_problem_input(p, 0, 3);
+  if (((const pn_attrs_pad *)p->nodes[0].attrs)->mode != PN_PAD_CONSTANT)
+    return pn_refuse(d->why, "only the mode constant");
   if (!is_constant(d, pads, "pads") || !is_constant(d, axes, "axes")) return false;
   if (value && pn_operand_elements(value) != 1) value = NULL;
   uint32_t rank = d->x->rank;
-  int64_t to[PN_MAX_RANK], from[PN_MAX_RANK], begin[PN_MAX_RANK] = {0}, inside[PN_MAX_RANK], count = pn_operand_elements(pads) / 2;
+  int64_t to[PN_MAX_RANK], from[PN_MAX_RANK], begin[PN_MAX_RANK] = {0}, inside[PN_MAX_RANK],
+                                              count = pn_operand_elements(pads) / 2;
   pn_operand_axis_strides(d->x, from);
   pn_operand_axis_strides(d->y, to);
   for (int64_t i = 0; i < count; i++)
@@ -189,22 +195,22 @@ bool pn_movement_describe(const pn_problem *p, pn_copy *copies, uint32_t *count,
   d.y = node->output_count ? pn_problem_output(p, 0, 0) : NULL;
   if (!d.x || !d.y) return pn_refuse(why, "an operand is missing");
   switch (node->op) {
-    case PN_OP_TRANSPOSE: known = transpose(&d); break;
-    case PN_OP_DEPTH_TO_SPACE: {
-      const pn_attrs_depth_to_space *attrs = node->attrs;
-      known = depth_space(&d, d.x, d.y, attrs->block, attrs->mode == PN_DEPTH_DCR);
-      break;
-    }
-    case PN_OP_SPACE_TO_DEPTH:
-      known = depth_space(&d, d.y, d.x, ((const pn_attrs_space_to_depth *)node->attrs)->block, true);
-      break;
-    case PN_OP_SLICE: known = slice(&d); break;
-    case PN_OP_SPLIT: known = split(&d); break;
-    case PN_OP_CONCAT: known = concat(&d); break;
-    case PN_OP_PAD: known = pad(&d); break;
-    case PN_OP_EXPAND:
-    case PN_OP_TILE: known = repeat(&d); break;
-    default: return pn_refuse(why, "%s does not only move elements", pn_op_get(node->op)->name);
+  case PN_OP_TRANSPOSE: known = transpose(&d); break;
+  case PN_OP_DEPTH_TO_SPACE: {
+    const pn_attrs_depth_to_space *attrs = node->attrs;
+    known = depth_space(&d, d.x, d.y, attrs->block, attrs->mode == PN_DEPTH_DCR);
+    break;
+  }
+  case PN_OP_SPACE_TO_DEPTH:
+    known = depth_space(&d, d.y, d.x, ((const pn_attrs_space_to_depth *)node->attrs)->block, true);
+    break;
+  case PN_OP_SLICE: known = slice(&d); break;
+  case PN_OP_SPLIT: known = split(&d); break;
+  case PN_OP_CONCAT: known = concat(&d); break;
+  case PN_OP_PAD: known = pad(&d); break;
+  case PN_OP_EXPAND:
+  case PN_OP_TILE: known = repeat(&d); break;
+  default: return pn_refuse(why, "%s does not only move elements", pn_op_get(node->op)->name);
   }
   *count = d.count;
   return known;

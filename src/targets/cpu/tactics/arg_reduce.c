@@ -46,7 +46,8 @@ static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why
 
 static double estimate(const pn_problem *p, const pn_device *device, const pn_config *config) {
   (void)config;
-  return pn_cpu_estimate(device, 2 * (double)pn_operand_elements(pn_problem_input(p, 0, 0)), pn_cpu_operand_bytes(p), 0.1);
+  return pn_cpu_estimate(device, 2 * (double)pn_operand_elements(pn_problem_input(p, 0, 0)), pn_cpu_operand_bytes(p),
+                         0.1);
 }
 
 static void sizes(const pn_problem *p, const pn_device *device, const pn_config *config, pn_sizes *out) {
@@ -56,7 +57,8 @@ static void sizes(const pn_problem *p, const pn_device *device, const pn_config 
   out->state_bytes = sizeof(state);
 }
 
-static pelton_status prepare(const pn_problem *p, const pn_device *device, const pn_config *config, void *memory, pelton_diag *diag) {
+static pelton_status prepare(const pn_problem *p, const pn_device *device, const pn_config *config, void *memory,
+                             pelton_diag *diag) {
   const pn_attrs_arg_reduce *attrs = p->nodes[0].attrs;
   const pn_operand *x = pn_problem_input(p, 0, 0);
   int64_t stored[PN_MAX_RANK];
@@ -119,8 +121,10 @@ static void task(void *argument, uint32_t part, uint32_t thread) {
     int64_t begin = unit % s->inner_parts * RUN, outer = unit / s->inner_parts;
     const float *x = j->x + outer * s->extent * s->inner + begin;
     int64_t *y = j->y + outer * s->inner + begin;
-    if (s->inner == 1) *y = find_in_row(s, x);
-    else find_in_columns(s, x, pn_min_i64(RUN, s->inner - begin), y);
+    if (s->inner == 1)
+      *y = find_in_row(s, x);
+    else
+      find_in_columns(s, x, pn_min_i64(RUN, s->inner - begin), y);
   }
 }
 

@@ -1,17 +1,17 @@
 /* Transposed convolution in f32 over one or two spatial axes, channels-last, as stride x stride ordinary convolutions.
 
-   Outputs whose places are equal modulo the stride (a phase) are reached by the same taps of the filter, from neighbouring
-   inputs: within a phase it is a convolution of stride 1, a tap the filter's element, a row of the tile an output pixel,
-   and the phase's pixels lie |stride| apart in the result. The operand is copied once into a frame of zeros, so that no
-   tap ever falls outside. A task is a block of rows of one phase in y and all phases in x: whole rows of the result, over
-   which the epilogue then goes. */
+   Outputs whose places are equal modulo the stride (a phase) are reached by the same taps of the filter, from
+   neighbouring inputs: within a phase it is a convolution of stride 1, a tap the filter's element, a row of the tile an
+   output pixel, and the phase's pixels lie |stride| apart in the result. The operand is copied once into a frame of
+   zeros, so that no tap ever falls outside. A task is a block of rows of one phase in y and all phases in x: whole rows
+   of the result, over which the epilogue then goes. */
 #include "op/window.h"
 #include "targets/cpu/epilogue.h"
 
 enum { MAX_STRIDE = 64, MAX_KERNEL = 64, MAX_TAPS = 1024, BLOCK_PIXELS = 112 };
 
-/* One spatial axis: taps grouped by phase. Output |i| has phase (i + pad) % stride and base (i + pad) / stride; tap t of
-   that phase reads input base - back[t]. */
+/* One spatial axis: taps grouped by phase. Output |i| has phase (i + pad) % stride and base (i + pad) / stride; tap t
+   of that phase reads input base - back[t]. */
 typedef struct phases {
   pn_window window;
   int64_t before, extent; /* of the frame: zeros ahead of the input, and all of it */
@@ -43,10 +43,13 @@ static pelton_status resolve(const pn_problem *p, pn_window *windows, pelton_dia
   const pn_operand *x = pn_problem_input(p, 0, 0), *w = pn_problem_input(p, 0, 1);
   pn_window_transposed spec = PN_WINDOW_TRANSPOSED(attrs);
   windows[0] = (pn_window){.input = 1, .kernel = 1, .stride = 1, .dilation = 1, .output = 1};
-  return pn_window_resolve_transposed(diag, "conv_transpose", &spec, x->rank - 2, x->dims + 2, w->dims + 2, windows + (4 - x->rank));
+  return pn_window_resolve_transposed(diag, "conv_transpose", &spec, x->rank - 2, x->dims + 2, w->dims + 2,
+                                      windows + (4 - x->rank));
 }
 
-static bool is_channels_last(const pn_operand *o) { return pn_layout_same(o->layout, PN_LAYOUT_CHANNELS_LAST, o->rank, o->dims); }
+static bool is_channels_last(const pn_operand *o) {
+  return pn_layout_same(o->layout, PN_LAYOUT_CHANNELS_LAST, o->rank, o->dims);
+}
 
 static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why) {
   (void)device;
@@ -56,15 +59,19 @@ static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why
   if (x->dtype != PELTON_DTYPE_F32) return pn_refuse(why, "f32 only");
   if (x->rank != 3 && x->rank != 4) return pn_refuse(why, "one or two spatial axes");
   if (!is_channels_last(x) || !is_channels_last(y)) return pn_refuse(why, "wants channels-last operand and result");
-  if (p->node_count > 1 && y->layout != PN_LAYOUT_CHANNELS_LAST) return pn_refuse(why, "an epilogue wants a channels-last result");
+  if (p->node_count > 1 && y->layout != PN_LAYOUT_CHANNELS_LAST)
+    return pn_refuse(why, "an epilogue wants a channels-last result");
   if (!w->data) return pn_refuse(why, "the filter is not constant");
   if (bias && !bias->data) return pn_refuse(why, "the bias is not constant");
-  if (!pn_operand_elements(x) || !pn_operand_elements(y) || !pn_operand_elements(w)) return pn_refuse(why, "an empty operand");
+  if (!pn_operand_elements(x) || !pn_operand_elements(y) || !pn_operand_elements(w))
+    return pn_refuse(why, "an empty operand");
   pn_window windows[2];
   if (resolve(p, windows, NULL)) return pn_refuse(why, "the window does not fit");
   for (uint32_t i = 0; i < 2; i++)
-    if (windows[i].kernel > MAX_KERNEL || windows[i].stride > MAX_STRIDE) return pn_refuse(why, "a kernel or stride above %d", MAX_STRIDE);
-  if (windows[0].kernel * windows[1].kernel > MAX_TAPS) return pn_refuse(why, "a kernel of more than %d elements", MAX_TAPS);
+    if (windows[i].kernel > MAX_KERNEL || windows[i].stride > MAX_STRIDE)
+      return pn_refuse(why, "a kernel or stride above %d", MAX_STRIDE);
+  if (windows[0].kernel * windows[1].kernel > MAX_TAPS)
+    return pn_refuse(why, "a kernel of more than %d elements", MAX_TAPS);
   pn_epilogue epilogue;
   return pn_epilogue_compile(p, &epilogue, why);
 }
@@ -109,7 +116,8 @@ static int64_t phase_outputs(const pn_window *w, int64_t phase, int64_t *first) 
 static const pn_cpu_gemm_f32_width *choose_width(const pn_cpu_gemm_f32 *gemm, int64_t columns) {
   const pn_cpu_gemm_f32_width *best = &gemm->widths[0];
   for (uint32_t i = 1; i < gemm->width_count; i++) /* wider while it does not pad more */
-    if (pn_div_up(columns, gemm->widths[i].nr) * gemm->widths[i].nr <= pn_div_up(columns, best->nr) * best->nr + best->nr / 4)
+    if (pn_div_up(columns, gemm->widths[i].nr) * gemm->widths[i].nr <=
+        pn_div_up(columns, best->nr) * best->nr + best->nr / 4)
       best = &gemm->widths[i];
   return best;
 }
@@ -119,7 +127,8 @@ static pelton_status fill(const pn_problem *p, const pn_device *device, state *s
   const pn_operand *x = pn_problem_input(p, 0, 0), *w = pn_problem_input(p, 0, 1);
   pn_window windows[2];
   PN_TRY(resolve(p, windows, diag));
-  if (!pn_epilogue_compile(p, &s->epilogue, NULL)) return PN_INTERNAL(diag, "an epilogue changed after it was accepted");
+  if (!pn_epilogue_compile(p, &s->epilogue, NULL))
+    return PN_INTERNAL(diag, "an epilogue changed after it was accepted");
   s->y.window = windows[0];
   s->x.window = windows[1];
   fill_phases(&s->y);
@@ -142,11 +151,15 @@ static pelton_status fill(const pn_problem *p, const pn_device *device, state *s
     for (int64_t px = 0; px < windows[1].stride; px++) {
       ptrdiff_t *to = s->tap_offset + first_tap(s, py, px);
       for (int32_t i = s->y.first[py]; i < s->y.first[py + 1]; i++)
-        for (int32_t k = s->x.first[px]; k < s->x.first[px + 1]; k++) *to++ = -(s->y.back[i] * s->x.extent + s->x.back[k]) * pixel;
+        for (int32_t k = s->x.first[px]; k < s->x.first[px + 1]; k++)
+          *to++ = -(s->y.back[i] * s->x.extent + s->x.back[k]) * pixel;
     }
   s->frame_bytes = pn_align_up((size_t)(s->pictures * s->y.extent * s->x.extent * pixel) * sizeof(float), 64);
   s->frame_parts = pn_cpu_parts(device, s->pictures * s->y.extent, (double)s->frame_bytes);
-  s->bias_offset = pn_align_up((size_t)(windows[0].kernel * windows[1].kernel * s->groups * s->panels * s->in_channels * s->width.nr) * sizeof(float), 64);
+  s->bias_offset = pn_align_up(
+      (size_t)(windows[0].kernel * windows[1].kernel * s->groups * s->panels * s->in_channels * s->width.nr) *
+          sizeof(float),
+      64);
   return PELTON_OK;
 }
 
@@ -160,7 +173,8 @@ static void sizes(const pn_problem *p, const pn_device *device, const pn_config 
 }
 
 /* Panels in the order in which run reads them: phase, group, panel, tap, input channel, column. */
-static pelton_status pack(const pn_problem *p, const pn_device *device, const pn_config *config, void *packed, pelton_diag *diag) {
+static pelton_status pack(const pn_problem *p, const pn_device *device, const pn_config *config, void *packed,
+                          pelton_diag *diag) {
   state s = {0};
   const float *w = pn_problem_input(p, 0, 1)->data;
   const pn_operand *bias = pn_problem_input(p, 0, 2);
@@ -177,7 +191,9 @@ static pelton_status pack(const pn_problem *p, const pn_device *device, const pn
           int64_t element = s.y.element[i] * s.x.window.kernel + s.x.element[k];
           for (int64_t c = 0; c < s.in_channels; c++)
             for (int64_t n = 0; n < nr; n++)
-              *to++ = column + n < s.out_channels ? w[((group * s.in_channels + c) * s.out_channels + column + n) * kernel + element] : 0;
+              *to++ = column + n < s.out_channels
+                          ? w[((group * s.in_channels + c) * s.out_channels + column + n) * kernel + element]
+                          : 0;
         }
     }
   }
@@ -187,18 +203,20 @@ static pelton_status pack(const pn_problem *p, const pn_device *device, const pn
       int64_t column = panel % s.panels * nr + n, channel = panel / s.panels * s.out_channels + column;
       float sum = 0;
       if (column < s.out_channels && bias) sum += ((const float *)bias->data)[channel];
-      if (column < s.out_channels && s.epilogue.bias != PN_NO_OPERAND) sum += ((const float *)p->operands[s.epilogue.bias].data)[channel];
+      if (column < s.out_channels && s.epilogue.bias != PN_NO_OPERAND)
+        sum += ((const float *)p->operands[s.epilogue.bias].data)[channel];
       sums[panel * nr + n] = sum;
     }
   return PELTON_OK;
 }
 
-static pelton_status prepare(const pn_problem *p, const pn_device *device, const pn_config *config, void *memory, pelton_diag *diag) {
+static pelton_status prepare(const pn_problem *p, const pn_device *device, const pn_config *config, void *memory,
+                             pelton_diag *diag) {
   (void)config;
   return fill(p, device, memory, diag);
 }
 
-/* ---- run ------------------------------------------------------------------------------------------------------------ */
+/* ---- run --------------------------------------------------------------------------------------------------------- */
 
 typedef struct job {
   const state *s;
@@ -232,16 +250,26 @@ static void phase_row(const job *j, int64_t picture, int64_t oy, int64_t py, int
   const state *s = j->s;
   int64_t ox, count = phase_outputs(&s->x.window, px, &ox), nr = s->width.nr, pixel = s->in_channels * s->groups;
   int64_t group = panel / s->panels, column = panel % s->panels * nr, columns = s->out_channels * s->groups, taps;
-  int64_t iy = (oy + s->y.window.pad_begin) / s->y.window.stride + s->y.before, ix = (ox + s->x.window.pad_begin) / s->x.window.stride + s->x.before;
+  int64_t iy = (oy + s->y.window.pad_begin) / s->y.window.stride + s->y.before,
+          ix = (ox + s->x.window.pad_begin) / s->x.window.stride + s->x.before;
   int64_t first = first_tap(s, py, px), tap_floats = s->in_channels * nr;
   taps = (int64_t)(s->y.first[py + 1] - s->y.first[py]) * (s->x.first[px + 1] - s->x.first[px]);
   const float *a = j->frame + ((picture * s->y.extent + iy) * s->x.extent + ix) * pixel + group * s->in_channels;
-  int64_t at = ((picture * s->y.window.output + oy) * s->x.window.output + ox) * columns + group * s->out_channels + column;
-  pn_cpu_gemm_f32_tile tile = {
-      .a_row_stride = pixel, .tap_offset = s->tap_offset + first, .tap_count = (size_t)taps, .k = (size_t)s->in_channels,
-      .b = j->packed + (first * s->groups * s->panels + panel * taps) * tap_floats, .b_tap_stride = (size_t)tap_floats,
-      .c_row_stride = s->x.window.stride * columns, .n = (size_t)pn_min_i64(nr, s->out_channels - column), .start = PN_CPU_GEMM_BIAS,
-      .bias = j->bias + panel * nr, .residual_row_stride = s->x.window.stride * columns, .lo = s->epilogue.lo, .hi = s->epilogue.hi};
+  int64_t at =
+      ((picture * s->y.window.output + oy) * s->x.window.output + ox) * columns + group * s->out_channels + column;
+  pn_cpu_gemm_f32_tile tile = {.a_row_stride = pixel,
+                               .tap_offset = s->tap_offset + first,
+                               .tap_count = (size_t)taps,
+                               .k = (size_t)s->in_channels,
+                               .b = j->packed + (first * s->groups * s->panels + panel * taps) * tap_floats,
+                               .b_tap_stride = (size_t)tap_floats,
+                               .c_row_stride = s->x.window.stride * columns,
+                               .n = (size_t)pn_min_i64(nr, s->out_channels - column),
+                               .start = PN_CPU_GEMM_BIAS,
+                               .bias = j->bias + panel * nr,
+                               .residual_row_stride = s->x.window.stride * columns,
+                               .lo = s->epilogue.lo,
+                               .hi = s->epilogue.hi};
   int64_t tiles = pn_div_up(count, s->width.mr_max);
   for (int64_t t = 0; t < tiles; t++) {
     int64_t begin = count * t / tiles, end = count * (t + 1) / tiles;
@@ -257,15 +285,18 @@ static void task(void *argument, uint32_t index, uint32_t thread) {
   const state *s = j->s;
   int64_t py = 0, oy, columns = s->out_channels * s->groups;
   while (s->blocks[py + 1] <= (int64_t)index) py++;
-  int64_t count = phase_outputs(&s->y.window, py, &oy), blocks = pn_div_up(count, s->rows_a_block), block = (int64_t)index - s->blocks[py];
-  int64_t picture = block / blocks, begin = block % blocks * s->rows_a_block, end = pn_min_i64(begin + s->rows_a_block, count);
+  int64_t count = phase_outputs(&s->y.window, py, &oy), blocks = pn_div_up(count, s->rows_a_block),
+          block = (int64_t)index - s->blocks[py];
+  int64_t picture = block / blocks, begin = block % blocks * s->rows_a_block,
+          end = pn_min_i64(begin + s->rows_a_block, count);
   for (int64_t px = 0; px < s->x.window.stride; px++)
     for (int64_t panel = 0; panel < s->groups * s->panels; panel++)
       for (int64_t i = begin; i < end; i++) phase_row(j, picture, oy + i * s->y.window.stride, py, px, panel);
   float *scratch = (float *)(void *)(j->scratch + (size_t)PN_PROGRAM_SCRATCH_BYTES * thread);
   for (int64_t i = begin; i < end; i++) {
     int64_t row = (picture * s->y.window.output + oy + i * s->y.window.stride) * s->x.window.output;
-    pn_epilogue_apply(&s->epilogue, s->vec, j->step->operands, j->y + row * columns, columns, row, s->x.window.output, 0, columns, scratch);
+    pn_epilogue_apply(&s->epilogue, s->vec, j->step->operands, j->y + row * columns, columns, row, s->x.window.output,
+                      0, columns, scratch);
   }
 }
 
@@ -274,8 +305,13 @@ static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *di
   const state *s = step->state;
   char *workspace = step->workspace;
   (void)diag;
-  job j = {.s = s, .step = step, .x = step->operands[p->nodes[0].inputs[0]], .packed = step->packed, .frame = step->workspace,
-           .y = step->operands[p->nodes[p->node_count - 1].outputs[0]], .scratch = workspace + s->frame_bytes};
+  job j = {.s = s,
+           .step = step,
+           .x = step->operands[p->nodes[0].inputs[0]],
+           .packed = step->packed,
+           .frame = step->workspace,
+           .y = step->operands[p->nodes[p->node_count - 1].outputs[0]],
+           .scratch = workspace + s->frame_bytes};
   j.bias = (const float *)(const void *)((const char *)step->packed + s->bias_offset);
   if (s->epilogue.residual != PN_NO_OPERAND) j.residual = step->operands[s->epilogue.residual];
   pn_pool_run(stream->device->pool, s->frame_parts, frame_task, &j);

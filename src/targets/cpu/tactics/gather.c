@@ -21,7 +21,8 @@ static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why
 static double estimate(const pn_problem *p, const pn_device *device, const pn_config *config) {
   const pn_operand *y = pn_problem_output(p, 0, 0);
   (void)config;
-  return pn_cpu_estimate(device, (double)pn_operand_elements(pn_problem_input(p, 0, 1)), 2 * (double)pn_operand_bytes(y), 0.2);
+  return pn_cpu_estimate(device, (double)pn_operand_elements(pn_problem_input(p, 0, 1)),
+                         2 * (double)pn_operand_bytes(y), 0.2);
 }
 
 static void sizes(const pn_problem *p, const pn_device *device, const pn_config *config, pn_sizes *out) {
@@ -31,7 +32,8 @@ static void sizes(const pn_problem *p, const pn_device *device, const pn_config 
   out->state_bytes = sizeof(state);
 }
 
-static pelton_status prepare(const pn_problem *p, const pn_device *device, const pn_config *config, void *memory, pelton_diag *diag) {
+static pelton_status prepare(const pn_problem *p, const pn_device *device, const pn_config *config, void *memory,
+                             pelton_diag *diag) {
   const pn_attrs_gather *attrs = p->nodes[0].attrs;
   const pn_operand *x = pn_problem_input(p, 0, 0), *indices = pn_problem_input(p, 0, 1);
   uint32_t axis = (uint32_t)(attrs->axis < 0 ? attrs->axis + x->rank : attrs->axis);
@@ -45,7 +47,8 @@ static pelton_status prepare(const pn_problem *p, const pn_device *device, const
   s->run_bytes = pelton_dtype_bytes(x->dtype);
   for (uint32_t i = 0; i < axis; i++) s->outer *= x->dims[i];
   for (uint32_t i = axis + 1; i < x->rank; i++) s->run_bytes *= (size_t)x->dims[i];
-  if (s->run_bytes) s->parts = pn_cpu_parts(device, s->outer * s->count, 2 * (double)pn_operand_bytes(pn_problem_output(p, 0, 0)));
+  if (s->run_bytes)
+    s->parts = pn_cpu_parts(device, s->outer * s->count, 2 * (double)pn_operand_bytes(pn_problem_output(p, 0, 0)));
   return PELTON_OK;
 }
 
@@ -71,9 +74,12 @@ static void task(void *argument, uint32_t part, uint32_t thread) {
     if (at < 0) at += s->extent;
     const char *from = j->x + (size_t)(unit / s->count * s->extent + at) * s->run_bytes;
     char *to = j->y + (size_t)unit * s->run_bytes;
-    if (s->run_bytes == 4) memcpy(to, from, 4); /* of a known size: no call */
-    else if (s->run_bytes == 8) memcpy(to, from, 8);
-    else memcpy(to, from, s->run_bytes);
+    if (s->run_bytes == 4)
+      memcpy(to, from, 4); /* of a known size: no call */
+    else if (s->run_bytes == 8)
+      memcpy(to, from, 8);
+    else
+      memcpy(to, from, s->run_bytes);
   }
 }
 

@@ -42,7 +42,8 @@ static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why
 
 static double estimate(const pn_problem *p, const pn_device *device, const pn_config *config) {
   (void)config;
-  return pn_cpu_estimate(device, 5 * (double)pn_operand_elements(pn_problem_input(p, 0, 0)), 2 * pn_cpu_operand_bytes(p), 0.3);
+  return pn_cpu_estimate(device, 5 * (double)pn_operand_elements(pn_problem_input(p, 0, 0)),
+                         2 * pn_cpu_operand_bytes(p), 0.3);
 }
 
 static void fill(const pn_problem *p, const pn_device *device, state *s) {
@@ -58,7 +59,10 @@ static void fill(const pn_problem *p, const pn_device *device, state *s) {
   s->pixels = pn_operand_elements(x) / (s->pictures * s->channels);
   s->groups = attrs->groups ? attrs->groups : s->channels;
   s->members = s->channels / s->groups;
-  s->groups_a_block = s->channels_last ? pn_min_i64(s->groups, pn_div_up(BLOCK_CHANNELS, s->members)) : 1;
+  int64_t wanted = pn_div_up(s->groups * s->pictures, 2 * (int64_t)device->threads); /* long runs, yet work for all */
+  if (device->threads == 1) wanted = s->groups;
+  if (wanted * s->members < BLOCK_CHANNELS) wanted = pn_div_up(BLOCK_CHANNELS, s->members);
+  s->groups_a_block = s->channels_last ? pn_min_i64(s->groups, wanted) : 1;
   s->blocks = pn_div_up(s->groups, s->groups_a_block);
   s->scratch_floats = s->channels_last ? pn_align_up((size_t)(ROWS * s->groups_a_block * s->members), 16) : 0;
   s->parts = pn_cpu_parts(device, s->pictures * s->blocks, 2 * pn_cpu_operand_bytes(p));
@@ -72,7 +76,8 @@ static void sizes(const pn_problem *p, const pn_device *device, const pn_config 
   out->workspace_bytes = s.scratch_floats * sizeof(float) * device->threads;
 }
 
-static pelton_status prepare(const pn_problem *p, const pn_device *device, const pn_config *config, void *memory, pelton_diag *diag) {
+static pelton_status prepare(const pn_problem *p, const pn_device *device, const pn_config *config, void *memory,
+                             pelton_diag *diag) {
   (void)config;
   (void)diag;
   fill(p, device, memory);
@@ -105,7 +110,8 @@ static double group_mean(const state *s, const float *channels) {
 }
 
 /* |squares| = sums over pixels of (x - mean)^2 for |n| channels. */
-static void sum_squares(const state *s, const float *x, size_t n, const float *mean, float *squares, float *block, float *difference) {
+static void sum_squares(const state *s, const float *x, size_t n, const float *mean, float *squares, float *block,
+                        float *difference) {
   const pn_cpu_vec_f32 *v = s->vec;
   v->fill(n, 0, squares);
   for (int64_t begin = 0; begin < s->pixels; begin += BLOCK_PIXELS) {
@@ -122,9 +128,11 @@ static void sum_squares(const state *s, const float *x, size_t n, const float *m
 static void pixels_block(const job *j, int64_t picture, int64_t block, float *scratch) {
   const state *s = j->s;
   int64_t first = block * s->groups_a_block, groups = pn_min_i64(s->groups_a_block, s->groups - first);
-  int64_t channel = first * s->members, at = picture * s->pixels * s->channels + channel, width = s->groups_a_block * s->members;
+  int64_t channel = first * s->members, at = picture * s->pixels * s->channels + channel,
+          width = s->groups_a_block * s->members;
   size_t n = (size_t)(groups * s->members);
-  float *mean = scratch, *factor = mean + width, *bias = factor + width, *squares = bias + width, *difference = squares + width;
+  float *mean = scratch, *factor = mean + width, *bias = factor + width, *squares = bias + width,
+        *difference = squares + width;
   s->pool->sum_pixels(j->x + at, s->channels, (size_t)s->pixels, n, 1, mean);
   for (int64_t g = 0; g < groups; g++) {
     float value = (float)group_mean(s, mean + g * s->members);
@@ -150,8 +158,10 @@ static void task(void *argument, uint32_t part, uint32_t thread) {
   int64_t unit, end;
   pn_cpu_share(s->pictures * s->blocks, 1, part, s->parts, &unit, &end);
   for (; unit < end; unit++) {
-    if (s->channels_last) pixels_block(j, unit / s->blocks, unit % s->blocks, j->scratch + thread * s->scratch_floats);
-    else plain_group(j, unit / s->blocks, unit % s->blocks);
+    if (s->channels_last)
+      pixels_block(j, unit / s->blocks, unit % s->blocks, j->scratch + thread * s->scratch_floats);
+    else
+      plain_group(j, unit / s->blocks, unit % s->blocks);
   }
 }
 
@@ -163,8 +173,12 @@ static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *di
   const pn_problem *p = step->problem;
   const state *s = step->state;
   (void)diag;
-  job j = {.s = s, .x = data_of(step, pn_problem_input(p, 0, 0)), .scale = data_of(step, pn_problem_input(p, 0, 1)),
-           .bias = data_of(step, pn_problem_input(p, 0, 2)), .y = step->operands[p->nodes[0].outputs[0]], .scratch = step->workspace};
+  job j = {.s = s,
+           .x = data_of(step, pn_problem_input(p, 0, 0)),
+           .scale = data_of(step, pn_problem_input(p, 0, 1)),
+           .bias = data_of(step, pn_problem_input(p, 0, 2)),
+           .y = step->operands[p->nodes[0].outputs[0]],
+           .scratch = step->workspace};
   pn_pool_run(stream->device->pool, s->parts, task, &j);
   return PELTON_OK;
 }

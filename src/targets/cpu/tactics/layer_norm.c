@@ -1,5 +1,5 @@
-/* Layer normalisation in f32, mean and root mean square: the normalised axes are the innermost, so each row goes through
-   one kernel. Scale and bias are one row each, whatever they are made of. */
+/* Layer normalisation in f32, mean and root mean square: the normalised axes are the innermost, so each row goes
+   through one kernel. Scale and bias are one row each, whatever they are made of. */
 #include "targets/cpu/cpu.h"
 
 typedef struct state {
@@ -40,7 +40,8 @@ static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why
     if (p->operands[i].layout != PN_LAYOUT_PLAIN) return pn_refuse(why, "plain layouts only");
   int64_t extent = extent_of(p, &axes);
   if (!pn_operand_elements(x)) return pn_refuse(why, "an empty operand");
-  if (!is_row(p, 1, extent, axes) || !is_row(p, 2, extent, axes)) return pn_refuse(why, "scale and bias are not one f32 row each");
+  if (!is_row(p, 1, extent, axes) || !is_row(p, 2, extent, axes))
+    return pn_refuse(why, "scale and bias are not one f32 row each");
   if (attrs->kind == PN_NORM_RMS && (pn_problem_input(p, 0, 2) || pn_problem_output(p, 0, 2)))
     return pn_refuse(why, "the root mean square takes no bias and gives no deviation");
   return true;
@@ -48,7 +49,8 @@ static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why
 
 static double estimate(const pn_problem *p, const pn_device *device, const pn_config *config) {
   (void)config;
-  return pn_cpu_estimate(device, 4 * (double)pn_operand_elements(pn_problem_input(p, 0, 0)), pn_cpu_operand_bytes(p), 0.3);
+  return pn_cpu_estimate(device, 4 * (double)pn_operand_elements(pn_problem_input(p, 0, 0)), pn_cpu_operand_bytes(p),
+                         0.3);
 }
 
 static void sizes(const pn_problem *p, const pn_device *device, const pn_config *config, pn_sizes *out) {
@@ -58,7 +60,8 @@ static void sizes(const pn_problem *p, const pn_device *device, const pn_config 
   out->state_bytes = sizeof(state);
 }
 
-static pelton_status prepare(const pn_problem *p, const pn_device *device, const pn_config *config, void *memory, pelton_diag *diag) {
+static pelton_status prepare(const pn_problem *p, const pn_device *device, const pn_config *config, void *memory,
+                             pelton_diag *diag) {
   const pn_attrs_layer_norm *attrs = p->nodes[0].attrs;
   state *s = memory;
   uint32_t axes;
@@ -88,9 +91,11 @@ static void task(void *argument, uint32_t part, uint32_t thread) {
   for (; row < end; row++) {
     const float *x = j->x + row * s->extent;
     float *y = j->y + row * s->extent;
-    if (s->rms) s->reduce->rms_normalize((size_t)s->extent, x, j->scale, s->epsilon, y);
-    else s->reduce->normalize((size_t)s->extent, x, j->scale, j->bias, s->epsilon, y, j->mean ? j->mean + row : NULL,
-                              j->inverse_deviation ? j->inverse_deviation + row : NULL);
+    if (s->rms)
+      s->reduce->rms_normalize((size_t)s->extent, x, j->scale, s->epsilon, y);
+    else
+      s->reduce->normalize((size_t)s->extent, x, j->scale, j->bias, s->epsilon, y, j->mean ? j->mean + row : NULL,
+                           j->inverse_deviation ? j->inverse_deviation + row : NULL);
   }
 }
 
@@ -102,9 +107,13 @@ static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *di
   const pn_problem *p = step->problem;
   const state *s = step->state;
   (void)diag;
-  job j = {.s = s, .x = data_of(step, pn_problem_input(p, 0, 0)), .scale = data_of(step, pn_problem_input(p, 0, 1)),
-           .bias = data_of(step, pn_problem_input(p, 0, 2)), .y = data_of(step, pn_problem_output(p, 0, 0)),
-           .mean = data_of(step, pn_problem_output(p, 0, 1)), .inverse_deviation = data_of(step, pn_problem_output(p, 0, 2))};
+  job j = {.s = s,
+           .x = data_of(step, pn_problem_input(p, 0, 0)),
+           .scale = data_of(step, pn_problem_input(p, 0, 1)),
+           .bias = data_of(step, pn_problem_input(p, 0, 2)),
+           .y = data_of(step, pn_problem_output(p, 0, 0)),
+           .mean = data_of(step, pn_problem_output(p, 0, 1)),
+           .inverse_deviation = data_of(step, pn_problem_output(p, 0, 2))};
   pn_pool_run(stream->device->pool, s->parts, task, &j);
   return PELTON_OK;
 }

@@ -1,6 +1,6 @@
 /* Local response normalisation in f32 across channels: y = x / (bias + alpha / size * sum of squares nearby) ^ beta.
-   Channels-last: a pixel is a run of channels, the squares lie in a padded row that is added to itself shifted. Plain: a
-   run of pixels goes through the channels; all their squares are kept. */
+   Channels-last: a pixel is a run of channels, the squares lie in a padded row that is added to itself shifted. Plain:
+   a run of pixels goes through the channels; all their squares are kept. */
 #include "base/bytes.h"
 #include "targets/cpu/cpu.h"
 #include "targets/cpu/strides.h"
@@ -10,7 +10,7 @@ enum { RUN = 256 };
 typedef struct state {
   const pn_cpu_vec_f32 *vec;
   bool channels_last;
-  int64_t before, after; /* neighbours that count on either side */
+  int64_t before, after;                    /* neighbours that count on either side */
   int64_t pictures, channels, pixels, runs; /* runs of a picture: pixels, or pieces of the plane */
   float scale, bias, beta;
   size_t scratch_floats; /* a thread */
@@ -60,7 +60,8 @@ static void sizes(const pn_problem *p, const pn_device *device, const pn_config 
   out->workspace_bytes = s.scratch_floats * sizeof(float) * device->threads;
 }
 
-static pelton_status prepare(const pn_problem *p, const pn_device *device, const pn_config *config, void *memory, pelton_diag *diag) {
+static pelton_status prepare(const pn_problem *p, const pn_device *device, const pn_config *config, void *memory,
+                             pelton_diag *diag) {
   (void)config;
   (void)diag;
   fill(p, device, memory);
@@ -93,7 +94,8 @@ static void pixel(const state *s, const float *x, float *y, float *scratch) {
   v->binary[PN_CPU_BINARY_mul][PN_CPU_RUN_RUN](n, x, x, squares + s->before);
   v->fill((size_t)s->after, 0, squares + s->before + s->channels);
   v->unary[PN_CPU_UNARY_copy](n, squares, NULL, sum);
-  for (int64_t i = 1; i <= s->before + s->after; i++) v->binary[PN_CPU_BINARY_add][PN_CPU_RUN_RUN](n, sum, squares + i, sum);
+  for (int64_t i = 1; i <= s->before + s->after; i++)
+    v->binary[PN_CPU_BINARY_add][PN_CPU_RUN_RUN](n, sum, squares + i, sum);
   finish(s, n, x, sum, y);
 }
 
@@ -101,11 +103,13 @@ static void pixel(const state *s, const float *x, float *y, float *scratch) {
 static void run_of_pixels(const state *s, const float *x, float *y, size_t n, float *scratch) {
   const pn_cpu_vec_f32 *v = s->vec;
   float *sum = scratch, *squares = scratch + RUN;
-  for (int64_t c = 0; c < s->channels; c++) v->binary[PN_CPU_BINARY_mul][PN_CPU_RUN_RUN](n, x + c * s->pixels, x + c * s->pixels, squares + c * RUN);
+  for (int64_t c = 0; c < s->channels; c++)
+    v->binary[PN_CPU_BINARY_mul][PN_CPU_RUN_RUN](n, x + c * s->pixels, x + c * s->pixels, squares + c * RUN);
   for (int64_t c = 0; c < s->channels; c++) {
     int64_t first = c > s->before ? c - s->before : 0, last = pn_min_i64(c + s->after, s->channels - 1);
     v->unary[PN_CPU_UNARY_copy](n, squares + first * RUN, NULL, sum);
-    for (int64_t i = first + 1; i <= last; i++) v->binary[PN_CPU_BINARY_add][PN_CPU_RUN_RUN](n, sum, squares + i * RUN, sum);
+    for (int64_t i = first + 1; i <= last; i++)
+      v->binary[PN_CPU_BINARY_add][PN_CPU_RUN_RUN](n, sum, squares + i * RUN, sum);
     finish(s, n, x + c * s->pixels, sum, y + c * s->pixels);
   }
 }
@@ -118,8 +122,10 @@ static void task(void *argument, uint32_t part, uint32_t thread) {
   pn_cpu_share(s->pictures * s->runs, 1, part, s->parts, &unit, &end);
   for (; unit < end; unit++) {
     int64_t begin = unit % s->runs * RUN, at = unit / s->runs * s->channels * s->pixels + begin;
-    if (s->channels_last) pixel(s, j->x + unit * s->channels, j->y + unit * s->channels, scratch);
-    else run_of_pixels(s, j->x + at, j->y + at, (size_t)pn_min_i64(RUN, s->pixels - begin), scratch);
+    if (s->channels_last)
+      pixel(s, j->x + unit * s->channels, j->y + unit * s->channels, scratch);
+    else
+      run_of_pixels(s, j->x + at, j->y + at, (size_t)pn_min_i64(RUN, s->pixels - begin), scratch);
   }
 }
 

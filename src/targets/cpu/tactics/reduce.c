@@ -25,9 +25,9 @@ typedef struct state {
   const pn_cpu_vec_f32 *vec;
   const pn_cpu_reduce_f32 *reduce;
   const pn_cpu_pool_f32 *pool;
-  axes kept, reduced; /* outer ones: without the innermost */
-  int64_t inner, inner_to;                 /* the innermost axis; |inner_to|: its stride in the result, when kept */
-  int64_t joined_rows, joined_stride;      /* columns: the innermost reduced axis */
+  axes kept, reduced;                 /* outer ones: without the innermost */
+  int64_t inner, inner_to;            /* the innermost axis; |inner_to|: its stride in the result, when kept */
+  int64_t joined_rows, joined_stride; /* columns: the innermost reduced axis */
   int64_t results, parts_of_inner, reduced_outer;
   double set_size;
   uint32_t parts;
@@ -91,7 +91,8 @@ static int64_t count_of(const axes *a) {
   return n;
 }
 
-static pelton_status prepare(const pn_problem *p, const pn_device *device, const pn_config *config, void *memory, pelton_diag *diag) {
+static pelton_status prepare(const pn_problem *p, const pn_device *device, const pn_config *config, void *memory,
+                             pelton_diag *diag) {
   const pn_attrs_reduce *attrs = p->nodes[0].attrs;
   const pn_operand *x = pn_problem_input(p, 0, 0), *y = pn_problem_output(p, 0, 0);
   int64_t from[PN_MAX_RANK], own_to[PN_MAX_RANK], to[PN_MAX_RANK] = {0};
@@ -107,7 +108,8 @@ static pelton_status prepare(const pn_problem *p, const pn_device *device, const
   }
   for (uint32_t place = 0; place < x->rank; place++) /* in the order in which the operand is stored */
     for (uint32_t i = 0; i < x->rank; i++)
-      if (pn_layout_place(x->layout, x->rank, i) == place) add_axis(reduced[i] ? &s->reduced : &s->kept, x->dims[i], from[i], to[i]);
+      if (pn_layout_place(x->layout, x->rank, i) == place)
+        add_axis(reduced[i] ? &s->reduced : &s->kept, x->dims[i], from[i], to[i]);
   s->kind = attrs->kind;
   s->vec = device->vec;
   s->reduce = device->reduce;
@@ -133,7 +135,7 @@ static pelton_status prepare(const pn_problem *p, const pn_device *device, const
   return PELTON_OK;
 }
 
-/* ---- run ------------------------------------------------------------------------------------------------------------ */
+/* ---- run --------------------------------------------------------------------------------------------------------- */
 
 typedef struct job {
   const state *s;
@@ -151,28 +153,36 @@ static int64_t offset_of(const axes *a, int64_t position, const int64_t *strides
 }
 
 /* What a pass collects; the second pass of log_sum_exp is a sum. */
-typedef enum collect { COLLECT_SUM, COLLECT_ABS, COLLECT_SQUARES, COLLECT_EXP, COLLECT_MAX, COLLECT_MIN, COLLECT_PROD } collect;
+typedef enum collect {
+  COLLECT_SUM,
+  COLLECT_ABS,
+  COLLECT_SQUARES,
+  COLLECT_EXP,
+  COLLECT_MAX,
+  COLLECT_MIN,
+  COLLECT_PROD
+} collect;
 
 static collect collect_of(pn_reduce_kind kind) {
   switch (kind) {
-    case PN_REDUCE_MAX: return COLLECT_MAX;
-    case PN_REDUCE_MIN: return COLLECT_MIN;
-    case PN_REDUCE_PROD: return COLLECT_PROD;
-    case PN_REDUCE_L1: return COLLECT_ABS;
-    case PN_REDUCE_L2:
-    case PN_REDUCE_SUM_SQUARE: return COLLECT_SQUARES;
-    case PN_REDUCE_LOG_SUM_EXP: return COLLECT_EXP;
-    default: return COLLECT_SUM;
+  case PN_REDUCE_MAX: return COLLECT_MAX;
+  case PN_REDUCE_MIN: return COLLECT_MIN;
+  case PN_REDUCE_PROD: return COLLECT_PROD;
+  case PN_REDUCE_L1: return COLLECT_ABS;
+  case PN_REDUCE_L2:
+  case PN_REDUCE_SUM_SQUARE: return COLLECT_SQUARES;
+  case PN_REDUCE_LOG_SUM_EXP: return COLLECT_EXP;
+  default: return COLLECT_SUM;
   }
 }
 
 static double finish(const state *s, double v, double shift) {
   switch (s->kind) {
-    case PN_REDUCE_MEAN: return v / s->set_size;
-    case PN_REDUCE_L2: return sqrt(v);
-    case PN_REDUCE_LOG_SUM: return log(v);
-    case PN_REDUCE_LOG_SUM_EXP: return log(v) + shift;
-    default: return v;
+  case PN_REDUCE_MEAN: return v / s->set_size;
+  case PN_REDUCE_L2: return sqrt(v);
+  case PN_REDUCE_LOG_SUM: return log(v);
+  case PN_REDUCE_LOG_SUM_EXP: return log(v) + shift;
+  default: return v;
   }
 }
 
@@ -181,15 +191,15 @@ static double finish(const state *s, double v, double shift) {
 static double collect_row(const state *s, collect how, const float *x, float shift, float *scratch) {
   double sum = 0, product = 1;
   switch (how) {
-    case COLLECT_SUM: return (double)s->reduce->sum((size_t)s->inner, x);
-    case COLLECT_SQUARES: return (double)s->reduce->sum_squares((size_t)s->inner, x);
-    case COLLECT_MAX: return (double)s->reduce->max((size_t)s->inner, x);
-    case COLLECT_MIN: return (double)s->reduce->min((size_t)s->inner, x);
-    case COLLECT_PROD:
-      for (int64_t i = 0; i < s->inner; i++) product *= (double)x[i];
-      return product;
-    case COLLECT_ABS:
-    case COLLECT_EXP: break;
+  case COLLECT_SUM: return (double)s->reduce->sum((size_t)s->inner, x);
+  case COLLECT_SQUARES: return (double)s->reduce->sum_squares((size_t)s->inner, x);
+  case COLLECT_MAX: return (double)s->reduce->max((size_t)s->inner, x);
+  case COLLECT_MIN: return (double)s->reduce->min((size_t)s->inner, x);
+  case COLLECT_PROD:
+    for (int64_t i = 0; i < s->inner; i++) product *= (double)x[i];
+    return product;
+  case COLLECT_ABS:
+  case COLLECT_EXP: break;
   }
   for (int64_t i = 0; i < s->inner; i += RUN) {
     size_t n = (size_t)pn_min_i64(RUN, s->inner - i);
@@ -214,7 +224,8 @@ static double join_values(collect how, double a, double b) {
 static double collect_rows(const state *s, collect how, const float *x, float shift, float *scratch) {
   double total = collect_row(s, how, x, shift, scratch);
   for (int64_t i = 1; i < s->reduced_outer; i++)
-    total = join_values(how, total, collect_row(s, how, x + offset_of(&s->reduced, i, s->reduced.from), shift, scratch));
+    total =
+        join_values(how, total, collect_row(s, how, x + offset_of(&s->reduced, i, s->reduced.from), shift, scratch));
   return total;
 }
 
@@ -233,7 +244,8 @@ static void reduce_rows(const job *j, int64_t result, float *scratch) {
 /* ---- columns */
 
 /* Joins |s->joined_rows| rows of |n| into |sum|, which holds what there was before. */
-static void join_rows(const state *s, collect how, const float *x, size_t n, const float *shift, float *sum, float *scratch) {
+static void join_rows(const state *s, collect how, const float *x, size_t n, const float *shift, float *sum,
+                      float *scratch) {
   const pn_cpu_vec_f32 *v = s->vec;
   if (how == COLLECT_SUM) { /* in blocks, which keeps the error of long sums small */
     s->pool->sum_pixels(x, s->joined_stride, (size_t)s->joined_rows, n, 1, scratch);
@@ -242,24 +254,28 @@ static void join_rows(const state *s, collect how, const float *x, size_t n, con
   }
   for (int64_t i = 0; i < s->joined_rows; i++, x += s->joined_stride) {
     switch (how) {
-      case COLLECT_MAX: v->binary[PN_CPU_BINARY_max][PN_CPU_RUN_RUN](n, sum, x, sum); break;
-      case COLLECT_MIN: v->binary[PN_CPU_BINARY_min][PN_CPU_RUN_RUN](n, sum, x, sum); break;
-      case COLLECT_PROD: v->binary[PN_CPU_BINARY_mul][PN_CPU_RUN_RUN](n, sum, x, sum); break;
-      case COLLECT_SQUARES: v->ternary[PN_CPU_TERNARY_fma](n, x, x, sum, sum); break;
-      default:
-        if (how == COLLECT_ABS) {
-          v->unary[PN_CPU_UNARY_abs](n, x, NULL, scratch);
-        } else {
-          v->binary[PN_CPU_BINARY_sub][PN_CPU_RUN_RUN](n, x, shift, scratch);
-          v->unary[PN_CPU_UNARY_exp](n, scratch, NULL, scratch);
-        }
-        v->binary[PN_CPU_BINARY_add][PN_CPU_RUN_RUN](n, sum, scratch, sum);
+    case COLLECT_MAX: v->binary[PN_CPU_BINARY_max][PN_CPU_RUN_RUN](n, sum, x, sum); break;
+    case COLLECT_MIN: v->binary[PN_CPU_BINARY_min][PN_CPU_RUN_RUN](n, sum, x, sum); break;
+    case COLLECT_PROD: v->binary[PN_CPU_BINARY_mul][PN_CPU_RUN_RUN](n, sum, x, sum); break;
+    case COLLECT_SQUARES: v->ternary[PN_CPU_TERNARY_fma](n, x, x, sum, sum); break;
+    default:
+      if (how == COLLECT_ABS) {
+        v->unary[PN_CPU_UNARY_abs](n, x, NULL, scratch);
+      } else {
+        v->binary[PN_CPU_BINARY_sub][PN_CPU_RUN_RUN](n, x, shift, scratch);
+        v->unary[PN_CPU_UNARY_exp](n, scratch, NULL, scratch);
+      }
+      v->binary[PN_CPU_BINARY_add][PN_CPU_RUN_RUN](n, sum, scratch, sum);
     }
   }
 }
 
-static void collect_columns(const state *s, collect how, const float *x, size_t n, const float *shift, float *sum, float *scratch) {
-  float start = how == COLLECT_PROD ? 1 : how == COLLECT_MAX ? -(float)INFINITY : how == COLLECT_MIN ? (float)INFINITY : 0;
+static void collect_columns(const state *s, collect how, const float *x, size_t n, const float *shift, float *sum,
+                            float *scratch) {
+  float start = how == COLLECT_PROD  ? 1
+                : how == COLLECT_MAX ? -(float)INFINITY
+                : how == COLLECT_MIN ? (float)INFINITY
+                                     : 0;
   s->vec->fill(n, start, sum);
   for (int64_t i = 0; i < s->reduced_outer; i++)
     join_rows(s, how, x + offset_of(&s->reduced, i, s->reduced.from), n, shift, sum, scratch);
@@ -269,7 +285,8 @@ static void reduce_columns(const job *j, int64_t result, int64_t part, float *sc
   const state *s = j->s;
   int64_t begin = part * RUN, n = pn_min_i64(RUN, s->inner - begin);
   const float *x = j->x + offset_of(&s->kept, result, s->kept.from) + begin;
-  float *sum = scratch + RUN, *shift = scratch + 2 * RUN, *y = j->y + offset_of(&s->kept, result, s->kept.to) + begin * s->inner_to;
+  float *sum = scratch + RUN, *shift = scratch + 2 * RUN,
+        *y = j->y + offset_of(&s->kept, result, s->kept.to) + begin * s->inner_to;
   if (s->kind == PN_REDUCE_LOG_SUM_EXP) {
     collect_columns(s, COLLECT_MAX, x, (size_t)n, NULL, shift, scratch);
     for (int64_t i = 0; i < n; i++)
@@ -278,11 +295,11 @@ static void reduce_columns(const job *j, int64_t result, int64_t part, float *sc
   collect_columns(s, collect_of(s->kind), x, (size_t)n, shift, sum, scratch);
   float scale = (float)(1 / s->set_size);
   switch (s->kind) {
-    case PN_REDUCE_MEAN: s->vec->binary[PN_CPU_BINARY_mul][PN_CPU_RUN_ONE]((size_t)n, sum, &scale, sum); break;
-    case PN_REDUCE_L2: s->vec->unary[PN_CPU_UNARY_sqrt]((size_t)n, sum, NULL, sum); break;
-    case PN_REDUCE_LOG_SUM:
-    case PN_REDUCE_LOG_SUM_EXP: s->vec->unary[PN_CPU_UNARY_log]((size_t)n, sum, NULL, sum); break;
-    default: break;
+  case PN_REDUCE_MEAN: s->vec->binary[PN_CPU_BINARY_mul][PN_CPU_RUN_ONE]((size_t)n, sum, &scale, sum); break;
+  case PN_REDUCE_L2: s->vec->unary[PN_CPU_UNARY_sqrt]((size_t)n, sum, NULL, sum); break;
+  case PN_REDUCE_LOG_SUM:
+  case PN_REDUCE_LOG_SUM_EXP: s->vec->unary[PN_CPU_UNARY_log]((size_t)n, sum, NULL, sum); break;
+  default: break;
   }
   if (s->kind == PN_REDUCE_LOG_SUM_EXP) s->vec->binary[PN_CPU_BINARY_add][PN_CPU_RUN_RUN]((size_t)n, sum, shift, sum);
   for (int64_t i = 0; i < n; i++) y[i * s->inner_to] = sum[i];
@@ -295,8 +312,10 @@ static void task(void *argument, uint32_t part, uint32_t thread) {
   int64_t unit, end;
   pn_cpu_share(s->results * s->parts_of_inner, 1, part, s->parts, &unit, &end);
   for (; unit < end; unit++) {
-    if (s->rows) reduce_rows(j, unit, scratch);
-    else reduce_columns(j, unit / s->parts_of_inner, unit % s->parts_of_inner, scratch);
+    if (s->rows)
+      reduce_rows(j, unit, scratch);
+    else
+      reduce_columns(j, unit / s->parts_of_inner, unit % s->parts_of_inner, scratch);
   }
 }
 

@@ -1,6 +1,6 @@
-/* Resizing the last two axes: nearest for any type, linear and cubic in f32. Which elements make a result, and how much of
-   each, stands in tables that op/resize.c fills when the plan is made. Channels-last: a result is one weighted sum of
-   runs of channels. Plain: the rows of the operand are summed first, then the columns of that one row. */
+/* Resizing the last two axes: nearest for any type, linear and cubic in f32. Which elements make a result, and how much
+   of each, stands in tables that op/resize.c fills when the plan is made. Channels-last: a result is one weighted sum
+   of runs of channels. Plain: the rows of the operand are summed first, then the columns of that one row. */
 #include "op/resize.h"
 #include "targets/cpu/cpu.h"
 #include "targets/cpu/strides.h"
@@ -29,7 +29,8 @@ static void find_axes(const pn_operand *x, int32_t *h, int32_t *w) {
   *h = x->layout == PN_LAYOUT_CHANNELS_LAST && x->rank == 3 ? -1 : (int32_t)x->rank - 2;
 }
 
-static pelton_status plan(const pn_problem *p, pn_arena *scratch, pn_resized_axis *axes, pn_call *call, pn_tensor *tensors) {
+static pelton_status plan(const pn_problem *p, pn_arena *scratch, pn_resized_axis *axes, pn_call *call,
+                          pn_tensor *tensors) {
   const pn_problem_node *node = &p->nodes[0];
   for (uint32_t i = 0; i < 4; i++) {
     const pn_operand *o = i < node->input_count ? pn_problem_input(p, 0, i) : NULL;
@@ -37,7 +38,8 @@ static pelton_status plan(const pn_problem *p, pn_arena *scratch, pn_resized_axi
     tensors[i] = (pn_tensor){.dtype = o->dtype, .rank = o->rank, .data = (void *)(uintptr_t)o->data};
     memcpy(tensors[i].dims, o->dims, sizeof o->dims);
   }
-  *call = (pn_call){.attrs = node->attrs, .input_count = node->input_count, .in = tensors, .scratch = scratch, .diag = call->diag};
+  *call = (pn_call){
+      .attrs = node->attrs, .input_count = node->input_count, .in = tensors, .scratch = scratch, .diag = call->diag};
   return pn_resize_plan(call, axes);
 }
 
@@ -55,9 +57,11 @@ static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why
   if (x->dtype != PELTON_DTYPE_F32 && attrs->mode != PN_RESIZE_NEAREST) return pn_refuse(why, "f32 only");
   if (attrs->coordinates == PN_COORD_TF_CROP_AND_RESIZE) return pn_refuse(why, "tf_crop_and_resize");
   if (x->layout != y->layout) return pn_refuse(why, "wants one layout for operand and result");
-  if (!x->rank || (x->layout == PN_LAYOUT_CHANNELS_LAST && x->rank > 4)) return pn_refuse(why, "more than two spatial axes");
+  if (!x->rank || (x->layout == PN_LAYOUT_CHANNELS_LAST && x->rank > 4))
+    return pn_refuse(why, "more than two spatial axes");
   for (uint32_t i = 1; i < p->nodes[0].input_count; i++)
-    if (pn_problem_input(p, 0, i) && !pn_problem_input(p, 0, i)->data) return pn_refuse(why, "scales or sizes are not constant");
+    if (pn_problem_input(p, 0, i) && !pn_problem_input(p, 0, i)->data)
+      return pn_refuse(why, "scales or sizes are not constant");
   if (!pn_operand_elements(x) || !pn_operand_elements(y)) return pn_refuse(why, "an empty operand");
   pn_arena scratch;
   pn_resized_axis axes[PN_MAX_RANK];
@@ -70,7 +74,8 @@ static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why
   if (!planned) return pn_refuse(why, "the operands do not fit together");
   find_axes(x, &h, &w);
   for (int32_t i = 0; i < (int32_t)x->rank; i++)
-    if (i != h && i != w && !pn_resize_is_untouched(attrs, &axes[i])) return pn_refuse(why, "axis %d is resized", (int)i);
+    if (i != h && i != w && !pn_resize_is_untouched(attrs, &axes[i]))
+      return pn_refuse(why, "axis %d is resized", (int)i);
   int64_t taps = taps_of(attrs, &axes[w]) * (h >= 0 ? taps_of(attrs, &axes[h]) : 1);
   return taps <= MAX_TAPS || pn_refuse(why, "more than %d elements make a result", MAX_TAPS);
 }
@@ -78,12 +83,15 @@ static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why
 static double estimate(const pn_problem *p, const pn_device *device, const pn_config *config) {
   const pn_operand *y = pn_problem_output(p, 0, 0);
   (void)config;
-  return pn_cpu_estimate(device, 5 * (double)pn_operand_elements(y), pn_cpu_operand_bytes(p), y->layout == PN_LAYOUT_CHANNELS_LAST ? 0.3 : 0.1);
+  return pn_cpu_estimate(device, 5 * (double)pn_operand_elements(y), pn_cpu_operand_bytes(p),
+                         y->layout == PN_LAYOUT_CHANNELS_LAST ? 0.3 : 0.1);
 }
 
-/* ---- tables --------------------------------------------------------------------------------------------------------- */
+/* ---- tables ------------------------------------------------------------------------------------------------------ */
 
-static size_t table_bytes(int64_t output, int64_t taps) { return pn_align_up((size_t)(output * taps) * (sizeof(int64_t) + sizeof(float)), 64); }
+static size_t table_bytes(int64_t output, int64_t taps) {
+  return pn_align_up((size_t)(output * taps) * (sizeof(int64_t) + sizeof(float)), 64);
+}
 
 static void sizes(const pn_problem *p, const pn_device *device, const pn_config *config, pn_sizes *out) {
   const pn_attrs_resize *attrs = p->nodes[0].attrs;
@@ -131,7 +139,8 @@ static pelton_status fill_table(const pn_call *call, const pn_resized_axis *a, c
   return PELTON_OK;
 }
 
-static pelton_status fill(const pn_problem *p, const pn_device *device, pn_arena *scratch, state *s, pelton_diag *diag) {
+static pelton_status fill(const pn_problem *p, const pn_device *device, pn_arena *scratch, state *s,
+                          pelton_diag *diag) {
   const pn_attrs_resize *attrs = p->nodes[0].attrs;
   const pn_operand *x = pn_problem_input(p, 0, 0), *y = pn_problem_output(p, 0, 0);
   pn_resized_axis axes[PN_MAX_RANK];
@@ -155,7 +164,8 @@ static pelton_status fill(const pn_problem *p, const pn_device *device, pn_arena
   return PELTON_OK;
 }
 
-static pelton_status prepare(const pn_problem *p, const pn_device *device, const pn_config *config, void *memory, pelton_diag *diag) {
+static pelton_status prepare(const pn_problem *p, const pn_device *device, const pn_config *config, void *memory,
+                             pelton_diag *diag) {
   pn_arena scratch;
   (void)config;
   pn_arena_init(&scratch, device->allocator);
@@ -164,7 +174,7 @@ static pelton_status prepare(const pn_problem *p, const pn_device *device, const
   return status;
 }
 
-/* ---- run ------------------------------------------------------------------------------------------------------------ */
+/* ---- run --------------------------------------------------------------------------------------------------------- */
 
 typedef struct job {
   const state *s;
@@ -196,12 +206,15 @@ static void plain_row(const state *s, const float *x, int64_t oy, float *y, floa
   const float *rows[MAX_TAPS], *row = scratch;
   const int64_t *index = s->h.index + oy * s->h.taps;
   for (int64_t i = 0; i < s->h.taps; i++) rows[i] = x + index[i] * s->w.input;
-  if (s->h.taps == 1) row = rows[0];
-  else s->vec->weighted_sum((size_t)s->w.input, (size_t)s->h.taps, rows, s->h.weight + oy * s->h.taps, scratch);
+  if (s->h.taps == 1)
+    row = rows[0];
+  else
+    s->vec->weighted_sum((size_t)s->w.input, (size_t)s->h.taps, rows, s->h.weight + oy * s->h.taps, scratch);
   const int64_t *column = s->w.index;
   const float *weight = s->w.weight;
   if (s->w.taps == 2) { /* linear */
-    for (int64_t ox = 0; ox < s->w.output; ox++, column += 2, weight += 2) y[ox] = weight[0] * row[column[0]] + weight[1] * row[column[1]];
+    for (int64_t ox = 0; ox < s->w.output; ox++, column += 2, weight += 2)
+      y[ox] = weight[0] * row[column[0]] + weight[1] * row[column[1]];
     return;
   }
   for (int64_t ox = 0; ox < s->w.output; ox++, column += s->w.taps, weight += s->w.taps) {
@@ -211,11 +224,11 @@ static void plain_row(const state *s, const float *x, int64_t oy, float *y, floa
   }
 }
 
-#define PICK(type)                                                                                     \
-  static void pick_##type(int64_t n, const int64_t *index, const void *row, void *out) {               \
-    const type *x = row;                                                                               \
-    type *y = out;                                                                                     \
-    for (int64_t i = 0; i < n; i++) y[i] = x[index[i]];                                                \
+#define PICK(type)                                                                                                     \
+  static void pick_##type(int64_t n, const int64_t *index, const void *row, void *out) {                               \
+    const type *x = row;                                                                                               \
+    type *y = out;                                                                                                     \
+    for (int64_t i = 0; i < n; i++) y[i] = x[index[i]];                                                                \
   }
 PICK(uint8_t)
 PICK(uint16_t)
@@ -227,13 +240,14 @@ static void nearest_row(const state *s, const char *x, int64_t oy, char *y) {
   const char *row = x + (size_t)(s->h.index[oy] * s->w.input) * pixel;
   if (s->channels == 1) {
     switch (s->element_bytes) {
-      case 1: pick_uint8_t(s->w.output, s->w.index, row, y); return;
-      case 2: pick_uint16_t(s->w.output, s->w.index, row, y); return;
-      case 4: pick_uint32_t(s->w.output, s->w.index, row, y); return;
-      default: pick_uint64_t(s->w.output, s->w.index, row, y); return;
+    case 1: pick_uint8_t(s->w.output, s->w.index, row, y); return;
+    case 2: pick_uint16_t(s->w.output, s->w.index, row, y); return;
+    case 4: pick_uint32_t(s->w.output, s->w.index, row, y); return;
+    default: pick_uint64_t(s->w.output, s->w.index, row, y); return;
     }
   }
-  for (int64_t ox = 0; ox < s->w.output; ox++) memcpy(y + (size_t)ox * pixel, row + (size_t)s->w.index[ox] * pixel, pixel);
+  for (int64_t ox = 0; ox < s->w.output; ox++)
+    memcpy(y + (size_t)ox * pixel, row + (size_t)s->w.index[ox] * pixel, pixel);
 }
 
 static void task(void *argument, uint32_t part, uint32_t thread) {
@@ -247,10 +261,14 @@ static void task(void *argument, uint32_t part, uint32_t thread) {
     int64_t oy = unit % s->h.output;
     const void *x = j->x + (size_t)(unit / s->h.output) * from_plane;
     char *y = j->y + (size_t)unit * to_row;
-    if (!s->nearest && s->channels_last) pixels(s, x, oy, (float *)(void *)y);
-    else if (!s->nearest) plain_row(s, x, oy, (float *)(void *)y, j->scratch + thread * s->scratch_floats);
-    else if (unit > first && oy > 0 && s->h.index[oy] == s->h.index[oy - 1]) memcpy(y, y - to_row, to_row);
-    else nearest_row(s, x, oy, y);
+    if (!s->nearest && s->channels_last)
+      pixels(s, x, oy, (float *)(void *)y);
+    else if (!s->nearest)
+      plain_row(s, x, oy, (float *)(void *)y, j->scratch + thread * s->scratch_floats);
+    else if (unit > first && oy > 0 && s->h.index[oy] == s->h.index[oy - 1])
+      memcpy(y, y - to_row, to_row);
+    else
+      nearest_row(s, x, oy, y);
   }
 }
 

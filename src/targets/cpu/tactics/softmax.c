@@ -1,5 +1,6 @@
-/* Softmax and its logarithm in f32 along any axis. Along the innermost stored axis each row goes through the row kernel;
-   along another one a run of neighbours is normalised together, element by element, so that vectors stay full. */
+/* Softmax and its logarithm in f32 along any axis. Along the innermost stored axis each row goes through the row
+   kernel; along another one a run of neighbours is normalised together, element by element, so that vectors stay full.
+ */
 #include "base/bytes.h"
 #include "targets/cpu/cpu.h"
 #include "targets/cpu/strides.h"
@@ -20,7 +21,8 @@ static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why
   const pn_operand *x = pn_problem_input(p, 0, 0), *y = pn_problem_output(p, 0, 0);
   if (x->dtype != PELTON_DTYPE_F32) return pn_refuse(why, "f32 only");
   if (!x->rank || !pn_operand_elements(x)) return pn_refuse(why, "a scalar or an empty operand");
-  return pn_layout_same(x->layout, y->layout, x->rank, x->dims) || pn_refuse(why, "wants one layout for operand and result");
+  return pn_layout_same(x->layout, y->layout, x->rank, x->dims) ||
+         pn_refuse(why, "wants one layout for operand and result");
 }
 
 static void fill(const pn_problem *p, const pn_device *device, state *s) {
@@ -28,7 +30,8 @@ static void fill(const pn_problem *p, const pn_device *device, state *s) {
   const pn_operand *x = pn_problem_input(p, 0, 0);
   int64_t stored[PN_MAX_RANK];
   pn_layout_stored_dims(x->layout, x->rank, x->dims, stored);
-  uint32_t axis = pn_layout_place(x->layout, x->rank, (uint32_t)(attrs->axis < 0 ? attrs->axis + x->rank : attrs->axis));
+  uint32_t axis =
+      pn_layout_place(x->layout, x->rank, (uint32_t)(attrs->axis < 0 ? attrs->axis + x->rank : attrs->axis));
   s->vec = device->vec;
   s->reduce = device->reduce;
   s->log = attrs->log;
@@ -37,12 +40,14 @@ static void fill(const pn_problem *p, const pn_device *device, state *s) {
   for (uint32_t i = 0; i < axis; i++) s->outer *= stored[i];
   for (uint32_t i = axis + 1; i < x->rank; i++) s->inner *= stored[i];
   s->inner_parts = pn_div_up(s->inner, RUN);
-  s->parts = pn_cpu_parts(device, s->outer * s->inner_parts, 4 * pn_cpu_operand_bytes(p)); /* exponentials take time too */
+  s->parts =
+      pn_cpu_parts(device, s->outer * s->inner_parts, 4 * pn_cpu_operand_bytes(p)); /* exponentials take time too */
 }
 
 static double estimate(const pn_problem *p, const pn_device *device, const pn_config *config) {
   (void)config;
-  return pn_cpu_estimate(device, 12 * (double)pn_operand_elements(pn_problem_input(p, 0, 0)), pn_cpu_operand_bytes(p), 0.5);
+  return pn_cpu_estimate(device, 12 * (double)pn_operand_elements(pn_problem_input(p, 0, 0)), pn_cpu_operand_bytes(p),
+                         0.5);
 }
 
 static void sizes(const pn_problem *p, const pn_device *device, const pn_config *config, pn_sizes *out) {
@@ -52,7 +57,8 @@ static void sizes(const pn_problem *p, const pn_device *device, const pn_config 
   out->workspace_bytes = (size_t)device->threads * 3 * RUN * sizeof(float);
 }
 
-static pelton_status prepare(const pn_problem *p, const pn_device *device, const pn_config *config, void *memory, pelton_diag *diag) {
+static pelton_status prepare(const pn_problem *p, const pn_device *device, const pn_config *config, void *memory,
+                             pelton_diag *diag) {
   (void)config;
   (void)diag;
   fill(p, device, memory);
@@ -70,7 +76,8 @@ static void columns(const state *s, const float *x, float *y, size_t n, float *s
   const pn_cpu_vec_f32 *v = s->vec;
   float *greatest = scratch, *sum = scratch + RUN, *exponential = scratch + 2 * RUN;
   v->unary[PN_CPU_UNARY_copy](n, x, NULL, greatest);
-  for (int64_t i = 1; i < s->extent; i++) v->binary[PN_CPU_BINARY_max][PN_CPU_RUN_RUN](n, greatest, x + i * s->inner, greatest);
+  for (int64_t i = 1; i < s->extent; i++)
+    v->binary[PN_CPU_BINARY_max][PN_CPU_RUN_RUN](n, greatest, x + i * s->inner, greatest);
   v->fill(n, 0, sum);
   for (int64_t i = 0; i < s->extent; i++) {
     float *to = s->log ? exponential : y + i * s->inner;
@@ -87,7 +94,8 @@ static void columns(const state *s, const float *x, float *y, size_t n, float *s
     return;
   }
   v->unary[PN_CPU_UNARY_reciprocal](n, sum, NULL, sum);
-  for (int64_t i = 0; i < s->extent; i++) v->binary[PN_CPU_BINARY_mul][PN_CPU_RUN_RUN](n, y + i * s->inner, sum, y + i * s->inner);
+  for (int64_t i = 0; i < s->extent; i++)
+    v->binary[PN_CPU_BINARY_mul][PN_CPU_RUN_RUN](n, y + i * s->inner, sum, y + i * s->inner);
 }
 
 static void task(void *argument, uint32_t part, uint32_t thread) {
@@ -97,8 +105,10 @@ static void task(void *argument, uint32_t part, uint32_t thread) {
   pn_cpu_share(s->outer * s->inner_parts, 1, part, s->parts, &unit, &end);
   for (; unit < end; unit++) {
     int64_t begin = unit % s->inner_parts * RUN, at = unit / s->inner_parts * s->extent * s->inner + begin;
-    if (s->inner == 1) (s->log ? s->reduce->log_softmax : s->reduce->softmax)((size_t)s->extent, j->x + at, j->y + at);
-    else columns(s, j->x + at, j->y + at, (size_t)pn_min_i64(RUN, s->inner - begin), j->scratch + thread * 3 * RUN);
+    if (s->inner == 1)
+      (s->log ? s->reduce->log_softmax : s->reduce->softmax)((size_t)s->extent, j->x + at, j->y + at);
+    else
+      columns(s, j->x + at, j->y + at, (size_t)pn_min_i64(RUN, s->inner - begin), j->scratch + thread * 3 * RUN);
   }
 }
 

@@ -29,10 +29,12 @@ static void sizes(const pn_problem *p, const pn_device *device, const pn_config 
   out->state_bytes = sizeof(state) + count * sizeof(pn_copy);
 }
 
-static pelton_status prepare(const pn_problem *p, const pn_device *device, const pn_config *config, void *memory, pelton_diag *diag) {
+static pelton_status prepare(const pn_problem *p, const pn_device *device, const pn_config *config, void *memory,
+                             pelton_diag *diag) {
   state *s = memory;
   (void)config;
-  if (!pn_movement_describe(p, s->copies, &s->count, NULL)) return PN_INTERNAL(diag, "a movement changed after it was accepted");
+  if (!pn_movement_describe(p, s->copies, &s->count, NULL))
+    return PN_INTERNAL(diag, "a movement changed after it was accepted");
   for (uint32_t i = 0; i < s->count; i++) pn_copy_plan(&s->copies[i], device);
   return PELTON_OK;
 }
