@@ -9,6 +9,8 @@
 #include "ir/infer_walk.h"
 #include "ir/walk.h"
 
+#include <stdio.h>
+
 /* References whose work is not bounded by their operands' and results' sizes, and which compute no shapes. */
 static bool is_heavy(pn_op op) {
   switch (op) {
@@ -139,6 +141,20 @@ static pelton_status check_counts(const pn_node *node, pelton_diag *diag) {
   return PELTON_OK;
 }
 
+/* "2x?x4": a symbol's value does not matter to what is too large already. */
+static const char *extents_text(const pn_type *type, char *out, size_t out_bytes) {
+  size_t at = 0;
+  for (int32_t k = 0; k < type->rank && at + 24 < out_bytes; k++) {
+    if (k > 0) out[at++] = 'x';
+    if (pn_dim_is_number(type->dims[k]))
+      at += (size_t)snprintf(out + at, out_bytes - at, "%lld", (long long)type->dims[k].number);
+    else
+      out[at++] = '?';
+  }
+  out[at] = 0;
+  return out;
+}
+
 /* Facts outlive the call, and planners multiply their dims. */
 static pelton_status check_type(const pn_type *type, const char *what, uint32_t i, pelton_diag *diag) {
   int64_t bytes = (int64_t)pelton_dtype_bytes(type->dtype);
@@ -153,8 +169,11 @@ static pelton_status check_type(const pn_type *type, const char *what, uint32_t 
   }
   for (int32_t k = 0; k < type->rank && !empty; k++) {
     if (!pn_dim_is_number(type->dims[k])) continue;
-    if (!pn_mul_i64(bytes, type->dims[k].number, &bytes) || bytes >= (int64_t)1 << 62)
-      return pn_fail(diag, PELTON_INVALID_DATA, "%s %u would have more than 2^62 bytes", what, i);
+    if (!pn_mul_i64(bytes, type->dims[k].number, &bytes) || bytes >= (int64_t)1 << 62) {
+      char text[24 * PN_MAX_RANK];
+      return pn_fail(diag, PELTON_INVALID_DATA, "%s %u would be %s, more than 2^62 bytes", what, i,
+                     extents_text(type, text, sizeof text));
+    }
   }
   return PELTON_OK;
 }
@@ -394,7 +413,12 @@ static pelton_status set_inputs(pn_infer_walk *walk, const pn_graph *g, const pn
     fact->present = true;
     if (fact->type.dtype == PELTON_DTYPE_NONE)
       return pn_fail(diag, PELTON_INVALID_DATA, "input '%.*s' has no type", PN_STR_ARG(name));
-    PN_TRY(check_type(&fact->type, "input", i, diag));
+    const uint32_t mark = pn_diag_mark(diag);
+    const pelton_status status = check_type(&fact->type, "input", i, diag);
+    if (status) {
+      pn_diag_prefix(diag, mark, "'%.*s'", PN_STR_ARG(name));
+      return status;
+    }
     PN_TRY(complete_content(walk, fact, diag));
   }
   return PELTON_OK;

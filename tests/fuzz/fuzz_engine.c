@@ -9,7 +9,8 @@ enum { MOST_BYTES = 1 << 24 };
 
 static void *limited_alloc(void *self, size_t bytes, size_t align) {
   (void)self;
-  return bytes > MOST_BYTES ? NULL : aligned_alloc(align < 64 ? 64 : align, (bytes + 127) / 64 * 64);
+  if (align < 64) align = 64;
+  return bytes > MOST_BYTES ? NULL : aligned_alloc(align, (bytes + align - 1) / align * align);
 }
 
 static void limited_release(void *self, void *pointer) {

@@ -301,6 +301,7 @@ static pelton_status add_element(const parser *p, const pn_pb_field *field, cons
                                  uint32_t depth, void *member) {
   any_list list;
   memcpy(&list, member, sizeof list);
+  if (!list.data) return PELTON_OK; /* packed, and of no elements: there is no room even to point at */
   size_t element_bytes = kind_bytes(field);
   uint8_t *to = list.data + (size_t)list.count * element_bytes;
   uint32_t wire = kind_wire(field->kind);
