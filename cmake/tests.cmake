@@ -44,6 +44,7 @@ endif()
 if(PELTON_RUNTIME_ONLY)
   return()
 endif()
+pelton_test(api.runtime api tests/api/runtime.sh)
 
 # ---- programs ----------------------------------------------------------------------------------------------------
 

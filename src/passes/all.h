@@ -12,6 +12,7 @@ pn_pass_function pn_pass_recognise_attention;
 pn_pass_function pn_pass_eliminate_transposes;
 pn_pass_function pn_pass_fold_constants;
 pn_pass_function pn_pass_fold_shapes;
+pn_pass_function pn_pass_fold_pad;
 pn_pass_function pn_pass_common_subexpressions;
 pn_pass_function pn_pass_lower_batch_norm;
 pn_pass_function pn_pass_fold_scale;

@@ -27,6 +27,18 @@ static uint64_t hash_type(const pn_type *type, uint64_t h) {
   return h;
 }
 
+enum { WHOLE_BYTES = 4096, SAMPLE_BYTES = 256 };
+
+/* Large constants are hashed by samples: they lie in a mapped file, and equal ones are compared whole anyway. */
+static uint64_t hash_constant(const pn_value *value) {
+  const char *data = value->data;
+  const size_t bytes = value->data_bytes;
+  if (bytes <= WHOLE_BYTES) return hash_type(&value->type, pn_hash_bytes(data, bytes, 1));
+  uint64_t h = hash_type(&value->type, bytes);
+  for (size_t i = 0; i < 4; i++) h = pn_hash_bytes(data + (bytes - SAMPLE_BYTES) / 3 * i, SAMPLE_BYTES, h);
+  return h;
+}
+
 static bool same_constant(const pn_value *a, const pn_value *b) {
   if (!pn_type_equal(&a->type, &b->type) || a->data_bytes != b->data_bytes) return false;
   return a->data == b->data || a->data_bytes == 0 || !memcmp(a->data, b->data, a->data_bytes);
@@ -42,18 +54,21 @@ static bool is_output(const pn_graph *g, pn_value_id v) {
 static pelton_status merge_constants(pn_rewrite *r) {
   table t;
   const uint32_t count = r->g->values.count;
-  uint32_t *first = PN_NEW_ARRAY(r->scratch, uint32_t, (size_t)count + 1); /* of each value: the one that stands for it */
+  uint32_t *first =
+      PN_NEW_ARRAY(r->scratch, uint32_t, (size_t)count + 1); /* of each value: the one that stands for it */
   if (!first || !table_init(&t, r->scratch, count)) return pn_fail_memory(r->diag, "a table of constants");
   for (uint32_t i = 0; i < count; i++) {
     const pn_value *value = &r->g->values.data[i];
     first[i] = i;
     if (!value->data) continue;
-    const uint64_t h = hash_type(&value->type, pn_hash_bytes(value->data, value->data_bytes, 1));
+    const uint64_t h = hash_constant(value);
     uint32_t slot = (uint32_t)h & t.mask;
     while (t.slots[slot] && (t.hashes[slot] != h || !same_constant(value, &r->g->values.data[t.slots[slot] - 1])))
       slot = (slot + 1) & t.mask;
-    if (t.slots[slot]) first[i] = t.slots[slot] - 1;
-    else t.slots[slot] = i + 1, t.hashes[slot] = h;
+    if (t.slots[slot])
+      first[i] = t.slots[slot] - 1;
+    else
+      t.slots[slot] = i + 1, t.hashes[slot] = h;
   }
   for (uint32_t n = 0; n < r->g->nodes.count; n++) {
     const pn_node *node = &r->g->nodes.data[n];
@@ -85,14 +100,16 @@ static uint64_t hash_node(const pn_node *node) {
   return h;
 }
 
-/* Uses of |again|'s results become uses of |first|'s. Only nodes of one result, unless all results are on both sides. */
+/* Uses of |again|'s results become uses of |first|'s. Only nodes of one result, unless all results are on both sides.
+ */
 static pelton_status merge_nodes(pn_rewrite *r, pn_node *again, pn_node *first, bool *done) {
   const pn_value_list mine = again->outputs, theirs = first->outputs;
   *done = false;
   for (uint32_t i = 0; i < mine.count; i++) {
     if (pn_value_valid(mine.data[i]) && !pn_value_valid(theirs.data[i])) return PELTON_OK;
     /* Two outputs of the graph need two values. */
-    if (pn_value_valid(mine.data[i]) && is_output(r->g, mine.data[i]) && is_output(r->g, theirs.data[i])) return PELTON_OK;
+    if (pn_value_valid(mine.data[i]) && is_output(r->g, mine.data[i]) && is_output(r->g, theirs.data[i]))
+      return PELTON_OK;
   }
   *done = true;
   if (mine.count == 1) {
@@ -102,7 +119,8 @@ static pelton_status merge_nodes(pn_rewrite *r, pn_node *again, pn_node *first, 
   for (uint32_t i = 0; i < mine.count; i++) {
     if (!pn_value_valid(mine.data[i])) continue;
     pn_use *from = &r->uses.data[mine.data[i].v], *to = &r->uses.data[theirs.data[i].v];
-    if (!pn_graph_replace_value(r->g, mine.data[i], theirs.data[i])) return PN_INTERNAL(r->diag, "an output was not merged");
+    if (!pn_graph_replace_value(r->g, mine.data[i], theirs.data[i]))
+      return PN_INTERNAL(r->diag, "an output was not merged");
     to->count += from->count;
     to->users ^= from->users;
     *from = (pn_use){0};

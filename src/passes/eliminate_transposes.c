@@ -110,8 +110,10 @@ static pelton_status take_into_product(pn_rewrite *r, pn_node_id product, uint32
   const pn_attrs_matmul *old = node->attrs;
   pn_attrs_matmul *attrs = pn_attrs_copy(PN_OP_MATMUL, old, r->g->arena);
   if (!attrs) return no_memory(r);
-  if (index == 0) attrs->trans_a = !old->trans_a;
-  else attrs->trans_b = !old->trans_b;
+  if (index == 0)
+    attrs->trans_a = !old->trans_a;
+  else
+    attrs->trans_b = !old->trans_b;
   pn_value_id x = before->inputs.data[0];
   if (is_identity(&p)) {
     PN_TRY(pn_rewrite_provenance(r, node, before));
@@ -159,6 +161,7 @@ static bool untransposed(pn_rewrite *r, pn_value_id v, const permutation *p, pn_
   const pn_value *value = pn_graph_value(r->g, v);
   const pn_type type = pn_type_make(tensor.dtype, p->rank, dims);
   *out = pn_graph_add_constant(r->g, value->name, &type, value->data, value->data_bytes);
+  r->failed = r->failed || !pn_value_valid(*out);
   return pn_value_valid(*out);
 }
 

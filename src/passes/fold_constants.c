@@ -1,9 +1,9 @@
 /* What can be computed now is computed now: nodes whose operands are all known become constants.
 
-   Small contents are known from inference, which also follows shapes: a chain of shape_of, gather and concat in front of
-   a reshape is a constant whenever the shape is numbers. Larger results are computed by the operator's reference, unless
-   that makes the model much larger (a fill or an expand is cheaper to run than to store). A dequantize of constants stays:
-   it is how weights in eight bits are said. Control flow stays. */
+   Small contents are known from inference, which also follows shapes: a chain of shape_of, gather and concat in front
+   of a reshape is a constant whenever the shape is numbers. Larger results are computed by the operator's reference,
+   unless that makes the model much larger (a fill or an expand is cheaper to run than to store). A dequantize of
+   constants stays: it is how weights in eight bits are said. Control flow stays. */
 #include "passes/all.h"
 #include "passes/rewrite.h"
 
@@ -47,8 +47,14 @@ static pelton_status find_elements(pn_rewrite *r, const pn_node *node, const pn_
   *found = true;
   for (uint32_t i = 0; i < node->outputs.count; i++) *found = *found && (!out[i].present || out[i].data);
   if (*found) return PELTON_OK;
-  const pn_evaluation e = {.op = node->op, .attrs = node->attrs, .in = in, .out = out, .in_count = node->inputs.count,
-                           .out_count = node->outputs.count, .arena = r->g->arena, .max_elements = MOST_RESULT_BYTES};
+  const pn_evaluation e = {.op = node->op,
+                           .attrs = node->attrs,
+                           .in = in,
+                           .out = out,
+                           .in_count = node->inputs.count,
+                           .out_count = node->outputs.count,
+                           .arena = r->g->arena,
+                           .max_elements = MOST_RESULT_BYTES};
   if (!pn_can_evaluate(&e) || !worth_it(node, in, out)) return PELTON_OK;
   if (pn_op_get(node->op)->flags & PN_OP_VIEW) {
     out[0].data = in[0].data;

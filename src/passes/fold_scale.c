@@ -32,6 +32,7 @@ typedef struct folder {
 
 static double *new_vector(const folder *f, double value) {
   double *v = PN_NEW_ARRAY(f->r->scratch, double, (size_t)f->channels + 1);
+  f->r->failed = f->r->failed || !v;
   for (int64_t i = 0; v && i < f->channels; i++) v[i] = value;
   return v;
 }
@@ -154,7 +155,8 @@ static pelton_status scale_weights(folder *f, const affine *form) {
   const float *from = f->weights.data;
   for (int64_t i = 0; i < count; i++) to[i] = (float)((double)from[i] * form->scale[channel_of(f, i)]);
   const pn_type type = *pn_rewrite_type(r, old);
-  const pn_value_id w = pn_graph_add_constant(r->g, pn_graph_value(r->g, old)->name, &type, to, (size_t)count * sizeof *to);
+  const pn_value_id w =
+      pn_graph_add_constant(r->g, pn_graph_value(r->g, old)->name, &type, to, (size_t)count * sizeof *to);
   if (!pn_value_valid(w)) return pn_fail_memory(r->diag, "scaled weights");
   return pn_rewrite_set_input(r, f->node, 1, w);
 }
@@ -210,7 +212,8 @@ static pelton_status shorten(folder *f, const pn_expr *expr, uint32_t taken) {
   const uint32_t count = f->pointwise->inputs.count;
   memcpy(operands, f->pointwise->inputs.data, count * sizeof *operands);
   const pn_value_id x = f->node->outputs.data[0], y = f->pointwise->outputs.data[0];
-  if (rest->steps[rest->step_count - 1].op == PN_EXPR_INPUT && pn_type_equal(pn_rewrite_type(r, x), pn_rewrite_type(r, y))) {
+  if (rest->steps[rest->step_count - 1].op == PN_EXPR_INPUT &&
+      pn_type_equal(pn_rewrite_type(r, x), pn_rewrite_type(r, y))) {
     bool done;
     PN_TRY(pn_rewrite_forward(r, f->pointwise, x, &done));
     if (done) r->changed--; /* the caller counts */
@@ -240,8 +243,10 @@ static bool find_channels(folder *f) {
   }
   f->channel_axis = 1;
   if (f->weights.rank < 3 || type->rank != (int32_t)f->weights.rank) return false;
-  if (node->op == PN_OP_CONV) f->channels = w[0];
-  else f->channels = w[1] * ((const pn_attrs_conv_transpose *)node->attrs)->group;
+  if (node->op == PN_OP_CONV)
+    f->channels = w[0];
+  else
+    f->channels = w[1] * ((const pn_attrs_conv_transpose *)node->attrs)->group;
   return !f->has_bias || pn_tensor_elements(&f->bias) == f->channels;
 }
 
@@ -250,8 +255,8 @@ static pelton_status fold_behind(folder *f) {
   const pn_expr *expr = pn_node_expr(f->pointwise);
   const pn_value_id x = f->node->outputs.data[0];
   if (!find_channels(f)) return PELTON_OK;
-  if (f->node->op == PN_OP_MATMUL) expr = take_apart(f, expr);
-  if (!expr) return PELTON_OK; /* too long in parts */
+  if (f->node->op == PN_OP_MATMUL && 2 * expr->step_count <= PN_EXPR_MAX_STEPS) expr = take_apart(f, expr);
+  if (!expr) return pn_fail_memory(r->diag, "an expression");
   for (f->operand = 0; !pn_value_same(f->pointwise->inputs.data[f->operand], x);) f->operand++;
   const uint32_t step = find_step(f, expr);
   if (step == 0) return PELTON_OK;

@@ -1,5 +1,6 @@
-/* Movement that moves nothing goes: reshapes, slices, pads, transposes, expands, tiles and concats whose result is their
-   operand. Chains of reshape, flatten, squeeze and unsqueeze become one reshape, since only the last shape counts. */
+/* Movement that moves nothing goes: reshapes, slices, pads, transposes, expands, tiles and concats whose result is
+   their operand. Chains of reshape, flatten, squeeze and unsqueeze become one reshape, since only the last shape
+   counts. */
 #include "passes/all.h"
 #include "passes/rewrite.h"
 
@@ -33,8 +34,15 @@ static bool is_identity_resize(const pn_node *node) {
    so that equal types mean equal extents; those known only at run time are too, when they are one symbol. */
 static bool is_identity(pn_rewrite *r, const pn_node *node, const pn_type *type) {
   switch (node->op) {
-  case PN_OP_RESHAPE: case PN_OP_FLATTEN: case PN_OP_SQUEEZE: case PN_OP_UNSQUEEZE: case PN_OP_BITCAST:
-  case PN_OP_EXPAND: case PN_OP_TILE: case PN_OP_DEPTH_TO_SPACE: case PN_OP_SPACE_TO_DEPTH: break;
+  case PN_OP_RESHAPE:
+  case PN_OP_FLATTEN:
+  case PN_OP_SQUEEZE:
+  case PN_OP_UNSQUEEZE:
+  case PN_OP_BITCAST:
+  case PN_OP_EXPAND:
+  case PN_OP_TILE:
+  case PN_OP_DEPTH_TO_SPACE:
+  case PN_OP_SPACE_TO_DEPTH: break;
   case PN_OP_CONCAT: return node->inputs.count == 1;
   case PN_OP_SPLIT: return node->outputs.count == 1;
   case PN_OP_TRANSPOSE: return is_identity_perm(node, type->rank);

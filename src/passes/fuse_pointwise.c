@@ -5,6 +5,8 @@
    - what would make an expression too long or give it too many operands for a machine's registers;
    - what is computed for a smaller shape than the user's and is more than a step or two: it would be repeated for every
      element that it is broadcast to;
+   - what works on other types (an integer mask in front of an expression of floats): vector code for one width would
+     have to give up the whole;
    - what ends the chain behind a convolution or a matrix product, when the user follows another one directly: in
      add(relu(conv), conv) both convolutions then keep an epilogue, relu and add(_, relu). */
 #include "passes/all.h"
@@ -14,9 +16,23 @@ enum { MOST_STEPS = 32, MOST_OPERANDS = 12, MOST_REPEATED_STEPS = 2 };
 
 static bool is_cheap(pn_expr_op op) {
   switch (op) {
-  case PN_EXPR_INPUT: case PN_EXPR_CONSTANT: case PN_EXPR_CAST: case PN_EXPR_ADD: case PN_EXPR_SUB: case PN_EXPR_MUL:
-  case PN_EXPR_MIN: case PN_EXPR_MAX: case PN_EXPR_NEG: case PN_EXPR_ABS: case PN_EXPR_SQUARE: case PN_EXPR_RELU:
-  case PN_EXPR_CLIP: case PN_EXPR_FMA: case PN_EXPR_NOT: case PN_EXPR_AND: case PN_EXPR_OR: return true;
+  case PN_EXPR_INPUT:
+  case PN_EXPR_CONSTANT:
+  case PN_EXPR_CAST:
+  case PN_EXPR_ADD:
+  case PN_EXPR_SUB:
+  case PN_EXPR_MUL:
+  case PN_EXPR_MIN:
+  case PN_EXPR_MAX:
+  case PN_EXPR_NEG:
+  case PN_EXPR_ABS:
+  case PN_EXPR_SQUARE:
+  case PN_EXPR_RELU:
+  case PN_EXPR_CLIP:
+  case PN_EXPR_FMA:
+  case PN_EXPR_NOT:
+  case PN_EXPR_AND:
+  case PN_EXPR_OR: return true;
   default: return false;
   }
 }
@@ -51,6 +67,17 @@ static bool same_shape(const pn_type *a, const pn_type *b) {
   return true;
 }
 
+/* All steps are f32 or bool, which is what vector code is written for. */
+static bool is_single(const pn_rewrite *r, const pn_node *node) {
+  pelton_dtype inputs[PN_EXPR_MAX_INPUTS], steps[PN_EXPR_MAX_STEPS];
+  const pn_expr *expr = pn_node_expr(node);
+  for (uint32_t i = 0; i < node->inputs.count; i++) inputs[i] = pn_rewrite_type(r, node->inputs.data[i])->dtype;
+  if (pn_expr_types(expr, inputs, steps, NULL)) return false;
+  for (uint32_t i = 0; i < expr->step_count; i++)
+    if (steps[i] != PELTON_DTYPE_F32 && steps[i] != PELTON_DTYPE_BOOL) return false;
+  return true;
+}
+
 static uint32_t times_used(const pn_node *node, pn_value_id v) {
   uint32_t count = 0;
   for (uint32_t i = 0; i < node->inputs.count; i++) count += pn_value_same(node->inputs.data[i], v);
@@ -64,8 +91,10 @@ static const pn_node *find_inner(const pn_rewrite *r, const pn_node *user, pn_va
   for (uint32_t i = 0; i < r->g->outputs.count; i++)
     if (pn_value_same(r->g->outputs.data[i], v)) return NULL;
   const pn_type *type = pn_rewrite_type(r, user->outputs.data[0]);
-  if (!same_shape(pn_rewrite_type(r, v), type) && !may_repeat(pn_node_expr(inner))) return NULL;
-  if (any_awaits_epilogue(r, inner, PN_NO_VALUE) && any_awaits_epilogue(r, user, v)) return NULL;
+  const bool repeated = !same_shape(pn_rewrite_type(r, v), type);
+  if (repeated && !may_repeat(pn_node_expr(inner))) return NULL;
+  if (any_awaits_epilogue(r, inner, PN_NO_VALUE) && (repeated || any_awaits_epilogue(r, user, v))) return NULL;
+  if (is_single(r, inner) != is_single(r, user)) return NULL;
   return inner;
 }
 

@@ -1,5 +1,6 @@
 /* A batch normalisation with constant statistics is x * scale + shift for each channel: it becomes that expression over
-   constants shaped [C,1,...], which fold_scale takes into a convolution before it, or which fuses with its neighbours. */
+   constants shaped [C,1,...], which fold_scale takes into a convolution before it, or which fuses with its neighbours.
+ */
 #include "passes/all.h"
 #include "passes/rewrite.h"
 
@@ -47,8 +48,10 @@ static pelton_status lower(pn_rewrite *r, pn_node *node, const statistics *s, in
                                    add_vector(r, node, type.dtype, type.rank, channels, shift, "shift")};
   if (!pn_value_valid(operands[1]) || !pn_value_valid(operands[2]))
     return pn_fail_memory(r->diag, "a lowered batch_norm");
-  const pn_expr_step steps[] = {{.op = PN_EXPR_INPUT, .argument = {0}}, {.op = PN_EXPR_INPUT, .argument = {1}},
-                                {.op = PN_EXPR_INPUT, .argument = {2}}, {.op = PN_EXPR_FMA, .argument = {0, 1, 2}}};
+  const pn_expr_step steps[] = {{.op = PN_EXPR_INPUT, .argument = {0}},
+                                {.op = PN_EXPR_INPUT, .argument = {1}},
+                                {.op = PN_EXPR_INPUT, .argument = {2}},
+                                {.op = PN_EXPR_FMA, .argument = {0, 1, 2}}};
   const pn_expr expr = {.step_count = (uint32_t)PN_COUNT(steps), .input_count = 3, .steps = steps};
   r->changed++;
   return pn_rewrite_pointwise(r, node, &expr, operands, 3);

@@ -16,7 +16,7 @@ typedef struct pn_pass {
   pn_pass_function *run;
 } pn_pass;
 
-/* The passes in the order of the pipeline, each once; for tests and for --help. */
+/* The passes in the order of the pipeline, each once, then those that it does not run; for tests and for --help. */
 uint32_t pn_pass_list(const pn_pass **out);
 const pn_pass *pn_pass_find(pn_str name);
 

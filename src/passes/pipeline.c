@@ -9,25 +9,38 @@
 
 enum { MOST_ROUNDS = 8 };
 
+#define PASS(name) {#name, pn_pass_##name}
+
 /* The pipeline is the first DEFAULT_COUNT of these, in this order. */
 static const pn_pass passes[] = {
-    {"drop_unused", pn_pass_drop_unused},       /* first: nothing is done for what nobody uses */
-    {"rebatch", pn_pass_rebatch},               /* before folding, while a reshape's target is as the exporter wrote it */
-    {"fold_constants", pn_pass_fold_constants}, /* before all that wants constants: shapes, weights, statistics */
-    {"fold_shapes", pn_pass_fold_shapes},       /* before matching: reshapes to the same shape part what belongs together */
-    {"eliminate_transposes", pn_pass_eliminate_transposes}, /* before fusion: they part expressions from their producers */
-    {"common_subexpressions", pn_pass_common_subexpressions}, /* behind these, which make equal constants and nodes */
-    {"lower_batch_norm", pn_pass_lower_batch_norm},           /* gives fold_scale its material */
-    {"fold_scale", pn_pass_fold_scale}, /* before fusion: expressions are short and scales stand by themselves */
-    {"recognise_layer_norm", pn_pass_recognise_layer_norm}, /* before fusion, which takes the affine part elsewhere */
-    {"recognise_group_norm", pn_pass_recognise_group_norm}, /* likewise */
-    {"fuse_pointwise", pn_pass_fuse_pointwise},
-    {"recognise_activations", pn_pass_recognise_activations}, /* behind fusion, which brings an activation together */
+    /* First: nothing is done for what nobody uses. */
+    PASS(drop_unused),
+    /* Before folding, while a reshape's target is as the exporter wrote it. */
+    PASS(rebatch),
+    /* Before all that wants constants: shapes, weights, statistics. */
+    PASS(fold_constants),
+    /* Before matching: movement that moves nothing parts what belongs together. */
+    PASS(fold_shapes),
+    /* Behind folding, which makes the pads known. */
+    PASS(fold_pad),
+    /* Before fusion: transposes part expressions from their producers. */
+    PASS(eliminate_transposes),
+    /* Behind these, which make equal constants and nodes. */
+    PASS(common_subexpressions),
+    /* Gives fold_scale its material. */
+    PASS(lower_batch_norm),
+    /* Before fusion: expressions are short, scales stand by themselves. */
+    PASS(fold_scale),
+    /* Before fusion, which would take the affine part of a normalisation elsewhere. */
+    PASS(recognise_layer_norm),
+    PASS(recognise_group_norm),
+    PASS(fuse_pointwise),
+    /* Behind fusion, which brings the parts of an activation together. */
+    PASS(recognise_activations),
 
-    /* Not run by default. */
-    {"recognise_attention", pn_pass_recognise_attention}, /* no target has a tactic for attention yet: the reference
-                                                             would run where two products and a softmax are fast. Its
-                                                             place is behind eliminate_transposes, before fusion. */
+    /* Not run by default: no target has a tactic for attention yet, and its reference would run where two products and
+       a softmax are fast. With one, its place is behind eliminate_transposes and before fusion. */
+    PASS(recognise_attention),
 };
 enum { DEFAULT_COUNT = PN_COUNT(passes) - 1 };
 

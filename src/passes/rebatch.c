@@ -1,6 +1,6 @@
-/* Exporters freeze the batch: a reshape to [1, 3600, 2] behind an input whose batch is a symbol would refuse every batch
-   but 1. Where the target says 1 for the batch, the operand's first extent is a symbol, and the other extents alone hold
-   exactly the elements of one image, the target gets a 0 there: "as the operand's". */
+/* Exporters freeze the batch: a reshape to [1, 3600, 2] behind an input whose batch is a symbol would refuse every
+   batch but 1. Where the target says 1 for the batch, the operand's first extent is a symbol, and the other extents
+   alone hold exactly the elements of one image, the target gets a 0 there: "as the operand's". */
 #include "passes/all.h"
 #include "passes/rewrite.h"
 

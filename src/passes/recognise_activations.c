@@ -1,10 +1,10 @@
-/* Expressions in their simplest form: x * sigmoid(x) is silu, max(x, 0) is relu, and so on for what exporters spell out;
-   what does nothing (x + 0, x * 1, a cast to the same type) goes, and constants are computed.
+/* Expressions in their simplest form: x * sigmoid(x) is silu, max(x, 0) is relu, and so on for what exporters spell
+   out; what does nothing (x + 0, x * 1, a cast to the same type) goes, and constants are computed.
 
-   Rules look at one step and its arguments, which are in simplest form already; each gives a shorter expression, so that
-   they end. They hold bit for bit, but for those that name a function (gelu, silu, hard_swish), where the roundings of the
-   spelled-out form are exchanged for the function's, and for scales in one product, (x * a) * b, which are multiplied
-   first. */
+   Rules look at one step and its arguments, which are in simplest form already; each gives a shorter expression, so
+   that they end. They hold bit for bit, but for those that name a function (gelu, silu, hard_swish), where the
+   roundings of the spelled-out form are exchanged for the function's, and for scales in one product, (x * a) * b, which
+   are multiplied first. */
 #include "passes/all.h"
 #include "passes/expr_rules.h"
 #include "passes/rewrite.h"
@@ -316,7 +316,8 @@ static bool short_rule(simplifier *s, const pn_expr_step *p, pelton_dtype dtype,
     /* 1 / (1 + exp(-x)) */
     if (other_argument(s, a, PN_EXPR_ADD, 1, out) && is_op(s, *out, PN_EXPR_EXP)) {
       const uint16_t negative = at(s, *out)->argument[0];
-      if (is_op(s, negative, PN_EXPR_NEG)) return *out = call(s, PN_EXPR_SIGMOID, at(s, negative)->argument[0], 0, 0), true;
+      if (is_op(s, negative, PN_EXPR_NEG))
+        return *out = call(s, PN_EXPR_SIGMOID, at(s, negative)->argument[0], 0, 0), true;
     }
     return false;
   case PN_EXPR_NEG: return is_op(s, a, PN_EXPR_NEG) ? (*out = at(s, a)->argument[0], true) : false;
@@ -332,8 +333,14 @@ static pelton_dtype step_type(const simplifier *s, const pn_expr_step *p) {
   case PN_EXPR_INPUT: return s->inputs[p->argument[0]];
   case PN_EXPR_CONSTANT:
   case PN_EXPR_CAST: return p->dtype;
-  case PN_EXPR_EQUAL: case PN_EXPR_LESS: case PN_EXPR_LESS_EQUAL: case PN_EXPR_GREATER: case PN_EXPR_GREATER_EQUAL:
-  case PN_EXPR_IS_NAN: case PN_EXPR_IS_INF_POSITIVE: case PN_EXPR_IS_INF_NEGATIVE: return PELTON_DTYPE_BOOL;
+  case PN_EXPR_EQUAL:
+  case PN_EXPR_LESS:
+  case PN_EXPR_LESS_EQUAL:
+  case PN_EXPR_GREATER:
+  case PN_EXPR_GREATER_EQUAL:
+  case PN_EXPR_IS_NAN:
+  case PN_EXPR_IS_INF_POSITIVE:
+  case PN_EXPR_IS_INF_NEGATIVE: return PELTON_DTYPE_BOOL;
   case PN_EXPR_SELECT: return s->types[p->argument[1]];
   default: return s->types[p->argument[0]];
   }

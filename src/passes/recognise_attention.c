@@ -58,7 +58,8 @@ static bool find(pn_rewrite *r, const pn_node *product, match *m) {
   const pn_attrs_matmul *attrs = product->attrs;
   *m = (match){.mask = PN_NO_VALUE, .scale = 1};
   m->softmax = pn_rewrite_producer_of(r, product->inputs.data[0], PN_OP_SOFTMAX);
-  if (attrs->trans_a || attrs->trans_b || !m->softmax || !pn_rewrite_only_user(r, product->inputs.data[0])) return false;
+  if (attrs->trans_a || attrs->trans_b || !m->softmax || !pn_rewrite_only_user(r, product->inputs.data[0]))
+    return false;
   const pn_attrs_softmax *softmax = m->softmax->attrs;
   const pn_type *type = pn_rewrite_type(r, product->inputs.data[0]);
   if (softmax->log || type->rank != 4 || (softmax->axis != -1 && softmax->axis != 3)) return false;
@@ -68,7 +69,8 @@ static bool find(pn_rewrite *r, const pn_node *product, match *m) {
   m->k = m->scores->inputs.data[1];
   m->v = product->inputs.data[1];
   const pn_type *q = pn_rewrite_type(r, m->q), *k = pn_rewrite_type(r, m->k), *v = pn_rewrite_type(r, m->v);
-  if (((const pn_attrs_matmul *)m->scores->attrs)->trans_a || q->rank != 4 || k->rank != 4 || v->rank != 4) return false;
+  if (((const pn_attrs_matmul *)m->scores->attrs)->trans_a || q->rank != 4 || k->rank != 4 || v->rank != 4)
+    return false;
   for (int i = 0; i < 2; i++) /* no broadcasting of heads or batches */
     if (!pn_dim_equal(q->dims[i], k->dims[i]) || !pn_dim_equal(q->dims[i], v->dims[i])) return false;
   return mask_fits(r, m);

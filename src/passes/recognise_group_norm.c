@@ -15,7 +15,8 @@ static bool is_all(pn_rewrite *r, pn_value_id v, double value) {
   return true;
 }
 
-/* |back| is reshape(group_norm(reshape(x))) with x's shape, the batch kept apart, and groups that are whole channels. */
+/* |back| is reshape(group_norm(reshape(x))) with x's shape, the batch kept apart, and groups that are whole channels.
+ */
 static pelton_status take_reshapes(pn_rewrite *r, pn_node *back) {
   const pn_node *norm = pn_rewrite_producer_of(r, back->inputs.data[0], PN_OP_GROUP_NORM);
   const pn_node *there = norm ? pn_rewrite_producer_of(r, norm->inputs.data[0], PN_OP_RESHAPE) : NULL;
@@ -23,7 +24,8 @@ static pelton_status take_reshapes(pn_rewrite *r, pn_node *back) {
   const pn_attrs_group_norm *old = norm->attrs;
   const pn_value_id x = there->inputs.data[0];
   const pn_type *type = pn_rewrite_type(r, x), *grouped = pn_rewrite_type(r, norm->inputs.data[0]);
-  if (old->groups != 0 || !is_all(r, pn_node_input(norm, 1), 1) || !is_all(r, pn_node_input(norm, 2), 0)) return PELTON_OK;
+  if (old->groups != 0 || !is_all(r, pn_node_input(norm, 1), 1) || !is_all(r, pn_node_input(norm, 2), 0))
+    return PELTON_OK;
   if (!pn_type_equal(type, pn_rewrite_type(r, back->outputs.data[0]))) return PELTON_OK;
   if (type->rank < 3 || grouped->rank < 3 || !pn_dim_equal(type->dims[0], grouped->dims[0])) return PELTON_OK;
   if (!pn_dim_is_number(grouped->dims[1]) || !pn_dim_is_number(type->dims[1])) return PELTON_OK;
@@ -50,7 +52,9 @@ static pn_value_id channel_vector(pn_rewrite *r, pn_value_id v, const pn_type *x
   }
   const pn_value *value = pn_graph_value(r->g, v);
   const pn_type type = pn_type_make(tensor.dtype, 1, &x->dims[1].number);
-  return pn_graph_add_constant(r->g, value->name, &type, value->data, value->data_bytes);
+  const pn_value_id out = pn_graph_add_constant(r->g, value->name, &type, value->data, value->data_bytes);
+  r->failed = r->failed || !pn_value_valid(out);
+  return out;
 }
 
 static pelton_status take_affine(pn_rewrite *r, pn_node *node) {
@@ -68,8 +72,10 @@ static pelton_status recognise_all(pn_rewrite *r) {
   for (uint32_t i = 0; i < r->g->nodes.count; i++) {
     pn_node *node = &r->g->nodes.data[i];
     if (node->removed) continue;
-    if (node->op == PN_OP_RESHAPE) PN_TRY(take_reshapes(r, node));
-    else if (node->op == PN_OP_POINTWISE) PN_TRY(take_affine(r, node));
+    if (node->op == PN_OP_RESHAPE)
+      PN_TRY(take_reshapes(r, node));
+    else if (node->op == PN_OP_POINTWISE)
+      PN_TRY(take_affine(r, node));
   }
   return PELTON_OK;
 }

@@ -105,8 +105,10 @@ static bool find_inverse_root(pn_rewrite *r, const pn_term *t, pn_term *v) {
     *v = pn_term_argument(r, t, 0);
     return true;
   }
-  if (pn_term_op(t) == PN_EXPR_RECIPROCAL) b = pn_term_argument(r, t, 0);
-  else if (!pn_term_binary(r, t, PN_EXPR_DIV, 0, &a, &b) || !a.is_number || a.number != 1) return false;
+  if (pn_term_op(t) == PN_EXPR_RECIPROCAL)
+    b = pn_term_argument(r, t, 0);
+  else if (!pn_term_binary(r, t, PN_EXPR_DIV, 0, &a, &b) || !a.is_number || a.number != 1)
+    return false;
   if (pn_term_op(&b) != PN_EXPR_SQRT) return false;
   *v = pn_term_argument(r, &b, 0);
   return true;

@@ -69,7 +69,8 @@ pelton_status pn_rewrite_facts(pn_rewrite *r, const pn_facts **out) {
   const pn_infer_options options = {.arena = r->scratch};
   PN_TRY(pn_facts_create(r->g, r->scratch, &r->facts, r->diag));
   const pelton_status status = pn_graph_infer(r->g, &options, &r->facts, NULL, r->diag);
-  if (status == PELTON_OK || status == PELTON_OUT_OF_MEMORY || status == PELTON_INTERNAL || r->depth == 0) return status;
+  if (status == PELTON_OK || status == PELTON_OUT_OF_MEMORY || status == PELTON_INTERNAL || r->depth == 0)
+    return status;
   pn_diag_rewind(r->diag, mark); /* a branch that is never taken need not fit */
   memset(r->facts.data, 0, r->facts.count * sizeof *r->facts.data);
   return PELTON_OK;
@@ -83,6 +84,7 @@ bool pn_rewrite_constant(pn_rewrite *r, pn_value_id v, pn_tensor *out) {
   if (!element_bytes || !pn_fact_tensor(&fact, out)) return false;
   if ((uintptr_t)value->data % element_bytes == 0) return true;
   out->data = pn_arena_copy(r->scratch, value->data, value->data_bytes, 64);
+  r->failed = r->failed || !out->data;
   return out->data != NULL;
 }
 
@@ -240,10 +242,12 @@ static bool covers(const pn_rewrite *r, const pn_value_id *operands, uint32_t co
 static bool element_step(pn_rewrite *r, pn_value_id v, pn_expr_builder *b, uint16_t *out) {
   pn_tensor tensor;
   if (!pn_rewrite_constant(r, v, &tensor) || pn_tensor_elements(&tensor) != 1) return false;
-  if (pn_dtype_is_float(tensor.dtype)) *out = pn_expr_f64(b, tensor.dtype, pn_tensor_get_f64(&tensor, 0));
+  if (pn_dtype_is_float(tensor.dtype))
+    *out = pn_expr_f64(b, tensor.dtype, pn_tensor_get_f64(&tensor, 0));
   else if (pn_dtype_is_integer(tensor.dtype) || tensor.dtype == PELTON_DTYPE_BOOL)
     *out = pn_expr_i64(b, tensor.dtype, pn_tensor_get_i64(&tensor, 0));
-  else return false;
+  else
+    return false;
   return !b->failed;
 }
 
@@ -309,7 +313,8 @@ static pelton_status run_one(pn_rewrite *r, pn_rewrite_function *function) {
   for (uint32_t i = 0; i < r->g->nodes.count; i++)
     if (!r->g->nodes.data[i].removed) add_uses(r, &r->g->nodes.data[i]);
   for (uint32_t i = 0; i < r->g->outputs.count; i++) r->uses.data[r->g->outputs.data[i].v].count++;
-  return function(r);
+  PN_TRY(function(r));
+  return r->failed ? no_memory(r) : PELTON_OK;
 }
 
 static pelton_status run_tree(pn_graph *g, pn_rewrite_function *function, uint32_t depth, uint32_t *changed,

@@ -1,9 +1,10 @@
 /* What passes have in common: a graph under change with its uses counted, so that "used by one node only" costs nothing
    to ask, and the steps that keep the counts right.
 
-   The habit of every pass: a node is changed in place (pn_rewrite_become), so that its results keep their ids, names and
-   types; whatever nobody uses then goes at once, and counts follow. A pass is a function over one graph; pn_rewrite_run
-   calls it for the graph and all its subgraphs, and compacts and types the whole when something changed. */
+   The habit of every pass: a node is changed in place (pn_rewrite_become), so that its results keep their ids, names
+   and types; whatever nobody uses then goes at once, and counts follow. A pass is a function over one graph;
+   pn_rewrite_run calls it for the graph and all its subgraphs, and compacts and types the whole when something changed.
+ */
 #ifndef PN_PASSES_REWRITE_H
 #define PN_PASSES_REWRITE_H
 
@@ -19,16 +20,18 @@ typedef struct pn_rewrite {
   pn_arena *scratch; /* of this run over this graph */
   pelton_diag *diag;
   uint32_t changed;
-  uint32_t depth;    /* 0: the outermost graph */
-  PN_LIST(pn_use) uses;      /* by value */
-  pn_node_list dead;         /* to be looked at by the removal that is under way */
-  pn_facts facts;            /* see pn_rewrite_facts */
+  uint32_t depth;       /* 0: the outermost graph */
+  bool failed;          /* memory ran out where only something was asked: the run fails in the end */
+  PN_LIST(pn_use) uses; /* by value */
+  pn_node_list dead;    /* to be looked at by the removal that is under way */
+  pn_facts facts;       /* see pn_rewrite_facts */
 } pn_rewrite;
 
 typedef pelton_status pn_rewrite_function(pn_rewrite *r);
 
 /* Runs |function| over |g| and its subgraphs, innermost first. */
-pelton_status pn_rewrite_run(pn_graph *g, pn_rewrite_function *function, uint32_t *changed, pelton_diag *diag) PN_CHECKED;
+pelton_status pn_rewrite_run(pn_graph *g, pn_rewrite_function *function, uint32_t *changed,
+                             pelton_diag *diag) PN_CHECKED;
 
 /* ---- asking ---------------------------------------------------------------------------------------------------- */
 
@@ -52,7 +55,7 @@ PN_INLINE pn_node_id pn_rewrite_id(const pn_rewrite *r, const pn_node *node) {
 /* What inference knows of the graph as it was at the first call: contents of small tensors too. Values that were added
    since are beyond |count|. In a subgraph that does not infer alone nothing is present. */
 pelton_status pn_rewrite_facts(pn_rewrite *r, const pn_facts **out) PN_CHECKED;
-/* A constant as a tensor, aligned for its type; false when |v| is none (or memory is out: then too). */
+/* A constant as a tensor, aligned for its type; false when |v| is none (or memory is out: |failed|). */
 bool pn_rewrite_constant(pn_rewrite *r, pn_value_id v, pn_tensor *out) PN_CHECKED;
 /* The elements of a constant of integers with at most |room| elements. */
 bool pn_rewrite_numbers(pn_rewrite *r, pn_value_id v, int64_t *out, uint32_t room, uint32_t *count) PN_CHECKED;
@@ -84,8 +87,8 @@ pelton_status pn_rewrite_provenance(pn_rewrite *r, pn_node *node, const pn_node 
    become the expression's, operands that it does not read and that do not decide the result's shape go. */
 pelton_status pn_rewrite_pointwise(pn_rewrite *r, pn_node *node, const pn_expr *expr, const pn_value_id *operands,
                                    uint32_t count) PN_CHECKED;
-/* The elements of a reshape's target that make |to| of |from|: numbers, 0 for an extent that stays at its place, at most
-   one -1. False when that does not say it. */
+/* The elements of a reshape's target that make |to| of |from|: numbers, 0 for an extent that stays at its place, at
+   most one -1. False when that does not say it. */
 bool pn_reshape_target(const pn_type *from, const pn_type *to, int64_t *out) PN_CHECKED;
 PN_INLINE const pn_expr *pn_node_expr(const pn_node *node) { return ((const pn_attrs_pointwise *)node->attrs)->expr; }
 

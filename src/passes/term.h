@@ -8,7 +8,7 @@
 typedef struct pn_term {
   const pn_node *node; /* pointwise; null: a leaf or a number */
   uint16_t step;
-  pn_value_id value;   /* of a leaf, and of a node's last step; else PN_NO_VALUE */
+  pn_value_id value; /* of a leaf, and of a node's last step; else PN_NO_VALUE */
   bool is_number;
   double number;
 } pn_term;

@@ -69,14 +69,14 @@ pelton_status pn_planner_estimate(pn_planner *p, const pn_problem *problem, pn_c
   return remember(p, &key, out);
 }
 
-/* The time of one candidate: from the cache, else measured when the budget allows. False: neither. */
-static pelton_status time_of(pn_planner *p, const pn_problem *problem, const candidate *c, pn_str key, double *seconds,
+/* The time of one candidate: from the cache, else measured when |measure| and the budget allow. */
+static pelton_status time_of(pn_planner *p, const pn_problem *problem, const candidate *c, pn_str key, bool measure, double *seconds,
                              bool *known) {
   pn_timing_cache *cache = p->options->cache;
   *known = cache && pn_timing_find(cache, c->tactic, &c->config, p->fingerprint, key, seconds);
-  if (*known) return PELTON_OK;
+  if (*known || !measure || p->options->level <= 0) return PELTON_OK;
   double budget = p->options->budget_seconds;
-  if (p->options->level <= 0 || (budget > 0 && pn_clock_seconds() - p->started > budget)) return PELTON_OK;
+  if (budget > 0 && pn_clock_seconds() - p->started > budget) return PELTON_OK;
   double each = 0.002 * p->options->level;
   PN_TRY(pn_timing_measure(p->options->target, p->options->device, problem, c->tactic, &c->config, each, p->allocator,
                            seconds, p->diag));
@@ -86,22 +86,24 @@ static pelton_status time_of(pn_planner *p, const pn_problem *problem, const can
   return PELTON_OK;
 }
 
+/* Measured are the first few that are not hopeless; what the cache knows of the others counts as well. Where only some
+   times are known, an estimate stands for the one that is not. */
 pelton_status pn_planner_measure(pn_planner *p, const pn_problem *problem, pn_choice *out) {
   candidate list[MAX_CANDIDATES];
   uint32_t count = candidates(p, problem, list);
   if (!count) return PELTON_OK;
-  uint32_t most = p->options->level <= 0 ? MAX_CANDIDATES : 1 + 2 * (uint32_t)p->options->level;
+  uint32_t most = 1 + 2 * (uint32_t)pn_max_i64(p->options->level, 0);
+  *out = (pn_choice){list[0].tactic, list[0].config, list[0].estimate, 0};
+  if (count == 1) return PELTON_OK;
   pn_text key;
   pn_text_init(&key, p->allocator);
   pn_problem_print(problem, &key);
   pelton_status status = key.failed ? pn_fail_memory(p->diag, "the plan") : PELTON_OK;
-  *out = (pn_choice){list[0].tactic, list[0].config, list[0].estimate, 0};
-  for (uint32_t i = 0; i < count && i < most && !status && !list[i].tactic->is_reference; i++) {
+  for (uint32_t i = 0; i < count && !status && !list[i].tactic->is_reference; i++) {
     double seconds = 0;
-    bool known = false;
-    if (count == 1 || (i && list[i].estimate > 4 * list[0].estimate)) break; /* nothing to choose, or hopeless */
-    status = time_of(p, problem, &list[i], (pn_str){key.data, key.size}, &seconds, &known);
-    if (known && (out->seconds <= 0 || seconds < out->seconds))
+    bool known = false, promising = i < most && (i == 0 || list[i].estimate <= 4 * list[0].estimate);
+    status = time_of(p, problem, &list[i], (pn_str){key.data, key.size}, promising, &seconds, &known);
+    if (known && (i == 0 || seconds < (out->seconds > 0 ? out->seconds : out->estimate)))
       *out = (pn_choice){list[i].tactic, list[i].config, list[i].estimate, seconds};
   }
   pn_text_deinit(&key);
@@ -164,14 +166,12 @@ static double cost(const pn_planner *p, const pn_group *group, pn_layout in, pn_
     } else if (o->role == PN_OPERAND_OUTPUT && o->rank >= 3) {
       pn_layout written = o->layout == PN_LAYOUT_COUNT ? out : PN_LAYOUT_PLAIN;
       double worst = 0;
-      uint32_t consumers = 0;
-      for (uint32_t k = e->first[group->values[i].v]; k != UINT32_MAX; k = e->next[k], consumers++) {
+      for (uint32_t k = e->first[group->values[i].v]; k != UINT32_MAX; k = e->next[k]) {
         const pn_group *to = &p->groups.data[e->group[k]];
         double one = conversion(p, o, group->values[i], written, to->in_layout);
         if (one > worst) worst = one;
       }
-      for (uint32_t k = 0; k < p->request->output_count; k++)
-        if (pn_value_same(p->request->outputs[k], group->values[i])) sum += conversion(p, o, group->values[i], written, PN_LAYOUT_PLAIN);
+      if (p->is_output[group->values[i].v]) sum += conversion(p, o, group->values[i], written, PN_LAYOUT_PLAIN);
       sum += worst;
     }
   }
@@ -284,40 +284,53 @@ static pelton_status choose_layouts(pn_planner *p) {
 
 /* ---- stored decisions -------------------------------------------------------------------------------------------- */
 
-/* Takes what was decided for this group before, when the tactic is still there, of that version, and accepts. */
-static bool take_decision(pn_planner *p, pn_group *group) {
-  const pn_decisions *d = p->options->decisions;
-  for (uint32_t i = 0; d && i < d->list.count; i++) {
-    const pn_decision *one = &d->list.data[i];
-    pn_layout in, out;
-    if (one->first_node != group->nodes[0] || one->node_count != group->node_count) continue;
-    if (!pn_layout_parse(one->in_layout, &in) || !pn_layout_parse(one->out_layout, &out)) return false;
-    if (!pn_problem_set_layouts(group->problem, in, out)) return false;
-    for (uint32_t t = 0; t < p->tactic_count; t++) {
-      const pn_tactic *tactic = p->tactics[t];
-      if (!pn_str_is(one->tactic, tactic->name) || tactic->version != one->version) continue;
-      if (!tactic->accepts(group->problem, p->options->device, NULL)) return false;
-      pn_choice choice = {tactic, {{0}}, 0, 0};
-      memcpy(choice.config.value, one->config, sizeof one->config);
-      pn_config known[MAX_CONFIGS];
-      uint32_t n = tactic->configs ? tactic->configs(group->problem, p->options->device, known, MAX_CONFIGS) : 0;
-      bool valid = !tactic->configs;
-      for (uint32_t k = 0; k < n; k++) valid |= !memcmp(&known[k], &choice.config, sizeof choice.config);
-      if (!valid) return false; /* a config from a file is only taken when the tactic itself would offer it */
-      choice.estimate = tactic->estimate(group->problem, p->options->device, &choice.config);
-      group->choice = choice;
-      group->in_layout = in;
-      group->out_layout = out;
-      return true;
-    }
-    return false;
+bool pn_planner_decided(const pn_planner *p, pn_problem *problem, const pn_decision *d, pn_choice *out, pn_layout *in_layout,
+                        pn_layout *out_layout) {
+  if (!pn_layout_parse(d->in_layout, in_layout) || !pn_layout_parse(d->out_layout, out_layout)) return false;
+  if (!pn_problem_set_layouts(problem, *in_layout, *out_layout)) return false;
+  for (uint32_t t = 0; t < p->tactic_count; t++) {
+    const pn_tactic *tactic = p->tactics[t];
+    if (!pn_str_is(d->tactic, tactic->name) || tactic->version != d->version) continue;
+    if (!tactic->accepts(problem, p->options->device, NULL)) return false;
+    *out = (pn_choice){tactic, {{0}}, 0, 0};
+    memcpy(out->config.value, d->config, sizeof d->config);
+    pn_config known[MAX_CONFIGS];
+    memset(known, 0, sizeof known[0]);
+    uint32_t n = tactic->configs ? tactic->configs(problem, p->options->device, known, MAX_CONFIGS) : 1;
+    bool valid = false; /* a config from a file is only taken when the tactic itself would offer it */
+    for (uint32_t k = 0; k < n; k++) valid |= !memcmp(&known[k], &out->config, sizeof out->config);
+    out->estimate = valid ? tactic->estimate(problem, p->options->device, &out->config) : 0;
+    return valid;
   }
   return false;
 }
 
+/* Takes for every group what was decided before; false when one has nothing that fits. */
+static pelton_status take_decisions(pn_planner *p, bool *all) {
+  const pn_decisions *d = p->options->decisions;
+  *all = false;
+  if (!d) return PELTON_OK;
+  uint8_t *taken = PN_NEW_ARRAY(&p->scratch, uint8_t, p->groups.count + 1u);
+  if (!taken) return pn_fail_memory(p->diag, "the plan");
+  for (uint32_t i = 0; i < d->list.count; i++) {
+    const pn_decision *one = &d->list.data[i];
+    if (one->first_node < p->request->first_node || one->first_node >= p->request->end_node) continue;
+    uint32_t g = p->group_of[one->first_node];
+    if (g == UINT32_MAX || taken[g]) continue;
+    pn_group *group = &p->groups.data[g];
+    if (group->view || group->nodes[0] != one->first_node || group->node_count != one->node_count) continue;
+    if (!pn_planner_decided(p, group->problem, one, &group->choice, &group->in_layout, &group->out_layout)) return PELTON_OK;
+    taken[g] = 1;
+  }
+  for (uint32_t g = 0; g < p->groups.count; g++)
+    if (!taken[g] && !p->groups.data[g].view) return PELTON_OK;
+  *all = true;
+  return PELTON_OK;
+}
+
 pelton_status pn_planner_choose(pn_planner *p) {
-  bool all = p->options->decisions != NULL;
-  for (uint32_t g = 0; g < p->groups.count && all; g++) all = p->groups.data[g].view || take_decision(p, &p->groups.data[g]);
+  bool all;
+  PN_TRY(take_decisions(p, &all));
   if (all) return PELTON_OK;
   PN_TRY(choose_layouts(p));
   for (uint32_t g = 0; g < p->groups.count; g++) {
@@ -330,6 +343,7 @@ pelton_status pn_planner_choose(pn_planner *p) {
     }
     (void)pn_problem_set_layouts(group->problem, group->in_layout, group->out_layout);
     group->choice = group->combos[(uint32_t)group->in_layout * PN_LAYOUT_COUNT + (uint32_t)group->out_layout];
+    if (!group->choice.tactic) return PN_INTERNAL(p->diag, "a group's layouts have no tactic");
     if (p->options->level > 0 || p->options->cache) PN_TRY(pn_planner_measure(p, group->problem, &group->choice));
   }
   return PELTON_OK;

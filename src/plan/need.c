@@ -12,10 +12,14 @@ pelton_status pn_planner_need(pn_planner *p) {
   const pn_graph *g = p->request->graph;
   p->uses = PN_NEW_ARRAY(&p->scratch, uint32_t, g->values.count);
   p->user = PN_NEW_ARRAY(&p->scratch, uint32_t, g->values.count);
+  p->is_output = PN_NEW_ARRAY(&p->scratch, uint8_t, g->values.count);
   p->node_needed = PN_NEW_ARRAY(&p->scratch, uint8_t, g->nodes.count);
-  if (!p->uses || !p->user || !p->node_needed) return pn_fail_memory(p->diag, "the plan");
+  if (!p->uses || !p->user || !p->is_output || !p->node_needed) return pn_fail_memory(p->diag, "the plan");
   memset(p->user, 0xff, sizeof(uint32_t) * g->values.count);
-  for (uint32_t i = 0; i < p->request->output_count; i++) use(p, p->request->outputs[i], UINT32_MAX);
+  for (uint32_t i = 0; i < p->request->output_count; i++) {
+    use(p, p->request->outputs[i], UINT32_MAX);
+    p->is_output[p->request->outputs[i].v] = 1;
+  }
   for (uint32_t n = p->request->end_node; n-- > p->request->first_node;) {
     const pn_node *node = &g->nodes.data[n];
     bool needed = false;

@@ -150,52 +150,72 @@ static pelton_status add_group(pn_planner *p, const uint32_t *nodes, uint32_t co
   return pn_list_push(&p->scratch, &p->groups, group) ? PELTON_OK : pn_fail_memory(p->diag, "the plan");
 }
 
-/* The grouping that stored decisions say, where the graph still has those chains. */
-static pelton_status follow_decisions(pn_planner *p) {
-  const pn_graph *g = p->request->graph;
+/* The chain of |count| nodes from |n| on; false when the graph has no such chain, or not all of it is free. */
+static bool find_chain(const pn_planner *p, uint32_t n, uint32_t count, uint32_t *nodes) {
+  for (uint32_t i = 0; i < count; i++) {
+    if (n < p->request->first_node || n >= p->request->end_node || !p->node_needed[n] || p->group_of[n] != UINT32_MAX) return false;
+    nodes[i] = n;
+    const pn_node *node = &p->request->graph->nodes.data[n];
+    pn_value_id result = node->outputs.data[0];
+    bool chained = node->outputs.count == 1 && pn_value_valid(result) && p->uses[result.v] == 1;
+    n = chained ? p->user[result.v] : UINT32_MAX;
+  }
+  return true;
+}
+
+/* The grouping that stored decisions say, where the graph still has those chains and a tactic that runs them. A node
+   that ran alone is marked in |alone|. */
+static pelton_status follow_decisions(pn_planner *p, uint8_t *alone) {
   for (uint32_t i = 0; p->options->decisions && i < p->options->decisions->list.count; i++) {
     const pn_decision *d = &p->options->decisions->list.data[i];
-    uint32_t nodes[PN_PATTERN_NODES], n = d->first_node, count = 0;
-    if (d->node_count < 2 || d->node_count > PN_PATTERN_NODES) continue;
-    while (count < d->node_count && n >= p->request->first_node && n < p->request->end_node && p->node_needed[n] &&
-           p->group_of[n] == UINT32_MAX) {
-      nodes[count++] = n;
-      const pn_node *node = &g->nodes.data[n];
-      pn_value_id result = node->outputs.data[0];
-      if (node->outputs.count != 1 || !pn_value_valid(result) || p->uses[result.v] != 1 || p->user[result.v] == UINT32_MAX) break;
-      n = p->user[result.v];
+    uint32_t nodes[PN_PATTERN_NODES];
+    if (d->node_count < 1 || d->node_count > PN_PATTERN_NODES || !find_chain(p, d->first_node, d->node_count, nodes)) continue;
+    if (d->node_count == 1) {
+      alone[d->first_node] = 1;
+      continue;
     }
-    if (count == d->node_count) PN_TRY(add_group(p, nodes, count));
+    pn_problem *problem;
+    const pn_value_id *values;
+    pn_choice choice;
+    pn_layout in, out;
+    double estimate;
+    PN_TRY(pn_planner_problem(p, nodes, d->node_count, &problem, &values));
+    bool runs = pn_planner_decided(p, problem, d, &choice, &in, &out);
+    if (!runs) PN_TRY(best_estimate(p, problem, &estimate, &runs));
+    if (runs) PN_TRY(add_group(p, nodes, d->node_count));
   }
   return PELTON_OK;
 }
 
 /* Groups by the place of their last node. */
-static void sort_groups(pn_planner *p) {
-  for (uint32_t i = 1; i < p->groups.count; i++) {
-    pn_group group = p->groups.data[i];
-    uint32_t k = i;
-    for (; k > 0; k--) {
-      const pn_group *before = &p->groups.data[k - 1];
-      if (before->nodes[before->node_count - 1] < group.nodes[group.node_count - 1]) break;
-      p->groups.data[k] = *before;
-    }
-    p->groups.data[k] = group;
+static pelton_status sort_groups(pn_planner *p) {
+  uint32_t first = p->request->first_node, count = p->request->end_node - first, sorted = 0;
+  uint32_t *ending = PN_NEW_ARRAY(&p->scratch, uint32_t, count); /* by node: the group that it ends, plus 1 */
+  pn_group *groups = PN_NEW_ARRAY(&p->scratch, pn_group, p->groups.count);
+  if (!ending || !groups) return pn_fail_memory(p->diag, "the plan");
+  for (uint32_t i = 0; i < p->groups.count; i++) ending[p->groups.data[i].nodes[p->groups.data[i].node_count - 1] - first] = i + 1;
+  for (uint32_t n = 0; n < count; n++)
+    if (ending[n]) groups[sorted++] = p->groups.data[ending[n] - 1];
+  for (uint32_t i = 0; i < sorted; i++) {
+    p->groups.data[i] = groups[i];
+    for (uint32_t k = 0; k < groups[i].node_count; k++) p->group_of[groups[i].nodes[k]] = i;
   }
+  return PELTON_OK;
 }
 
 pelton_status pn_planner_partition(pn_planner *p) {
   const pn_graph *g = p->request->graph;
   const pn_pattern *patterns = NULL;
   uint32_t pattern_count = p->options->target->patterns ? p->options->target->patterns(p->options->device, &patterns) : 0;
+  uint8_t *alone = PN_NEW_ARRAY(&p->scratch, uint8_t, g->nodes.count);
   p->group_of = PN_NEW_ARRAY(&p->scratch, uint32_t, g->nodes.count);
-  if (!p->group_of) return pn_fail_memory(p->diag, "the plan");
+  if (!alone || !p->group_of) return pn_fail_memory(p->diag, "the plan");
   memset(p->group_of, 0xff, sizeof(uint32_t) * g->nodes.count);
-  PN_TRY(follow_decisions(p));
+  PN_TRY(follow_decisions(p, alone));
   for (uint32_t n = p->request->first_node; n < p->request->end_node; n++) {
     if (!p->node_needed[n] || p->group_of[n] != UINT32_MAX) continue;
     uint32_t nodes[PN_PATTERN_NODES] = {n}, count = 1;
-    for (uint32_t i = 0; i < pattern_count && !p->options->decisions; i++) {
+    for (uint32_t i = 0; i < pattern_count && !alone[n]; i++) {
       uint32_t chain[PN_PATTERN_NODES];
       uint32_t length = match(p, &patterns[i], n, chain);
       bool worth = false;
@@ -209,8 +229,5 @@ pelton_status pn_planner_partition(pn_planner *p) {
     }
     PN_TRY(add_group(p, nodes, count));
   }
-  sort_groups(p);
-  for (uint32_t i = 0; i < p->groups.count; i++)
-    for (uint32_t k = 0; k < p->groups.data[i].node_count; k++) p->group_of[p->groups.data[i].nodes[k]] = i;
-  return PELTON_OK;
+  return sort_groups(p);
 }

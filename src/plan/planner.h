@@ -68,6 +68,7 @@ typedef struct pn_planner {
 
   uint32_t *uses;         /* by value id: by needed nodes and as output */
   uint32_t *user;         /* by value id: a node that uses it, UINT32_MAX when none */
+  uint8_t *is_output;     /* by value id: wanted outside */
   uint8_t *node_needed;   /* by node */
   uint32_t *group_of;     /* by node, of needed ones */
   PN_LIST(pn_group) groups; /* in order of execution */
@@ -102,6 +103,10 @@ pelton_status pn_planner_problem(pn_planner *p, const uint32_t *nodes, uint32_t 
 pelton_status pn_planner_conversion(pn_planner *p, pn_value_id v, pn_layout from, pn_layout to, pn_problem **out) PN_CHECKED;
 /* Sets the layouts of |problem|'s activations; false when the combination makes no sense for it. */
 bool pn_problem_set_layouts(pn_problem *problem, pn_layout in, pn_layout out);
+/* Sets |problem|'s layouts and |out| to what was decided before: false when the tactic is not there any more in that
+   version, or does not accept. */
+bool pn_planner_decided(const pn_planner *p, pn_problem *problem, const pn_decision *decision, pn_choice *out,
+                        pn_layout *in_layout, pn_layout *out_layout);
 /* The best tactic by estimate for |problem| as it is; choice.tactic null when none. Remembered by problem. */
 pelton_status pn_planner_estimate(pn_planner *p, const pn_problem *problem, pn_choice *out) PN_CHECKED;
 /* The best by measurement, among the most promising; the estimate's when timing is off or the budget is spent. */

@@ -40,6 +40,7 @@ static void report_step(const pn_planner *p, const pn_emitted *e, const pn_plan_
   pn_text_init(&problem, p->allocator);
   pn_problem_print(e->problem, &problem);
   pn_json_string(json, "problem", (pn_str){problem.data, problem.size});
+  json->text->failed |= problem.failed;
   pn_text_deinit(&problem);
   pn_json_string(json, "tactic", pn_str_from(step->tactic->name));
   pn_json_bool(json, "fallback", step->tactic->is_reference);

@@ -97,3 +97,26 @@ graph g(%c: bool[], %x: f32[n]) -> (%y)
   end } else_graph={ graph e(%x: f32[n]) -> (%x)
   end }
 end
+
+case a mask of integers stays apart from floats
+input
+graph g(%x: f32[n,4], %m: i64[n,4]) -> (%y)
+  %a = pointwise(%m) expr="cast(x0,f32)"
+  %b = pointwise(%a) expr="sub(1.0:f32,x0)"
+  %y = pointwise(%x, %b) expr="add(x0,x1)"
+end
+expect
+graph g(%x: f32[n,4], %m: i64[n,4]) -> (%y)
+  %a = pointwise(%m) expr="cast(x0,f32)"
+  %y = pointwise(%a, %x) expr="add(x1,sub(1.0:f32,x0))"  # from "y", "b"
+end
+
+case a small convolution keeps its cheap epilogue
+input
+graph g(%x: f32[n,1,4], %s: f32[n,1,1]) -> (%y)
+  %w: f32[1,1,1] = const [2]
+  %a = conv(%s, %w)
+  %b = pointwise(%a) expr="relu(x0)"
+  %y = pointwise(%x, %b) expr="mul(x0,x1)"
+end
+expect unchanged

@@ -8,8 +8,8 @@
 
    The pass is the one the file is named after, or "pipeline" for all of them. Each case is held to this: the pass turns
    the input into the expected graph; the result verifies and survives being printed and read; a second run changes
-   nothing; both graphs compute the same from random inputs, within 1e-4, by the reference functions (where they have no
-   subgraphs). `run_passes --print FILE` prints what the pass makes of each input. */
+   nothing; each allocation may fail; both graphs compute the same from random inputs, within 1e-4, by the reference
+   functions (where they have no subgraphs). `run_passes --print FILE` prints what the pass makes of each input. */
 #include "harness.h"
 
 #include "base/file.h"
@@ -99,8 +99,14 @@ static pelton_status evaluate(const pn_graph *g, const pn_fact *inputs, pn_arena
       if (pn_value_valid(node->inputs.data[i])) in[i] = facts->data[node->inputs.data[i].v];
     for (uint32_t i = 0; i < node->outputs.count; i++)
       if (pn_value_valid(node->outputs.data[i])) out[i] = facts->data[node->outputs.data[i].v];
-    const pn_evaluation e = {.op = node->op, .attrs = node->attrs, .in = in, .out = out, .in_count = node->inputs.count,
-                             .out_count = node->outputs.count, .arena = arena, .max_elements = 1 << 24};
+    const pn_evaluation e = {.op = node->op,
+                             .attrs = node->attrs,
+                             .in = in,
+                             .out = out,
+                             .in_count = node->inputs.count,
+                             .out_count = node->outputs.count,
+                             .arena = arena,
+                             .max_elements = 1 << 24};
     if (!pn_can_evaluate(&e)) return *whole = false, PELTON_OK;
     PN_TRY(pn_evaluate(&e, &done, diag));
     for (uint32_t i = 0; i < node->outputs.count; i++)
@@ -162,7 +168,8 @@ static bool survives_text(const pn_graph *g, pn_arena *arena, pelton_diag *diag)
   pn_graph *copy = NULL;
   pn_text_init(&text, NULL);
   pn_graph_print(g, 0, &text);
-  const bool same = pn_graph_parse((pn_str){text.data, text.size}, arena, &copy, diag) == PELTON_OK && pn_graph_equal(g, copy);
+  const bool same =
+      pn_graph_parse((pn_str){text.data, text.size}, arena, &copy, diag) == PELTON_OK && pn_graph_equal(g, copy);
   pn_text_deinit(&text);
   return same;
 }
@@ -209,6 +216,25 @@ static bool check(suite *s, const pass_case *c, pn_arena *arena) {
   return fail(s, c, "the result is another", NULL);
 }
 
+/* Each of the pass's allocations fails once: it says so, and leaves nothing behind. */
+static bool survives_lack_of_memory(suite *s, const pass_case *c) {
+  for (uint64_t n = 1;; n++) {
+    harness_allocator allocator;
+    pelton_diag diag = PELTON_DIAG_INIT;
+    pn_arena arena;
+    pn_graph *g;
+    uint32_t changed = 0;
+    pn_arena_init(&arena, harness_allocator_init(&allocator, 0));
+    pelton_status status = pn_graph_parse(c->input, &arena, &g, &diag);
+    allocator.fail_at = allocator.count + n;
+    if (!status) status = apply(s, g, &changed, &diag);
+    pn_arena_deinit(&arena);
+    if (allocator.live > 0) return fail(s, c, "memory is left behind", NULL);
+    if (!allocator.failed) return status == PELTON_OK;
+    if (status != PELTON_OUT_OF_MEMORY) return fail(s, c, "a failed allocation was not reported", &diag);
+  }
+}
+
 /* ---- the file ---------------------------------------------------------------------------------------------------- */
 
 static pn_str next_line(pn_str *text) {
@@ -225,7 +251,7 @@ static void run_case(suite *s, pass_case *c) {
   pn_arena arena;
   pn_arena_init(&arena, NULL);
   s->count++;
-  check(s, c, &arena);
+  if (check(s, c, &arena)) survives_lack_of_memory(s, c);
   pn_arena_deinit(&arena);
 }
 

@@ -70,6 +70,22 @@ TEST(a_saved_engine_runs_as_the_built_one) {
   remove(path);
 }
 
+TEST(aligned_memory_is_used_in_place) {
+  size_t size;
+  uint8_t *bytes = make_file(&size), *aligned = aligned_alloc(64, (size + 63) / 64 * 64);
+  pelton_diag diag = PELTON_DIAG_INIT;
+  pn_image *image;
+  memcpy(aligned, bytes, size);
+  REQUIRE_OK(pn_image_open_memory(aligned, size, NULL, &image, &diag), &diag);
+  EXPECT(image->file.data == aligned);
+  pn_image_release(image);
+  REQUIRE_OK(pn_image_open_memory(aligned, size, NULL, &image, &diag), &diag); /* and is still the caller's */
+  pn_image_release(image);
+  free(aligned);
+  free(bytes);
+  remove(path);
+}
+
 TEST(weights_have_checksums_too) {
   size_t size;
   uint8_t *bytes = make_file(&size);
@@ -197,5 +213,5 @@ TEST(mutations_end_in_an_error_or_a_run) {
   remove(path);
 }
 
-TEST_MAIN(T(a_saved_engine_runs_as_the_built_one), T(weights_have_checksums_too), T(every_truncation_is_an_error), T(a_newer_format_says_what_to_do),
+TEST_MAIN(T(a_saved_engine_runs_as_the_built_one), T(aligned_memory_is_used_in_place), T(weights_have_checksums_too), T(every_truncation_is_an_error), T(a_newer_format_says_what_to_do),
           T(mutations_end_in_an_error_or_a_run))

@@ -28,18 +28,23 @@ static void print_default(const json_value *attribute) {
     printf("=%g", value->number);
 }
 
+static void print_list(const json_value *list, const char *before) {
+  for (const json_value *v = list ? list->first : NULL; v; v = v->next)
+    printf("%s%s", v == list->first ? before : ",", v->text ? v->text : "");
+}
+
+/* A row: operator, operands, results, types of the first operand, targets, attributes. */
 static void print_op(const json_value *op) {
-  printf("%-26s", json_get_text(op, "op"));
+  printf("%-20s", json_get_text(op, "op"));
   print_range(op, "min_inputs", "max_inputs");
   print_range(op, "min_outputs", "max_outputs");
+  print_list(json_get(op, "types"), " ");
+  print_list(json_get(op, "targets"), "  ");
   const json_value *attributes = json_get(op, "attributes");
   for (const json_value *a = attributes ? attributes->first : NULL; a; a = a->next) {
-    printf(" %s:%s", json_get_text(a, "name"), json_get_text(a, "type"));
+    printf("%s%s:%s", a == attributes->first ? "  " : " ", json_get_text(a, "name"), json_get_text(a, "type"));
     print_default(a);
   }
-  const json_value *targets = json_get(op, "targets");
-  for (const json_value *t = targets ? targets->first : NULL; t; t = t->next)
-    printf("%s%s", t == targets->first ? "  on " : ",", t->text ? t->text : "");
   putchar('\n');
 }
 
@@ -55,7 +60,7 @@ static int print_table(const char *text, const text_list *words) {
     print_error("there is no operator '%s'", words->data[i]);
     code = EXIT_USAGE;
   }
-  if (!code) printf("%-26s %-6s %-6s attributes\n", "operator", "in", "out");
+  if (!code) printf("%-20s %-6s %-6s types of the first operand  targets  attributes\n", "operator", "in", "out");
   for (const json_value *op = json && !code ? json->first : NULL; op; op = op->next) {
     bool wanted = words->count == 0;
     for (uint32_t i = 0; i < words->count; i++) wanted |= !strcmp(json_get_text(op, "op"), words->data[i]);
@@ -70,7 +75,7 @@ int command_ops(int argc, char **argv) {
   const option rows[] = {{"json", 0, OPTION_FLAG, &as_json, NULL, "the whole table as JSON", 0, 0}};
   const option_table table = {
       "ops [OPERATOR...] [--json]",
-      "The operators of Pelton's graphs: how many operands and results each has, its attributes with type and default.",
+      "The operators of Pelton's graphs: operands and results, types, targets, attributes with type and default.",
       rows,
       OPTION_COUNT(rows),
       0,
