@@ -108,6 +108,8 @@ static pelton_status gather_finish(pn_frame *frame, pn_value_id v, gathered *g, 
   }
   if (t.rank + 1 > PN_MAX_RANK) return pn_fail(diag, PELTON_UNSUPPORTED, "a loop's result has rank %u, at most %d is supported", t.rank + 1, PN_MAX_RANK);
   if (axis < 0) axis += t.rank + 1;
+  if (axis < 0 || axis > t.rank) /* inference has seen it only where the rank was known */
+    return pn_fail(diag, PELTON_INVALID_DATA, "a loop's result of rank %u cannot grow along axis %lld", t.rank + 1, (long long)axis);
   size_t outer = 1, inner = pelton_dtype_bytes(t.dtype);
   for (uint32_t d = 0; d < t.rank; d++) *(d < axis ? &outer : &inner) *= (size_t)t.dims[d];
   for (int64_t d = t.rank; d > axis; d--) t.dims[d] = t.dims[d - 1];
