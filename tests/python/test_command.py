@@ -364,7 +364,7 @@ class Cases(Folder):
             self.assertEqual(results[name]["status"], "skipped")
             self.assertTrue(results[name]["reason"])
         self.assertEqual(len(results), len(reasons) + 3)
-        self.assertTrue(self.check(1, "test", self.temporary.name).stdout.endswith("\n0 passed, 8 failed, 3 skipped\n"))
+        self.assertTrue(self.check(1, "test", self.temporary.name).stdout.endswith("\n0 passed, 9 failed, 3 skipped\n"))
         self.check(0, "test", self.path("far"), "--rtol", "0.01")
 
     def test_integers_are_exact(self):
