@@ -56,7 +56,7 @@ pelton_status pn_check_attention(const pn_infer *c) {
   if (attrs->scores_mode < SCORES_RAW || attrs->scores_mode > SCORES_SOFTMAX)
     return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "attention: scores_mode is %lld; it must be from 0 to 3",
                    (long long)attrs->scores_mode);
-  if (attrs->softmax_dtype != PELTON_DTYPE_NONE && !pn_dtype_is_float(attrs->softmax_dtype))
+  if (attrs->softmax_dtype != PELTON_DTYPE_NONE && !pn_dtype_is_wide_float(attrs->softmax_dtype))
     return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "attention: softmax_dtype is %s; it must be f64, f32, f16 or bf16",
                    pelton_dtype_name(attrs->softmax_dtype));
   if (pn_infer_has(c, PAST_KEY) != pn_infer_has(c, PAST_VALUE))
@@ -231,15 +231,6 @@ static pelton_status load_operands(const pn_call *call, attention *a) {
   return PELTON_OK;
 }
 
-static double round_to(pelton_dtype dtype, double value) {
-  switch (dtype) {
-    case PELTON_DTYPE_F32: return (double)(float)value;
-    case PELTON_DTYPE_F16: return (double)pn_f16_to_f32(pn_f16_from_f64(value));
-    case PELTON_DTYPE_BF16: return (double)pn_bf16_to_f32(pn_bf16_from_f64(value));
-    default: return value;
-  }
-}
-
 /* Where mask's row for head |h| and query |i| begins. */
 static int64_t mask_row(const pn_tensor *mask, int64_t n, int64_t h, int64_t i) {
   const int64_t index[3] = {n, h, i};
@@ -269,7 +260,7 @@ static void softmax(const attention *a, double *row, bool any) {
   double greatest = -(double)INFINITY, sum = 0;
   pelton_dtype precision = a->attrs->softmax_dtype;
   for (int64_t j = 0; j < a->keys; j++) {
-    if (precision != PELTON_DTYPE_NONE) row[j] = round_to(precision, row[j]);
+    if (precision != PELTON_DTYPE_NONE) row[j] = pn_dtype_round(precision, row[j]);
     if (row[j] > greatest || isnan(row[j])) greatest = row[j];
     if (isnan(greatest)) break;
   }
@@ -280,7 +271,7 @@ static void softmax(const attention *a, double *row, bool any) {
   }
   for (int64_t j = 0; any && j < a->keys; j++) {
     row[j] /= sum;
-    if (precision != PELTON_DTYPE_NONE) row[j] = round_to(a->dtype, round_to(precision, row[j]));
+    if (precision != PELTON_DTYPE_NONE) row[j] = pn_dtype_round(a->dtype, pn_dtype_round(precision, row[j]));
   }
 }
 

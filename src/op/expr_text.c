@@ -2,7 +2,7 @@
 
      text       = { "t" digits "=" call ";" } call
      call       = "x" digits | "t" digits | number ":" dtype | name "(" call { "," call } ")"
-                | "cast(" call "," dtype ")"
+                | "cast(" call "," dtype [ "," mode ] ")"
 
    A step that several others use is printed once under a name of its own (operands and constants are short: they are
    repeated). Reading builds the steps anew and finishes them, so the result is in the order of every finished
@@ -59,6 +59,7 @@ static void print_step(printer *p, uint16_t index, bool by_name) {
     print_step(p, step->argument[i], true);
   }
   if (step->op == PN_EXPR_CAST) pn_text_printf(p->out, ",%s", pelton_dtype_name(step->dtype));
+  if (step->mode != PN_CAST_DEFAULT) pn_text_printf(p->out, ",%s", pn_cast_mode_name((uint32_t)step->mode));
   pn_text_add(p->out, PN_STR(")"));
 }
 
@@ -119,7 +120,20 @@ static pelton_status take_dtype(parser *p, pelton_dtype *out) {
   peek(p);
   size_t begin = p->at;
   if (pn_dtype_parse(take_word(p), out)) return PELTON_OK;
-  return fail(p, begin, "a type (f32, f16, bf16, f64, i8 ... u64, bool)");
+  return fail(p, begin, "a type (f32, f16, bf16, f64, i8 ... u64, bool, f8..., f4e2m1, i4, u4, i2, u2)");
+}
+
+/* ",overflow" behind the type of a cast. */
+static pelton_status take_mode(parser *p, pelton_dtype to, pn_cast_mode *out) {
+  *out = PN_CAST_DEFAULT;
+  if (!accept(p, ',')) return PELTON_OK;
+  peek(p);
+  size_t begin = p->at;
+  pn_str word = take_word(p);
+  for (uint32_t i = 1; i < PN_CAST_MODE_COUNT; i++)
+    if (pn_str_is(word, pn_cast_mode_name(i))) *out = pn_cast_mode_at(i);
+  if (*out != PN_CAST_DEFAULT && pn_cast_mode_for(to, *out) == *out) return PELTON_OK;
+  return fail(p, begin, "a way to cast that its type has (overflow; for f8e8m0 down, nearest, ..._overflow)");
 }
 
 /* "-0.5:f32", "3:i64", "inf:f16". */
@@ -173,6 +187,7 @@ static pelton_status parse_call(parser *p, uint16_t *out);
 static pelton_status parse_arguments(parser *p, pn_expr_op op, uint16_t *out) {
   uint16_t arguments[3] = {0};
   pelton_dtype to = PELTON_DTYPE_NONE;
+  pn_cast_mode mode = PN_CAST_DEFAULT;
   if (!accept(p, '(')) return fail(p, p->at, "'('");
   for (uint32_t i = 0; i < pn_expr_op_arguments(op); i++) {
     if (i && !accept(p, ',')) return fail(p, p->at, "',' and one more operand");
@@ -181,9 +196,10 @@ static pelton_status parse_arguments(parser *p, pn_expr_op op, uint16_t *out) {
   if (op == PN_EXPR_CAST) {
     if (!accept(p, ',')) return fail(p, p->at, "',' and a type");
     PN_TRY(take_dtype(p, &to));
+    PN_TRY(take_mode(p, to, &mode));
   }
   if (!accept(p, ')')) return fail(p, p->at, "')'");
-  *out = op == PN_EXPR_CAST ? pn_expr_cast(p->builder, arguments[0], to)
+  *out = op == PN_EXPR_CAST ? pn_expr_cast(p->builder, arguments[0], to, mode)
                             : pn_expr_call(p->builder, op, arguments[0], arguments[1], arguments[2]);
   return PELTON_OK;
 }

@@ -135,7 +135,7 @@ static best_element find_greatest(const pn_tensor *x, int64_t plane, pn_walk *ta
 
 /* What a window of nothing but padding gives: less than every number. */
 static void set_lowest(pn_tensor *y, int64_t index) {
-  uint32_t bits = 8 * (uint32_t)pelton_dtype_bytes(y->dtype);
+  uint32_t bits = pn_dtype_bits(y->dtype);
   if (pn_dtype_is_float(y->dtype)) pn_tensor_set_f64(y, index, -(double)INFINITY);
   else pn_tensor_set_i64(y, index, pn_dtype_is_signed(y->dtype) ? INT64_MIN >> (64 - bits) : 0);
 }

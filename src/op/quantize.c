@@ -1,5 +1,5 @@
-/* quantize, dequantize and dynamic_quantize: between reals and integers with a scale and a zero point, which stand for
-   the whole tensor, for each index of an axis, or for each block along an axis.
+/* quantize, dequantize and dynamic_quantize: between reals and integers, or floats of 8 bits and fewer, with a scale and
+   a zero point, which stand for the whole tensor, for each index of an axis, or for each block along an axis.
 
    Quotients are rounded to float before they are rounded to integers, as everybody's kernels have it: a double would
    break ties that float division made. */
@@ -26,8 +26,12 @@ static int64_t scale_index(const granularity *g, int64_t element) {
 
 static bool is_quantized(pelton_dtype dtype) {
   return dtype == PELTON_DTYPE_I8 || dtype == PELTON_DTYPE_U8 || dtype == PELTON_DTYPE_I16 ||
-         dtype == PELTON_DTYPE_U16 || dtype == PELTON_DTYPE_I32;
+         dtype == PELTON_DTYPE_U16 || dtype == PELTON_DTYPE_I32 || dtype == PELTON_DTYPE_I4 ||
+         dtype == PELTON_DTYPE_U4 || dtype == PELTON_DTYPE_I2 || dtype == PELTON_DTYPE_U2 ||
+         (pn_dtype_is_low_float(dtype) && dtype != PELTON_DTYPE_F8E8M0);
 }
+
+#define QUANTIZED "i2, u2, i4, u4, i8, u8, i16, u16, i32, f4e2m1 or a float8 (f8e4m3fn, f8e5m2, ...uz)"
 
 static pelton_status check_scales(const pn_infer *c, const char *op, int64_t block) {
   PN_TRY(pn_operand_wants_float(c, op, 1, "scale"));
@@ -62,13 +66,12 @@ static pelton_status check_extents(const pn_infer *c, const char *op, uint32_t i
 pelton_status pn_check_quantize(const pn_infer *c) {
   const pn_attrs_quantize *attrs = c->attrs;
   pelton_dtype dtype = c->in[0].type.dtype, zero = pn_infer_has(c, 2) ? c->in[2].type.dtype : attrs->dtype;
-  if (!pn_dtype_is_float(dtype) && dtype != PELTON_DTYPE_I32)
-    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "quantize: x is of type %s; it must be a float or i32",
+  if (!pn_dtype_is_wide_float(dtype) && dtype != PELTON_DTYPE_I32)
+    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "quantize: x is of type %s; it must be f64, f32, f16, bf16 or i32",
                    pelton_dtype_name(dtype));
   if (zero != PELTON_DTYPE_NONE && !is_quantized(zero))
     return pn_fail(c->diag, PELTON_INVALID_ARGUMENT,
-                   "quantize: the result would be of type %s; it must be i8, u8, i16, u16 or i32",
-                   pelton_dtype_name(zero));
+                   "quantize: the result would be of type %s; it must be " QUANTIZED, pelton_dtype_name(zero));
   if (attrs->dtype != PELTON_DTYPE_NONE && attrs->dtype != zero)
     return pn_fail(c->diag, PELTON_INVALID_ARGUMENT,
                    "quantize: dtype is %s and zero_point of type %s; give one, or make them equal",
@@ -89,10 +92,15 @@ pelton_status pn_infer_quantize(const pn_infer *c) {
 pelton_status pn_check_dequantize(const pn_infer *c) {
   const pn_attrs_dequantize *attrs = c->attrs;
   if (!is_quantized(c->in[0].type.dtype))
-    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "dequantize: x is of type %s; it must be i8, u8, i16, u16 or i32",
+    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "dequantize: x is of type %s; it must be " QUANTIZED,
                    pelton_dtype_name(c->in[0].type.dtype));
   PN_TRY(pn_operand_wants_type_of(c, "dequantize", 2, "zero_point", 0));
-  if (attrs->dtype != PELTON_DTYPE_NONE && !pn_dtype_is_float(attrs->dtype))
+  pelton_dtype result = attrs->dtype == PELTON_DTYPE_NONE ? c->in[1].type.dtype : attrs->dtype;
+  if (pn_dtype_is_float(result) && !pn_dtype_is_wide_float(result)) /* f8e8m0 scales do not say what comes out */
+    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT,
+                   "dequantize: the result would be of type %s; set dtype to f64, f32, f16 or bf16",
+                   pelton_dtype_name(result));
+  if (!pn_dtype_is_float(result) && attrs->dtype != PELTON_DTYPE_NONE)
     return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "dequantize: dtype is %s; it must be f64, f32, f16 or bf16",
                    pelton_dtype_name(attrs->dtype));
   return check_scales(c, "dequantize", attrs->block);
@@ -146,11 +154,17 @@ static pelton_status resolve(const pn_call *call, const char *op, int64_t axis_i
 
 /* |value| as an integer of |dtype|, half to even, at the ends of its range when it lies outside. NaN gives |zero|. */
 static int64_t saturate(double value, double zero, pelton_dtype dtype) {
-  uint32_t bits = 8 * (uint32_t)pelton_dtype_bytes(dtype);
+  uint32_t bits = pn_dtype_bits(dtype);
   bool is_signed = pn_dtype_is_signed(dtype);
   double least = is_signed ? -ldexp(1, (int)bits - 1) : 0, greatest = ldexp(1, (int)bits - is_signed) - 1;
   double rounded = isnan(value) ? zero : rint(value) + zero;
   return (int64_t)(rounded < least ? least : rounded > greatest ? greatest : rounded);
+}
+
+/* A zero point is rarely given for low floats, and 0 then; adding that would lose the sign of -0. */
+static void store_low_float(pn_tensor *y, int64_t i, double value, double zero, bool saturated) {
+  pn_cast_mode mode = saturated ? PN_CAST_DEFAULT : PN_CAST_OVERFLOW;
+  ((uint8_t *)y->data)[i] = pn_low_float_from_f64(y->dtype, zero == 0 ? value : value + zero, mode);
 }
 
 pelton_status pn_reference_quantize(const pn_call *call) {
@@ -166,7 +180,8 @@ pelton_status pn_reference_quantize(const pn_call *call) {
     double value = pn_tensor_get_f64(x, i), scale = pn_tensor_get_f64(&call->in[1], at);
     double zero = pn_call_has(call, 2) ? pn_tensor_get_f64(&call->in[2], at) : 0;
     double quotient = wide ? value / scale : (double)((float)value / (float)scale);
-    pn_tensor_set_i64(y, i, saturate(quotient, zero, y->dtype));
+    if (pn_dtype_is_low_float(y->dtype)) store_low_float(y, i, quotient, zero, attrs->saturate);
+    else pn_tensor_set_i64(y, i, saturate(quotient, zero, y->dtype));
   }
   return PELTON_OK;
 }

@@ -97,7 +97,7 @@ static void set_identity(const reduction *r, int64_t index) {
     pn_tensor_set_f64(r->y, index, lowest ? -(double)INFINITY : (double)INFINITY);
     return;
   }
-  uint32_t bits = dtype == PELTON_DTYPE_BOOL ? 1 : 8 * (uint32_t)pelton_dtype_bytes(dtype);
+  uint32_t bits = pn_dtype_bits(dtype);
   bool is_signed = pn_dtype_is_signed(dtype);
   uint64_t greatest = UINT64_MAX >> (64 - bits + (is_signed ? 1 : 0));
   uint64_t least = is_signed ? ~greatest : 0;

@@ -324,7 +324,7 @@ static void store_results(pn_tensor *y, const double *values) {
     pn_line_store(y, 0, 1, count, values);
     return;
   }
-  int bits = 8 * (int)pelton_dtype_bytes(y->dtype);
+  int bits = (int)pn_dtype_bits(y->dtype);
   bool is_signed = pn_dtype_is_signed(y->dtype);
   double least = is_signed ? -ldexp(1, bits - 1) : 0, limit = ldexp(1, bits - is_signed);
   for (int64_t i = 0; i < count; i++) {

@@ -348,6 +348,7 @@ class Cases(Folder):
         self.square("type", tensor_pb([2, 2], 11, 9, struct.pack("<4d", 1, 4, 9, 16)))
         self.square("short", tensor_pb([2, 2], 1, 9, floats(1, 4, 9)))
         self.square("float8", tensor_pb([2, 2], 17, 9, bytes(4)))
+        self.square("complex", tensor_pb([2, 2], 14, 9, bytes(32)))
         self.square("text", tensor_pb([1], 8, 6, b"one"))
         self.square("sequence", field(2, 1) + field(3, tensor_pb([1], 1, 9, floats(1))))
         self.square("optional", field(1, b"output") + field(2, 1))
@@ -355,7 +356,7 @@ class Cases(Folder):
         self.case("missing", SQUARE, [], [tensor_pb([2, 2], 1, 9, floats(1, 4, 9, 16))])
         results = self.results(1)
         reasons = {"far": "expected 9.02", "nan": "expected nan", "shape": "shape is 2x2, expected 4", "type": "type is f32, expected f64",
-                   "short": "as many elements", "float8": "unsupported: ", "broken": "invalid data", "missing": "no file for input 'x'"}
+                   "short": "as many elements", "float8": "type is f32, expected f8e4m3fn", "complex": "unsupported: ", "broken": "invalid data", "missing": "no file for input 'x'"}
         for name, reason in reasons.items():
             self.assertEqual(results[name]["status"], "failed")
             self.assertIn(reason, results[name]["reason"])
@@ -363,7 +364,7 @@ class Cases(Folder):
             self.assertEqual(results[name]["status"], "skipped")
             self.assertTrue(results[name]["reason"])
         self.assertEqual(len(results), len(reasons) + 3)
-        self.assertTrue(self.check(1, "test", self.temporary.name).stdout.endswith("\n0 passed, 8 failed, 3 skipped\n"))
+        self.assertTrue(self.check(1, "test", self.temporary.name).stdout.endswith("\n0 passed, 9 failed, 3 skipped\n"))
         self.check(0, "test", self.path("far"), "--rtol", "0.01")
 
     def test_integers_are_exact(self):

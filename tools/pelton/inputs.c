@@ -1,6 +1,7 @@
 #include "inputs.h"
 
 #include "files.h"
+#include "low_bits.h"
 #include "npy.h"
 #include "pelton/vision.h"
 #include "tensor_pb.h"
@@ -62,6 +63,10 @@ static int fit_type(const pelton_io_info *input, pelton_tensor *t) {
   pelton_tensor converted;
   if (t->dtype == PELTON_DTYPE_U16 && input->dtype == PELTON_DTYPE_BF16) { /* the bits, for want of a type */
     t->dtype = PELTON_DTYPE_BF16;
+    return EXIT_DONE;
+  }
+  if (t->dtype == PELTON_DTYPE_U8 && is_low_float(input->dtype)) { /* as npy_write has them */
+    t->dtype = input->dtype;
     return EXIT_DONE;
   }
   if (dtype_is_float(t->dtype) && !dtype_is_float(input->dtype)) {

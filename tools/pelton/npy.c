@@ -132,7 +132,8 @@ bool npy_read(const char *path, pelton_tensor *out, char *reason) {
 }
 
 bool npy_write(const char *path, const pelton_tensor *t, char *reason) {
-  const char *descr = "";
+  const bool is_signed = t->dtype == PELTON_DTYPE_I4 || t->dtype == PELTON_DTYPE_I2;
+  const char *descr = is_signed ? "i1" : "u1"; /* of the types that are not in the table */
   for (size_t i = 0; i < TYPES; i++)
     if (types[i].dtype == t->dtype) descr = types[i].descr;
   char header[512], shape[256] = "";

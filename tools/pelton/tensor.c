@@ -1,5 +1,7 @@
 #include "tensor.h"
 
+#include "low_bits.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +19,9 @@ bool shape_equal(const pelton_shape *a, const pelton_shape *b) {
   return true;
 }
 
-bool dtype_is_float(pelton_dtype dtype) { return dtype >= PELTON_DTYPE_F32 && dtype <= PELTON_DTYPE_F64; }
+bool dtype_is_float(pelton_dtype dtype) {
+  return (dtype >= PELTON_DTYPE_F32 && dtype <= PELTON_DTYPE_F64) || is_low_float(dtype);
+}
 
 bool tensor_create(pelton_tensor *out, pelton_dtype dtype, const pelton_shape *shape) {
   size_t bytes = pelton_dtype_bytes(dtype);
@@ -101,6 +105,16 @@ double tensor_get(const pelton_tensor *t, size_t i) {
   case PELTON_DTYPE_I64: return (double)((const int64_t *)t->data)[i];
   case PELTON_DTYPE_U64: return (double)((const uint64_t *)t->data)[i];
   case PELTON_DTYPE_BOOL: return ((const uint8_t *)t->data)[i] != 0;
+  case PELTON_DTYPE_F8E4M3FN:
+  case PELTON_DTYPE_F8E4M3FNUZ:
+  case PELTON_DTYPE_F8E5M2:
+  case PELTON_DTYPE_F8E5M2FNUZ:
+  case PELTON_DTYPE_F8E8M0:
+  case PELTON_DTYPE_F4E2M1: return low_float_get(t->dtype, ((const uint8_t *)t->data)[i]);
+  case PELTON_DTYPE_I4: return ((((const uint8_t *)t->data)[i] & 15) ^ 8) - 8;
+  case PELTON_DTYPE_U4: return ((const uint8_t *)t->data)[i] & 15;
+  case PELTON_DTYPE_I2: return ((((const uint8_t *)t->data)[i] & 3) ^ 2) - 2;
+  case PELTON_DTYPE_U2: return ((const uint8_t *)t->data)[i] & 3;
   case PELTON_DTYPE_NONE:
   case PELTON_DTYPE_COUNT: break;
   }
@@ -130,6 +144,16 @@ void tensor_set(pelton_tensor *t, size_t i, double value) {
     break;
   case PELTON_DTYPE_U64: ((uint64_t *)t->data)[i] = (uint64_t)limit(value, 0, 18446744073709549568.0); break;
   case PELTON_DTYPE_BOOL: ((uint8_t *)t->data)[i] = value != 0; break;
+  case PELTON_DTYPE_F8E4M3FN:
+  case PELTON_DTYPE_F8E4M3FNUZ:
+  case PELTON_DTYPE_F8E5M2:
+  case PELTON_DTYPE_F8E5M2FNUZ:
+  case PELTON_DTYPE_F8E8M0:
+  case PELTON_DTYPE_F4E2M1: ((uint8_t *)t->data)[i] = low_float_set(t->dtype, value); break;
+  case PELTON_DTYPE_I4: ((int8_t *)t->data)[i] = (int8_t)limit(value, -8, 7); break;
+  case PELTON_DTYPE_U4: ((uint8_t *)t->data)[i] = (uint8_t)limit(value, 0, 15); break;
+  case PELTON_DTYPE_I2: ((int8_t *)t->data)[i] = (int8_t)limit(value, -2, 1); break;
+  case PELTON_DTYPE_U2: ((uint8_t *)t->data)[i] = (uint8_t)limit(value, 0, 3); break;
   case PELTON_DTYPE_NONE:
   case PELTON_DTYPE_COUNT: break;
   }
@@ -163,6 +187,12 @@ void tensor_fill_random(pelton_tensor *t, uint64_t seed) {
       tensor_set(t, i, (double)(bits >> 56) - 128);
     else if (t->dtype == PELTON_DTYPE_U8)
       tensor_set(t, i, (double)(bits >> 56));
+    else if (t->dtype == PELTON_DTYPE_I4)
+      tensor_set(t, i, (double)(bits >> 60) - 8);
+    else if (t->dtype == PELTON_DTYPE_I2)
+      tensor_set(t, i, (double)(bits >> 62) - 2);
+    else if (t->dtype == PELTON_DTYPE_U4)
+      tensor_set(t, i, (double)(bits >> 60));
     else if (t->dtype == PELTON_DTYPE_BOOL)
       tensor_set(t, i, (double)(bits >> 63));
     else

@@ -21,7 +21,8 @@ void tensor_set(pelton_tensor *t, size_t index, double value);
 /* |from|'s values in |dtype|. */
 bool tensor_convert(pelton_tensor *out, pelton_dtype dtype, const pelton_tensor *from);
 
-/* Seeded: uniform in [-1, 1) for floats, the whole range for 8-bit integers, 0 to 3 for others, 0 or 1 for booleans. */
+/* Seeded: uniform in [-1, 1) for floats, the whole range for integers of 8 bits and fewer, 0 to 3 for
+   others, 0 or 1 for booleans. */
 void tensor_fill_random(pelton_tensor *t, uint64_t seed);
 
 /* What a table of results says of one: over the elements that are numbers. */

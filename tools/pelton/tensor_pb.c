@@ -2,6 +2,7 @@
 #include "tensor_pb.h"
 
 #include "files.h"
+#include "low_bits.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -51,16 +52,16 @@ static const struct {
              {"complex64", 0},
              {"complex128", 0},
              {"bfloat16", PELTON_DTYPE_BF16},
-             {"float8e4m3fn", 0},
-             {"float8e4m3fnuz", 0},
-             {"float8e5m2", 0},
-             {"float8e5m2fnuz", 0},
-             {"uint4", 0},
-             {"int4", 0},
-             {"float4e2m1", 0},
-             {"float8e8m0", 0},
-             {"uint2", 0},
-             {"int2", 0}};
+             {"float8e4m3fn", PELTON_DTYPE_F8E4M3FN},
+             {"float8e4m3fnuz", PELTON_DTYPE_F8E4M3FNUZ},
+             {"float8e5m2", PELTON_DTYPE_F8E5M2},
+             {"float8e5m2fnuz", PELTON_DTYPE_F8E5M2FNUZ},
+             {"uint4", PELTON_DTYPE_U4},
+             {"int4", PELTON_DTYPE_I4},
+             {"float4e2m1", PELTON_DTYPE_F4E2M1},
+             {"float8e8m0", PELTON_DTYPE_F8E8M0},
+             {"uint2", PELTON_DTYPE_U2},
+             {"int2", PELTON_DTYPE_I2}};
 enum { TYPES = sizeof types / sizeof types[0] };
 
 static bool read_varint(bytes *b, uint64_t *out) {
@@ -184,6 +185,14 @@ static pb_result fail(pb_result result, char *reason, const char *path, const ch
   return result;
 }
 
+/* Packed elements are in the file's raw bytes, or at the front of |out|, where read_typed left them. */
+static void unpack(const proto *p, pelton_tensor *out, size_t stored) {
+  uint8_t *packed = memory_new(stored, 1);
+  if (stored) memcpy(packed, p->has_raw ? p->raw.data : (const uint8_t *)out->data, stored);
+  unpack_elements(out->dtype, packed, out->bytes, out->data);
+  free(packed);
+}
+
 static pb_result make_tensor(const char *path, const file_bytes *file, pelton_tensor *out, proto *p, char *reason) {
   const bytes all = {file->data, file->data + file->size};
   if (!read_proto(all, p)) return fail(PB_BROKEN, reason, path, "is no TensorProto", "");
@@ -198,17 +207,21 @@ static pb_result make_tensor(const char *path, const file_bytes *file, pelton_te
     return fail(PB_UNSUPPORTED, reason, path, "has elements of type ", types[p->data_type].name);
   if (p->too_many_dims) return fail(PB_UNSUPPORTED, reason, path, "has more than 8 dims", "");
   const pelton_dtype dtype = types[p->data_type].dtype;
-  uint64_t count = 1; /* an element takes at least a byte of the file */
+  const uint32_t bits = packed_bits(dtype), a_byte = bits ? 8 / bits : 1;
+  uint64_t count = 1; /* a byte of the file holds at most four elements */
   for (uint32_t d = 0; d < p->shape.rank && !empty; d++) {
-    if (p->shape.dims[d] < 0 || (uint64_t)p->shape.dims[d] > file->size / count)
+    if (p->shape.dims[d] < 0 || (uint64_t)p->shape.dims[d] > a_byte * (uint64_t)file->size / count)
       return fail(PB_BROKEN, reason, path, "is too short for its shape", "");
     count *= (uint64_t)p->shape.dims[d];
   }
   if (!tensor_create(out, dtype, &p->shape)) return fail(PB_BROKEN, reason, path, "has a negative dim", "");
   const size_t raw_bytes = (size_t)(p->raw.end - p->raw.data);
-  const bool complete = p->has_raw ? raw_bytes == out->bytes : read_typed(all, out) == (empty ? 0 : count);
+  const size_t stored = (out->bytes + a_byte - 1) / a_byte; /* bytes, or numbers that each hold one of packed elements */
+  const bool complete = p->has_raw ? raw_bytes == (bits ? stored : out->bytes)
+                                   : read_typed(all, out) == (bits ? stored : empty ? 0 : count);
   if (complete) {
-    if (p->has_raw && raw_bytes) memcpy(out->data, p->raw.data, raw_bytes);
+    if (bits) unpack(p, out, stored);
+    else if (p->has_raw && raw_bytes) memcpy(out->data, p->raw.data, raw_bytes);
     return PB_READ;
   }
   tensor_release(out);

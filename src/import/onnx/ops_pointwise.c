@@ -1,5 +1,6 @@
 /* Arithmetic, comparison and logic: one pointwise node each, whose expression says what the operator does. Operands are
    broadcast as numpy does it; before operator set 7 only the second was, along an axis that the node names. */
+#include "base/format.h"
 #include "import/onnx/importer.h"
 
 #include <inttypes.h>
@@ -112,17 +113,39 @@ static pelton_status import_identity(pn_onnx_call *c) {
   return PELTON_OK;
 }
 
+/* How a cast to a float of 8 bits rounds and what it makes of what is out of range. */
+static pelton_status cast_mode_attrs(const pn_onnx_call *c, pn_cast_mode *out) {
+  static const char *const words[] = {"up", "down", "nearest", NULL};
+  static const pn_cast_mode modes[] = {PN_CAST_DEFAULT, PN_CAST_DOWN, PN_CAST_NEAREST};
+  bool saturate;
+  int rounding = 0;
+  PN_TRY(pn_onnx_attr_bool(c->node, "saturate", true, &saturate, c->diag));
+  PN_TRY(pn_onnx_word(c, "round_mode", words, &rounding));
+  *out = (pn_cast_mode)(modes[rounding] | (saturate ? 0 : PN_CAST_OVERFLOW));
+  return PELTON_OK;
+}
+
+static pelton_status cast(pn_onnx_call *c, pelton_dtype to) {
+  char text[64];
+  pn_cast_mode mode;
+  PN_TRY(cast_mode_attrs(c, &mode));
+  mode = pn_cast_mode_for(to, mode);
+  if (mode == PN_CAST_DEFAULT) return pn_onnx_cast(c, c->inputs[0], to, &c->outputs[0]);
+  pn_formatf(text, sizeof text, "cast(x0,%s,%s)", pelton_dtype_name(to), pn_cast_mode_name((uint32_t)mode));
+  return pn_onnx_pointwise(c, text, c->inputs, 1, &c->outputs[0]);
+}
+
 static pelton_status import_cast(pn_onnx_call *c) {
   pelton_dtype to = PELTON_DTYPE_NONE;
   PN_TRY(wants_operands(c, 1));
   PN_TRY(pn_onnx_attr_require(c->node, "to", c->diag));
   PN_TRY(pn_onnx_elem_attr(c, "to", &to));
-  return pn_onnx_cast(c, c->inputs[0], to, &c->outputs[0]);
+  return cast(c, to);
 }
 
 static pelton_status import_cast_like(pn_onnx_call *c) {
   PN_TRY(wants_operands(c, 2));
-  return pn_onnx_cast(c, c->inputs[0], pn_onnx_dtype(c, 1), &c->outputs[0]);
+  return cast(c, pn_onnx_dtype(c, 1));
 }
 
 /* ---- arithmetic with choices ------------------------------------------------------------------------------------- */

@@ -25,10 +25,13 @@ static pelton_status block_attrs(const pn_onnx_call *c, int64_t *axis, int64_t *
   return elem == 0 ? PELTON_OK : pn_onnx_elem_attr(c, "output_dtype", dtype); /* 0 is ONNX's word for none */
 }
 
-/* The type in which x is divided by its scale: the scale's, or what version 23 and later say. */
+/* The type in which x is divided by its scale: the scale's, or what version 23 and later say. A scale of f8e8m0 says
+   nothing of it: x's then. */
 static pelton_status precision_attr(const pn_onnx_call *c, pelton_dtype *out) {
   int64_t elem;
   *out = pn_onnx_dtype(c, 1);
+  if (pn_dtype_is_low_float(*out))
+    *out = pn_dtype_is_float(pn_onnx_dtype(c, 0)) ? pn_onnx_dtype(c, 0) : PELTON_DTYPE_F32;
   PN_TRY(pn_onnx_attr_i64(c->node, "precision", 0, &elem, c->diag));
   return elem == 0 ? PELTON_OK : pn_onnx_elem_attr(c, "precision", out);
 }
@@ -41,6 +44,7 @@ static pelton_status import_quantize(pn_onnx_call *c) {
   PN_TRY(wants(c, 2, 3));
   PN_TRY(block_attrs(c, &a->axis, &a->block, &a->dtype));
   PN_TRY(precision_attr(c, &precision));
+  PN_TRY(pn_onnx_attr_bool(c->node, "saturate", true, &a->saturate, c->diag));
   if (!pn_onnx_has(c, 2) && a->dtype == PELTON_DTYPE_NONE) a->dtype = PELTON_DTYPE_U8;
   for (uint32_t i = 0; i < 2; i++) PN_TRY(pn_onnx_cast(c, c->inputs[i], precision, &operands[i]));
   return pn_onnx_map_over(c, PN_OP_QUANTIZE, a, operands, pn_onnx_has(c, 2) ? 3 : 2);
