@@ -3,7 +3,7 @@
 #define PN_OP_TYPE_H
 
 #include "op/dim.h"
-#include "op/low_bits.h"
+#include "op/quantisation/low_bits.h"
 
 enum { PN_MAX_RANK = PELTON_MAX_RANK, PN_RANK_UNKNOWN = -1 };
 

@@ -5,7 +5,12 @@
 
 #include <stdio.h>
 
-static const char path[] = "test_engine_file.pelton";
+static char path[512]; /* in the folder of the build, so that two builds' tests do not meet */
+
+static void name_path(void) {
+  const char *folder = getenv("PELTON_BUILD");
+  snprintf(path, sizeof path, "%s/test_engine_file.pelton", folder && *folder ? folder : "build");
+}
 
 /* Builds the network, saves it, and reads the file. For free(). */
 static uint8_t *make_file(size_t *size) {
@@ -15,6 +20,7 @@ static uint8_t *make_file(size_t *size) {
   pelton_engine *engine;
   options.threads = 1;
   options.level = 0;
+  name_path();
   REQUIRE_OK(pelton_model_parse(network_text, sizeof network_text - 1, NULL, &model, &diag), &diag);
   REQUIRE_OK(pelton_engine_build(model, &options, &engine, &diag), &diag);
   REQUIRE_OK(pelton_engine_save(engine, path, &diag), &diag);

@@ -1,7 +1,7 @@
 /* Neural-network operators: small cases worked by hand, and laws that hold for any numbers (a transposed convolution is
    the adjoint of the convolution; both directions of a recurrent layer are the two single ones). */
 #include "harness.h"
-#include "op/window.h"
+#include "op/linear/window.h"
 
 #include <math.h>
 
