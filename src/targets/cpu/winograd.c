@@ -1,7 +1,7 @@
 #include "targets/cpu/winograd.h"
 
-#define A PN_WINOGRAD_A
-#define B PN_WINOGRAD_B
+#define A  PN_WINOGRAD_A
+#define B  PN_WINOGRAD_B
 #define AA (A * A)
 #define BB (B * B)
 /* The weight of a point p: the inverse of the product of its distances from the other finite points. */
@@ -9,8 +9,8 @@
 #define WB (1 / (2 * BB * (BB - AA)))
 
 static const double filter_2[4][3] = {{1, 0, 0}, {0.5, 0.5, 0.5}, {0.5, -0.5, 0.5}, {0, 0, 1}};
-static const double filter_4[6][3] = {{1 / (AA * BB), 0, 0},     {WA, WA *A, WA *AA}, {WA, -WA *A, WA *AA},
-                                      {WB, WB *B, WB *BB}, {WB, -WB *B, WB *BB}, {0, 0, 1}};
+static const double filter_4[6][3] = {{1 / (AA * BB), 0, 0}, {WA, WA *A, WA *AA},  {WA, -WA *A, WA *AA},
+                                      {WB, WB *B, WB *BB},   {WB, -WB *B, WB *BB}, {0, 0, 1}};
 
 void pn_winograd_filter(int64_t size, const float *filter, double *points) {
   const double(*g)[3] = size == 2 ? filter_2 : filter_4;

@@ -1,9 +1,9 @@
-/* Winograd's F(m x m, 3 x 3): the points that the transforms of filters (winograd.c) and of pixels (winograd_f32.tmpl.h)
-   share.
+/* Winograd's F(m x m, 3 x 3): the points that the transforms of filters (winograd.c) and of pixels
+   (winograd_f32.tmpl.h) share.
 
    F(2 x 2) evaluates at 0, 1, -1 and infinity. F(4 x 4) evaluates at 0, +-a, +-b and infinity with a = sqrt(1/2) and
-   b = sqrt(2): the usual 1 and 2 are cheaper by two multiplications, but lose about four times the accuracy, because
-   the transforms' entries differ more in size. a * b = 1 saves what the roots cost. */
+   b = sqrt(2): the usual 1 and 2 save two multiplications and lose three to five times the accuracy, because the
+   transforms' entries differ more in size. a * b = 1 wins one of them back. */
 #ifndef PN_TARGETS_CPU_WINOGRAD_H
 #define PN_TARGETS_CPU_WINOGRAD_H
 

@@ -109,11 +109,11 @@ PN_INLINE void output_vector(const pn_cpu_winograd_f32_output *t, size_t c, vhea
 }
 
 /* Channels in whole vectors, then the head that is left. */
-#define TRANSFORM(direction, m)                                                                                    \
-  static void direction##_##m(const pn_cpu_winograd_f32_##direction *t) {                                          \
-    size_t c = 0;                                                                                                  \
-    for (; c + VL <= t->channels; c += VL) direction##_vector(t, c, vf_head(VL), 1, m);                            \
-    if (c < t->channels) direction##_vector(t, c, vf_head(t->channels - c), 0, m);                                 \
+#define TRANSFORM(direction, m)                                                                                        \
+  static void direction##_##m(const pn_cpu_winograd_f32_##direction *t) {                                              \
+    size_t c = 0;                                                                                                      \
+    for (; c + VL <= t->channels; c += VL) direction##_vector(t, c, vf_head(VL), 1, m);                                \
+    if (c < t->channels) direction##_vector(t, c, vf_head(t->channels - c), 0, m);                                     \
   }
 TRANSFORM(input, 2)
 TRANSFORM(input, 4)
