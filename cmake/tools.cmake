@@ -1,5 +1,5 @@
-# The command `pelton`: tools/pelton/*.c over the public headers only, with the library inside, so that the one file
-# can be copied to another machine.
+# The command `pelton`: one file a subcommand, with data/ (tensors in files) and text/ (options, JSON, tables) beneath, over
+# the public headers only, with the library inside, so that the one file can be copied to another machine.
 file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tools/pelton/*.c)
 if(sources)
   add_executable(pelton_command ${sources})

@@ -90,7 +90,11 @@ typedef struct pelton_log {
 
 /* ---- data types and shapes ------------------------------------------------------------------------------------- */
 
-/* Element types. Values are stored in engines only by name, but are part of the ABI: never renumber. */
+/* Element types. Values are stored in engines only by name, but are part of the ABI: never renumber.
+
+   Every element takes whole bytes, those of 4 and 2 bits too: one byte each, in tensors as in engine files, with the
+   value in the low bits and integers sign-extended. Files that pack them are unpacked when they are read; a byte whose
+   other bits are not so reads as the value in its low bits. */
 typedef enum pelton_dtype {
   PELTON_DTYPE_NONE = 0,
   PELTON_DTYPE_F32 = 1,
@@ -106,7 +110,17 @@ typedef enum pelton_dtype {
   PELTON_DTYPE_I64 = 11,
   PELTON_DTYPE_U64 = 12,
   PELTON_DTYPE_BOOL = 13, /* one byte, 0 or 1 */
-  PELTON_DTYPE_COUNT = 14
+  PELTON_DTYPE_F8E4M3FN = 14,   /* up to 448; NaN, no infinity */
+  PELTON_DTYPE_F8E4M3FNUZ = 15, /* up to 240; NaN, no infinity, no -0 */
+  PELTON_DTYPE_F8E5M2 = 16,     /* up to 57344; NaN and infinity */
+  PELTON_DTYPE_F8E5M2FNUZ = 17, /* up to 57344; NaN, no infinity, no -0 */
+  PELTON_DTYPE_F8E8M0 = 18,     /* 2^-127 to 2^127 and NaN: powers of two, for scales */
+  PELTON_DTYPE_F4E2M1 = 19,     /* 0 0.5 1 1.5 2 3 4 6, with a sign */
+  PELTON_DTYPE_I4 = 20,
+  PELTON_DTYPE_U4 = 21,
+  PELTON_DTYPE_I2 = 22,
+  PELTON_DTYPE_U2 = 23,
+  PELTON_DTYPE_COUNT = 24
 } pelton_dtype;
 
 /* "f32", "i64", "bool", ...; "?" for a value that is no type. Static storage. */

@@ -36,7 +36,8 @@ typedef struct pelton_run_options {
    null. On failure |*out| is null and |diag| says why. Release with pelton_engine_release. */
 PELTON_API pelton_status pelton_engine_open(const char *path, const pelton_run_options *options, pelton_engine **out,
                                             pelton_diag *diag) PELTON_CHECKED;
-/* The same from |bytes| bytes at |data|, which must stay while the engine lives. */
+/* The same from |bytes| bytes at |data|, which must stay while the engine lives; used in place when |data| is aligned to
+   64 bytes, else copied. */
 PELTON_API pelton_status pelton_engine_open_memory(const void *data, size_t bytes, const pelton_run_options *options,
                                                    pelton_engine **out, pelton_diag *diag) PELTON_CHECKED;
 /* Gives up this reference; contexts keep the engine alive until they are released. */

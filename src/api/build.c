@@ -111,17 +111,20 @@ static pelton_status plan_first_segment(build *b, pelton_diag *diag) {
   for (uint32_t i = 0; i < g->inputs.count && !status; i++)
     inputs[i] = (pn_fact){.present = true, .type = pn_type_make(g->values.data[g->inputs.data[i].v].type.dtype, b->shapes[i].rank, b->shapes[i].dims)};
   pn_infer_options infer = {inputs, 0, end, true, &arena, &symbols};
-  if (!status) status = pn_graph_infer(g, &infer, &facts, &stopped, diag);
+  if (!status && end) status = pn_graph_infer(g, &infer, &facts, &stopped, diag); /* an end of 0 would mean all */
   if (stopped > end) stopped = end;
   pn_value_list outputs = {0};
-  for (uint32_t n = 0; n < stopped && !status; n++) { /* results used later, or outputs */
-    for (uint32_t i = 0; i < g->nodes.data[n].outputs.count; i++) {
+  uint8_t *wanted = status ? NULL : PN_NEW_ARRAY(&arena, uint8_t, g->values.count); /* outputs, and what is used later */
+  if (!status && !wanted) status = pn_fail_memory(diag, "the build");
+  for (uint32_t i = 0; i < g->outputs.count && !status; i++) wanted[g->outputs.data[i].v] = 1;
+  for (uint32_t n = stopped; n < g->nodes.count && !status; n++)
+    for (uint32_t i = 0; i < g->nodes.data[n].inputs.count; i++)
+      if (pn_value_valid(g->nodes.data[n].inputs.data[i])) wanted[g->nodes.data[n].inputs.data[i].v] = 1;
+  for (uint32_t n = 0; n < stopped && !status; n++) {
+    for (uint32_t i = 0; i < g->nodes.data[n].outputs.count && !status; i++) {
       pn_value_id v = g->nodes.data[n].outputs.data[i];
-      bool wanted = false;
-      for (uint32_t k = 0; k < g->outputs.count; k++) wanted |= pn_value_same(g->outputs.data[k], v);
-      for (uint32_t m = stopped; m < g->nodes.count && !wanted; m++)
-        for (uint32_t k = 0; k < g->nodes.data[m].inputs.count; k++) wanted |= pn_value_same(g->nodes.data[m].inputs.data[k], v);
-      if (wanted && pn_value_valid(v) && !pn_list_push(&arena, &outputs, v)) status = pn_fail_memory(diag, "the build");
+      if (pn_value_valid(v) && wanted[v.v] && facts.data[v.v].present && !pn_list_push(&arena, &outputs, v))
+        status = pn_fail_memory(diag, "the build");
     }
   }
   if (!status && stopped) {

@@ -18,7 +18,7 @@ void pn_image_release(pn_image *image) {
   if (!image) return;
   const pelton_allocator *allocator = image->arena.allocator;
   if (image->owned) pn_release(allocator, image->owned);
-  else pn_file_unmap(&image->file);
+  else if (!image->borrowed) pn_file_unmap(&image->file);
   pn_arena_deinit(&image->arena);
   pn_release(allocator, image);
 }
@@ -166,14 +166,16 @@ pelton_status pn_image_open_memory(const void *data, size_t bytes, const pelton_
   *out = NULL;
   pn_image *image = pn_image_create(allocator, NULL);
   if (!image) return pn_fail_memory(diag, "an engine");
-  /* Always a copy: the caller's bytes are not known to be aligned, and a mapping is the way to share. */
-  image->owned = pn_alloc_raw(allocator, bytes, 64);
-  pelton_status status = image->owned ? PELTON_OK : pn_fail_memory(diag, "an engine");
-  if (!status) {
-    memcpy(image->owned, data, bytes);
-    image->file = (pn_file){image->owned, bytes};
-    status = read_image(image, diag);
+  pelton_status status = PELTON_OK;
+  image->borrowed = (uintptr_t)data % PN_TENSOR_ALIGN == 0;
+  image->file = (pn_file){data, bytes};
+  if (!image->borrowed) {
+    image->owned = pn_alloc_raw(allocator, bytes, PN_TENSOR_ALIGN);
+    if (image->owned) memcpy(image->owned, data, bytes);
+    else status = pn_fail_memory(diag, "an engine");
+    image->file.data = image->owned;
   }
+  if (!status) status = read_image(image, diag);
   if (status) pn_image_release(image);
   else *out = image;
   return status;

@@ -65,6 +65,7 @@ typedef struct pn_image {
   pn_arena arena; /* holds everything but the mapped bytes */
   pn_file file;   /* mapped, or |owned|, or empty for an image that was just built */
   void *owned;    /* a copy of the caller's bytes when they were not aligned */
+  bool borrowed;  /* |file| is the caller's memory: not to be unmapped */
   pn_graph *graph;
   PN_LIST(pn_plan_record) records;
   pn_packed_store packed;

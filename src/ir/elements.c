@@ -31,6 +31,9 @@ static void print_element(pelton_dtype dtype, const pn_tensor *tensor, int64_t i
     case PELTON_DTYPE_F64: print_f64(out, pn_tensor_get_f64(tensor, i)); break;
     case PELTON_DTYPE_BOOL: pn_text_add(out, pn_tensor_get_i64(tensor, i) ? PN_STR("true") : PN_STR("false")); break;
     case PELTON_DTYPE_U64: pn_text_printf(out, "%llu", (unsigned long long)pn_tensor_get_i64(tensor, i)); break;
+    case PELTON_DTYPE_F8E4M3FN: case PELTON_DTYPE_F8E4M3FNUZ: case PELTON_DTYPE_F8E5M2: case PELTON_DTYPE_F8E5M2FNUZ:
+    case PELTON_DTYPE_F8E8M0:
+    case PELTON_DTYPE_F4E2M1: pn_text_f32(out, (float)pn_tensor_get_f64(tensor, i)); break;
     default: pn_text_printf(out, "%lld", (long long)pn_tensor_get_i64(tensor, i)); break;
   }
 }
@@ -49,7 +52,9 @@ static bool parse_float(pelton_dtype dtype, pn_str word, pn_tensor *tensor, int6
     return true;
   }
   pn_tensor_set_f64(tensor, i, value);
-  return !isfinite(value) || isfinite(pn_tensor_get_f64(tensor, i));
+  const double stored = pn_tensor_get_f64(tensor, i); /* low floats saturate, and most have no infinity */
+  if (pn_dtype_is_low_float(dtype) && isfinite(value) && fabs(value) > pn_low_float_max(dtype)) return false;
+  return isnan(value) ? isnan(stored) : isinf(value) ? isinf(stored) : isfinite(stored);
 }
 
 static bool parse_u64(pn_str word, uint64_t *out) {
@@ -85,14 +90,19 @@ static bool parse_element(pelton_dtype dtype, pn_str word, pn_tensor *tensor, in
 
 /* ---- printing -------------------------------------------------------------------------------------------------- */
 
-/* Whether "nan" (or "true") would read back as these very bits. */
+/* Whether "nan" (or "true", or a value in the low bits of a byte) would read back as these very bits. */
 static bool element_reads_back(pelton_dtype dtype, const pn_tensor *tensor, int64_t i) {
   const size_t bytes = pelton_dtype_bytes(dtype);
   const uint8_t *element = (const uint8_t *)tensor->data + (size_t)i * bytes;
   if (dtype == PELTON_DTYPE_BOOL) return *element <= 1;
-  if (!pn_dtype_is_float(dtype) || !isnan(pn_tensor_get_f64(tensor, i))) return true;
   uint64_t storage = 0;
   pn_tensor plain = {.dtype = dtype, .data = &storage};
+  if (pn_dtype_bits(dtype) < 8) {
+    if (pn_dtype_is_float(dtype)) pn_tensor_set_f64(&plain, 0, pn_tensor_get_f64(tensor, i));
+    else pn_tensor_set_i64(&plain, 0, pn_tensor_get_i64(tensor, i));
+    return !memcmp(element, &storage, bytes);
+  }
+  if (!pn_dtype_is_float(dtype) || !isnan(pn_tensor_get_f64(tensor, i))) return true;
   return parse_float(dtype, PN_STR("nan"), &plain, 0) && !memcmp(element, &storage, bytes);
 }
 

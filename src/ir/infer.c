@@ -9,6 +9,8 @@
 #include "ir/infer_walk.h"
 #include "ir/walk.h"
 
+#include <stdio.h>
+
 /* References whose work is not bounded by their operands' and results' sizes, and which compute no shapes. */
 static bool is_heavy(pn_op op) {
   switch (op) {

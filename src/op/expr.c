@@ -23,7 +23,7 @@ void pn_expr_builder_init(pn_expr_builder *b) {
 }
 
 static bool step_equal(const pn_expr_step *a, const pn_expr_step *b) {
-  if (a->op != b->op || a->dtype != b->dtype) return false;
+  if (a->op != b->op || a->dtype != b->dtype || a->mode != b->mode) return false;
   for (int i = 0; i < 3; i++)
     if (a->argument[i] != b->argument[i]) return false;
   return a->constant.i64 == b->constant.i64; /* floats by their bits: 0.0 is not -0.0 */
@@ -51,23 +51,14 @@ uint16_t pn_expr_input(pn_expr_builder *b, uint32_t operand) {
 
 static bool is_dtype(pelton_dtype dtype) { return dtype > PELTON_DTYPE_NONE && dtype < PELTON_DTYPE_COUNT; }
 
-/* |value| as the nearest |dtype|. */
-static double round_to_dtype(pelton_dtype dtype, double value) {
-  switch (dtype) {
-  case PELTON_DTYPE_F32: return (double)(float)value;
-  case PELTON_DTYPE_F16: return (double)pn_f16_to_f32(pn_f16_from_f64(value));
-  case PELTON_DTYPE_BF16: return (double)pn_bf16_to_f32(pn_bf16_from_f64(value));
-  default: return value;
-  }
-}
-
 uint16_t pn_expr_f64(pn_expr_builder *b, pelton_dtype dtype, double value) {
   if (!is_dtype(dtype)) return builder_fail(b);
   if (dtype == PELTON_DTYPE_BOOL) return pn_expr_i64(b, dtype, value != 0.0);
   if (dtype == PELTON_DTYPE_U64 && value >= 0) return pn_expr_i64(b, dtype, (int64_t)pn_u64_from_f64(value));
   if (!pn_dtype_is_float(dtype)) return pn_expr_i64(b, dtype, pn_i64_from_f64(value));
   pn_expr_step step = {.op = PN_EXPR_CONSTANT, .dtype = dtype};
-  step.constant.f64 = isnan(value) ? (double)NAN : round_to_dtype(dtype, value); /* one NaN */
+  value = pn_dtype_round(dtype, value);
+  step.constant.f64 = isnan(value) ? (double)NAN : value; /* one NaN */
   return builder_add(b, &step);
 }
 
@@ -82,9 +73,10 @@ uint16_t pn_expr_i64(pn_expr_builder *b, pelton_dtype dtype, int64_t value) {
   return builder_add(b, &step);
 }
 
-uint16_t pn_expr_cast(pn_expr_builder *b, uint16_t x, pelton_dtype to) {
+uint16_t pn_expr_cast(pn_expr_builder *b, uint16_t x, pelton_dtype to, pn_cast_mode mode) {
   if (!is_dtype(to) || x >= b->step_count) return builder_fail(b);
-  return builder_add(b, &(pn_expr_step){.op = PN_EXPR_CAST, .dtype = to, .argument = {x}});
+  pn_expr_step step = {.op = PN_EXPR_CAST, .dtype = to, .mode = pn_cast_mode_for(to, mode), .argument = {x}};
+  return builder_add(b, &step);
 }
 
 uint16_t pn_expr_call(pn_expr_builder *b, pn_expr_op op, uint16_t a0, uint16_t a1, uint16_t a2) {
@@ -164,6 +156,7 @@ uint64_t pn_expr_hash(const pn_expr *expr) {
     const char *name = op_names[step->op], *dtype = pelton_dtype_name(step->dtype);
     h = pn_hash_bytes(name, strlen(name), h);
     if (step->dtype != PELTON_DTYPE_NONE) h = pn_hash_bytes(dtype, strlen(dtype), h);
+    if (step->mode != PN_CAST_DEFAULT) h = pn_hash_mix(h, (uint64_t)step->mode);
     for (int k = 0; k < 3; k++) h = pn_hash_mix(h, step->argument[k]);
     h = pn_hash_mix(h, (uint64_t)step->constant.i64);
   }
@@ -217,7 +210,7 @@ static bool signature_takes(signature s, pelton_dtype dtype) {
 static const char *signature_wants(signature s) {
   return s == SAME_INTEGERS                      ? "integers"
          : s == SAME_BOOLS                       ? "bool"
-         : s == SAME_FLOATS || s == TEST_FLOATS ? "floats (f32, f16, bf16, f64)"
+         : s == SAME_FLOATS || s == TEST_FLOATS ? "floats (f32, f16, bf16, f64, f8...)"
                                                  : "numbers";
 }
 

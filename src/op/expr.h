@@ -4,7 +4,9 @@
    one (pn_expr_builder interns them). Text: nested calls, with a name for what is used twice:
        "relu(add(mul(x0,x1),0.5:f32))"        "t0=sigmoid(x0);mul(t0,sub(1.0:f32,t0))"
    x0, x1, ... are the node's operands in order; constants carry their type. The type of every step follows from the
-   operands' types (pn_expr_types): arithmetic wants equal types and keeps them, comparisons give bool, cast says. */
+   operands' types (pn_expr_types): arithmetic wants equal types and keeps them, comparisons give bool, cast says.
+   A cast to a float of 8 bits may say how it rounds and what it makes of what is out of range: "cast(x0,f8e5m2)" ends
+   at the greatest value, "cast(x0,f8e5m2,overflow)" goes on to infinity (pn_cast_mode in op/low_bits.h). */
 #ifndef PN_OP_EXPR_H
 #define PN_OP_EXPR_H
 
@@ -41,6 +43,7 @@ typedef enum pn_expr_op { PN_EXPR_OPS(PN_EXPR_ENUM) PN_EXPR_OP_COUNT } pn_expr_o
 typedef struct pn_expr_step {
   pn_expr_op op;
   pelton_dtype dtype;   /* CAST: to; CONSTANT: its type; else NONE */
+  pn_cast_mode mode;    /* CAST to a low float; else PN_CAST_DEFAULT */
   uint16_t argument[3]; /* steps; INPUT: argument[0] is the operand */
   union {
     double f64;  /* CONSTANT of a float type */
@@ -71,7 +74,7 @@ void pn_expr_builder_init(pn_expr_builder *b);
 uint16_t pn_expr_input(pn_expr_builder *b, uint32_t operand);
 uint16_t pn_expr_f64(pn_expr_builder *b, pelton_dtype dtype, double value); /* rounded to |dtype| */
 uint16_t pn_expr_i64(pn_expr_builder *b, pelton_dtype dtype, int64_t value);
-uint16_t pn_expr_cast(pn_expr_builder *b, uint16_t x, pelton_dtype to);
+uint16_t pn_expr_cast(pn_expr_builder *b, uint16_t x, pelton_dtype to, pn_cast_mode mode);
 uint16_t pn_expr_call(pn_expr_builder *b, pn_expr_op op, uint16_t a0, uint16_t a1, uint16_t a2);
 /* Appends |expr| with its operand i replaced by step operands[i]; the step of its result. */
 uint16_t pn_expr_inline(pn_expr_builder *b, const pn_expr *expr, const uint16_t *operands);

@@ -84,15 +84,21 @@ void pn_dims_strides(uint32_t rank, const int64_t *dims, int64_t *strides) {
 
 bool pn_dtype_is_float(pelton_dtype dtype) {
   return dtype == PELTON_DTYPE_F64 || dtype == PELTON_DTYPE_F32 || dtype == PELTON_DTYPE_F16 ||
-         dtype == PELTON_DTYPE_BF16;
+         dtype == PELTON_DTYPE_BF16 || pn_dtype_is_low_float(dtype);
 }
+
+bool pn_dtype_is_wide_float(pelton_dtype dtype) { return pn_dtype_is_float(dtype) && !pn_dtype_is_low_float(dtype); }
 
 bool pn_dtype_is_signed(pelton_dtype dtype) {
-  return pn_dtype_is_float(dtype) || dtype == PELTON_DTYPE_I8 || dtype == PELTON_DTYPE_I16 ||
-         dtype == PELTON_DTYPE_I32 || dtype == PELTON_DTYPE_I64;
+  if (pn_dtype_is_float(dtype)) return dtype != PELTON_DTYPE_F8E8M0;
+  return dtype == PELTON_DTYPE_I2 || dtype == PELTON_DTYPE_I4 || dtype == PELTON_DTYPE_I8 ||
+         dtype == PELTON_DTYPE_I16 || dtype == PELTON_DTYPE_I32 || dtype == PELTON_DTYPE_I64;
 }
 
-bool pn_dtype_is_integer(pelton_dtype dtype) { return dtype >= PELTON_DTYPE_I8 && dtype <= PELTON_DTYPE_U64; }
+bool pn_dtype_is_integer(pelton_dtype dtype) {
+  return (dtype >= PELTON_DTYPE_I8 && dtype <= PELTON_DTYPE_U64) ||
+         (dtype >= PELTON_DTYPE_I4 && dtype <= PELTON_DTYPE_U2);
+}
 
 bool pn_dtype_parse(pn_str text, pelton_dtype *out) {
   for (int dtype = PELTON_DTYPE_NONE + 1; dtype < PELTON_DTYPE_COUNT; dtype++)
@@ -125,6 +131,10 @@ int64_t pn_tensor_get_i64(const pn_tensor *tensor, int64_t index) {
   case PELTON_DTYPE_U32: return pn_load_u32(p);
   case PELTON_DTYPE_I64:
   case PELTON_DTYPE_U64: return (int64_t)pn_load_u64(p);
+  case PELTON_DTYPE_I4:
+  case PELTON_DTYPE_U4:
+  case PELTON_DTYPE_I2:
+  case PELTON_DTYPE_U2: return pn_dtype_wrap(tensor->dtype, *(const uint8_t *)p);
   default: return pn_i64_from_f64(pn_tensor_get_f64(tensor, index));
   }
 }
@@ -141,6 +151,10 @@ void pn_tensor_set_i64(pn_tensor *tensor, int64_t index, int64_t value) {
   case PELTON_DTYPE_U32: memcpy(p, &(uint32_t){(uint32_t)value}, 4); return;
   case PELTON_DTYPE_I64:
   case PELTON_DTYPE_U64: memcpy(p, &value, 8); return;
+  case PELTON_DTYPE_I4:
+  case PELTON_DTYPE_U4:
+  case PELTON_DTYPE_I2:
+  case PELTON_DTYPE_U2: *(uint8_t *)p = (uint8_t)pn_dtype_wrap(tensor->dtype, value); return;
   default: pn_tensor_set_f64(tensor, index, (double)value); return;
   }
 }
@@ -149,6 +163,7 @@ double pn_tensor_get_f64(const pn_tensor *tensor, int64_t index) {
   const void *p = element(tensor, index);
   float f32;
   double f64;
+  if (pn_dtype_is_low_float(tensor->dtype)) return pn_low_float_to_f64(tensor->dtype, *(const uint8_t *)p);
   switch (tensor->dtype) {
   case PELTON_DTYPE_F64: memcpy(&f64, p, 8); return f64;
   case PELTON_DTYPE_F32: memcpy(&f32, p, 4); return (double)f32;
@@ -161,6 +176,10 @@ double pn_tensor_get_f64(const pn_tensor *tensor, int64_t index) {
 
 void pn_tensor_set_f64(pn_tensor *tensor, int64_t index, double value) {
   void *p = element_mutable(tensor, index);
+  if (pn_dtype_is_low_float(tensor->dtype)) {
+    *(uint8_t *)p = pn_low_float_nearest(tensor->dtype, value);
+    return;
+  }
   switch (tensor->dtype) {
   case PELTON_DTYPE_F64: memcpy(p, &value, 8); return;
   case PELTON_DTYPE_F32: memcpy(p, &(float){(float)value}, 4); return;
@@ -172,6 +191,16 @@ void pn_tensor_set_f64(pn_tensor *tensor, int64_t index, double value) {
     return;
   default: pn_tensor_set_i64(tensor, index, pn_i64_from_f64(value)); return;
   }
+}
+
+double pn_dtype_round(pelton_dtype dtype, double value) {
+  switch (dtype) {
+  case PELTON_DTYPE_F32: return (double)(float)value;
+  case PELTON_DTYPE_F16: return (double)pn_f16_to_f32(pn_f16_from_f64(value));
+  case PELTON_DTYPE_BF16: return (double)pn_bf16_to_f32(pn_bf16_from_f64(value));
+  default: break;
+  }
+  return pn_dtype_is_low_float(dtype) ? pn_low_float_to_f64(dtype, pn_low_float_nearest(dtype, value)) : value;
 }
 
 int64_t pn_i64_from_f64(double value) {

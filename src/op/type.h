@@ -3,6 +3,7 @@
 #define PN_OP_TYPE_H
 
 #include "op/dim.h"
+#include "op/quantisation/low_bits.h"
 
 enum { PN_MAX_RANK = PELTON_MAX_RANK, PN_RANK_UNKNOWN = -1 };
 
@@ -36,18 +37,21 @@ void pn_dims_strides(uint32_t rank, const int64_t *dims, int64_t *strides);
 /* "f32[n,3,224,224]", "i64[]", "f32[*]" for an unknown rank. */
 void pn_type_print(const pn_symbols *symbols, const pn_type *type, pn_text *out);
 
-bool pn_dtype_is_float(pelton_dtype dtype);   /* f64 f32 f16 bf16 */
-bool pn_dtype_is_signed(pelton_dtype dtype);  /* floats and signed integers */
-bool pn_dtype_is_integer(pelton_dtype dtype); /* not bool */
+bool pn_dtype_is_float(pelton_dtype dtype);      /* f64 f32 f16 bf16 and the low floats */
+bool pn_dtype_is_wide_float(pelton_dtype dtype); /* f64 f32 f16 bf16 */
+bool pn_dtype_is_signed(pelton_dtype dtype);     /* floats (not f8e8m0) and signed integers */
+bool pn_dtype_is_integer(pelton_dtype dtype);    /* not bool */
 bool pn_dtype_parse(pn_str text, pelton_dtype *out) PN_CHECKED;
 
 /* One element as the widest type of its kind; for references, which are written for clarity. Float types convert
-   through double (f16, bf16 stores round to nearest even), integers through int64 (u64 by bits); stores of doubles to
+   through double (stores round to nearest even; low floats saturate, see pn_low_float_nearest), integers through int64 (u64 by bits); stores of doubles to
    integers truncate and wrap as C does after saturating to the int64 range (u64: to its own range). */
 double pn_tensor_get_f64(const pn_tensor *tensor, int64_t index);
 void pn_tensor_set_f64(pn_tensor *tensor, int64_t index, double value);
 int64_t pn_tensor_get_i64(const pn_tensor *tensor, int64_t index);
 void pn_tensor_set_i64(pn_tensor *tensor, int64_t index, int64_t value);
+/* |value| as the nearest of a float type's, as a store and a load would make it. */
+double pn_dtype_round(pelton_dtype dtype, double value);
 /* Truncated towards zero, saturated to the range; NaN gives 0. */
 int64_t pn_i64_from_f64(double value);
 uint64_t pn_u64_from_f64(double value);

@@ -14,7 +14,7 @@
 uint16_t pn_expr_copy_step(pn_expr_builder *b, const pn_expr_step *step, const uint16_t *moved) {
   switch (step->op) {
   case PN_EXPR_INPUT: return pn_expr_input(b, step->argument[0]);
-  case PN_EXPR_CAST: return pn_expr_cast(b, moved[step->argument[0]], step->dtype);
+  case PN_EXPR_CAST: return pn_expr_cast(b, moved[step->argument[0]], step->dtype, step->mode);
   case PN_EXPR_CONSTANT:
     if (pn_dtype_is_float(step->dtype)) return pn_expr_f64(b, step->dtype, step->constant.f64);
     return pn_expr_i64(b, step->dtype, step->constant.i64);

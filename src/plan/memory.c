@@ -5,27 +5,32 @@
    size, after Pisarchyk and Lee, "Efficient Memory Management for Deep Neural Net Inference", 2020). */
 #include "plan/planner.h"
 
+#include <stdlib.h>
+
 #define NONE UINT32_MAX
 enum { ALIGN = 64 };
 
-static uint32_t root_of(const pn_planner *p, uint32_t b, size_t *offset) {
+uint32_t pn_planner_root(const pn_planner *p, uint32_t b, size_t *offset) {
+  pn_buffer *buffers = p->buffers.data;
+  uint32_t root = b;
   size_t sum = 0;
-  while (p->buffers.data[b].alias != b) {
-    sum += p->buffers.data[b].alias_offset;
-    b = p->buffers.data[b].alias;
-  }
+  for (; buffers[root].alias != root; root = buffers[root].alias) sum += buffers[root].alias_offset;
   if (offset) *offset = sum;
-  return b;
+  while (buffers[b].alias != b) { /* long chains of views and of steps in place are walked once */
+    pn_buffer *one = &buffers[b];
+    size_t rest = sum - one->alias_offset;
+    b = one->alias;
+    one->alias = root;
+    one->alias_offset = sum;
+    sum = rest;
+  }
+  return root;
 }
 
-static void touch(pn_planner *p, uint32_t b, uint32_t step) {
-  for (;;) { /* a use of a view is a use of what it lies in */
-    pn_buffer *buffer = &p->buffers.data[b];
-    if (buffer->first_step == NONE || step < buffer->first_step) buffer->first_step = step;
-    if (step > buffer->last_step) buffer->last_step = step;
-    if (buffer->alias == b) return;
-    b = buffer->alias;
-  }
+static void touch(const pn_planner *p, uint32_t b, uint32_t step) { /* a use of a view is a use of what it lies in */
+  pn_buffer *root = &p->buffers.data[pn_planner_root(p, b, NULL)];
+  if (root->first_step == NONE || step < root->first_step) root->first_step = step;
+  if (step > root->last_step) root->last_step = step;
 }
 
 static void find_lifetimes(pn_planner *p) {
@@ -60,16 +65,10 @@ static bool one_piece(const pn_operand *o, int64_t axis) {
   return true;
 }
 
-static bool is_output(const pn_planner *p, pn_value_id v) {
-  for (uint32_t i = 0; i < p->request->output_count; i++)
-    if (pn_value_same(p->request->outputs[i], v)) return true;
-  return false;
-}
-
 /* A block that only steps of this plan write: it may be placed anywhere. */
 static bool is_free_root(const pn_planner *p, uint32_t b) {
   const pn_buffer *buffer = &p->buffers.data[b];
-  return buffer->alias == b && buffer->kind == PN_PLACE_ARENA && !is_output(p, buffer->value) && buffer->first_step != NONE;
+  return buffer->alias == b && buffer->kind == PN_PLACE_ARENA && !p->is_output[buffer->value.v] && buffer->first_step != NONE;
 }
 
 static void elide_concat(pn_planner *p, uint32_t s) {
@@ -119,17 +118,17 @@ static void elide_split(pn_planner *p, uint32_t s) {
 /* True when nobody reads the block of root |r| after step |s|, save through |b| itself up to |s|. */
 static bool dies_whole(const pn_planner *p, uint32_t b, uint32_t s) {
   size_t offset;
-  uint32_t r = root_of(p, b, &offset);
+  uint32_t r = pn_planner_root(p, b, &offset);
   const pn_buffer *root = &p->buffers.data[r];
   return root->kind == PN_PLACE_ARENA && root->last_step == s && offset == 0 && root->bytes == p->buffers.data[b].bytes &&
-         !is_output(p, root->value);
+         !p->is_output[root->value.v];
 }
 
 /* True when no other operand of |e| lies in the block of buffer |b|: it would be overwritten while it is read. */
 static bool read_once(const pn_planner *p, const pn_emitted *e, uint32_t b) {
-  uint32_t root = root_of(p, b, NULL), seen = 0;
+  uint32_t root = pn_planner_root(p, b, NULL), seen = 0;
   for (uint32_t i = 0; i < e->problem->operand_count; i++)
-    if (e->problem->operands[i].role == PN_OPERAND_INPUT && e->buffers[i] != NONE) seen += root_of(p, e->buffers[i], NULL) == root;
+    if (e->problem->operands[i].role == PN_OPERAND_INPUT && e->buffers[i] != NONE) seen += pn_planner_root(p, e->buffers[i], NULL) == root;
   return seen == 1;
 }
 
@@ -155,40 +154,56 @@ static void use_caller_memory(pn_planner *p) {
   for (uint32_t i = 0; i < p->request->output_count; i++) {
     pn_buffer *b = &p->buffers.data[p->buffer_of[p->request->outputs[i].v * PN_LAYOUT_COUNT]];
     size_t offset;
-    pn_buffer *root = &p->buffers.data[root_of(p, (uint32_t)(b - p->buffers.data), &offset)];
+    pn_buffer *root = &p->buffers.data[pn_planner_root(p, (uint32_t)(b - p->buffers.data), &offset)];
     if (root->kind != PN_PLACE_ARENA || offset || root->bytes != b->bytes) continue;
     root->kind = PN_PLACE_OUTPUT;
     root->index = i;
   }
 }
 
+/* ---- offsets ----------------------------------------------------------------------------------------------------- */
+
+typedef struct block {
+  size_t offset, bytes;
+  uint32_t first_step, last_step;
+  uint32_t buffer;
+} block;
+
+static int by_size(const void *a, const void *b) {
+  const block *x = a, *y = b;
+  if (x->bytes != y->bytes) return x->bytes > y->bytes ? -1 : 1;
+  return x->buffer < y->buffer ? -1 : x->buffer > y->buffer;
+}
+
+/* Puts |one| among the |count| blocks that have a place, which are sorted by offset: most searches end at a low one, and
+   a graph of ten thousand nodes is a walk through some hundred kilobytes a block at worst. */
+static size_t place(block *placed, uint32_t count, block one) {
+  uint32_t k = 0;
+  for (; k < count && placed[k].offset < one.offset + one.bytes; k++) { /* slides over what lives at the same time */
+    const block *other = &placed[k];
+    bool together = one.first_step <= other->last_step && other->first_step <= one.last_step;
+    if (together && one.offset < other->offset + other->bytes) one.offset = pn_align_up(other->offset + other->bytes, ALIGN);
+  }
+  while (k > 0 && placed[k - 1].offset > one.offset) k--;
+  memmove(&placed[k + 1], &placed[k], sizeof one * (count - k));
+  placed[k] = one;
+  return one.offset;
+}
+
 static pelton_status assign_offsets(pn_planner *p) {
-  uint32_t count = 0, placed = 0;
-  uint32_t *order = PN_NEW_ARRAY(&p->scratch, uint32_t, p->buffers.count + 1);
-  if (!order) return pn_fail_memory(p->diag, "the plan");
+  uint32_t count = 0;
+  block *largest = PN_NEW_ARRAY(&p->scratch, block, p->buffers.count + 1u);
+  block *placed = PN_NEW_ARRAY(&p->scratch, block, p->buffers.count + 1u);
+  if (!largest || !placed) return pn_fail_memory(p->diag, "the plan");
   for (uint32_t b = 0; b < p->buffers.count; b++) {
     const pn_buffer *buffer = &p->buffers.data[b];
-    if (buffer->alias != b || buffer->kind != PN_PLACE_ARENA || buffer->first_step == NONE) continue;
-    uint32_t k = count++;
-    for (; k > 0 && p->buffers.data[order[k - 1]].bytes < buffer->bytes; k--) order[k] = order[k - 1];
-    order[k] = b;
+    if (buffer->alias == b && buffer->kind == PN_PLACE_ARENA && buffer->first_step != NONE)
+      largest[count++] = (block){0, buffer->bytes, buffer->first_step, buffer->last_step, b};
   }
-  for (; placed < count; placed++) {
-    pn_buffer *buffer = &p->buffers.data[order[placed]];
-    bool moved = true;
-    buffer->offset = 0;
-    while (moved) { /* slides over every block that lives at the same time and overlaps */
-      moved = false;
-      for (uint32_t k = 0; k < placed; k++) {
-        const pn_buffer *other = &p->buffers.data[order[k]];
-        bool together = buffer->first_step <= other->last_step && other->first_step <= buffer->last_step;
-        bool overlap = buffer->offset < other->offset + other->bytes && other->offset < buffer->offset + buffer->bytes;
-        if (!together || !overlap) continue;
-        buffer->offset = pn_align_up(other->offset + other->bytes, ALIGN);
-        moved = true;
-      }
-    }
-    size_t end = pn_align_up(buffer->offset + buffer->bytes, ALIGN);
+  qsort(largest, count, sizeof *largest, by_size);
+  for (uint32_t i = 0; i < count; i++) {
+    size_t offset = place(placed, i, largest[i]), end = pn_align_up(offset + largest[i].bytes, ALIGN);
+    p->buffers.data[largest[i].buffer].offset = offset;
     if (end > p->plan->arena_bytes) p->plan->arena_bytes = end;
   }
   return PELTON_OK;

@@ -4,13 +4,8 @@
 
 /* The place of buffer |b| as a step sees it. */
 static pn_place place_of(const pn_planner *p, uint32_t b) {
-  size_t offset = 0;
-  uint32_t r = b;
-  while (p->buffers.data[r].alias != r) {
-    offset += p->buffers.data[r].alias_offset;
-    r = p->buffers.data[r].alias;
-  }
-  const pn_buffer *root = &p->buffers.data[r];
+  size_t offset;
+  const pn_buffer *root = &p->buffers.data[pn_planner_root(p, b, &offset)];
   pn_place place = {root->kind, root->index, offset, p->buffers.data[b].bytes, NULL};
   if (root->kind == PN_PLACE_ARENA) place.offset += root->offset;
   if (root->kind == PN_PLACE_CONSTANT) place.data = (const char *)root->data + offset;
@@ -64,21 +59,25 @@ static pelton_status add_decision(pn_planner *p, const pn_group *group, uint32_t
 }
 
 /* Weights packed by a tactic depend on the constants, attributes and config, not on the activations' extents, so that
-   all plans of an engine share them. */
-static uint64_t packed_key(const pn_emitted *e) {
+   all plans of an engine share them. What is constant in this plan only (it follows from a shape) is told by its bytes. */
+static uint64_t packed_key(const pn_planner *p, const pn_emitted *e) {
   const pn_tactic *t = e->choice.tactic;
   uint64_t h = pn_hash_bytes(t->name, strlen(t->name), t->version);
   h = pn_hash_bytes(&e->choice.config, sizeof e->choice.config, h);
   for (uint32_t i = 0; i < e->problem->node_count; i++) h = pn_hash_mix(h, (uint64_t)e->problem->nodes[i].op);
-  for (uint32_t i = 0; i < e->problem->operand_count; i++)
-    if (e->problem->operands[i].role == PN_OPERAND_CONSTANT) h = pn_hash_mix(h, e->group->values[i].v + 1);
+  for (uint32_t i = 0; i < e->problem->operand_count; i++) {
+    const pn_operand *o = &e->problem->operands[i];
+    if (o->role != PN_OPERAND_CONSTANT) continue;
+    h = pn_hash_mix(h, e->group->values[i].v + 1);
+    if (!pn_graph_is_constant(p->request->graph, e->group->values[i])) h = pn_hash_bytes(o->data, pn_operand_bytes(o), h);
+  }
   return pn_hash_mix(h, e->group->nodes[0]);
 }
 
 static pelton_status pack(pn_planner *p, const pn_emitted *e, size_t bytes, pn_plan_step *step) {
   if (!bytes) return PELTON_OK;
   step->packed_bytes = bytes;
-  step->packed_key = packed_key(e);
+  step->packed_key = packed_key(p, e);
   const pn_packed_entry *entry = p->options->packed ? pn_packed_find(p->options->packed, step->packed_key, bytes) : NULL;
   if (entry) {
     step->packed = entry->data;

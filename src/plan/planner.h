@@ -96,6 +96,8 @@ pelton_status pn_planner_emit(pn_planner *p) PN_CHECKED;
 pelton_status pn_planner_memory(pn_planner *p) PN_CHECKED;
 pelton_status pn_planner_report(pn_planner *p) PN_CHECKED;
 
+/* The buffer in whose memory |b| lies, itself when in none; |offset| (may be null) in bytes. */
+uint32_t pn_planner_root(const pn_planner *p, uint32_t b, size_t *offset);
 /* The problem of the chain |nodes| with all layouts plain; |values| by operand. In the planner's scratch. */
 pelton_status pn_planner_problem(pn_planner *p, const uint32_t *nodes, uint32_t count, pn_problem **out,
                                  const pn_value_id **values) PN_CHECKED;

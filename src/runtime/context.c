@@ -41,6 +41,7 @@ void pelton_context_release(pelton_context *context) {
   if (!context) return;
   pelton_engine *engine = context->engine;
   pn_frame_release(context->frame);
+  pn_machine_forget_times(&context->machine);
   engine->target->memory_release(engine->device, context->machine.arena);
   if (context->machine.stream) engine->target->stream_release(context->machine.stream);
   pn_arena_deinit(&context->machine.scratch);
@@ -96,7 +97,7 @@ pelton_status pelton_context_run(pelton_context *context, const pelton_tensor *i
     context->out[i] = (pn_tensor){.data = outputs[i].data};
     context->capacities[i] = outputs[i].bytes;
   }
-  context->machine.times.count = 0;
+  pn_machine_forget_times(&context->machine);
   PN_TRY(pn_frame_run(context->frame, context->in, context->out, context->capacities, diag));
   for (uint32_t i = 0; i < output_count; i++) {
     const pn_tensor *t = &context->out[i];
@@ -129,12 +130,18 @@ pelton_status pelton_context_profile_json(const pelton_context *context, char **
     pn_text_init(&problem, NULL);
     pn_problem_print(time->step->problem, &problem);
     pn_json_string(&json, "problem", (pn_str){problem.data, problem.size});
+    text.failed |= problem.failed;
     pn_text_deinit(&problem);
     pn_json_object_end(&json);
   }
   pn_json_array_end(&json);
+  *out = NULL;
+  if (text.failed) {
+    pn_text_deinit(&text);
+    return pn_fail_memory(diag, "the profile");
+  }
   *out = text.data;
-  return text.failed ? pn_fail_memory(diag, "the profile") : PELTON_OK;
+  return PELTON_OK;
 }
 
 uint64_t pelton_context_bytes(const pelton_context *context) { return context ? context->machine.bytes : 0; }

@@ -27,8 +27,7 @@ pelton_status pn_frame_run_if(pn_frame *frame, uint32_t index, pelton_diag *diag
   pn_frame *child;
   PN_TRY(pn_frame_child(frame, index, truth(&condition) ? 0 : 1, graph, &child, diag));
   uint32_t in_count = graph->inputs.count;
-  pn_tensor *in = PN_NEW_ARRAY(&child->arena, pn_tensor, in_count + 1), *out = PN_NEW_ARRAY(&child->arena, pn_tensor, graph->outputs.count + 1);
-  if (!in || !out) return pn_fail_memory(diag, "a branch");
+  pn_tensor *in = child->in, *out = child->out;
   for (uint32_t i = 0; i < in_count; i++) in[i] = operand(frame, node, i + 1);
   PN_TRY(pn_frame_run(child, in, out, NULL, diag));
   for (uint32_t i = 0; i < graph->outputs.count; i++) set_result(frame, node, i, &out[i]);
@@ -67,14 +66,7 @@ static pelton_status carry(pn_frame *child, uint32_t first, uint32_t count, cons
   return PELTON_OK;
 }
 
-/* A result that grows by one slice an iteration, along |axis| of the whole. */
-typedef struct gathered {
-  pn_tensor whole; /* data: a slot of the parent (or of nothing when nobody wants it) */
-  char *memory;    /* slices one after another, as they came */
-  size_t slice_bytes, used, capacity;
-} gathered;
-
-static pelton_status gather_slice(const pelton_allocator *allocator, gathered *g, const pn_tensor *slice, bool first, pelton_diag *diag) {
+static pelton_status gather_slice(const pelton_allocator *allocator, pn_gathered *g, const pn_tensor *slice, bool first, pelton_diag *diag) {
   size_t bytes = bytes_of(slice);
   if (first) {
     g->slice_bytes = bytes;
@@ -97,17 +89,20 @@ static pelton_status gather_slice(const pelton_allocator *allocator, gathered *g
 }
 
 /* The slices as one tensor with |count| along |axis|, in the parent's slot for |v|. */
-static pelton_status gather_finish(pn_frame *frame, pn_value_id v, gathered *g, int64_t count, int64_t axis, bool reversed,
+static pelton_status gather_finish(pn_frame *frame, pn_value_id v, pn_gathered *g, int64_t count, int64_t axis, bool reversed,
                                    pelton_diag *diag) {
   if (!pn_value_valid(v)) return PELTON_OK;
   pn_tensor t = g->whole;
-  if (!count) { /* nothing came: the shape is as inferred, empty along the axis */
-    const pn_type *type = &frame->graph->values.data[v.v].type;
-    t = (pn_tensor){.dtype = type->dtype, .rank = type->rank > 0 ? (uint32_t)type->rank - 1 : 0};
-    for (uint32_t d = 0; d < t.rank; d++) t.dims[d] = pn_dim_is_number(type->dims[d + 1]) ? type->dims[d + 1].number : 0;
-  }
+  const pn_type *type = &frame->graph->values.data[v.v].type;
+  if (!count) t = (pn_tensor){.dtype = type->dtype, .rank = type->rank > 0 ? (uint32_t)type->rank - 1 : 0};
   if (t.rank + 1 > PN_MAX_RANK) return pn_fail(diag, PELTON_UNSUPPORTED, "a loop's result has rank %u, at most %d is supported", t.rank + 1, PN_MAX_RANK);
   if (axis < 0) axis += t.rank + 1;
+  if (axis < 0 || axis > t.rank)
+    return pn_fail(diag, PELTON_INVALID_DATA, "a loop's result of rank %u has no axis %lld", t.rank + 1, (long long)axis);
+  for (uint32_t d = 0; d < t.rank && !count; d++) { /* nothing came: the shape is as inferred, empty along the axis */
+    pn_dim dim = type->dims[d < axis ? d : d + 1];
+    t.dims[d] = pn_dim_is_number(dim) ? dim.number : 0;
+  }
   size_t outer = 1, inner = pelton_dtype_bytes(t.dtype);
   for (uint32_t d = 0; d < t.rank; d++) *(d < axis ? &outer : &inner) *= (size_t)t.dims[d];
   for (int64_t d = t.rank; d > axis; d--) t.dims[d] = t.dims[d - 1];
@@ -129,30 +124,21 @@ static pelton_status gather_finish(pn_frame *frame, pn_value_id v, gathered *g, 
 
 typedef struct loop_state {
   pn_tensor *in, *out; /* the child's */
-  gathered *results;
+  pn_gathered *results;
   uint32_t carried, collected;
 } loop_state;
 
-static pelton_status loop_prepare(pn_frame *child, uint32_t carried, uint32_t first_out, loop_state *s, pelton_diag *diag) {
-  const pn_graph *body = child->graph;
-  s->carried = carried;
-  s->collected = body->outputs.count - first_out - carried;
-  s->in = PN_NEW_ARRAY(&child->arena, pn_tensor, body->inputs.count + 1);
-  s->out = PN_NEW_ARRAY(&child->arena, pn_tensor, body->outputs.count + 1);
-  s->results = PN_NEW_ARRAY(&child->arena, gathered, s->collected + 1);
-  return s->in && s->out && s->results ? PELTON_OK : pn_fail_memory(diag, "a loop");
+static loop_state loop_prepare(const pn_frame *child, uint32_t carried, uint32_t first_out) {
+  loop_state s = {child->in, child->out, child->gathered, carried, child->graph->outputs.count - first_out - carried};
+  for (uint32_t i = 0; i < s.collected; i++) s.results[i].used = 0; /* the memory is kept */
+  return s;
 }
 
-static void loop_end(const pn_frame *child, const loop_state *s) {
-  for (uint32_t i = 0; s->results && i < s->collected; i++) pn_release(child->machine->engine->allocator, s->results[i].memory);
-}
-
-static pelton_status loop_iterate(pn_frame *child, const pn_node *node, loop_state *s, const pn_tensor *trip, int64_t *count, pelton_diag *diag) {
+static pelton_status loop_iterate(pn_frame *child, loop_state *s, const pn_tensor *trip, int64_t *count, pelton_diag *diag) {
   int64_t most = trip->data ? pn_tensor_get_i64(trip, 0) : INT64_MAX, iteration = 0;
   uint8_t going = s->in[1].data ? truth(&s->in[1]) : 1;
   s->in[0] = (pn_tensor){.dtype = PELTON_DTYPE_I64, .data = &iteration};
   s->in[1] = (pn_tensor){.dtype = PELTON_DTYPE_BOOL, .data = &going};
-  (void)node;
   for (*count = 0; *count < most && going; (*count)++) {
     iteration = *count;
     PN_TRY(pn_frame_run(child, s->in, s->out, NULL, diag));
@@ -168,18 +154,16 @@ pelton_status pn_frame_run_loop(pn_frame *frame, uint32_t index, pelton_diag *di
   const pn_node *node = &frame->graph->nodes.data[index];
   const pn_attrs_loop *attrs = node->attrs;
   pn_frame *child;
-  loop_state s = {0};
   int64_t count = 0;
   PN_TRY(pn_frame_child(frame, index, 0, attrs->body, &child, diag));
-  PN_TRY(loop_prepare(child, (uint32_t)attrs->carried_count, 1, &s, diag));
+  loop_state s = loop_prepare(child, (uint32_t)attrs->carried_count, 1);
   for (uint32_t i = 1; i < attrs->body->inputs.count; i++) s.in[i] = operand(frame, node, i);
   pn_tensor trip = operand(frame, node, 0);
-  pelton_status status = loop_iterate(child, node, &s, &trip, &count, diag);
+  pelton_status status = loop_iterate(child, &s, &trip, &count, diag);
   for (uint32_t i = 0; i < s.carried && !status; i++) set_result(frame, node, i, &s.in[2 + i]);
   for (uint32_t i = 0; i < s.collected && !status; i++)
     status = gather_finish(frame, s.carried + i < node->outputs.count ? node->outputs.data[s.carried + i] : PN_NO_VALUE,
                            &s.results[i], count, 0, false, diag);
-  loop_end(child, &s);
   return status;
 }
 
@@ -230,16 +214,14 @@ pelton_status pn_frame_run_scan(pn_frame *frame, uint32_t index, pelton_diag *di
   const pn_node *node = &frame->graph->nodes.data[index];
   const pn_attrs_scan *attrs = node->attrs;
   pn_frame *child;
-  loop_state s = {0};
   int64_t count = 0;
   PN_TRY(pn_frame_child(frame, index, 0, attrs->body, &child, diag));
-  PN_TRY(loop_prepare(child, (uint32_t)attrs->state_count, 0, &s, diag));
+  loop_state s = loop_prepare(child, (uint32_t)attrs->state_count, 0);
   for (uint32_t i = 0; i < attrs->body->inputs.count; i++) s.in[i] = operand(frame, node, i);
   pelton_status status = scan_iterate(frame, child, node, &s, &count, diag);
   for (uint32_t i = 0; i < s.carried && !status; i++) set_result(frame, node, i, &s.in[i]);
   for (uint32_t i = 0; i < s.collected && !status; i++)
     status = gather_finish(frame, s.carried + i < node->outputs.count ? node->outputs.data[s.carried + i] : PN_NO_VALUE,
                            &s.results[i], count, listed(attrs->output_axes, i), listed(attrs->output_reversed, i) != 0, diag);
-  loop_end(child, &s);
   return status;
 }

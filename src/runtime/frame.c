@@ -14,6 +14,31 @@ static void segment_release(pn_segment *segment, const pelton_allocator *allocat
   pn_release(allocator, segment);
 }
 
+void pn_machine_forget_times(pn_machine *machine) {
+  machine->times.count = 0;
+  while (machine->retired) {
+    pn_segment *segment = machine->retired;
+    machine->retired = segment->next;
+    segment_release(segment, machine->engine->allocator);
+  }
+}
+
+static bool allocate(pn_frame *frame) {
+  const pn_graph *g = frame->graph;
+  pn_arena *arena = &frame->arena;
+  frame->values = PN_NEW_ARRAY(arena, pn_tensor, g->values.count);
+  frame->slots = PN_NEW_ARRAY(arena, pn_slot, g->values.count);
+  frame->last_use = PN_NEW_ARRAY(arena, uint32_t, g->values.count);
+  frame->output_index = PN_NEW_ARRAY(arena, uint32_t, g->values.count);
+  frame->live = PN_NEW_ARRAY(arena, pn_live, g->nodes.count);
+  frame->children = PN_NEW_ARRAY(arena, pn_frame *, 2 * (size_t)g->nodes.count + 1);
+  frame->in = PN_NEW_ARRAY(arena, pn_tensor, g->inputs.count + 1u);
+  frame->out = PN_NEW_ARRAY(arena, pn_tensor, g->outputs.count + 1u);
+  frame->gathered = PN_NEW_ARRAY(arena, pn_gathered, g->outputs.count + 1u);
+  return frame->values && frame->slots && frame->last_use && frame->output_index && frame->live && frame->children && frame->in &&
+         frame->out && frame->gathered;
+}
+
 pelton_status pn_frame_create(pn_machine *machine, const pn_graph *graph, pn_frame **out, pelton_diag *diag) {
   const pelton_allocator *allocator = machine->engine->allocator;
   *out = NULL;
@@ -22,11 +47,7 @@ pelton_status pn_frame_create(pn_machine *machine, const pn_graph *graph, pn_fra
   frame->machine = machine;
   frame->graph = graph;
   pn_arena_init(&frame->arena, allocator);
-  frame->values = PN_NEW_ARRAY(&frame->arena, pn_tensor, graph->values.count);
-  frame->slots = PN_NEW_ARRAY(&frame->arena, pn_slot, graph->values.count);
-  frame->last_use = PN_NEW_ARRAY(&frame->arena, uint32_t, graph->values.count);
-  frame->children = PN_NEW_ARRAY(&frame->arena, pn_frame *, 2 * (size_t)graph->nodes.count + 1);
-  if (!frame->values || !frame->slots || !frame->last_use || !frame->children) {
+  if (!allocate(frame)) {
     pn_frame_release(frame);
     return pn_fail_memory(diag, "a context");
   }
@@ -35,7 +56,17 @@ pelton_status pn_frame_create(pn_machine *machine, const pn_graph *graph, pn_fra
     for (uint32_t i = 0; i < node->inputs.count; i++)
       if (pn_value_valid(node->inputs.data[i])) frame->last_use[node->inputs.data[i].v] = n;
   }
-  for (uint32_t i = 0; i < graph->outputs.count; i++) frame->last_use[graph->outputs.data[i].v] = graph->nodes.count;
+  memset(frame->output_index, 0xff, sizeof *frame->output_index * graph->values.count);
+  for (uint32_t i = 0; i < graph->outputs.count; i++) {
+    frame->last_use[graph->outputs.data[i].v] = graph->nodes.count;
+    frame->output_index[graph->outputs.data[i].v] = i;
+  }
+  for (uint32_t v = 0; v < graph->values.count; v++) { /* constants stay for all runs */
+    const pn_value *value = &graph->values.data[v];
+    if (!value->data) continue;
+    frame->values[v] = (pn_tensor){.dtype = value->type.dtype, .rank = (uint32_t)value->type.rank, .data = (void *)(uintptr_t)value->data};
+    for (int32_t d = 0; d < value->type.rank; d++) frame->values[v].dims[d] = value->type.dims[d].number;
+  }
   *out = frame;
   return PELTON_OK;
 }
@@ -46,6 +77,7 @@ void pn_frame_release(pn_frame *frame) {
   for (uint32_t i = 0; i < frame->segment_count; i++) segment_release(frame->segments[i], allocator);
   for (uint32_t v = 0; frame->slots && v < frame->graph->values.count; v++) pn_release(allocator, frame->slots[v].memory);
   for (uint32_t n = 0; frame->children && n < 2 * frame->graph->nodes.count; n++) pn_frame_release(frame->children[n]);
+  for (uint32_t i = 0; frame->gathered && i < frame->graph->outputs.count; i++) pn_release(allocator, frame->gathered[i].memory);
   pn_release(allocator, frame->pointers);
   pn_arena_deinit(&frame->arena);
   pn_release(allocator, frame);
@@ -81,15 +113,33 @@ static bool has_content(const pn_tensor *t) {
   return n <= (pn_dtype_is_float(t->dtype) ? CONTENT_FLOATS : CONTENT_ELEMENTS);
 }
 
+/* Whether |v| was made before |node| and is used from there on. */
 static bool lives_into(const pn_frame *frame, uint32_t v, uint32_t node) {
-  return frame->values[v].data && !frame->graph->values.data[v].data && frame->last_use[v] >= node;
+  const pn_value *value = &frame->graph->values.data[v];
+  return !value->data && frame->last_use[v] >= node && (!pn_node_valid(value->producer) || value->producer.v < node);
 }
 
-static uint64_t key_of(const pn_frame *frame, uint32_t first_node, bool with_contents) {
+/* The values that live into |node|; null when memory is out. */
+static const pn_live *live_into(pn_frame *frame, uint32_t node) {
+  pn_live *live = &frame->live[node];
+  if (live->listed) return live;
+  uint32_t count = 0, all = frame->graph->values.count;
+  for (uint32_t v = 0; v < all; v++) count += lives_into(frame, v, node);
+  pn_value_id *values = PN_NEW_ARRAY(&frame->arena, pn_value_id, count + 1u);
+  if (!values) return NULL;
+  for (uint32_t v = 0; v < all; v++)
+    if (lives_into(frame, v, node)) values[live->count++].v = v;
+  live->values = values;
+  live->listed = true;
+  return live;
+}
+
+static uint64_t key_of(const pn_frame *frame, const pn_live *live, uint32_t first_node, bool with_contents) {
   uint64_t h = pn_hash_mix(0x5e6u, first_node * 2u + with_contents);
-  for (uint32_t v = 0; v < frame->graph->values.count; v++) {
-    if (!lives_into(frame, v, first_node)) continue;
+  for (uint32_t i = 0; i < live->count; i++) {
+    uint32_t v = live->values[i].v;
     const pn_tensor *t = &frame->values[v];
+    if (!t->data) continue; /* an absent optional one */
     h = pn_hash_mix(h, ((uint64_t)v << 8) | t->rank);
     for (uint32_t d = 0; d < t->rank; d++) h = pn_hash_mix(h, (uint64_t)t->dims[d]);
     if (with_contents && has_content(t))
@@ -98,11 +148,22 @@ static uint64_t key_of(const pn_frame *frame, uint32_t first_node, bool with_con
   return h;
 }
 
-static pn_segment *find_segment(pn_frame *frame, uint32_t first_node, bool with_contents) {
-  uint64_t key = key_of(frame, first_node, with_contents);
+/* That |s| was planned for just these shapes: keys are no proof against shapes that were made to collide, and a plan of
+   other shapes would leave its operands' memory. */
+static bool same_shapes(const pn_frame *frame, const pn_segment *s) {
+  for (uint32_t i = 0; i < s->input_count; i++) {
+    const pn_tensor *t = &frame->values[s->inputs[i].v];
+    const pn_plan_binding *b = &s->plan->inputs[i];
+    if (!t->data || t->rank != b->rank || t->dtype != b->dtype || memcmp(t->dims, b->dims, sizeof t->dims[0] * t->rank)) return false;
+  }
+  return true;
+}
+
+static pn_segment *find_segment(pn_frame *frame, const pn_live *live, uint32_t first_node, bool with_contents) {
+  uint64_t key = key_of(frame, live, first_node, with_contents);
   for (uint32_t i = 0; i < frame->segment_count; i++) {
     pn_segment *s = frame->segments[i];
-    if (s->key != key || s->with_contents != with_contents || s->first_node != first_node) continue;
+    if (s->key != key || s->with_contents != with_contents || s->first_node != first_node || !same_shapes(frame, s)) continue;
     s->last_used = ++frame->machine->clock;
     return s;
   }
@@ -115,10 +176,11 @@ static pn_segment *find_segment(pn_frame *frame, uint32_t first_node, bool with_
 static pelton_status known_facts(const pn_frame *frame, uint32_t first_node, bool with_contents, pn_arena *arena,
                                  pn_facts *facts, pelton_diag *diag) {
   PN_TRY(pn_facts_create(frame->graph, arena, facts, diag));
-  for (uint32_t v = 0; v < frame->graph->values.count; v++) {
-    if (!lives_into(frame, v, first_node)) continue;
-    const pn_tensor *t = &frame->values[v];
-    pn_fact *fact = &facts->data[v];
+  const pn_live *live = &frame->live[first_node];
+  for (uint32_t i = 0; i < live->count; i++) {
+    const pn_tensor *t = &frame->values[live->values[i].v];
+    if (!t->data) continue;
+    pn_fact *fact = &facts->data[live->values[i].v];
     *fact = (pn_fact){.present = true, .type = pn_type_make(t->dtype, t->rank, t->dims)};
     if (with_contents && has_content(t)) {
       fact->data = pn_arena_copy(arena, t->data, (size_t)pn_tensor_elements(t) * pelton_dtype_bytes(t->dtype), 64);
@@ -145,14 +207,19 @@ static pelton_status infer_from(const pn_frame *frame, uint32_t first_node, bool
 /* Values that nodes [first, end) take from outside, and those that are needed after. */
 static pelton_status list_edges(const pn_frame *frame, pn_segment *s, const pn_facts *facts, pelton_diag *diag) {
   const pn_graph *g = frame->graph;
-  pn_value_list in = {0}, out = {0};
+  const pn_live *live = &frame->live[s->first_node];
+  pn_value_list in = {0}, out = {0}, absent = {0};
+  PN_LIST(uint32_t) graph_outputs = {0};
   bool ok = true;
-  for (uint32_t v = 0; v < g->values.count && ok; v++)
-    if (lives_into(frame, v, s->first_node)) ok = pn_list_push(&s->arena, &in, ((pn_value_id){v}));
+  for (uint32_t i = 0; i < live->count && ok; i++)
+    if (frame->values[live->values[i].v].data) ok = pn_list_push(&s->arena, &in, live->values[i]);
   for (uint32_t n = s->first_node; n < s->end_node && ok; n++) {
     for (uint32_t i = 0; i < g->nodes.data[n].outputs.count && ok; i++) {
       pn_value_id v = g->nodes.data[n].outputs.data[i];
-      if (pn_value_valid(v) && frame->last_use[v.v] >= s->end_node && facts->data[v.v].present) ok = pn_list_push(&s->arena, &out, v);
+      if (!pn_value_valid(v) || frame->last_use[v.v] < s->end_node) continue;
+      if (facts->data[v.v].present)
+        ok = pn_list_push(&s->arena, &out, v) && pn_list_push(&s->arena, &graph_outputs, frame->output_index[v.v]);
+      else ok = pn_list_push(&s->arena, &absent, v);
     }
   }
   if (!ok) return pn_fail_memory(diag, "a plan");
@@ -160,6 +227,9 @@ static pelton_status list_edges(const pn_frame *frame, pn_segment *s, const pn_f
   s->input_count = in.count;
   s->outputs = out.data;
   s->output_count = out.count;
+  s->graph_outputs = graph_outputs.data;
+  s->absent = absent.data;
+  s->absent_count = absent.count;
   return PELTON_OK;
 }
 
@@ -193,7 +263,7 @@ static pelton_status plan_segment(pn_frame *frame, uint32_t first_node, pn_segme
       status = infer_from(frame, first_node, true, &arena, &symbols, &facts, &s->end_node, diag);
     }
     s->first_node = first_node;
-    s->key = key_of(frame, first_node, s->with_contents);
+    s->key = key_of(frame, &frame->live[first_node], first_node, s->with_contents);
     if (!status && s->end_node == first_node) {
       const pn_node *node = &frame->graph->nodes.data[first_node];
       status = pn_fail(diag, PELTON_UNSUPPORTED, "node '%.*s' (%s): the shape of its results cannot be told from its operands",
@@ -216,7 +286,12 @@ static void keep_segment(pn_frame *frame, pn_segment *s) {
   uint32_t oldest = 0;
   for (uint32_t i = 1; i < frame->segment_count; i++)
     if (frame->segments[i]->last_used < frame->segments[oldest]->last_used) oldest = i;
-  segment_release(frame->segments[oldest], frame->machine->engine->allocator);
+  if (frame->machine->profile) {
+    frame->segments[oldest]->next = frame->machine->retired;
+    frame->machine->retired = frame->segments[oldest];
+  } else {
+    segment_release(frame->segments[oldest], frame->machine->engine->allocator);
+  }
   frame->segments[oldest] = s;
 }
 
@@ -263,14 +338,14 @@ static void *locate(const pn_frame *frame, const pn_segment *s, const pn_place *
 /* Gives every result of the segment its memory: the caller's where it is large enough, else the frame's. */
 static pelton_status bind_outputs(pn_frame *frame, const pn_segment *s, const pn_tensor *wanted, const size_t *capacities,
                                   pelton_diag *diag) {
-  const pn_graph *g = frame->graph;
+  for (uint32_t i = 0; i < s->absent_count; i++) frame->values[s->absent[i].v].data = NULL;
   for (uint32_t i = 0; i < s->output_count; i++) {
     const pn_plan_binding *b = &s->plan->outputs[i];
     pn_tensor *t = &frame->values[s->outputs[i].v];
+    uint32_t k = s->graph_outputs[i];
     *t = (pn_tensor){.dtype = b->dtype, .rank = b->rank};
     memcpy(t->dims, b->dims, sizeof t->dims);
-    for (uint32_t k = 0; capacities && k < g->outputs.count; k++)
-      if (pn_value_same(g->outputs.data[k], s->outputs[i]) && wanted[k].data && capacities[k] >= b->bytes) t->data = wanted[k].data;
+    if (capacities && k != UINT32_MAX && wanted[k].data && capacities[k] >= b->bytes) t->data = wanted[k].data;
     if (!t->data) t->data = pn_frame_slot(frame, s->outputs[i], b->bytes);
     if (!t->data) return pn_fail_memory(diag, "an output");
   }
@@ -323,18 +398,6 @@ static pelton_status run_host_op(pn_frame *frame, uint32_t node, pelton_diag *di
   }
 }
 
-static void set_inputs(pn_frame *frame, const pn_tensor *inputs) {
-  const pn_graph *g = frame->graph;
-  for (uint32_t v = 0; v < g->values.count; v++) {
-    const pn_value *value = &g->values.data[v];
-    frame->values[v].data = NULL;
-    if (!value->data) continue;
-    frame->values[v] = (pn_tensor){.dtype = value->type.dtype, .rank = (uint32_t)value->type.rank, .data = (void *)(uintptr_t)value->data};
-    for (int32_t d = 0; d < value->type.rank; d++) frame->values[v].dims[d] = value->type.dims[d].number;
-  }
-  for (uint32_t i = 0; i < g->inputs.count; i++) frame->values[g->inputs.data[i].v] = inputs[i];
-}
-
 static pelton_status collect_outputs(pn_frame *frame, pn_tensor *outputs, const size_t *capacities, pelton_diag *diag) {
   const pn_graph *g = frame->graph;
   for (uint32_t i = 0; i < g->outputs.count; i++) {
@@ -355,14 +418,16 @@ static pelton_status collect_outputs(pn_frame *frame, pn_tensor *outputs, const 
 
 pelton_status pn_frame_run(pn_frame *frame, const pn_tensor *inputs, pn_tensor *outputs, const size_t *capacities,
                            pelton_diag *diag) {
-  set_inputs(frame, inputs);
+  for (uint32_t i = 0; i < frame->graph->inputs.count; i++) frame->values[frame->graph->inputs.data[i].v] = inputs[i];
   for (uint32_t pos = 0; pos < frame->graph->nodes.count;) {
     if (pn_is_host_op(&frame->graph->nodes.data[pos])) {
       PN_TRY(run_host_op(frame, pos++, diag));
       continue;
     }
-    pn_segment *s = find_segment(frame, pos, false);
-    if (!s) s = find_segment(frame, pos, true);
+    const pn_live *live = live_into(frame, pos);
+    if (!live) return pn_fail_memory(diag, "a context");
+    pn_segment *s = find_segment(frame, live, pos, false);
+    if (!s) s = find_segment(frame, live, pos, true);
     if (!s) {
       PN_TRY(plan_segment(frame, pos, &s, diag));
       keep_segment(frame, s);

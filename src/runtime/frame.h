@@ -19,8 +19,18 @@ typedef struct pn_segment {
   pn_plan *plan;
   pn_arena arena;      /* lists below */
   const pn_value_id *inputs, *outputs;
-  uint32_t input_count, output_count;
+  const uint32_t *graph_outputs; /* by output: which of the graph's outputs it is, UINT32_MAX: none */
+  const pn_value_id *absent;     /* optional results that these shapes leave out: nobody may see an earlier run's */
+  uint32_t input_count, output_count, absent_count;
+  struct pn_segment *next;       /* in the machine's list of retired ones */
 } pn_segment;
+
+/* What a segment that starts at some node finds: values from before that it or a later node uses. */
+typedef struct pn_live {
+  const pn_value_id *values;
+  uint32_t count;
+  bool listed;
+} pn_live;
 
 /* Memory of the frame for one value. */
 typedef struct pn_slot {
@@ -39,14 +49,21 @@ typedef struct pn_machine {
   pn_stream *stream;
   void *arena; /* activations and workspace of the segment that runs */
   size_t arena_bytes;
-  bool arena_busy; /* a segment's frame is waiting for a subgraph: never, segments end before control nodes */
   pn_arena scratch; /* of host operators and inference */
   uint64_t clock;
   bool profile;
   pn_arena profile_arena;
   PN_LIST(pn_step_time) times;
+  pn_segment *retired; /* segments that went while |times| speaks of their steps */
   uint64_t bytes;
 } pn_machine;
+
+/* A result of a loop that grows by one slice an iteration. */
+typedef struct pn_gathered {
+  pn_tensor whole; /* dtype and dims of a slice */
+  char *memory;    /* slices one after another, as they came; kept from run to run */
+  size_t slice_bytes, used, capacity;
+} pn_gathered;
 
 typedef struct pn_frame {
   pn_machine *machine;
@@ -55,6 +72,10 @@ typedef struct pn_frame {
   pn_tensor *values;   /* by value id: data null until known */
   pn_slot *slots;      /* by value id */
   uint32_t *last_use;  /* by value id: the last node that uses it; nodes.count when it is an output */
+  uint32_t *output_index; /* by value id: which output it is, UINT32_MAX: none */
+  pn_live *live;       /* by node id; listed when a segment first starts there */
+  pn_tensor *in, *out; /* of a subgraph: what the node that runs it hands over */
+  pn_gathered *gathered; /* by output, of a loop's body */
   struct pn_frame **children; /* by node id * 2 + which subgraph; made when first run */
   pn_segment *segments[PN_FRAME_SEGMENTS];
   uint32_t segment_count;
@@ -70,6 +91,9 @@ void pn_frame_release(pn_frame *frame);
    from the frame. */
 pelton_status pn_frame_run(pn_frame *frame, const pn_tensor *inputs, pn_tensor *outputs, const size_t *capacities,
                            pelton_diag *diag) PN_CHECKED;
+
+/* Forgets what was timed, and lets the segments go that were kept for it. */
+void pn_machine_forget_times(pn_machine *machine);
 
 /* Memory of at least |bytes| for value |v|. */
 void *pn_frame_slot(pn_frame *frame, pn_value_id v, size_t bytes) PN_CHECKED;

@@ -1,5 +1,6 @@
-/* Engine files of strangers: open, and run what opens. The input is the file without its checksums, which are made to
-   fit first, so that mutations reach the readers behind them. */
+/* Engine files of strangers: open, and run what opens. The input is the file with nothing between its sections; offsets and
+   checksums are made here, so that mutations reach the readers behind them. make_engine_corpus.sh makes such inputs. The
+   header's own checks are met by tests/unit/test_engine_file.c. */
 #include "engine/format.h"
 #include "pelton/run.h"
 
@@ -18,21 +19,45 @@ static void limited_release(void *self, void *pointer) {
   free(pointer);
 }
 
-static void repair(uint8_t *bytes, size_t size) {
-  if (size < PN_HEADER_BYTES) return;
+/* Makes the checksums fit what is there. */
+static void repair(uint8_t *bytes, size_t size, uint32_t count) {
   uint64_t total = size;
   memcpy(bytes + 16, &total, sizeof total);
-  uint32_t count = pn_load_u32(bytes + 24);
-  if (count > PN_MAX_SECTIONS || PN_HEADER_BYTES + (size_t)count * PN_SECTION_ROW_BYTES > size) return;
   for (uint32_t i = 0; i < count; i++) {
     uint8_t *row = bytes + PN_HEADER_BYTES + (size_t)i * PN_SECTION_ROW_BYTES;
-    uint64_t offset = pn_load_u64(row + 8), length = pn_load_u64(row + 16);
-    if (offset > size || length > size - offset) continue;
-    uint64_t sum = pn_hash_bytes(bytes + offset, (size_t)length, pn_load_u32(row));
+    uint64_t sum = pn_hash_bytes(bytes + pn_load_u64(row + 8), (size_t)pn_load_u64(row + 16), pn_load_u32(row));
     memcpy(row + 24, &sum, sizeof sum);
   }
   uint64_t sum = pn_hash_bytes(bytes + PN_HEADER_BYTES, (size_t)count * PN_SECTION_ROW_BYTES, pn_hash_bytes(bytes, 32, 0));
   memcpy(bytes + 32, &sum, sizeof sum);
+}
+
+/* The file that |data| stands for, for free(), its size in |*size|; null when |data| ends within the header. */
+static uint8_t *expand(const uint8_t *data, size_t *size) {
+  if (*size < PN_HEADER_BYTES) return NULL;
+  uint32_t count = pn_load_u32(data + 24);
+  size_t head = PN_HEADER_BYTES + (size_t)count * PN_SECTION_ROW_BYTES;
+  if (count > PN_MAX_SECTIONS || head > *size) return NULL;
+  uint8_t *file = calloc(1, pn_align_up(*size + (size_t)count * PN_SECTION_ALIGN, PN_SECTION_ALIGN) + PN_SECTION_ALIGN);
+  if (!file) return NULL;
+  memcpy(file, data, head);
+  const uint8_t *from = data + head;
+  size_t left = *size - head, at = head;
+  for (uint32_t i = 0; i < count; i++) {
+    uint8_t *row = file + PN_HEADER_BYTES + (size_t)i * PN_SECTION_ROW_BYTES;
+    uint64_t length = pn_load_u64(row + 16);
+    if (length > left) length = left;
+    uint64_t offset = pn_align_up(at, PN_SECTION_ALIGN);
+    memcpy(file + offset, from, (size_t)length);
+    memcpy(row + 8, &offset, sizeof offset);
+    memcpy(row + 16, &length, sizeof length);
+    from += length;
+    left -= (size_t)length;
+    at = (size_t)(offset + length);
+  }
+  repair(file, at, count);
+  *size = at;
+  return file;
 }
 
 static void run_engine(pelton_engine *engine) {
@@ -62,18 +87,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   pelton_allocator allocator = {NULL, limited_alloc, limited_release};
   pelton_run_options options = PELTON_RUN_OPTIONS_INIT;
   pelton_engine *engine;
-  uint8_t *copy = malloc(size ? size : 1);
-  if (!copy) return 0;
-  memcpy(copy, data, size);
-  repair(copy, size);
+  uint8_t *file = expand(data, &size);
+  if (!file) return 0;
   options.allocator = &allocator;
   options.threads = 1;
-  if (pelton_engine_open_memory(copy, size, &options, &engine, &diag) == PELTON_OK) {
+  options.cpu_isa = "portable"; /* the same on every machine */
+  if (pelton_engine_open_memory(file, size, &options, &engine, &diag) == PELTON_OK) {
     run_engine(engine);
     pelton_engine_release(engine);
   } else if (diag.count == 0) {
     abort();
   }
-  free(copy);
+  free(file);
   return 0;
 }

@@ -341,6 +341,39 @@ class Cases(Folder):
         self.assertEqual(text, "passed  a/b/near\n1 passed, 0 failed, 0 skipped\n")
         self.assertIn("passed  near\n", self.check(0, "test", self.path("a", "b", "near") + "/").stdout)
 
+    def test_elements_of_few_bits(self):
+        def cast(name, source, elem, raw, wanted, elements, number=9):
+            text = 'graph g(%%x: %s[5]) -> (%%y)\n  %%y = pointwise(%%x) expr="cast(x0,f32)"\nend\n' % source
+            self.case(name, text, [tensor_pb([5], elem, number, raw)], [tensor_pb([5], wanted, 9, elements)])
+        cast("i4", "i4", 22, bytes([0x98, 0x7f, 0x01]), 1, floats(-8, -7, -1, 7, 1))
+        cast("typed", "u4", 21, bytes([0x18, 0x7f, 0x01]), 1, floats(8, 1, 15, 7, 1), 5)
+        cast("i2", "i2", 26, bytes([0b11100100, 0b10]), 1, floats(0, 1, -2, -1, -2))
+        cast("f4", "f4e2m1", 23, bytes([0xf8, 0x21, 0x03]), 1, floats(-0.0, -6, 0.5, 1, 1.5))
+        cast("f8", "f8e5m2", 19, bytes([0x3c, 0xbc, 0x7b, 0xfc, 0x7e]), 1, floats(1, -1, 57344, float("-inf"), float("nan")))
+        cast("e8", "f8e8m0", 24, bytes([127, 128, 126, 0, 255]), 1, floats(1, 2, 0.5, 2.0 ** -127, float("nan")))
+        self.assertEqual({entry["status"] for entry in self.results(0).values()}, {"passed"})
+        near = 'graph g(%x: f32[2]) -> (%y)\n  %y = pointwise(%x) expr="cast(x0,f8e4m3fn)"\nend\n'
+        self.case("near", near, [tensor_pb([2], 1, 9, floats(1, 0.001953125))], [tensor_pb([2], 17, 9, bytes([0x38, 0x02]))])
+        self.case("short", near, [tensor_pb([2], 1, 9, floats(1, 1))], [tensor_pb([2], 22, 9, bytes([1, 2]))])
+        results = self.results(1)
+        self.assertIn("expected 0.00390625", results["near"]["reason"]) # exact, whatever the tolerances
+        self.assertIn("as many elements", results["short"]["reason"])
+
+    def test_bits_in_npy(self):
+        model = self.write("q.pir", 'graph g(%x: f8e4m3fn[3]) -> (%y, %z)\n  %y = pointwise(%x) expr="x0"\n'
+                           '  %z = pointwise(%x) expr="cast(x0,i4)"\nend\n')
+        values = self.write("x.npy", npy("|u1", (3,), bytes([0x38, 0xb8, 0x44])))
+        result = self.check(0, "run", model, "--input", "x=" + values, "--output-dir", self.path("out"))
+        self.assertIn("the bits of f8e4m3fn as uint8", result.stderr)
+        with open(self.path("out", "y.npy"), "rb") as file:
+            data = file.read()
+        self.assertIn(b"'|u1'", data)
+        self.assertEqual(data[-3:], bytes([0x38, 0xb8, 0x44]))
+        with open(self.path("out", "z.npy"), "rb") as file:
+            data = file.read()
+        self.assertIn(b"'|i1'", data)
+        self.assertEqual(data[-3:], bytes([1, 0xff, 3]))
+
     def test_what_does_not(self):
         self.square("far", tensor_pb([2, 2], 1, 9, floats(1, 4, 9.02, 16)))
         self.square("nan", tensor_pb([2, 2], 1, 9, floats(1, 4, float("nan"), 16)))
@@ -348,6 +381,7 @@ class Cases(Folder):
         self.square("type", tensor_pb([2, 2], 11, 9, struct.pack("<4d", 1, 4, 9, 16)))
         self.square("short", tensor_pb([2, 2], 1, 9, floats(1, 4, 9)))
         self.square("float8", tensor_pb([2, 2], 17, 9, bytes(4)))
+        self.square("complex", tensor_pb([2, 2], 14, 9, bytes(32)))
         self.square("text", tensor_pb([1], 8, 6, b"one"))
         self.square("sequence", field(2, 1) + field(3, tensor_pb([1], 1, 9, floats(1))))
         self.square("optional", field(1, b"output") + field(2, 1))
@@ -355,7 +389,7 @@ class Cases(Folder):
         self.case("missing", SQUARE, [], [tensor_pb([2, 2], 1, 9, floats(1, 4, 9, 16))])
         results = self.results(1)
         reasons = {"far": "expected 9.02", "nan": "expected nan", "shape": "shape is 2x2, expected 4", "type": "type is f32, expected f64",
-                   "short": "as many elements", "float8": "unsupported: ", "broken": "invalid data", "missing": "no file for input 'x'"}
+                   "short": "as many elements", "float8": "type is f32, expected f8e4m3fn", "complex": "unsupported: ", "broken": "invalid data", "missing": "no file for input 'x'"}
         for name, reason in reasons.items():
             self.assertEqual(results[name]["status"], "failed")
             self.assertIn(reason, results[name]["reason"])
@@ -363,7 +397,7 @@ class Cases(Folder):
             self.assertEqual(results[name]["status"], "skipped")
             self.assertTrue(results[name]["reason"])
         self.assertEqual(len(results), len(reasons) + 3)
-        self.assertTrue(self.check(1, "test", self.temporary.name).stdout.endswith("\n0 passed, 8 failed, 3 skipped\n"))
+        self.assertTrue(self.check(1, "test", self.temporary.name).stdout.endswith("\n0 passed, 9 failed, 3 skipped\n"))
         self.check(0, "test", self.path("far"), "--rtol", "0.01")
 
     def test_integers_are_exact(self):

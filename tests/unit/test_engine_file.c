@@ -5,7 +5,12 @@
 
 #include <stdio.h>
 
-static const char path[] = "test_engine_file.pelton";
+static char path[512]; /* in the folder of the build, so that two builds' tests do not meet */
+
+static void name_path(void) {
+  const char *folder = getenv("PELTON_BUILD");
+  snprintf(path, sizeof path, "%s/test_engine_file.pelton", folder && *folder ? folder : "build");
+}
 
 /* Builds the network, saves it, and reads the file. For free(). */
 static uint8_t *make_file(size_t *size) {
@@ -15,6 +20,7 @@ static uint8_t *make_file(size_t *size) {
   pelton_engine *engine;
   options.threads = 1;
   options.level = 0;
+  name_path();
   REQUIRE_OK(pelton_model_parse(network_text, sizeof network_text - 1, NULL, &model, &diag), &diag);
   REQUIRE_OK(pelton_engine_build(model, &options, &engine, &diag), &diag);
   REQUIRE_OK(pelton_engine_save(engine, path, &diag), &diag);
@@ -60,6 +66,22 @@ TEST(a_saved_engine_runs_as_the_built_one) {
   EXPECT_NEAR(sum, 1, 1e-5);
   pelton_engine_release(mapped);
   pelton_engine_release(copied);
+  free(bytes);
+  remove(path);
+}
+
+TEST(aligned_memory_is_used_in_place) {
+  size_t size;
+  uint8_t *bytes = make_file(&size), *aligned = aligned_alloc(64, (size + 63) / 64 * 64);
+  pelton_diag diag = PELTON_DIAG_INIT;
+  pn_image *image;
+  memcpy(aligned, bytes, size);
+  REQUIRE_OK(pn_image_open_memory(aligned, size, NULL, &image, &diag), &diag);
+  EXPECT(image->file.data == aligned);
+  pn_image_release(image);
+  REQUIRE_OK(pn_image_open_memory(aligned, size, NULL, &image, &diag), &diag); /* and is still the caller's */
+  pn_image_release(image);
+  free(aligned);
   free(bytes);
   remove(path);
 }
@@ -191,5 +213,5 @@ TEST(mutations_end_in_an_error_or_a_run) {
   remove(path);
 }
 
-TEST_MAIN(T(a_saved_engine_runs_as_the_built_one), T(weights_have_checksums_too), T(every_truncation_is_an_error), T(a_newer_format_says_what_to_do),
+TEST_MAIN(T(a_saved_engine_runs_as_the_built_one), T(aligned_memory_is_used_in_place), T(weights_have_checksums_too), T(every_truncation_is_an_error), T(a_newer_format_says_what_to_do),
           T(mutations_end_in_an_error_or_a_run))

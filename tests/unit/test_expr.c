@@ -77,7 +77,7 @@ TEST(builder_limits) {
   EXPECT(b.failed);
   pn_expr_builder_init(&b);
   EXPECT(pn_expr_finish(&b, 0, &arena) == NULL);
-  pn_expr_cast(&b, pn_expr_input(&b, 0), PELTON_DTYPE_NONE);
+  pn_expr_cast(&b, pn_expr_input(&b, 0), PELTON_DTYPE_NONE, PN_CAST_DEFAULT);
   EXPECT(b.failed);
   end();
 }
@@ -162,7 +162,7 @@ TEST(random_round_trips) {
       else if (op == PN_EXPR_CONSTANT)
         last = pn_expr_f64(&b, dtype, ldexp((double)random_below(1000000) - 500000, (int)random_below(40) - 30));
       else if (op == PN_EXPR_CAST)
-        last = pn_expr_cast(&b, a[0], dtype);
+        last = pn_expr_cast(&b, a[0], dtype, pn_cast_mode_at(random_below(PN_CAST_MODE_COUNT)));
       else
         last = pn_expr_call(&b, (pn_expr_op)op, a[0], a[1], a[2]);
     }
@@ -228,6 +228,40 @@ TEST(bad_texts) {
   end();
 }
 
+/* Modes that mean nothing for a type are dropped when built, and refused when read. */
+TEST(cast_modes) {
+  begin();
+  static const char *const texts[] = {"cast(x0,f8e4m3fn)", "cast(x0,f8e5m2,overflow)", "cast(x0,f8e8m0,down)",
+                                      "cast(x0,f8e8m0,nearest_overflow)", "-448:f8e4m3fn", "inf:f8e5m2",
+                                      "5.877472e-39:f8e8m0", "1.5:f4e2m1", "-8:i4", "3:u2"};
+  for (size_t i = 0; i < PN_COUNT(texts); i++) {
+    const char *number = strchr(texts[i], ':');
+    const pn_expr *expr = parsed(texts[i]);
+    EXPECT(pn_expr_equal(expr, parsed(printed(expr))));
+    if (!number) EXPECT_STR(printed(expr), texts[i]);
+  }
+  EXPECT_STR(printed(parsed("1e9:f8e4m3fn")), "448.0:f8e4m3fn");
+  EXPECT_STR(printed(parsed("9:i4")), "-7:i4");
+  const pn_expr *a = parsed("cast(x0,f8e5m2)"), *b = parsed("cast(x0,f8e5m2,overflow)");
+  EXPECT(!pn_expr_equal(a, b) && pn_expr_hash(a) != pn_expr_hash(b));
+  pn_expr_builder builder;
+  pn_expr_builder_init(&builder);
+  uint16_t x = pn_expr_input(&builder, 0), plain = pn_expr_cast(&builder, x, PELTON_DTYPE_F16, PN_CAST_DEFAULT);
+  EXPECT_EQ(pn_expr_cast(&builder, x, PELTON_DTYPE_F16, PN_CAST_OVERFLOW), plain);
+  EXPECT(pn_expr_cast(&builder, x, PELTON_DTYPE_F8E5M2, PN_CAST_OVERFLOW) !=
+         pn_expr_cast(&builder, x, PELTON_DTYPE_F8E5M2, PN_CAST_DEFAULT));
+  static const char *const bad[] = {"cast(x0,f16,overflow)", "cast(x0,f8e5m2,nearest)", "cast(x0,f8e5m2,up)",
+                                    "cast(x0,f8e5m2,)"};
+  for (size_t i = 0; i < PN_COUNT(bad); i++) {
+    const pn_expr *expr;
+    pelton_diag_init(&diag);
+    EXPECT_EQ(pn_expr_parse(pn_str_from(bad[i]), &arena, &expr, &diag), PELTON_INVALID_DATA);
+    EXPECT_HAS(pelton_diag_message(&diag, 0), "a way to cast");
+  }
+  pelton_diag_init(&diag);
+  end();
+}
+
 TEST(types) {
   static const struct {
     const char *text, *wants; /* the type, or a message */
@@ -245,7 +279,7 @@ TEST(types) {
        {PELTON_DTYPE_F32, PELTON_DTYPE_F16}},
       {"add(x0,x1)", "step 2, add, takes numbers, not bool", {PELTON_DTYPE_BOOL, PELTON_DTYPE_BOOL}},
       {"less(x0,x1)", "takes numbers, not bool", {PELTON_DTYPE_BOOL, PELTON_DTYPE_BOOL}},
-      {"exp(x0)", "step 1, exp, takes floats (f32, f16, bf16, f64), not i32", {PELTON_DTYPE_I32}},
+      {"exp(x0)", "step 1, exp, takes floats (f32, f16, bf16, f64, f8...), not i32", {PELTON_DTYPE_I32}},
       {"is_nan(x0)", "takes floats", {PELTON_DTYPE_I32}},
       {"and(x0,x1)", "takes bool, not u8", {PELTON_DTYPE_U8, PELTON_DTYPE_U8}},
       {"bit_and(x0,x1)", "takes integers, not bool", {PELTON_DTYPE_BOOL, PELTON_DTYPE_BOOL}},
@@ -286,4 +320,4 @@ TEST(out_of_memory) {
 }
 
 TEST_MAIN(T(builder_interns_and_finish_drops), T(builder_limits), T(inline_replaces_operands), T(text_round_trips),
-          T(random_round_trips), T(bad_texts), T(types), T(out_of_memory))
+          T(random_round_trips), T(bad_texts), T(cast_modes), T(types), T(out_of_memory))

@@ -335,10 +335,23 @@ TEST(typed_data) {
   REQUIRE_OK(decode(&t, NULL, 0, &d), &diag);
   EXPECT(d.dtype == PELTON_DTYPE_F16 && memcmp(d.bytes.data, "\x00\xbc", 2) == 0);
 
-  t = tensor_head(PN_ONNX_INT4, 3, -1); /* two elements a number */
-  put_bytes(&t, 5, "\x21\x03", 2);
+  t = tensor_head(PN_ONNX_INT4, 3, -1); /* two elements a number; a byte each in the view */
+  put_bytes(&t, 5, "\x29\x03", 2);
   REQUIRE_OK(decode(&t, NULL, 0, &d), &diag);
-  EXPECT(d.dtype == PELTON_DTYPE_NONE && d.count == 3 && d.bytes.size == 2 && memcmp(d.bytes.data, "\x21\x03", 2) == 0);
+  EXPECT(d.dtype == PELTON_DTYPE_I4 && d.count == 3 && d.bytes.size == 3 && memcmp(d.bytes.data, "\xf9\x02\x03", 3) == 0);
+  t = tensor_head(PN_ONNX_UINT4, 2, -1);
+  put_bytes(&t, 9, "\x29", 1);
+  REQUIRE_OK(decode(&t, NULL, 8, &d), &diag);
+  EXPECT(d.dtype == PELTON_DTYPE_U4 && d.bytes.size == 2 && memcmp(d.bytes.data, "\x09\x02", 2) == 0);
+  EXPECT((uintptr_t)d.bytes.data % 8 == 0);
+  t = tensor_head(PN_ONNX_INT2, 5, -1);
+  put_bytes(&t, 9, "\xe4\x02", 2);
+  REQUIRE_OK(decode(&t, NULL, 0, &d), &diag);
+  EXPECT(d.dtype == PELTON_DTYPE_I2 && d.bytes.size == 5 && memcmp(d.bytes.data, "\x00\x01\xfe\xff\xfe", 5) == 0);
+  t = tensor_head(PN_ONNX_FLOAT8E5M2, 2, -1);
+  put_bytes(&t, 9, "\x3c\xfc", 2);
+  REQUIRE_OK(decode(&t, NULL, 0, &d), &diag);
+  EXPECT(d.dtype == PELTON_DTYPE_F8E5M2 && d.bytes.size == 2 && memcmp(d.bytes.data, "\x3c\xfc", 2) == 0);
 
   t = tensor_head(PN_ONNX_FLOAT6E2M3, 4, -1); /* one element a number here, four in three bytes as the view has it */
   put_bytes(&t, 5, "\x01\x02\x03\x3f", 4);

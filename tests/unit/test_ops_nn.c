@@ -1,7 +1,7 @@
 /* Neural-network operators: small cases worked by hand, and laws that hold for any numbers (a transposed convolution is
    the adjoint of the convolution; both directions of a recurrent layer are the two single ones). */
 #include "harness.h"
-#include "op/window.h"
+#include "op/linear/window.h"
 
 #include <math.h>
 
@@ -453,6 +453,49 @@ TEST(directions_agree) {
 
 /* ---- quantisation */
 
+/* Four values, two scales, a block each; results of few bits are at the ends of their ranges for what lies outside. */
+TEST(quantizes_to_few_bits) {
+  fixture f;
+  fixture_init(&f, NULL);
+  static const struct {
+    pelton_dtype dtype;
+    bool overflows;
+    double want[4];
+  } cases[] = {
+      {PELTON_DTYPE_I4, false, {2, -8, 7, 0}},       {PELTON_DTYPE_U4, false, {2, 0, 15, 0}},
+      {PELTON_DTYPE_I2, false, {1, -2, 1, 0}},       {PELTON_DTYPE_U2, false, {2, 0, 3, 0}},
+      {PELTON_DTYPE_F4E2M1, false, {2, -6, 6, 0.5}}, {PELTON_DTYPE_F8E4M3FN, false, {1.75, -448, 448, 0.40625}},
+      {PELTON_DTYPE_F8E5M2, false, {1.75, -512, 57344, 0.375}},
+      {PELTON_DTYPE_F8E5M2, true, {1.75, -512, INFINITY, 0.375}},
+      {PELTON_DTYPE_F8E4M3FN, true, {1.75, -(double)NAN, (double)NAN, 0.40625}},
+  };
+  for (size_t i = 0; i < PN_COUNT(cases); i++) {
+    REQUIRE(give(&f, 0, F32, DIMS(1, 4), VALUES(3.5, -1000, 1e6, 0.4)));
+    REQUIRE(give(&f, 1, F32, DIMS(1, 2), VALUES(2, 1)));
+    f.in_count = 2;
+    pn_attrs_quantize attrs = {.axis = 1, .block = 2, .dtype = cases[i].dtype, .saturate = !cases[i].overflows};
+    REQUIRE_OK(RUN(&f, quantize, &attrs, 1), &f.diag);
+    EXPECT_EQ(f.out[0].dtype, cases[i].dtype);
+    for (int64_t k = 0; k < 4; k++) {
+      double got = pn_tensor_get_f64(&f.out[0], k);
+      EXPECT(isnan(cases[i].want[k]) ? isnan(got) : got == cases[i].want[k]);
+    }
+    REQUIRE(give(&f, 0, cases[i].dtype, DIMS(2), VALUES(1, -1)));
+    REQUIRE(give(&f, 1, PELTON_DTYPE_F8E8M0, 0, NULL, VALUES(0.5)));
+    REQUIRE_OK(RUN(&f, dequantize, (&(pn_attrs_dequantize){.dtype = F32}), 1), &f.diag);
+    double below = pn_tensor_get_f64(&f.in[0], 1); /* -1, or what it wraps to */
+    EXPECT_RESULT(&f, 0, 0, 0.5, 0.5 * below);
+    EXPECT_EQ(RUN(&f, dequantize, (&(pn_attrs_dequantize){0}), 1), PELTON_INVALID_ARGUMENT);
+    EXPECT_HAS(pelton_diag_message(&f.diag, 0), "set dtype");
+    pelton_diag_init(&f.diag);
+  }
+  REQUIRE(give(&f, 0, F32, DIMS(1), VALUES(1)));
+  REQUIRE(give(&f, 1, F32, 0, NULL, VALUES(1)));
+  EXPECT_EQ(RUN(&f, quantize, (&(pn_attrs_quantize){.dtype = PELTON_DTYPE_F8E8M0}), 1), PELTON_INVALID_ARGUMENT);
+  EXPECT_EQ(RUN(&f, quantize, (&(pn_attrs_quantize){.dtype = PELTON_DTYPE_BOOL}), 1), PELTON_INVALID_ARGUMENT);
+  fixture_deinit(&f);
+}
+
 TEST(quantizes) {
   fixture f;
   fixture_init(&f, NULL);
@@ -516,4 +559,5 @@ TEST(runs_out_of_memory) {
 
 TEST_MAIN(T(windows_resolve), T(windows_refused), T(symbols_survive), T(convolves), T(transposed_is_the_adjoint),
           T(integer_products), T(multiplies_matrices), T(pools), T(softmax_lines), T(normalises), T(normalises_batches),
-          T(resizes), T(resizes_constants), T(lstm_by_hand), T(directions_agree), T(quantizes), T(runs_out_of_memory))
+          T(resizes), T(resizes_constants), T(lstm_by_hand), T(directions_agree), T(quantizes),
+          T(quantizes_to_few_bits), T(runs_out_of_memory))

@@ -274,6 +274,25 @@ TEST(casts) {
       {"cast(x0,bf16)", PELTON_DTYPE_F32, 3.14159, 3.140625},
       {"cast(add(cast(x0,i64),18014398509481985:i64),bf16)", PELTON_DTYPE_F32, 4611686018427387904.0,
        0x1p62 + 0x1p55}, /* rounded once */
+      {"cast(cast(x0,f8e4m3fn),f32)", PELTON_DTYPE_F32, 1e6, 448},
+      {"cast(cast(x0,f8e5m2),f32)", PELTON_DTYPE_F32, (double)INFINITY, 57344},
+      {"cast(x0,f8e5m2,overflow)", PELTON_DTYPE_F32, 1e6, (double)INFINITY},
+      {"cast(is_nan(cast(x0,f8e4m3fn,overflow)),f32)", PELTON_DTYPE_F16, -60000, 1},
+      {"cast(x0,f32)", PELTON_DTYPE_F8E5M2, -(double)INFINITY, -(double)INFINITY},
+      {"x0", PELTON_DTYPE_F8E5M2, (double)INFINITY, (double)INFINITY},
+      {"cast(x0,f8e5m2)", PELTON_DTYPE_F64, 1.125 + 0x1p-40, 1.25}, /* rounded once */
+      {"cast(x0,f8e5m2)", PELTON_DTYPE_I32, 3000000, 57344},
+      {"cast(x0,f8e8m0)", PELTON_DTYPE_F32, 1.1, 2},
+      {"cast(x0,f8e8m0,down)", PELTON_DTYPE_F32, 1.9, 1},
+      {"cast(x0,f8e8m0,nearest)", PELTON_DTYPE_F32, 1.5, 2},
+      {"cast(x0,f4e2m1)", PELTON_DTYPE_F32, -9, -6},
+      {"add(x0,x0)", PELTON_DTYPE_F8E5M2, 49152, (double)INFINITY}, /* only casts saturate */
+      {"cast(x0,i4)", PELTON_DTYPE_F32, -9.5, 7},
+      {"cast(x0,u4)", PELTON_DTYPE_F32, -1, 15},
+      {"cast(x0,i2)", PELTON_DTYPE_I32, 6, -2},
+      {"cast(x0,u2)", PELTON_DTYPE_F32, (double)NAN, 0},
+      {"cast(x0,i8)", PELTON_DTYPE_I4, -8, -8},
+      {"add(x0,1:i4)", PELTON_DTYPE_I4, 7, -8},
   };
   begin();
   for (size_t i = 0; i < PN_COUNT(cases); i++) {

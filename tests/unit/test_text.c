@@ -134,6 +134,12 @@ static const char constants[] =
     "  %g: i8[2,1] = const [-128, 127]\n"
     "  %h: bool[2] = const [true, false]\n"
     "  %i: f32[0,3] = const []\n"
+    "  %l: f8e4m3fn[4] = const [448, -0.001953125, nan, -0.0]\n"
+    "  %m: f8e5m2[3] = const [57344, -inf, nan]\n"
+    "  %n: f8e8m0[3] = const [5.877472e-39, 1, 1.7014118e+38]\n"
+    "  %o: f4e2m1[2] = const [-6, 0.5]\n"
+    "  %p: i4[2] = const [-8, 7]\n"
+    "  %q: u2[2] = const [0, 3]\n"
     "  %j: f32[] = const 0x0100c07f\n"
     "  %k: u8[2,33] = const "
     "0x000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f202122232425262728292a2b2c2d"
@@ -285,6 +291,10 @@ TEST(says_what_is_wrong) {
                "line 2: the list is longer than the 1 elements of its type");
   expect_error("graph g() -> (%y)\n  %y: f32[1] = const [1e99]\nend", "line 2: '1e99' is not a f32");
   expect_error("graph g() -> (%y)\n  %y: i8[1] = const [128]\nend", "line 2: '128' is not a i8");
+  expect_error("graph g() -> (%y)\n  %y: i4[1] = const [8]\nend", "line 2: '8' is not a i4");
+  expect_error("graph g() -> (%y)\n  %y: f8e4m3fn[1] = const [449]\nend", "line 2: '449' is not a f8e4m3fn");
+  expect_error("graph g() -> (%y)\n  %y: f8e4m3fn[1] = const [inf]\nend", "line 2: 'inf' is not a f8e4m3fn");
+  expect_error("graph g() -> (%y)\n  %y: f4e2m1[1] = const [nan]\nend", "line 2: 'nan' is not a f4e2m1");
   expect_error("graph g() -> (%y)\n  %y: f32[1] = const 0x00\nend",
                "line 2: expected 8 hex digits for 1 elements of f32, found 2");
   expect_error("graph g() -> (%y)\n  %y: f32[9999999999] = const [1]\nend", "line 2: the list is shorter than");

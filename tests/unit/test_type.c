@@ -58,7 +58,7 @@ TEST(dtypes) {
     integers += pn_dtype_is_integer(dtype);
     is_signed += pn_dtype_is_signed(dtype);
   }
-  EXPECT(floats == 4 && integers == 8 && is_signed == 8);
+  EXPECT(floats == 10 && integers == 12 && is_signed == 15);
   pelton_dtype none;
   EXPECT(!pn_dtype_parse(PN_STR("f8"), &none) && !pn_dtype_parse(PN_STR("?"), &none) &&
          !pn_dtype_parse(PN_STR(""), &none));

@@ -3,9 +3,9 @@
    A model is built, written and opened again, so that what is measured is what an engine file gives. Streams are
    contexts of one engine, each in a thread of its own; latency is the time of one run as its thread sees it. */
 #define _POSIX_C_SOURCE 200809L
-#include "inputs.h"
-#include "json.h"
-#include "layers.h"
+#include "data/inputs.h"
+#include "text/json.h"
+#include "text/layers.h"
 
 #include <inttypes.h>
 #include <math.h>

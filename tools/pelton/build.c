@@ -1,8 +1,8 @@
 /* pelton build: a model in, an engine file out. */
-#include "files.h"
-#include "json.h"
+#include "data/files.h"
+#include "text/json.h"
 #include "load.h"
-#include "report.h"
+#include "text/report.h"
 
 #include <stdlib.h>
 #include <sys/stat.h>

@@ -1,7 +1,7 @@
 /* pelton classify: images through a network, the highest scores. The scores are the network's output as it is. */
-#include "files.h"
-#include "inputs.h"
-#include "json.h"
+#include "data/files.h"
+#include "data/inputs.h"
+#include "text/json.h"
 #include "pelton/vision.h"
 
 #include <math.h>

@@ -1,11 +1,11 @@
 /* pelton compare: how far the outputs of two things are apart. Each is an engine, a model, or a folder of .npy files;
    the inputs are the same random numbers for both, or come from files. */
 #define _POSIX_C_SOURCE 200809L
-#include "difference.h"
-#include "files.h"
-#include "inputs.h"
-#include "json.h"
-#include "npy.h"
+#include "data/difference.h"
+#include "data/files.h"
+#include "data/inputs.h"
+#include "text/json.h"
+#include "data/npy.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* pelton inspect: the graph of a model or an engine, and what else an engine holds. */
-#include "json.h"
+#include "text/json.h"
 #include "load.h"
 
 #include <stdlib.h>

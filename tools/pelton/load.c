@@ -1,6 +1,6 @@
 #include "load.h"
 
-#include "progress.h"
+#include "text/progress.h"
 
 #include <errno.h>
 #include <stdlib.h>

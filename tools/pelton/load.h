@@ -3,9 +3,9 @@
 #ifndef LOAD_H
 #define LOAD_H
 
-#include "options.h"
+#include "text/options.h"
 #include "pelton/build.h"
-#include "tensor.h"
+#include "data/tensor.h"
 
 typedef struct load_options {
   const char *target, *precision, *cpu_isa, *timing_cache;

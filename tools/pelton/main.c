@@ -1,5 +1,5 @@
 /* The command `pelton`: finds the subcommand and runs it. Each subcommand is one file. */
-#include "options.h"
+#include "text/options.h"
 
 #include <string.h>
 

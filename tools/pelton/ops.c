@@ -1,5 +1,5 @@
 /* pelton ops: the operators, from the library's own table. */
-#include "json.h"
+#include "text/json.h"
 #include "load.h"
 
 #include <stdlib.h>

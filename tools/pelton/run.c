@@ -1,8 +1,9 @@
 /* pelton run: one run (or several), its outputs as a table and as files. */
 #define _POSIX_C_SOURCE 200809L
-#include "inputs.h"
-#include "json.h"
-#include "npy.h"
+#include "data/inputs.h"
+#include "text/json.h"
+#include "data/low_bits.h"
+#include "data/npy.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -38,6 +39,7 @@ static int save_output(const run *r, const char *name, const pelton_tensor *t) {
   char *path = memory_format("%s/%s.npy", r->output_dir, file);
   const bool ok = npy_write(path, t, reason);
   if (!ok) print_error("%s", reason);
+  if (ok && is_low_float(t->dtype)) print_note("%s has the bits of %s as uint8", path, pelton_dtype_name(t->dtype));
   free(path);
   free(file);
   return ok ? EXIT_DONE : EXIT_INPUT;

@@ -5,7 +5,7 @@
 #define _POSIX_C_SOURCE 200809L
 #include "test.h"
 
-#include "json.h"
+#include "text/json.h"
 
 #include <fnmatch.h>
 #include <math.h>

@@ -1,9 +1,9 @@
 /* One case of `pelton test`: build the model, run every set of data, compare. In a process of its own, so that memory
    is given back by ending. */
 #define _POSIX_C_SOURCE 200809L
-#include "difference.h"
-#include "files.h"
-#include "tensor_pb.h"
+#include "data/difference.h"
+#include "data/files.h"
+#include "data/tensor_pb.h"
 #include "test.h"
 
 #include <dirent.h>

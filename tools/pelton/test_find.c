@@ -1,6 +1,6 @@
 /* Which folders are cases of `pelton test`. */
 #define _POSIX_C_SOURCE 200809L
-#include "files.h"
+#include "data/files.h"
 #include "test.h"
 
 #include <dirent.h>

@@ -1,6 +1,6 @@
 /* From ONNX nodes to the IR: the state of one import, and what the functions that map an operator are given.
 
-   Each operator has a row in a table (ops_<family>.c): name, domain, the function, the first and last operator-set
+   Each operator has a row in a table (operators/ops_<family>.c): name, domain, the function, the first and last operator-set
    version it holds for. Older versions that differ have rows of their own, so that what changed between versions
    stands in the tables. A function reads attributes, adds nodes, and sets the results. The graph is typed as it grows:
    after each ONNX node the nodes it added are inferred, so a function can ask for the type of an operand.
@@ -54,7 +54,7 @@ typedef struct pn_onnx_op {
   pn_onnx_op_function *import;
 } pn_onnx_op;
 
-/* A family's table; each ops_<family>.c has one `const pn_onnx_ops pn_onnx_ops_<family>`, listed in op_table.c. */
+/* A family's table; each operators/ops_<family>.c has one `const pn_onnx_ops pn_onnx_ops_<family>`, listed in op_table.c. */
 typedef struct pn_onnx_ops {
   const pn_onnx_op *rows;
   uint32_t count;

@@ -1,7 +1,7 @@
 /* The operators that are known: the families' tables, searched by name, domain and version. */
 #include "import/onnx/scope.h"
 
-/* One line a file ops_<family>.c. */
+/* One line a file operators/ops_<family>.c. */
 #define PN_ONNX_FAMILIES(X) \
   X(activation)             \
   X(attention)              \

@@ -45,16 +45,16 @@ static const elem_facts elems[PN_ONNX_ELEM_COUNT] = {
     [PN_ONNX_COMPLEX64] = {"complex64", 64, PELTON_DTYPE_NONE, IN_FLOATS},
     [PN_ONNX_COMPLEX128] = {"complex128", 128, PELTON_DTYPE_NONE, IN_DOUBLES},
     [PN_ONNX_BFLOAT16] = {"bfloat16", 16, PELTON_DTYPE_BF16, IN_INT32S},
-    [PN_ONNX_FLOAT8E4M3FN] = {"float8e4m3fn", 8, PELTON_DTYPE_NONE, IN_INT32S},
-    [PN_ONNX_FLOAT8E4M3FNUZ] = {"float8e4m3fnuz", 8, PELTON_DTYPE_NONE, IN_INT32S},
-    [PN_ONNX_FLOAT8E5M2] = {"float8e5m2", 8, PELTON_DTYPE_NONE, IN_INT32S},
-    [PN_ONNX_FLOAT8E5M2FNUZ] = {"float8e5m2fnuz", 8, PELTON_DTYPE_NONE, IN_INT32S},
-    [PN_ONNX_UINT4] = {"uint4", 4, PELTON_DTYPE_NONE, IN_INT32S},
-    [PN_ONNX_INT4] = {"int4", 4, PELTON_DTYPE_NONE, IN_INT32S},
-    [PN_ONNX_FLOAT4E2M1] = {"float4e2m1", 4, PELTON_DTYPE_NONE, IN_INT32S},
-    [PN_ONNX_FLOAT8E8M0] = {"float8e8m0", 8, PELTON_DTYPE_NONE, IN_INT32S},
-    [PN_ONNX_UINT2] = {"uint2", 2, PELTON_DTYPE_NONE, IN_INT32S},
-    [PN_ONNX_INT2] = {"int2", 2, PELTON_DTYPE_NONE, IN_INT32S},
+    [PN_ONNX_FLOAT8E4M3FN] = {"float8e4m3fn", 8, PELTON_DTYPE_F8E4M3FN, IN_INT32S},
+    [PN_ONNX_FLOAT8E4M3FNUZ] = {"float8e4m3fnuz", 8, PELTON_DTYPE_F8E4M3FNUZ, IN_INT32S},
+    [PN_ONNX_FLOAT8E5M2] = {"float8e5m2", 8, PELTON_DTYPE_F8E5M2, IN_INT32S},
+    [PN_ONNX_FLOAT8E5M2FNUZ] = {"float8e5m2fnuz", 8, PELTON_DTYPE_F8E5M2FNUZ, IN_INT32S},
+    [PN_ONNX_UINT4] = {"uint4", 4, PELTON_DTYPE_U4, IN_INT32S},
+    [PN_ONNX_INT4] = {"int4", 4, PELTON_DTYPE_I4, IN_INT32S},
+    [PN_ONNX_FLOAT4E2M1] = {"float4e2m1", 4, PELTON_DTYPE_F4E2M1, IN_INT32S},
+    [PN_ONNX_FLOAT8E8M0] = {"float8e8m0", 8, PELTON_DTYPE_F8E8M0, IN_INT32S},
+    [PN_ONNX_UINT2] = {"uint2", 2, PELTON_DTYPE_U2, IN_INT32S},
+    [PN_ONNX_INT2] = {"int2", 2, PELTON_DTYPE_I2, IN_INT32S},
     [PN_ONNX_FLOAT6E2M3] = {"float6e2m3", 6, PELTON_DTYPE_NONE, IN_INT32S},
     [PN_ONNX_FLOAT6E3M2] = {"float6e3m2", 6, PELTON_DTYPE_NONE, IN_INT32S},
 };
@@ -181,6 +181,22 @@ static void pack_float6(const uint8_t *from, uint64_t count, uint8_t *to) {
     to[bit / 8] = (uint8_t)(to[bit / 8] | (value & 255));
     if (value > 255) to[bit / 8 + 1] = (uint8_t)(to[bit / 8 + 1] | value >> 8);
   }
+}
+
+/* From elements of 4 and 2 bits, the first in the low ones, to Pelton's, of a byte each. */
+static pelton_status unpack(size_t align, pn_arena *arena, pn_onnx_data *out, pelton_diag *diag) {
+  uint32_t bits = pn_onnx_elem_bits(out->elem);
+  if (bits >= 8 || out->dtype == PELTON_DTYPE_NONE || out->count == 0) return PELTON_OK;
+  bool is_signed = out->elem == PN_ONNX_INT4 || out->elem == PN_ONNX_INT2;
+  unsigned mask = (1u << bits) - 1, sign = is_signed ? 1u << (bits - 1) : 0;
+  uint8_t *data = pn_arena_alloc(arena, (size_t)out->count, align); /* at most four times what the file has */
+  if (!data) return pn_fail_memory(diag, "the elements of a tensor");
+  for (uint64_t i = 0; i < out->count; i++) {
+    unsigned value = (unsigned)out->bytes.data[i * bits / 8] >> (i * bits % 8) & mask;
+    data[i] = (uint8_t)((value ^ sign) - sign);
+  }
+  out->bytes = (pn_span){data, (size_t)out->count};
+  return PELTON_OK;
 }
 
 /* Numbers of a repeated field, which the element's type picks. */
@@ -330,12 +346,14 @@ static pelton_status find_data(const pn_onnx_tensor *tensor, pn_onnx_source *sou
     return pn_fail(diag, PELTON_INVALID_DATA,
                    "its data_location is %" PRId32 "; known are 0 (in the file) and 1 (external)", tensor->location);
   } else if (lazy->field && !raw.size) {
-    return typed_data(lazy, field_names[facts->field], align, bytes, arena, out, diag);
+    PN_TRY(typed_data(lazy, field_names[facts->field], align, bytes, arena, out, diag));
+    return unpack(align, arena, out, diag);
   } else if (raw.size != bytes) {
     const char *what = raw.data ? "raw_data" : field_names[facts->field];
     return wrong_size(out, what, raw.size, bytes, "bytes", diag);
   }
-  return place_bytes(raw, align, arena, out, diag);
+  PN_TRY(place_bytes(raw, align, arena, out, diag));
+  return unpack(align, arena, out, diag);
 }
 
 pelton_status pn_onnx_tensor_data(const pn_onnx_tensor *tensor, pn_onnx_source *source, size_t align, pn_arena *arena,

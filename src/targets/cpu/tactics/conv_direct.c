@@ -7,7 +7,7 @@
    comes in plain layout, or its pixels lie so that they would share one set of the first cache, it is copied into
    scratch first, once for all the output channels that the task computes: the copy costs one pass, the product some
    tens to thousands. 1x1 convolutions without stride are one long row. */
-#include "op/window.h"
+#include "op/linear/window.h"
 #include "targets/cpu/epilogue.h"
 
 enum { REGION_PIXELS = 160, MAX_WIDTH = 112, ALIAS = 512, SCRATCH_FLOATS = 64 * 1024 };

@@ -5,7 +5,7 @@
    window are joined first, a vector of columns at a time, into one row of the input's width; then each output joins its
    columns. */
 #include "base/bytes.h"
-#include "op/window.h"
+#include "op/linear/window.h"
 #include "targets/cpu/cpu.h"
 
 #include <math.h>

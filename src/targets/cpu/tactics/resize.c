@@ -1,7 +1,7 @@
 /* Resizing the last two axes: nearest for any type, linear and cubic in f32. Which elements make a result, and how much
    of each, stands in tables that op/resize.c fills when the plan is made. Channels-last: a result is one weighted sum
    of runs of channels. Plain: the rows of the operand are summed first, then the columns of that one row. */
-#include "op/resize.h"
+#include "op/picture/resize.h"
 #include "targets/cpu/cpu.h"
 #include "targets/cpu/strides.h"
 

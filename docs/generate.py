@@ -1,0 +1,157 @@
+#!/usr/bin/env python3
+"""Writes docs/ops.md and docs/targets.md from what the tree says itself.
+
+    docs/generate.py [PELTON] [--check]
+
+The operators come from `pelton ops --json` (PELTON: the command, default $PELTON_BIN, then build/release/pelton), what
+their operands mean from the comments of src/op/ops.def, the tactics from the files of src/targets/*/tactics, whose head
+comment's first sentence says what each does. --check writes nothing and says which page is stale (exit code 1)."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+NOTE = "Made by `docs/generate.py`: do not edit.\n"
+
+
+def operators(pelton):
+    text = subprocess.run([pelton, "ops", "--json"], check=True, capture_output=True, text=True).stdout
+    return json.loads(text)
+
+
+def operator_comments():
+    """What ops.def says beside each row: the names and meaning of operands."""
+    table = (ROOT / "src/op/ops.def").read_text()
+    comments = {}
+    for match in re.finditer(r"^PN_OP\((\w+),.*?PN_OP_END\(\1\)[^\n]*", table, re.M | re.S):
+        found = re.findall(r"/\*\s*(.*?)\s*\*/", match.group(0), re.S)
+        comments[match.group(1)] = " ".join(" ".join(part.split()) for part in found)
+    return comments
+
+
+def without_tactic():
+    """What runs operators that no tactic names, by the flags of their rows."""
+    table = (ROOT / "src/op/ops.def").read_text()
+    found = {}
+    for name, flags in re.findall(r"^PN_OP\((\w+),[^)]*,\s*([\w |]+)\)", table, re.M):
+        if "PN_OP_VIEW" in flags:
+            found[name] = "nothing to run: a view"
+        elif "PN_OP_DATA_SHAPE" in flags or "PN_OP_CONTROL" in flags:
+            found[name] = "the runtime"
+    return found
+
+
+def count(least, most):
+    if most < 0:
+        return f"{least} or more"
+    return f"{least}" if least == most else f"{least} to {most}"
+
+
+def default_of(attribute):
+    value = attribute.get("default")
+    if value is None:
+        return "empty" if attribute["type"] in ("ints", "floats", "string") else ""
+    if isinstance(value, bool):
+        return "`true`" if value else "`false`"
+    return f"`{value}`"
+
+
+def ops_page(ops):
+    comments = operator_comments()
+    lines = ["# Operators", "", NOTE]
+    lines.append("The graph is made of these operators; importers map every model format onto them. Beside each name stand the")
+    lines.append("numbers of its operands and results. `x?` is an operand that may be absent.\n")
+    for op in ops:
+        lines.append(f"## {op['op']}\n")
+        lines.append(f"Operands: {count(op['min_inputs'], op['max_inputs'])}. Results: {count(op['min_outputs'], op['max_outputs'])}.\n")
+        if comments.get(op["op"]):
+            lines.append(f"`{comments[op['op']]}`\n")
+        if not op["attributes"]:
+            continue
+        lines += ["| attribute | type | default |", "|---|---|---|"]
+        for attribute in op["attributes"]:
+            kind = attribute["type"]
+            if "words" in attribute:
+                kind = ", ".join(f"`{word}`" for word in attribute["words"])
+            lines.append(f"| `{attribute['name']}` | {kind} | {default_of(attribute)} |")
+        lines.append("")
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def first_sentence(path):
+    match = re.match(r"\s*/\*(.*?)\*/", path.read_text(), re.S)
+    if not match:
+        sys.exit(f"{path.relative_to(ROOT)}: no comment at its head says what it does")
+    text = " ".join(match.group(1).split("\n\n")[0].split())
+    return re.split(r"(?<=[.:])\s+(?=[A-Z])", text)[0].rstrip(":")
+
+
+def mentioned(text, names):
+    return [name for name in names if re.search(rf"\bPN_OP_{name.upper()}\b", text)]
+
+
+def tactics(target, names):
+    """(name, sentence, operators, is_reference) of each file in the target's tactics."""
+    rows = []
+    for path in sorted((ROOT / "src/targets" / target / "tactics").glob("*.c")):
+        text = path.read_text()
+        found = mentioned(text, names)
+        for header in re.findall(r'#include "(targets/[^"]+)\.h"', text):  # shared by several tactics of one family
+            source = ROOT / "src" / f"{header}.c"
+            if not found and source.exists():
+                found = mentioned(source.read_text(), names)
+        declared = re.findall(r'\.name = "([^"]+)"', text)
+        name = declared[0] if declared else f"{target}.{path.stem}"
+        rows.append((name, first_sentence(path), found, ".is_reference = true" in text))
+    return rows
+
+
+def targets_page(ops):
+    names = [op["op"] for op in ops]
+    rows = tactics("cpu", names)
+    lines = ["# Targets", "", NOTE]
+    lines.append("## cpu\n")
+    lines.append("What runs each operator, by the tactics' names in reports and profiles. `cpu.reference` is the operator's")
+    lines.append("definition, which takes what no other tactic does and which a build report counts as a fallback.\n")
+    lines += ["| operator | tactics |", "|---|---|"]
+    others = without_tactic()
+    for name in names:
+        own = [f"`{row[0]}`" for row in rows if name in row[2]]
+        lines.append(f"| `{name}` | {', '.join(own) if own else others.get(name, '`cpu.reference`')} |")
+    lines += ["", "| tactic | what it does |", "|---|---|"]
+    for name, sentence, _, _ in rows:
+        lines.append(f"| `{name}` | {sentence} |")
+    lines += ["", "## null\n"]
+    lines.append("Accepts every problem and computes nothing: for tests of the compiler, and the skeleton of a new target.\n")
+    lines += ["| tactic | what it does |", "|---|---|"]
+    for name, sentence, _, _ in tactics("null", names):
+        lines.append(f"| `{name}` | {sentence} |")
+    return "\n".join(lines) + "\n"
+
+
+def main(arguments):
+    check = "--check" in arguments
+    paths = [a for a in arguments if a != "--check"]
+    pelton = paths[0] if paths else os.environ.get("PELTON_BIN", str(ROOT / "build/release/pelton"))
+    ops = operators(pelton)
+    stale = []
+    for name, text in (("ops.md", ops_page(ops)), ("targets.md", targets_page(ops))):
+        path = ROOT / "docs" / name
+        if path.exists() and path.read_text() == text:
+            continue
+        stale.append(name)
+        if not check:
+            path.write_text(text)
+            print(f"docs/{name}: written")
+    if check and stale:
+        print(f"stale: {', '.join('docs/' + name for name in stale)}; run docs/generate.py")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

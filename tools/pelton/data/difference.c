@@ -1,0 +1,72 @@
+#include "data/difference.h"
+
+#include "data/low_bits.h"
+
+#include <math.h>
+#include <string.h>
+
+static void say_where(const pelton_tensor *t, size_t element, char *out, size_t bytes) {
+  int64_t index[PELTON_MAX_RANK];
+  size_t rest = element, n = 0;
+  for (uint32_t d = t->shape.rank; d-- > 0;) {
+    index[d] = (int64_t)(rest % (size_t)t->shape.dims[d]);
+    rest /= (size_t)t->shape.dims[d];
+  }
+  out[0] = 0;
+  for (uint32_t d = 0; d < t->shape.rank && n < bytes; d++)
+    n += (size_t)snprintf(out + n, bytes - n, "%s%lld", d ? "," : "", (long long)index[d]);
+}
+
+bool difference_measure(const pelton_tensor *got, const pelton_tensor *wanted, double rtol, double atol,
+                        bool exact_integers, difference *out) {
+  *out = (difference){.max_abs = NAN, .max_rel = NAN, .cosine = NAN, .sqnr = NAN};
+  if (got->dtype != wanted->dtype) {
+    snprintf(out->reason, sizeof out->reason, "its type is %s, expected %s", pelton_dtype_name(got->dtype),
+             pelton_dtype_name(wanted->dtype));
+    return false;
+  }
+  if (!shape_equal(&got->shape, &wanted->shape)) {
+    snprintf(out->reason, sizeof out->reason, "its shape is %.100s, expected %.100s", format_shape(&got->shape).text,
+             format_shape(&wanted->shape).text);
+    return false;
+  }
+  const bool exact = exact_integers && (!dtype_is_float(got->dtype) || is_low_float(got->dtype));
+  const size_t size = pelton_dtype_bytes(got->dtype);
+  double dot = 0, got_norm = 0, wanted_norm = 0, noise = 0, max_abs = 0, max_rel = 0;
+  size_t first = 0;
+  out->count = tensor_count(&got->shape);
+  for (size_t i = 0; i < out->count; i++) {
+    const double a = tensor_get(got, i), b = tensor_get(wanted, i);
+    bool apart;
+    if (exact && is_low_float(got->dtype)) /* as numbers: NaN has several codes, and 0 may have two */
+      apart = !(isnan(a) && isnan(b)) && !(a == b);
+    else if (exact)
+      apart = memcmp((const char *)got->data + i * size, (const char *)wanted->data + i * size, size) != 0;
+    else if (!isfinite(a) || !isfinite(b))
+      apart = !(isnan(a) && isnan(b)) && !(a == b);
+    else
+      apart = !(fabs(a - b) <= atol + rtol * fabs(b));
+    if (apart && !out->apart++) first = i;
+    if (!isfinite(a) || !isfinite(b)) continue;
+    const double error = fabs(a - b);
+    max_abs = fmax(max_abs, error);
+    if (error > 0) max_rel = fmax(max_rel, b != 0 ? error / fabs(b) : INFINITY);
+    dot += a * b;
+    got_norm += a * a;
+    wanted_norm += b * b;
+    noise += error * error;
+  }
+  out->max_abs = max_abs;
+  out->max_rel = max_rel;
+  out->cosine = got_norm > 0 && wanted_norm > 0 ? dot / (sqrt(got_norm) * sqrt(wanted_norm))
+                : got_norm == wanted_norm       ? 1
+                                                : 0;
+  out->sqnr = noise > 0 ? 10 * log10(wanted_norm / noise) : INFINITY;
+  if (!out->apart) return true;
+  char where[160];
+  say_where(got, first, where, sizeof where);
+  snprintf(out->reason, sizeof out->reason,
+           "%zu of %zu elements out of tolerance, first at [%.80s]: %.9g, expected %.9g", out->apart, out->count, where,
+           tensor_get(got, first), tensor_get(wanted, first));
+  return false;
+}

@@ -1,0 +1,44 @@
+/* Tensors that the command owns, and their elements as numbers. */
+#ifndef TENSOR_H
+#define TENSOR_H
+
+#include "command.h"
+
+/* Zeroed memory for |dtype| and |shape|, for tensor_release. False, with a message, when that is more than memory can
+   address. */
+bool tensor_create(pelton_tensor *out, pelton_dtype dtype, const pelton_shape *shape);
+void tensor_release(pelton_tensor *t);
+bool tensor_copy(pelton_tensor *out, const pelton_tensor *from);
+
+size_t tensor_count(const pelton_shape *shape);
+bool shape_equal(const pelton_shape *a, const pelton_shape *b);
+bool dtype_is_float(pelton_dtype dtype);
+
+/* Element |index| as a number; 64-bit integers beyond 2^53 are rounded. */
+double tensor_get(const pelton_tensor *t, size_t index);
+/* |value| in |t|'s type: floats rounded to nearest even, integers rounded and saturated. */
+void tensor_set(pelton_tensor *t, size_t index, double value);
+/* |from|'s values in |dtype|. */
+bool tensor_convert(pelton_tensor *out, pelton_dtype dtype, const pelton_tensor *from);
+
+/* Seeded: uniform in [-1, 1) for floats, the whole range for integers of 8 bits and fewer, 0 to 3 for
+   others, 0 or 1 for booleans. */
+void tensor_fill_random(pelton_tensor *t, uint64_t seed);
+
+/* What a table of results says of one: over the elements that are numbers. */
+typedef struct tensor_summary {
+  double min, max, mean;
+  size_t not_finite;
+} tensor_summary;
+tensor_summary tensor_summarize(const pelton_tensor *t);
+
+/* "1x3x224x224", "scalar"; negative dims print as "?". Borrowed from |out|. */
+typedef struct shape_text {
+  char text[192];
+} shape_text;
+shape_text format_shape(const pelton_shape *shape);
+
+/* |name| as the name of a file: characters outside A-Za-z0-9._- become '_'. New memory. */
+char *file_name_of(const char *name);
+
+#endif

@@ -1,0 +1,18 @@
+/* ONNX's TensorProto as a file of its own: input_0.pb of a conformance case. */
+#ifndef TENSOR_PB_H
+#define TENSOR_PB_H
+
+#include "data/tensor.h"
+
+typedef enum pb_result {
+  PB_READ,
+  PB_BROKEN, /* no file, or no TensorProto */
+  PB_NO_TENSOR /* understood, but a sequence, an optional, or of texts */,
+  PB_UNSUPPORTED /* elements of a type that Pelton does not have */
+} pb_result;
+
+/* The tensor in the file at |path|, for tensor_release, and its name (for free(); may be empty). Otherwise |reason|
+   (256 bytes) says why. */
+pb_result tensor_pb_read(const char *path, pelton_tensor *out, char **name, char *reason);
+
+#endif

@@ -1,0 +1,108 @@
+#define _POSIX_C_SOURCE 200809L
+#include "text/layers.h"
+
+#include "text/json.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { WARM_RUNS = 3, RUNS = 20 };
+
+/* The mean of |count| profiles, the first of which |names| them. */
+static char *write_means(const json_value *names, const double *sums, uint32_t steps) {
+  char *text = NULL;
+  size_t size = 0;
+  FILE *file = open_memstream(&text, &size);
+  json_writer json = {file, false};
+  if (!file) return NULL;
+  json_begin(&json, NULL, '[');
+  const json_value *step = names->first;
+  for (uint32_t i = 0; i < steps; i++, step = step->next) {
+    const json_value *sources = json_get(step, "sources");
+    json_begin(&json, NULL, '{');
+    json_text(&json, "step", json_get_text(step, "step"));
+    json_text(&json, "tactic", json_get_text(step, "tactic"));
+    json_number(&json, "us", sums[i] / RUNS);
+    json_text(&json, "problem", json_get_text(step, "problem"));
+    json_begin(&json, "sources", '[');
+    for (const json_value *s = sources ? sources->first : NULL; s; s = s->next) json_text(&json, NULL, s->text);
+    json_end(&json, ']');
+    json_end(&json, '}');
+  }
+  json_end(&json, ']');
+  if (fclose(file) == 0) return text;
+  free(text);
+  return NULL;
+}
+
+static pelton_status add_profile(const pelton_context *context, json_value **names, double **sums, uint32_t *steps,
+                                 pelton_diag *diag) {
+  char *text = NULL;
+  const pelton_status status = pelton_context_profile_json(context, &text, diag);
+  if (status) return status;
+  json_value *json = json_parse(text);
+  pelton_text_release(text);
+  const uint32_t count = json_count(json);
+  if (!*names || count < *steps) *steps = count; /* loops may take more or fewer steps */
+  if (!*names) *sums = memory_new(count, sizeof **sums);
+  const json_value *step = json ? json->first : NULL;
+  for (uint32_t i = 0; i < *steps && step; i++, step = step->next) (*sums)[i] += json_get_number(step, "us", 0);
+  if (!*names)
+    *names = json;
+  else
+    json_free(json);
+  return PELTON_OK;
+}
+
+int layers_measure(pelton_engine *engine, const tensors *inputs, char **out) {
+  pelton_diag diag = PELTON_DIAG_INIT;
+  pelton_context_options options = PELTON_CONTEXT_OPTIONS_INIT;
+  pelton_context *context = NULL;
+  const uint32_t count = pelton_engine_output_count(engine);
+  pelton_tensor *outputs = memory_new(count, sizeof *outputs);
+  json_value *names = NULL;
+  double *sums = NULL;
+  uint32_t steps = 0;
+  options.profile = 1;
+  pelton_status status = pelton_context_create(engine, &options, &context, &diag);
+  for (int i = 0; i < WARM_RUNS + RUNS && !status; i++) {
+    memset(outputs, 0, count * sizeof *outputs);
+    status = pelton_context_run(context, inputs->data, inputs->count, outputs, count, &diag);
+    if (!status && i >= WARM_RUNS) status = add_profile(context, &names, &sums, &steps, &diag);
+  }
+  *out = names ? write_means(names, sums, steps) : NULL;
+  const int code = status ? print_failure(status, &diag, NULL) : *out ? EXIT_DONE : EXIT_BUG;
+  pelton_context_release(context);
+  json_free(names);
+  free(sums);
+  free(outputs);
+  return code;
+}
+
+static int compare_steps(const void *a, const void *b) {
+  const double x = json_get_number(*(const json_value *const *)a, "us", 0),
+               y = json_get_number(*(const json_value *const *)b, "us", 0);
+  return (x < y) - (x > y);
+}
+
+void layers_print(const char *text) {
+  json_value *json = json_parse(text);
+  const uint32_t count = json_count(json);
+  const json_value **steps = memory_new(count, sizeof *steps);
+  double total = 0;
+  uint32_t n = 0;
+  for (const json_value *step = json ? json->first : NULL; step; step = step->next) {
+    steps[n++] = step;
+    total += json_get_number(step, "us", 0);
+  }
+  qsort(steps, n, sizeof *steps, compare_steps);
+  printf("\n%10s %6s  %-28s %-32s %s\n", "us", "%", "tactic", "step", "problem");
+  for (uint32_t i = 0; i < n; i++) {
+    const double us = json_get_number(steps[i], "us", 0);
+    printf("%10.1f %6.2f  %-28s %-32s %s\n", us, total > 0 ? 100 * us / total : 0, json_get_text(steps[i], "tactic"),
+           json_get_text(steps[i], "step"), json_get_text(steps[i], "problem"));
+  }
+  printf("%10.1f        all %u steps\n", total, n);
+  free(steps);
+  json_free(json);
+}
