@@ -153,6 +153,35 @@ typedef struct pn_cpu_pool_f32 {
                      float *out);
 } pn_cpu_pool_f32;
 
+/* ---- winograd_f32: into and out of the domain where a 3x3 convolution is a product ---------------------------------- */
+
+/* F(m x m, 3 x 3) for m 2 or 4: a tile of (m + 2)^2 input pixels becomes as many points, each a product over the
+   channels of its own; their sums become m x m output pixels. A point is a plane: element (p, c) lies at
+   p * plane_stride + c. */
+typedef struct pn_cpu_winograd_f32_input {
+  const float *const *pixels; /* (m + 2)^2, row by row, each |channels| floats; zeros where the tile leaves the input */
+  size_t channels;
+  float *to;
+  ptrdiff_t plane_stride;
+} pn_cpu_winograd_f32_input;
+typedef struct pn_cpu_winograd_f32_output {
+  const float *from;
+  ptrdiff_t plane_stride;
+  const float *bias;     /* a channel */
+  const float *residual; /* or null; strides as |out| */
+  float *out;
+  ptrdiff_t row_stride, pixel_stride;
+  size_t rows, columns; /* of the tile that exist, 1 to m each */
+  size_t channels;
+  float lo, hi;
+} pn_cpu_winograd_f32_output;
+typedef void pn_cpu_winograd_f32_input_fn(const pn_cpu_winograd_f32_input *tile);
+typedef void pn_cpu_winograd_f32_output_fn(const pn_cpu_winograd_f32_output *tile);
+typedef struct pn_cpu_winograd_f32 {
+  pn_cpu_winograd_f32_input_fn *input_2, *input_4;
+  pn_cpu_winograd_f32_output_fn *output_2, *output_4;
+} pn_cpu_winograd_f32;
+
 /* ---- reduce_f32: one contiguous row ------------------------------------------------------------------------------ */
 
 /* |n| >= 1 floats; |y| may be |x|. Extremes are NaN when an element is. */
@@ -186,7 +215,8 @@ typedef struct pn_cpu_transpose_f32 {
 /* ---- rows -------------------------------------------------------------------------------------------------------- */
 
 /* Every family; a family `f` has its table type pn_cpu_f, its pointer in pn_cpu_kernels and its pn_cpu_f_best. */
-#define PN_CPU_FAMILIES(X) X(gemm_f32) X(vec_f32) X(dwconv_f32) X(pool_f32) X(reduce_f32) X(transpose_f32)
+#define PN_CPU_FAMILIES(X) \
+  X(gemm_f32) X(vec_f32) X(dwconv_f32) X(pool_f32) X(reduce_f32) X(transpose_f32) X(winograd_f32)
 
 /* What one kernel file offers: usually one family, the other pointers null. */
 typedef struct pn_cpu_kernels {
