@@ -182,6 +182,32 @@ typedef struct pn_cpu_winograd_f32 {
   pn_cpu_winograd_f32_output_fn *output_2, *output_4;
 } pn_cpu_winograd_f32;
 
+/* ---- dotconv_f32: convolutions with few output channels ------------------------------------------------------------ */
+
+/* out[x * output_count + o] = clamp(bias[o] + sum over rows r, kk < k of rows[r][x * pixel_stride + kk] *
+   weights[r * weight_row_stride + o * weight_output_stride + kk]) for x < width, o < output_count <= 4.
+
+   Lanes are neighbours in k, which in NHWC runs over filter columns and channels, where gemm_f32 would leave most of
+   its columns empty. A sum's lanes are added at the end, those of a vector's worth of results together; so a result
+   depends on nothing but its own operands, wherever a caller cuts the pixels. Padding: leave rows away, or call pixels
+   with shorter runs. */
+enum { PN_CPU_DOTCONV_OUTPUTS = 4 };
+typedef struct pn_cpu_dotconv_f32_run {
+  const float *const *rows; /* row_count pointers, each at the first input of the first pixel */
+  size_t row_count, k;
+  ptrdiff_t pixel_stride;
+  const float *weights;
+  ptrdiff_t weight_row_stride, weight_output_stride;
+  const float *bias; /* output_count floats */
+  float lo, hi;
+  float *out; /* dense */
+  size_t width, output_count;
+} pn_cpu_dotconv_f32_run;
+typedef struct pn_cpu_dotconv_f32 {
+  uint32_t lanes;
+  void (*run)(const pn_cpu_dotconv_f32_run *run);
+} pn_cpu_dotconv_f32;
+
 /* ---- reduce_f32: one contiguous row ------------------------------------------------------------------------------ */
 
 /* |n| >= 1 floats; |y| may be |x|. Extremes are NaN when an element is. */
@@ -216,7 +242,7 @@ typedef struct pn_cpu_transpose_f32 {
 
 /* Every family; a family `f` has its table type pn_cpu_f, its pointer in pn_cpu_kernels and its pn_cpu_f_best. */
 #define PN_CPU_FAMILIES(X) \
-  X(gemm_f32) X(vec_f32) X(dwconv_f32) X(pool_f32) X(reduce_f32) X(transpose_f32) X(winograd_f32)
+  X(gemm_f32) X(vec_f32) X(dwconv_f32) X(dotconv_f32) X(pool_f32) X(reduce_f32) X(transpose_f32) X(winograd_f32)
 
 /* What one kernel file offers: usually one family, the other pointers null. */
 typedef struct pn_cpu_kernels {
