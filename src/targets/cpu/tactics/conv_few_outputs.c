@@ -5,7 +5,7 @@
    A task is a block of rows and columns, narrow enough that the rows which a filter spans stay in the second cache.
    Nothing is copied for padding: filter rows outside of the picture are left away, and pixels at the left and right
    ends are computed one by one with the part of the run that is inside. */
-#include "op/window.h"
+#include "op/linear/window.h"
 #include "targets/cpu/epilogue.h"
 
 enum { MAX_ROWS = 64 };
