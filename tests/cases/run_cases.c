@@ -9,8 +9,8 @@
    (random), and by the word const when it is known while planning; "_" is an absent one, "$" the result of the node
    before. "-> n" in front of the attributes asks for n results. Lines that begin with '#' are comments; "no " in front
    of a problem says that only the reference does it, "fails " that it fails, as tactics then must. Every line runs with
-   every combination of layouts, at each level of instructions, with one thread and with two; lines that no tactic
-   accepts fail. */
+   every combination of layouts, every config of a tactic, at each level of instructions, with one thread and with two;
+   lines that no tactic accepts fail. */
 #include "base/file.h"
 #include "base/format.h"
 #include "op/schema.h"
@@ -21,7 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_NODES = 4, MAX_OPERANDS = 48, MAX_LAYOUT_OPERANDS = 5 };
+enum { MAX_NODES = 4, MAX_OPERANDS = 48, MAX_LAYOUT_OPERANDS = 5, MAX_CONFIGS = 16 };
 
 typedef struct value {
   pn_operand operand;
@@ -316,6 +316,7 @@ typedef struct attempt {
   pn_device *device;
   pn_stream *stream;
   const pn_tactic *tactic;
+  pn_config config;
   pn_problem problem;
   pn_operand operands[MAX_OPERANDS];
 } attempt;
@@ -341,9 +342,8 @@ static void release_block(const char *tactic, const char *what, unsigned char *m
 
 static pelton_status prepare_and_run(attempt *a, void *const *operands, pelton_diag *diag) {
   const pn_tactic *t = a->tactic;
-  pn_config config = {0};
+  pn_config config = a->config;
   pn_sizes sizes = {0};
-  if (t->configs) (void)t->configs(&a->problem, a->device, &config, 1);
   if (!(t->estimate(&a->problem, a->device, &config) > 0)) complain(t->name, "an estimate that is not positive");
   if (t->sizes) t->sizes(&a->problem, a->device, &config, &sizes);
   unsigned char *packed = block(sizes.packed_bytes), *state = block(sizes.state_bytes),
@@ -383,7 +383,8 @@ static void try_tactic(attempt *a) {
       convert(o, c->values[i].plain, operands[i], false);
   }
   pelton_status status = prepare_and_run(a, operands, &diag);
-  int used = snprintf(what, sizeof what, "%s on %s:", a->tactic->name, a->target->fingerprint(a->device));
+  int used = snprintf(what, sizeof what, "%s (%d, %d) on %s:", a->tactic->name, (int)a->config.value[0],
+                      (int)a->config.value[1], a->target->fingerprint(a->device));
   for (uint32_t i = 0; i < c->value_count && used < 400; i++)
     if (a->operands[i].role != PN_OPERAND_INTERNAL)
       used += snprintf(what + used, sizeof what - (size_t)used, " %s", pn_layout_name(a->operands[i].layout));
@@ -398,6 +399,17 @@ static void try_tactic(attempt *a) {
       free(back);
     }
     free(operands[i]);
+  }
+}
+
+static void try_configs(attempt *a) {
+  pn_config configs[MAX_CONFIGS] = {{{0}}};
+  uint32_t count = 1;
+  if (a->tactic->configs) count = a->tactic->configs(&a->problem, a->device, configs, MAX_CONFIGS);
+  if (!count || count > MAX_CONFIGS) complain(a->tactic->name, "a count of configs out of range");
+  for (uint32_t i = 0; i < count && i < MAX_CONFIGS; i++) {
+    a->config = configs[i];
+    try_tactic(a);
   }
 }
 
@@ -416,7 +428,7 @@ static uint32_t try_layouts(attempt *a, pn_reason *why) {
       a->operands[choice[k]].layout = mask >> k & 1 ? PN_LAYOUT_CHANNELS_LAST : PN_LAYOUT_PLAIN;
     if (!a->tactic->accepts(&a->problem, a->device, why)) continue;
     accepted++;
-    try_tactic(a);
+    try_configs(a);
   }
   return accepted;
 }

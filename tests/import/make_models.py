@@ -45,6 +45,19 @@ write("symbols",
       [value("x", ["batch", 4, None])], [value("y", None)],
       [tensor("zero", np.array([0], np.int64)), tensor("minus", np.array([-1], np.int64))])
 
+F8E4, F8E5, F8E8 = TensorProto.FLOAT8E4M3FN, TensorProto.FLOAT8E5M2, TensorProto.FLOAT8E8M0
+write("few_bits",
+      [node("Cast", ["x"], ["a"], to=F8E4), node("Cast", ["x"], ["b"], to=F8E5, saturate=0),
+       node("Cast", ["x"], ["c"], to=F8E8, round_mode="nearest", saturate=0),
+       node("Cast", ["x"], ["d"], to=F8E8, round_mode="down"), node("CastLike", ["x", "b"], ["e"], saturate=0),
+       node("Cast", ["x"], ["f"], to=TensorProto.FLOAT4E2M1, saturate=0),
+       node("DequantizeLinear", ["w", "s"], ["g"], axis=0, output_dtype=F32),
+       node("QuantizeLinear", ["x", "s"], ["h"], axis=0, output_dtype=F8E5, saturate=0)],
+      [value("x", [3])],
+      [value(n, [3], e) for n, e in zip("abcdefgh", [F8E4, F8E5, F8E8, F8E8, F8E5, TensorProto.FLOAT4E2M1, F32, F8E5])],
+      [helper.make_tensor("w", TensorProto.INT4, [3], b"\x98\x07", raw=True),
+       helper.make_tensor("s", F8E8, [3], bytes([127, 128, 126]), raw=True)], opset=25, ir=13)
+
 scale = helper.make_function(
     "local", "Scale", ["a", "b"], ["r"],
     [node("Constant", [], ["k"]), node("Mul", ["a", "k"], ["t"], "times"), node("Add", ["t", "b"], ["r"])],

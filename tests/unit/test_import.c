@@ -67,6 +67,14 @@ TEST(dims_keep_their_names) {
   EXPECT_GRAPH("symbols.onnx", "(%x: f32[batch,4,x_d2])", "%y: f32[batch,x_d2*4] = reshape(%x, %wanted)");
 }
 
+TEST(few_bits) {
+  EXPECT_GRAPH("few_bits.onnx", "cast(x0,f8e4m3fn)\"", "cast(x0,f8e5m2,overflow)\"", "cast(x0,f8e8m0,nearest_overflow)\"",
+               "cast(x0,f8e8m0,down)\"", "cast(x0,f8e5m2,overflow)\"", "cast(x0,f4e2m1)\"",
+               "%w: i4[3] = const [-8, -7, 7]", "%s: f8e8m0[3] = const [1.0, 2.0, 0.5]",
+               "%g: f32[3] = dequantize(%w, %s) axis=0 dtype=f32", "%h: f8e5m2[3] = quantize(%x, ",
+               "dtype=f8e5m2 saturate=false");
+}
+
 TEST(functions_are_expanded) {
   EXPECT_GRAPH("function.onnx", "const [3.0]", "%a/first/times: f32[2] = pointwise(%x, %k) expr=\"mul(x0,x1)\"",
                "# from \"a/first/times\"", "const [3.0]", "from \"a/second/times\"", "const [0.5]", "from \"b/first/times\"",
@@ -201,7 +209,7 @@ TEST(each_allocation_may_fail) {
   }
 }
 
-TEST_MAIN(T(input_with_an_initializer_is_a_constant), T(dims_keep_their_names), T(functions_are_expanded),
+TEST_MAIN(T(input_with_an_initializer_is_a_constant), T(dims_keep_their_names), T(few_bits), T(functions_are_expanded),
           T(branches_share_their_captures), T(branch_that_is_always_taken_is_inlined), T(loop_body_is_closed),
           T(scan_without_its_state_afterwards), T(nodes_need_not_be_sorted), T(outputs_that_are_other_values),
           T(constants_are_aligned_and_unused_ones_ignored), T(unsupported_nodes_are_listed_at_once), T(broken_graphs),

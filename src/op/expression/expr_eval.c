@@ -2,8 +2,8 @@
 
    The output is computed in runs of 256 elements, one step of the expression after the other over the run. Steps hold
    their values in one of four forms: float (f32, and all narrower floats, which are computed in float and rounded after
-   each step, as numpy does), double, and 64-bit integers signed or unsigned, wrapped after each step to the width of the
-   step's type. bool is an integer, 0 or 1. */
+   each step, as numpy does), double, and 64-bit integers signed or unsigned, wrapped after each step to the width of
+   the step's type. bool is an integer, 0 or 1. */
 #include "op/op.h"
 
 #include <math.h>

@@ -72,7 +72,7 @@ DOT(float, f32)
 DOT(double, f64)
 
 pelton_status pn_operand_wants_float(const pn_infer *c, const char *op, uint32_t i, const char *name) {
-  if (!pn_infer_has(c, i) || pn_dtype_is_float(c->in[i].type.dtype)) return PELTON_OK;
+  if (!pn_infer_has(c, i) || pn_dtype_is_wide_float(c->in[i].type.dtype)) return PELTON_OK;
   return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "%s: %s is of type %s; it must be f64, f32, f16 or bf16", op, name,
                  pelton_dtype_name(c->in[i].type.dtype));
 }

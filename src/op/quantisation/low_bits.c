@@ -86,7 +86,8 @@ static double signed_to_f64(const format *f, uint8_t bits) {
   bool negative = bits & f->sign;
   uint32_t code = bits & (f->sign - 1u), exponent = code >> f->fraction_bits, one = 1u << f->fraction_bits;
   if (f->one_zero && bits == f->nan) return (double)NAN;
-  if (code > f->greatest) return f->has_infinity && code == f->infinity ? (negative ? -HUGE_VAL : HUGE_VAL) : (double)NAN;
+  if (code > f->greatest)
+    return f->has_infinity && code == f->infinity ? (negative ? -HUGE_VAL : HUGE_VAL) : (double)NAN;
   uint32_t significand = (code & (one - 1)) + (exponent ? one : 0);
   double size = ldexp(significand, (int)(exponent ? exponent : 1) - f->bias - f->fraction_bits);
   return negative ? -size : size;
@@ -100,7 +101,8 @@ static uint8_t signed_from_f64(const format *f, double value, bool overflows) {
     int exponent, least = 1 - f->bias;
     frexp(size, &exponent);
     exponent = size == 0 || exponent - 1 < least ? least : exponent - 1;
-    code = (uint32_t)rint(ldexp(size, f->fraction_bits - exponent)) + ((uint32_t)(exponent - least) << f->fraction_bits);
+    code = (uint32_t)(exponent - least) << f->fraction_bits;
+    code += (uint32_t)rint(ldexp(size, f->fraction_bits - exponent));
   }
   if (code > f->greatest) code = overflows ? f->infinity : f->greatest;
   if (f->one_zero && (code == 0 || code == f->nan)) return (uint8_t)code;

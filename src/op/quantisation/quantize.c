@@ -1,5 +1,5 @@
-/* quantize, dequantize and dynamic_quantize: between reals and integers, or floats of 8 bits and fewer, with a scale and
-   a zero point, which stand for the whole tensor, for each index of an axis, or for each block along an axis.
+/* quantize, dequantize and dynamic_quantize: between reals and integers, or floats of up to 8 bits, with a scale and a
+   zero point, which stand for the whole tensor, for each index of an axis, or for each block along an axis.
 
    Quotients are rounded to float before they are rounded to integers, as everybody's kernels have it: a double would
    break ties that float division made. */
@@ -34,7 +34,7 @@ static bool is_quantized(pelton_dtype dtype) {
 #define QUANTIZED "i2, u2, i4, u4, i8, u8, i16, u16, i32, f4e2m1 or a float8 (f8e4m3fn, f8e5m2, ...uz)"
 
 static pelton_status check_scales(const pn_infer *c, const char *op, int64_t block) {
-  PN_TRY(pn_operand_wants_float(c, op, 1, "scale"));
+  if (c->in[1].type.dtype != PELTON_DTYPE_F8E8M0) PN_TRY(pn_operand_wants_float(c, op, 1, "scale"));
   if (block < 0)
     return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "%s: block is %lld; it must be positive, or 0 for none", op,
                    (long long)block);

@@ -2,36 +2,14 @@
 
    Every tile is the same inline body with constant MR (rows) and NV (vectors of columns), so that the loops unroll and
    the MR x NV accumulators become registers. What costs speed here is never the multiplication but what stands beside
-   it: with 28 rows, 28 row pointers would be spilled and reloaded each step, so rows are addressed as base + {0..8} *
-   stride from one base every nine rows, which x86 encodes with four index registers (stride times 1, 3, 5, 7, scaled by
-   1, 2, 4, 8). Compilers undo that unless the indices are opaque to them. B is prefetched a kilobyte ahead: the panel
-   is read once per tile and comes from L2 when the depth is large. */
+   it: row addresses stay in few registers by rows.h. B is prefetched a kilobyte ahead: the panel is read once per tile
+   and comes from L2 when the depth is large. */
 #include "base/compiler.h"
 #include "targets/cpu/kernels.h"
+#include "targets/cpu/rows.h"
 
 /* Bytes of B to ask for ahead of use: some 10 steps of k, which cover L2's latency and most of L3's. */
-enum { PREFETCH_BYTES = 1024, ROWS_PER_BASE = 9, MR_MAX = 28, NV_MAX = 4 };
-
-typedef struct row_bases {
-  const char *base[(MR_MAX + ROWS_PER_BASE - 1) / ROWS_PER_BASE];
-  ptrdiff_t s1, s3, s5, s7; /* bytes */
-} row_bases;
-
-PN_INLINE const float *row_address(const row_bases *rows, int row) {
-  const char *base = rows->base[row / ROWS_PER_BASE];
-  switch (row % ROWS_PER_BASE) { /* |row| is a constant after unrolling */
-  case 0: break;
-  case 1: base += rows->s1; break;
-  case 2: base += rows->s1 * 2; break;
-  case 3: base += rows->s3; break;
-  case 4: base += rows->s1 * 4; break;
-  case 5: base += rows->s5; break;
-  case 6: base += rows->s3 * 2; break;
-  case 7: base += rows->s7; break;
-  default: base += rows->s1 * 8; break;
-  }
-  return (const float *)(const void *)base;
-}
+enum { PREFETCH_BYTES = 1024, MR_MAX = ROWS_MAX, NV_MAX = 4 };
 
 /* One step of k. The tile is one array in row order and each loop over it one loop: clang 14 leaves an array that
    nested loops of a single column walk on the stack. */
@@ -48,16 +26,8 @@ PN_INLINE void accumulate(vf *acc, const pn_cpu_gemm_f32_tile *t, int mr, int nv
   const int steps = VREGS == 16 && mr * nv >= 12 ? 1 : 2;
   const ptrdiff_t stride = t->a_row_stride * (ptrdiff_t)sizeof(float);
   for (size_t tap = 0; tap < t->tap_count; tap++) {
-    row_bases rows = {.s1 = stride, .s3 = stride * 3, .s5 = stride * 5, .s7 = stride * 7};
-    if (mr > 3) PN_OPAQUE(rows.s3);
-    if (mr > 5) PN_OPAQUE(rows.s5);
-    if (mr > 7) PN_OPAQUE(rows.s7);
-    const float *a = t->a + t->tap_offset[tap], *b = t->b + tap * t->b_tap_stride;
-    PN_UNROLL
-    for (int g = 0; g < (mr + ROWS_PER_BASE - 1) / ROWS_PER_BASE; g++) {
-      rows.base[g] = (const char *)a + stride * (g * ROWS_PER_BASE);
-      PN_OPAQUE(rows.base[g]);
-    }
+    const float *b = t->b + tap * t->b_tap_stride;
+    row_bases rows = row_bases_at(t->a + t->tap_offset[tap], stride, mr);
     size_t k = t->k;
     for (; k >= (size_t)steps; k -= (size_t)steps) {
       PN_UNROLL
@@ -65,11 +35,7 @@ PN_INLINE void accumulate(vf *acc, const pn_cpu_gemm_f32_tile *t, int mr, int nv
       PN_UNROLL
       for (int i = 0; i < steps; i++) step(acc, &rows, b + i * nv * VL, mr, nv, i);
       b += steps * nv * VL;
-      PN_UNROLL
-      for (int g = 0; g < (mr + ROWS_PER_BASE - 1) / ROWS_PER_BASE; g++) {
-        rows.base[g] += (size_t)steps * sizeof(float);
-        PN_OPAQUE(rows.base[g]);
-      }
+      row_bases_advance(&rows, (size_t)steps * sizeof(float), mr);
     }
     if (steps > 1 && k) step(acc, &rows, b, mr, nv, 0);
   }

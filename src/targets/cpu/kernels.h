@@ -153,6 +153,61 @@ typedef struct pn_cpu_pool_f32 {
                      float *out);
 } pn_cpu_pool_f32;
 
+/* ---- winograd_f32: into and out of the domain where a 3x3 convolution is a product ---------------------------------- */
+
+/* F(m x m, 3 x 3) for m 2 or 4: a tile of (m + 2)^2 input pixels becomes as many points, each a product over the
+   channels of its own; their sums become m x m output pixels. A point is a plane: element (p, c) lies at
+   p * plane_stride + c. */
+typedef struct pn_cpu_winograd_f32_input {
+  const float *const *pixels; /* (m + 2)^2, row by row, each |channels| floats; zeros where the tile leaves the input */
+  size_t channels;
+  float *to;
+  ptrdiff_t plane_stride;
+} pn_cpu_winograd_f32_input;
+typedef struct pn_cpu_winograd_f32_output {
+  const float *from;
+  ptrdiff_t plane_stride;
+  const float *bias;     /* a channel */
+  const float *residual; /* or null; strides as |out| */
+  float *out;
+  ptrdiff_t row_stride, pixel_stride;
+  size_t rows, columns; /* of the tile that exist, 1 to m each */
+  size_t channels;
+  float lo, hi;
+} pn_cpu_winograd_f32_output;
+typedef void pn_cpu_winograd_f32_input_fn(const pn_cpu_winograd_f32_input *tile);
+typedef void pn_cpu_winograd_f32_output_fn(const pn_cpu_winograd_f32_output *tile);
+typedef struct pn_cpu_winograd_f32 {
+  pn_cpu_winograd_f32_input_fn *input_2, *input_4;
+  pn_cpu_winograd_f32_output_fn *output_2, *output_4;
+} pn_cpu_winograd_f32;
+
+/* ---- dotconv_f32: convolutions with few output channels ------------------------------------------------------------ */
+
+/* out[x * output_count + o] = clamp(bias[o] + sum over rows r, kk < k of rows[r][x * pixel_stride + kk] *
+   weights[r * weight_row_stride + o * weight_output_stride + kk]) for x < width, o < output_count <= 4.
+
+   Lanes are neighbours in k, which in NHWC runs over filter columns and channels, where gemm_f32 would leave most of
+   its columns empty. A sum's lanes are added at the end, those of a vector's worth of results together; so a result
+   depends on nothing but its own operands, wherever a caller cuts the pixels. Padding: leave rows away, or call pixels
+   with shorter runs. */
+enum { PN_CPU_DOTCONV_OUTPUTS = 4 };
+typedef struct pn_cpu_dotconv_f32_run {
+  const float *const *rows; /* row_count pointers, each at the first input of the first pixel */
+  size_t row_count, k;
+  ptrdiff_t pixel_stride;
+  const float *weights;
+  ptrdiff_t weight_row_stride, weight_output_stride;
+  const float *bias; /* output_count floats */
+  float lo, hi;
+  float *out; /* dense */
+  size_t width, output_count;
+} pn_cpu_dotconv_f32_run;
+typedef struct pn_cpu_dotconv_f32 {
+  uint32_t lanes;
+  void (*run)(const pn_cpu_dotconv_f32_run *run);
+} pn_cpu_dotconv_f32;
+
 /* ---- reduce_f32: one contiguous row ------------------------------------------------------------------------------ */
 
 /* |n| >= 1 floats; |y| may be |x|. Extremes are NaN when an element is. */
@@ -186,7 +241,8 @@ typedef struct pn_cpu_transpose_f32 {
 /* ---- rows -------------------------------------------------------------------------------------------------------- */
 
 /* Every family; a family `f` has its table type pn_cpu_f, its pointer in pn_cpu_kernels and its pn_cpu_f_best. */
-#define PN_CPU_FAMILIES(X) X(gemm_f32) X(vec_f32) X(dwconv_f32) X(pool_f32) X(reduce_f32) X(transpose_f32)
+#define PN_CPU_FAMILIES(X) \
+  X(gemm_f32) X(vec_f32) X(dwconv_f32) X(dotconv_f32) X(pool_f32) X(reduce_f32) X(transpose_f32) X(winograd_f32)
 
 /* What one kernel file offers: usually one family, the other pointers null. */
 typedef struct pn_cpu_kernels {

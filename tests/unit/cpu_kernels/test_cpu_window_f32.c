@@ -1,4 +1,4 @@
-/* dwconv_f32 and pool_f32 against plain double loops: window sizes, strides, dilations, channel and pixel remainders.
+/* dwconv_f32, dotconv_f32 and pool_f32 against plain double loops: window sizes, strides, dilations, channel and pixel remainders.
    */
 #include "operands.h"
 
@@ -90,6 +90,46 @@ TEST(depthwise) {
   }
 }
 
+TEST(dot_products) {
+  random_seed();
+  FOR_EACH_ROW(kernels, dotconv_f32) {
+    for (int round = 0; round < 2000; round++) {
+      const size_t rows = random_size(0, 5), k = random_size(1, 70), width = random_size(1, 40);
+      const size_t outputs = random_size(1, PN_CPU_DOTCONV_OUTPUTS), stride = random_size(1, 40);
+      const size_t run_floats = (width - 1) * stride + k, weight_stride = k + random_size(0, 3);
+      operand in[5], out = operand_make(width * outputs, 7, 7), bias = operand_make(outputs, -1, 1);
+      operand weights = operand_make((5 * outputs - 1) * weight_stride + k, -1, 1);
+      const float *starts[5];
+      for (size_t i = 0; i < 5; i++) starts[i] = (in[i] = operand_make(run_floats, -1, 1)).data;
+      if (random_size(0, 3) == 0) in[0].data[random_size(0, run_floats - 1)] = NAN;
+      const bool clamp = random_size(0, 1);
+      const pn_cpu_dotconv_f32_run run = {
+          .rows = starts, .row_count = rows, .k = k, .pixel_stride = (ptrdiff_t)stride, .weights = weights.data,
+          .weight_row_stride = (ptrdiff_t)(outputs * weight_stride), .weight_output_stride = (ptrdiff_t)weight_stride,
+          .bias = bias.data, .lo = clamp ? 0 : -INFINITY, .hi = clamp ? 0.75f : INFINITY, .out = out.data,
+          .width = width, .output_count = outputs};
+      kernels->dotconv_f32->run(&run);
+      size_t wrong = 0;
+      for (size_t x = 0; x < width; x++) {
+        for (size_t o = 0; o < outputs; o++) {
+          double want = (double)bias.data[o];
+          for (size_t i = 0; i < rows; i++)
+            for (size_t j = 0; j < k; j++)
+              want += (double)in[i].data[x * stride + j] * (double)weights.data[(i * outputs + o) * weight_stride + j];
+          if (clamp && want < 0) want = 0;
+          if (clamp && want > 0.75) want = 0.75;
+          wrong += !same(out.data[x * outputs + o], want, 1e-6 * (double)(rows * k + 1));
+        }
+      }
+      if (wrong)
+        printf("  %s rows %zu k %zu width %zu outputs %zu stride %zu\n", kernels->name, rows, k, width, outputs, stride);
+      EXPECT_EQ(wrong, 0);
+      for (size_t i = 0; i < 5; i++) operand_free(in[i]);
+      operand_free(out), operand_free(bias), operand_free(weights);
+    }
+  }
+}
+
 TEST(pooling) {
   random_seed();
   FOR_EACH_ROW(kernels, pool_f32) {
@@ -151,4 +191,4 @@ TEST(sums_over_pixels) {
   }
 }
 
-TEST_MAIN(T(depthwise), T(pooling), T(sums_over_pixels))
+TEST_MAIN(T(depthwise), T(dot_products), T(pooling), T(sums_over_pixels))

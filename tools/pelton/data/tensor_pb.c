@@ -216,7 +216,7 @@ static pb_result make_tensor(const char *path, const file_bytes *file, pelton_te
   }
   if (!tensor_create(out, dtype, &p->shape)) return fail(PB_BROKEN, reason, path, "has a negative dim", "");
   const size_t raw_bytes = (size_t)(p->raw.end - p->raw.data);
-  const size_t stored = (out->bytes + a_byte - 1) / a_byte; /* bytes, or numbers that each hold one of packed elements */
+  const size_t stored = (out->bytes + a_byte - 1) / a_byte; /* bytes, or numbers that hold one each */
   const bool complete = p->has_raw ? raw_bytes == (bits ? stored : out->bytes)
                                    : read_typed(all, out) == (bits ? stored : empty ? 0 : count);
   if (complete) {

@@ -25,13 +25,12 @@ static pelton_status block_attrs(const pn_onnx_call *c, int64_t *axis, int64_t *
   return elem == 0 ? PELTON_OK : pn_onnx_elem_attr(c, "output_dtype", dtype); /* 0 is ONNX's word for none */
 }
 
-/* The type in which x is divided by its scale: the scale's, or what version 23 and later say. A scale of f8e8m0 says
-   nothing of it: x's then. */
+/* The type in which x is divided by its scale: the scale's, or what version 23 and later say. A scale of f8e8m0
+   says nothing of it, and f32 holds it whatever x is. */
 static pelton_status precision_attr(const pn_onnx_call *c, pelton_dtype *out) {
   int64_t elem;
   *out = pn_onnx_dtype(c, 1);
-  if (pn_dtype_is_low_float(*out))
-    *out = pn_dtype_is_float(pn_onnx_dtype(c, 0)) ? pn_onnx_dtype(c, 0) : PELTON_DTYPE_F32;
+  if (pn_dtype_is_low_float(*out)) *out = PELTON_DTYPE_F32;
   PN_TRY(pn_onnx_attr_i64(c->node, "precision", 0, &elem, c->diag));
   return elem == 0 ? PELTON_OK : pn_onnx_elem_attr(c, "precision", out);
 }

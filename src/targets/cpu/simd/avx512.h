@@ -68,6 +68,21 @@ PN_INLINE vf vf_from_vi(vi a) { return _mm512_cvtepi32_ps(a); }
 PN_INLINE vf vf_scale2(vf a, vf n) { return _mm512_scalef_ps(a, n); }
 
 PN_INLINE float vf_sum_lanes(vf a) { return _mm512_reduce_add_ps(a); }
+PN_INLINE vf vf_sum_rows(const vf *rows) {
+  vf pairs[8], fours[4], halves[2];
+  PN_UNROLL
+  for (int i = 0; i < 8; i++)
+    pairs[i] = vf_add(_mm512_unpacklo_ps(rows[2 * i], rows[2 * i + 1]), _mm512_unpackhi_ps(rows[2 * i], rows[2 * i + 1]));
+  PN_UNROLL
+  for (int i = 0; i < 4; i++) /* each quarter of a vector: four rows */
+    fours[i] = vf_add(_mm512_shuffle_ps(pairs[2 * i], pairs[2 * i + 1], 0x44),
+                      _mm512_shuffle_ps(pairs[2 * i], pairs[2 * i + 1], 0xEE));
+  PN_UNROLL
+  for (int i = 0; i < 2; i++)
+    halves[i] = vf_add(_mm512_shuffle_f32x4(fours[2 * i], fours[2 * i + 1], 0x88),
+                       _mm512_shuffle_f32x4(fours[2 * i], fours[2 * i + 1], 0xDD));
+  return vf_add(_mm512_shuffle_f32x4(halves[0], halves[1], 0x88), _mm512_shuffle_f32x4(halves[0], halves[1], 0xDD));
+}
 PN_INLINE float vf_max_lanes(vf a) { return _mm512_reduce_max_ps(a); }
 PN_INLINE float vf_min_lanes(vf a) { return _mm512_reduce_min_ps(a); }
 

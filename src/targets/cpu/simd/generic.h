@@ -13,6 +13,7 @@
      vf_lt, vf_le, vf_eq             false on NaN; vf_ne true
      vi_round                        vf_round as integers; any value for what does not fit
      vf_scale2(a, n)                 a * 2^n for whole n in [-252, 254], right at overflow and in the denormals
+     vf_sum_rows(rows)               lane i is the sum of the lanes of rows[i]; VL rows
      vf_transpose(rows)              VL vectors as a square, in place; not in avx512.h */
 #ifndef PN_TARGETS_CPU_SIMD_GENERIC_H
 #define PN_TARGETS_CPU_SIMD_GENERIC_H
@@ -113,6 +114,9 @@ PN_INLINE vf vf_scale2(vf a, vf n) {
 }
 
 PN_INLINE float vf_sum_lanes(vf a) { return (a[0] + a[2]) + (a[1] + a[3]); }
+PN_INLINE vf vf_sum_rows(const vf *rows) {
+  return (vf){vf_sum_lanes(rows[0]), vf_sum_lanes(rows[1]), vf_sum_lanes(rows[2]), vf_sum_lanes(rows[3])};
+}
 PN_INLINE float vf_max_lanes(vf a) {
   const float x = a[0] > a[1] ? a[0] : a[1], y = a[2] > a[3] ? a[2] : a[3];
   return x > y ? x : y;

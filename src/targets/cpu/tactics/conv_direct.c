@@ -10,7 +10,7 @@
 #include "op/linear/window.h"
 #include "targets/cpu/epilogue.h"
 
-enum { REGION_PIXELS = 160, MAX_WIDTH = 112, ALIAS = 512, SCRATCH_FLOATS = 64 * 1024 };
+enum { REGION_PIXELS = 160, MAX_WIDTH = 112, ALIAS = 512, SCRATCH_FLOATS = 64 * 1024, SHORT_ROW = 12 };
 
 typedef struct state {
   const pn_cpu_gemm_f32 *gemm;
@@ -163,6 +163,8 @@ static double estimate(const pn_problem *p, const pn_device *device, const pn_co
   double slower = 1;
   for (uint32_t i = 0; i < device->gemm->width_count; i++)
     if (device->gemm->widths[i].nr == s.width.nr) slower = costs[i] / best;
+  /* A vector of a filter that comes from the second cache serves one short row only. */
+  if (s.x.output < SHORT_ROW && (size_t)(s.taps * s.k * s.width.nr) * 4 > device->l1_bytes) slower *= 1 + 0.03 * (double)(SHORT_ROW - s.x.output);
   double columns = (double)pn_div_up(s.group_outputs, 16) * 16;
   double fmas = (double)(s.images * s.groups * s.y.output * s.x.output) * columns * (double)(s.taps * s.k);
   double bytes = pn_cpu_operand_bytes(p) + (s.copy ? 8.0 * (double)(s.images * s.channels * s.y.input * s.x.input) : 0);

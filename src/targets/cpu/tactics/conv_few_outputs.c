@@ -1,0 +1,230 @@
+/* Convolutions with at most four output channels in f32, channels-last: the last layer of networks that make pictures,
+   heads of segmentation. Of conv_direct's tiles, whose columns are output channels, three quarters and more would be
+   empty; here lanes run along a filter row's inputs, (filter column, channel), which are one run of the picture.
+
+   A task is a block of rows and columns, narrow enough that the rows which a filter spans stay in the second cache.
+   Nothing is copied for padding: filter rows outside of the picture are left away, and pixels at the left and right
+   ends are computed one by one with the part of the run that is inside. */
+#include "op/linear/window.h"
+#include "targets/cpu/epilogue.h"
+
+enum { MAX_ROWS = 64 };
+
+typedef struct state {
+  const pn_cpu_dotconv_f32 *dotconv;
+  const pn_cpu_vec_f32 *vec;
+  int64_t images, channels, outputs;
+  pn_window y, x;
+  int64_t inner_begin, inner_end; /* output columns that all filter columns reach */
+  int64_t region_rows, region_columns, regions_y, regions_x;
+  size_t weight_bytes;
+  float lo, hi;
+  pn_epilogue epilogue;
+  bool flat; /* the epilogue sees pixels and channels as one run */
+} state;
+
+static bool window_of(const pn_problem *p, pn_window *y, pn_window *x) {
+  const pn_operand *in = pn_problem_input(p, 0, 0), *w = pn_problem_input(p, 0, 1);
+  const pn_attrs_conv *attrs = p->nodes[0].attrs;
+  pn_window_spec spec = PN_WINDOW_SPEC(attrs);
+  pn_window axes[2];
+  if (pn_window_resolve(NULL, "conv", &spec, in->rank - 2, in->dims + 2, w->dims + 2, axes)) return false;
+  *x = axes[in->rank - 3];
+  *y = in->rank == 4 ? axes[0] : (pn_window){1, 1, 1, 1, 0, 0, 1};
+  return true;
+}
+
+static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why) {
+  (void)device;
+  if (p->nodes[0].op != PN_OP_CONV) return false;
+  const pn_operand *in = pn_problem_input(p, 0, 0), *w = pn_problem_input(p, 0, 1), *bias = pn_problem_input(p, 0, 2);
+  const pn_operand *out = pn_problem_output(p, p->node_count - 1, 0);
+  if (in->dtype != PELTON_DTYPE_F32 || w->dtype != PELTON_DTYPE_F32) return pn_refuse(why, "f32 only");
+  if (in->rank != 3 && in->rank != 4) return pn_refuse(why, "one or two spatial axes, not %u", in->rank - 2);
+  if (w->dims[1] != in->dims[1]) return pn_refuse(why, "one group only");
+  if (w->dims[0] > PN_CPU_DOTCONV_OUTPUTS) return pn_refuse(why, "more than %d output channels", PN_CPU_DOTCONV_OUTPUTS);
+  if (w->role != PN_OPERAND_CONSTANT || (bias && bias->role != PN_OPERAND_CONSTANT)) return pn_refuse(why, "filter and bias are not constant");
+  if (in->layout != PN_LAYOUT_CHANNELS_LAST && !pn_layout_same(in->layout, PN_LAYOUT_CHANNELS_LAST, in->rank, in->dims))
+    return pn_refuse(why, "wants channels_last input");
+  if (out->layout != PN_LAYOUT_CHANNELS_LAST) return pn_refuse(why, "wants a channels_last result");
+  if (pn_operand_elements(out) == 0 || pn_operand_elements(w) == 0) return pn_refuse(why, "an empty convolution");
+  pn_window y, x;
+  pn_epilogue epilogue;
+  if (!window_of(p, &y, &x)) return pn_refuse(why, "its window does not fit");
+  if (y.kernel > MAX_ROWS) return pn_refuse(why, "more than %d filter rows", MAX_ROWS);
+  if (x.dilation != 1 && x.kernel > 1) return pn_refuse(why, "dilated filter rows are not one run");
+  return pn_epilogue_compile(p, &epilogue, why);
+}
+
+/* Expressions over three channels at a time would cost more than the convolution: where no operand varies by channel or
+   row alone, a row of pixels is one run. */
+static bool is_flat(const pn_epilogue *e, int64_t pixels, int64_t outputs) {
+  for (uint32_t i = 0; i < e->operand_count; i++) {
+    const pn_epilogue_operand *o = &e->operands[i];
+    if (i == e->accumulator || (!o->column_stride && !o->row_stride)) continue;
+    if (o->row_stride != outputs || !o->column_stride || o->row_period < pixels) return false;
+  }
+  return true;
+}
+
+static void fill(const pn_problem *p, const pn_device *device, state *s) {
+  const pn_operand *in = pn_problem_input(p, 0, 0), *w = pn_problem_input(p, 0, 1);
+  (void)window_of(p, &s->y, &s->x); /* accepted before */
+  (void)pn_epilogue_compile(p, &s->epilogue, NULL);
+  s->dotconv = pn_cpu_dotconv_f32_best(device->isa);
+  s->vec = device->vec;
+  s->images = in->dims[0];
+  s->channels = in->dims[1];
+  s->outputs = w->dims[0];
+  s->lo = s->epilogue.lo;
+  s->hi = s->epilogue.hi;
+  if (s->epilogue.residual != PN_NO_OPERAND) { /* the kernel adds no second matrix: the program does it */
+    s->epilogue.native = false;
+    s->epilogue.bias = s->epilogue.residual = PN_NO_OPERAND;
+    s->lo = -__builtin_inff();
+    s->hi = __builtin_inff();
+  }
+  s->flat = is_flat(&s->epilogue, s->images * s->y.output * s->x.output, s->outputs);
+  s->weight_bytes = (size_t)(s->y.kernel * s->x.kernel * s->channels * s->outputs) * 4;
+  s->inner_begin = pn_min_i64(s->x.output, pn_div_up(s->x.pad_begin, s->x.stride));
+  int64_t last = s->x.input + s->x.pad_begin - pn_window_span(&s->x); /* the last start that stays inside */
+  s->inner_end = last < 0 ? s->inner_begin : pn_max_i64(s->inner_begin, pn_min_i64(s->x.output, last / s->x.stride + 1));
+  double spanned = (double)(pn_window_span(&s->y) * s->x.input * s->channels) * 4, room = (double)device->l2_bytes / 2;
+  s->regions_x = pn_max_i64(1, pn_min_i64(pn_div_up(s->x.output, 32), (int64_t)(spanned / (room > 65536 ? room : 65536)) + 1));
+  s->region_columns = pn_div_up(s->x.output, s->regions_x);
+  s->regions_x = pn_div_up(s->x.output, s->region_columns);
+  s->regions_y = pn_min_i64(s->y.output, pn_div_up(4 * (int64_t)device->threads, s->images * s->regions_x));
+  s->region_rows = pn_div_up(s->y.output, s->regions_y);
+  s->regions_y = pn_div_up(s->y.output, s->region_rows);
+}
+
+/* In vectors: of |lanes| sums at once, the multiply-adds or the loads, whichever are more, and adding up the lanes. */
+static double estimate(const pn_problem *p, const pn_device *device, const pn_config *config) {
+  state s = {0};
+  (void)config;
+  fill(p, device, &s);
+  double lanes = s.dotconv->lanes, outputs = (double)s.outputs, pixels = (double)(s.dotconv->lanes / s.outputs);
+  double step = pixels * outputs > pixels + outputs ? pixels * outputs : pixels + outputs;
+  double tile = (double)(s.y.kernel * pn_div_up(s.x.kernel * s.channels, s.dotconv->lanes)) * step + 6.0 * (double)s.y.kernel + 3 * lanes;
+  double tiles = (double)(s.images * s.y.output * s.x.output) / pixels;
+  return pn_cpu_estimate(device, tiles * tile * lanes, pn_cpu_operand_bytes(p), 0.65);
+}
+
+static void sizes(const pn_problem *p, const pn_device *device, const pn_config *config, pn_sizes *out) {
+  state s = {0};
+  (void)config;
+  fill(p, device, &s);
+  out->state_bytes = sizeof(state);
+  out->packed_bytes = s.weight_bytes + (size_t)s.outputs * 4;
+  out->workspace_bytes = (size_t)device->threads * PN_PROGRAM_SCRATCH_BYTES;
+}
+
+/* [filter row][output][filter column][channel], then the bias. */
+static pelton_status pack(const pn_problem *p, const pn_device *device, const pn_config *config, void *packed, pelton_diag *diag) {
+  state s = {0};
+  (void)config;
+  (void)diag;
+  fill(p, device, &s);
+  const float *w = pn_problem_input(p, 0, 1)->data;
+  const pn_operand *own = pn_problem_input(p, 0, 2);
+  float *to = packed;
+  for (int64_t i = 0; i < s.y.kernel; i++)
+    for (int64_t o = 0; o < s.outputs; o++)
+      for (int64_t j = 0; j < s.x.kernel; j++)
+        for (int64_t c = 0; c < s.channels; c++) *to++ = w[((o * s.channels + c) * s.y.kernel + i) * s.x.kernel + j];
+  for (int64_t o = 0; o < s.outputs; o++) {
+    to[o] = own ? ((const float *)own->data)[o] : 0;
+    if (s.epilogue.bias != PN_NO_OPERAND) to[o] += ((const float *)p->operands[s.epilogue.bias].data)[o];
+  }
+  return PELTON_OK;
+}
+
+static pelton_status prepare(const pn_problem *p, const pn_device *device, const pn_config *config, void *memory, pelton_diag *diag) {
+  (void)config;
+  (void)diag;
+  fill(p, device, memory);
+  return PELTON_OK;
+}
+
+typedef struct job {
+  const state *s;
+  const pn_step *step;
+  const float *in;
+  float *out;
+} job;
+
+/* The filter rows of an output row that lie in the picture. */
+typedef struct filter_rows {
+  const float *rows[MAX_ROWS]; /* of the input, at its first column */
+  int64_t first, count;
+} filter_rows;
+
+/* Output columns [begin, end) of one row, with filter columns [first, first + count). */
+static void run_columns(const job *j, const filter_rows *f, int64_t begin, int64_t end, int64_t first, int64_t count, float *out) {
+  const state *s = j->s;
+  const float *weights = j->step->packed, *starts[MAX_ROWS];
+  int64_t ix = begin * s->x.stride + first - s->x.pad_begin, filter_row = s->x.kernel * s->channels;
+  for (int64_t i = 0; count && i < f->count; i++) starts[i] = f->rows[i] + ix * s->channels;
+  pn_cpu_dotconv_f32_run run = {
+      .rows = starts, .row_count = count ? (size_t)f->count : 0, .k = (size_t)(count * s->channels), .pixel_stride = s->x.stride * s->channels,
+      .weights = weights + f->first * s->outputs * filter_row + first * s->channels, .weight_row_stride = s->outputs * filter_row,
+      .weight_output_stride = filter_row, .bias = weights + s->weight_bytes / 4, .lo = s->lo, .hi = s->hi, .out = out + begin * s->outputs,
+      .width = (size_t)(end - begin), .output_count = (size_t)s->outputs};
+  s->dotconv->run(&run);
+}
+
+static void run_row(const job *j, int64_t image, int64_t y, int64_t x0, int64_t x1, float *scratch) {
+  const state *s = j->s;
+  filter_rows f;
+  int64_t end, first_column, end_column, row = (image * s->y.output + y) * s->x.output;
+  float *out = j->out + row * s->outputs;
+  pn_window_taps(&s->y, y, &f.first, &end);
+  f.count = end - f.first;
+  for (int64_t i = f.first; i < end; i++)
+    f.rows[i - f.first] = j->in + (image * s->y.input + y * s->y.stride + i * s->y.dilation - s->y.pad_begin) * s->x.input * s->channels;
+  int64_t inner_begin = pn_max_i64(x0, s->inner_begin), inner_end = pn_min_i64(x1, s->inner_end);
+  for (int64_t x = x0; x < x1; x++) {
+    if (x == inner_begin && inner_end > x) {
+      run_columns(j, &f, x, inner_end, 0, s->x.kernel, out);
+      x = inner_end - 1;
+      continue;
+    }
+    pn_window_taps(&s->x, x, &first_column, &end_column);
+    run_columns(j, &f, x, x + 1, first_column, end_column - first_column, out);
+  }
+  int64_t pixels = s->flat ? 1 : x1 - x0, columns = s->flat ? (x1 - x0) * s->outputs : s->outputs;
+  pn_epilogue_apply(&s->epilogue, s->vec, j->step->operands, out + x0 * s->outputs, s->outputs, row + x0, pixels, 0, columns, scratch);
+}
+
+static void task(void *argument, uint32_t index, uint32_t thread) {
+  const job *j = argument;
+  const state *s = j->s;
+  float *scratch = (float *)(void *)((char *)j->step->workspace + (size_t)PN_PROGRAM_SCRATCH_BYTES * thread);
+  int64_t i = index, x0 = i % s->regions_x * s->region_columns;
+  i /= s->regions_x;
+  int64_t y0 = i % s->regions_y * s->region_rows, image = i / s->regions_y;
+  for (int64_t y = y0; y < pn_min_i64(s->y.output, y0 + s->region_rows); y++)
+    run_row(j, image, y, x0, pn_min_i64(s->x.output, x0 + s->region_columns), scratch);
+}
+
+static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *diag) {
+  const state *s = step->state;
+  const pn_problem *p = step->problem;
+  (void)diag;
+  job j = {.s = s, .step = step};
+  j.in = step->operands[p->nodes[0].inputs[0]];
+  j.out = step->operands[p->nodes[p->node_count - 1].outputs[0]];
+  pn_pool_run(stream->device->pool, (uint32_t)(s->images * s->regions_y * s->regions_x), task, &j);
+  return PELTON_OK;
+}
+
+const pn_tactic pn_tactic_cpu_conv_few_outputs = {
+    .name = "cpu.conv_few_outputs",
+    .version = 1,
+    .accepts = accepts,
+    .estimate = estimate,
+    .sizes = sizes,
+    .pack = pack,
+    .prepare = prepare,
+    .run = run,
+};

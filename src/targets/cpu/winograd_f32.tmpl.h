@@ -1,0 +1,124 @@
+/* winograd_f32: the transforms of one tile, a vector of channels at a time.
+
+   A transform of a square is one of its columns and then one of its rows; each is written out, because most of the
+   matrices' entries are 0 or 1 and pairs of points +-p share their even and odd parts. The square between the two
+   passes of F(4 x 4) is more than there are registers and lies on the stack, which L1 holds. */
+#include "base/compiler.h"
+#include "targets/cpu/kernels.h"
+#include "targets/cpu/winograd.h"
+
+#define POINT_A ((float)PN_WINOGRAD_A)
+#define POINT_B ((float)PN_WINOGRAD_B)
+
+/* Input pixels to points, in place: |v| is alpha values |step| apart. */
+PN_INLINE void points_of_input(vf *v, int step, int m) {
+  const vf d0 = v[0], d1 = v[step], d2 = v[2 * step], d3 = v[3 * step];
+  if (m == 2) {
+    v[0] = vf_sub(d0, d2);
+    v[step] = vf_add(d1, d2);
+    v[2 * step] = vf_sub(d2, d1);
+    v[3 * step] = vf_sub(d1, d3);
+    return;
+  }
+  /* a^2 = 1/2, b^2 = 2, a^2 b^2 = 1, a^2 + b^2 = 5/2 */
+  const vf a = vf_set1(POINT_A), b = vf_set1(POINT_B), aa = vf_set1(0.5f), bb = vf_set1(2.0f), sum = vf_set1(2.5f);
+  const vf d4 = v[4 * step], d5 = v[5 * step];
+  const vf even_a = vf_fnma(bb, d2, d4), odd_a = vf_mul(a, vf_fnma(bb, d1, d3));
+  const vf even_b = vf_fnma(aa, d2, d4), odd_b = vf_mul(b, vf_fnma(aa, d1, d3));
+  v[0] = vf_fnma(sum, d2, vf_add(d0, d4));
+  v[step] = vf_add(even_a, odd_a);
+  v[2 * step] = vf_sub(even_a, odd_a);
+  v[3 * step] = vf_add(even_b, odd_b);
+  v[4 * step] = vf_sub(even_b, odd_b);
+  v[5 * step] = vf_fnma(sum, d3, vf_add(d1, d5));
+}
+
+/* Points to output pixels, in place: the first m of |v|'s values are the result. */
+PN_INLINE void output_of_points(vf *v, int step, int m) {
+  const vf p0 = v[0], p1 = v[step], p2 = v[2 * step], p3 = v[3 * step];
+  if (m == 2) {
+    v[0] = vf_add(p0, vf_add(p1, p2));
+    v[step] = vf_sub(vf_sub(p1, p2), p3);
+    return;
+  }
+  const vf half = vf_set1(0.5f), two = vf_set1(2.0f);
+  const vf p4 = v[4 * step], p5 = v[5 * step];
+  const vf even_a = vf_add(p1, p2), odd_a = vf_mul(vf_set1(POINT_A), vf_sub(p1, p2));
+  const vf even_b = vf_add(p3, p4), odd_b = vf_mul(vf_set1(POINT_B), vf_sub(p3, p4));
+  v[0] = vf_add(p0, vf_add(even_a, even_b));
+  v[step] = vf_add(odd_a, odd_b);
+  v[2 * step] = vf_fma(half, even_a, vf_mul(two, even_b));
+  v[3 * step] = vf_fma(half, odd_a, vf_fma(two, odd_b, p5));
+}
+
+PN_INLINE void input_vector(const pn_cpu_winograd_f32_input *t, size_t c, vhead head, int whole, int m) {
+  const int alpha = m + 2;
+  vf v[PN_WINOGRAD_POINTS_MAX];
+  PN_UNROLL
+  for (int x = 0; x < alpha; x++) {
+    PN_UNROLL
+    for (int y = 0; y < alpha; y++) {
+      const float *from = t->pixels[y * alpha + x] + c;
+      v[y * alpha + x] = whole ? vf_load(from) : vf_load_head(from, head);
+    }
+    points_of_input(v + x, alpha, m);
+  }
+  float *to = t->to + c;
+  PN_UNROLL
+  for (int y = 0; y < alpha; y++) {
+    points_of_input(v + y * alpha, 1, m);
+    PN_UNROLL
+    for (int x = 0; x < alpha; x++, to += t->plane_stride)
+      if (whole)
+        vf_store(to, v[y * alpha + x]);
+      else
+        vf_store_head(to, head, v[y * alpha + x]);
+  }
+}
+
+PN_INLINE void output_vector(const pn_cpu_winograd_f32_output *t, size_t c, vhead head, int whole, int m) {
+  const int alpha = m + 2;
+  const vf lo = vf_set1(t->lo), hi = vf_set1(t->hi);
+  const vf bias = whole ? vf_load(t->bias + c) : vf_load_head(t->bias + c, head);
+  vf v[PN_WINOGRAD_POINTS_MAX];
+  PN_UNROLL
+  for (int x = 0; x < alpha; x++) {
+    const float *from = t->from + x * t->plane_stride + c;
+    PN_UNROLL
+    for (int y = 0; y < alpha; y++, from += alpha * t->plane_stride)
+      v[y * alpha + x] = whole ? vf_load(from) : vf_load_head(from, head);
+    output_of_points(v + x, alpha, m);
+  }
+  PN_UNROLL
+  for (int y = 0; y < m; y++) {
+    if ((size_t)y >= t->rows) break;
+    output_of_points(v + y * alpha, 1, m);
+    PN_UNROLL
+    for (int x = 0; x < m; x++) {
+      if ((size_t)x >= t->columns) break;
+      const ptrdiff_t at = y * t->row_stride + x * t->pixel_stride + (ptrdiff_t)c;
+      vf value = vf_add(v[y * alpha + x], bias);
+      if (t->residual) value = vf_add(value, whole ? vf_load(t->residual + at) : vf_load_head(t->residual + at, head));
+      value = vf_min(hi, vf_max(lo, value));
+      if (whole)
+        vf_store(t->out + at, value);
+      else
+        vf_store_head(t->out + at, head, value);
+    }
+  }
+}
+
+/* Channels in whole vectors, then the head that is left. */
+#define TRANSFORM(direction, m)                                                                                        \
+  static void direction##_##m(const pn_cpu_winograd_f32_##direction *t) {                                              \
+    size_t c = 0;                                                                                                      \
+    for (; c + VL <= t->channels; c += VL) direction##_vector(t, c, vf_head(VL), 1, m);                                \
+    if (c < t->channels) direction##_vector(t, c, vf_head(t->channels - c), 0, m);                                     \
+  }
+TRANSFORM(input, 2)
+TRANSFORM(input, 4)
+TRANSFORM(output, 2)
+TRANSFORM(output, 4)
+
+static const pn_cpu_winograd_f32 table = {
+    .input_2 = input_2, .input_4 = input_4, .output_2 = output_2, .output_4 = output_4};

@@ -1,0 +1,111 @@
+/* winograd_f32 against the convolution it stands for, in double: filters to points, pixels to points, their product a
+   channel, and back; tiles cut at the right and the bottom, channel remainders, residual and clamp. */
+#include "operands.h"
+#include "targets/cpu/winograd.h"
+
+enum { ALPHA_MAX = 6 };
+
+typedef struct tile {
+  size_t m, alpha, channels, rows, columns;
+  ptrdiff_t plane, pixel_stride, row_stride;
+  bool with_residual;
+  float lo, hi;
+  operand pixels[ALPHA_MAX * ALPHA_MAX], filter, points, bias, residual, out;
+} tile;
+
+static tile tile_make(size_t m) {
+  tile t = {.m = m, .alpha = m + 2, .lo = -INFINITY, .hi = INFINITY};
+  t.channels = random_size(0, 3) ? random_size(1, 70) : 16 * random_size(1, 4);
+  t.rows = random_size(1, m);
+  t.columns = random_size(1, m);
+  t.plane = (ptrdiff_t)(t.channels + random_size(0, 5));
+  t.pixel_stride = (ptrdiff_t)(t.channels + random_size(0, 3));
+  t.row_stride = (ptrdiff_t)t.columns * t.pixel_stride + (ptrdiff_t)random_size(0, 9);
+  t.with_residual = random_size(0, 1);
+  if (random_size(0, 1)) t.lo = -0.5f, t.hi = 0.75f;
+  for (size_t i = 0; i < t.alpha * t.alpha; i++) t.pixels[i] = operand_make(t.channels, -1, 1);
+  const size_t out = (t.rows - 1) * (size_t)t.row_stride + (t.columns - 1) * (size_t)t.pixel_stride + t.channels;
+  t.filter = operand_make(9 * t.channels, -1, 1);
+  t.points = operand_make((t.alpha * t.alpha - 1) * (size_t)t.plane + t.channels, 7, 7);
+  t.bias = operand_make(t.channels, -1, 1);
+  t.residual = operand_make(out, -1, 1);
+  t.out = operand_make(out, 7, 7);
+  return t;
+}
+
+static void tile_free(const tile *t) {
+  for (size_t i = 0; i < t->alpha * t->alpha; i++) operand_free(t->pixels[i]);
+  operand_free(t->filter), operand_free(t->points), operand_free(t->bias), operand_free(t->residual);
+  operand_free(t->out);
+}
+
+static void convolve(const pn_cpu_winograd_f32 *kernels, const tile *t) {
+  const float *pixels[ALPHA_MAX * ALPHA_MAX];
+  double weights[PN_WINOGRAD_POINTS_MAX];
+  for (size_t i = 0; i < t->alpha * t->alpha; i++) pixels[i] = t->pixels[i].data;
+  pn_cpu_winograd_f32_input in = {
+      .pixels = pixels, .channels = t->channels, .to = t->points.data, .plane_stride = t->plane};
+  (t->m == 2 ? kernels->input_2 : kernels->input_4)(&in);
+  for (size_t c = 0; c < t->channels; c++) {
+    pn_winograd_filter((int64_t)t->m, t->filter.data + 9 * c, weights);
+    for (size_t i = 0; i < t->alpha * t->alpha; i++) t->points.data[i * (size_t)t->plane + c] *= (float)weights[i];
+  }
+  pn_cpu_winograd_f32_output out = {.from = t->points.data,
+                                    .plane_stride = t->plane,
+                                    .bias = t->bias.data,
+                                    .residual = t->with_residual ? t->residual.data : NULL,
+                                    .out = t->out.data,
+                                    .row_stride = t->row_stride,
+                                    .pixel_stride = t->pixel_stride,
+                                    .rows = t->rows,
+                                    .columns = t->columns,
+                                    .channels = t->channels,
+                                    .lo = t->lo,
+                                    .hi = t->hi};
+  (t->m == 2 ? kernels->output_2 : kernels->output_4)(&out);
+}
+
+static double expected(const tile *t, size_t y, size_t x, size_t c, size_t at) {
+  double sum = (double)t->bias.data[c] + (t->with_residual ? (double)t->residual.data[at] : 0);
+  for (size_t i = 0; i < 3; i++)
+    for (size_t j = 0; j < 3; j++)
+      sum += (double)t->pixels[(y + i) * t->alpha + x + j].data[c] * (double)t->filter.data[9 * c + 3 * i + j];
+  return sum < (double)t->lo ? (double)t->lo : sum > (double)t->hi ? (double)t->hi : sum;
+}
+
+/* Elements of the tile that are wrong, or were written between pixels and rows. */
+static size_t count_wrong(const tile *t) {
+  size_t wrong = 0,
+         size = (t->rows - 1) * (size_t)t->row_stride + (t->columns - 1) * (size_t)t->pixel_stride + t->channels;
+  for (size_t at = 0; at < size; at++) {
+    const size_t y = at / (size_t)t->row_stride, left = at % (size_t)t->row_stride;
+    const size_t x = left / (size_t)t->pixel_stride, c = left % (size_t)t->pixel_stride;
+    if (x < t->columns && c < t->channels)
+      wrong += !same(t->out.data[at], expected(t, y, x, c, at), 1e-5);
+    else
+      wrong += t->out.data[at] != 7;
+  }
+  for (size_t i = 0; i + 1 < t->alpha * t->alpha; i++)
+    for (size_t c = t->channels; c < (size_t)t->plane; c++) wrong += t->points.data[i * (size_t)t->plane + c] != 7;
+  return wrong;
+}
+
+static void check(size_t m) {
+  random_seed();
+  FOR_EACH_ROW(kernels, winograd_f32) {
+    for (int round = 0; round < 500; round++) {
+      tile t = tile_make(m);
+      convolve(kernels->winograd_f32, &t);
+      const size_t wrong = count_wrong(&t);
+      if (wrong)
+        printf("  %s m %zu channels %zu, %zu x %zu outputs\n", kernels->name, m, t.channels, t.rows, t.columns);
+      EXPECT_EQ(wrong, 0);
+      tile_free(&t);
+    }
+  }
+}
+
+TEST(two_by_two) { check(2); }
+TEST(four_by_four) { check(4); }
+
+TEST_MAIN(T(two_by_two), T(four_by_four))
