@@ -5,6 +5,8 @@
 
 #include "base/bytes.h"
 
+#include <assert.h>
+
 enum {
   FILE_HEADER_BYTES = 14,
   CORE_HEADER_BYTES = 12, /* OS/2 1: 16-bit sides, palette entries of 3 bytes */
@@ -135,6 +137,7 @@ static void read_24_bit_row(const bmp_header *h, const uint8_t *row, uint8_t *ou
 
 /* The masked bits scaled to 8, rounded. */
 static uint8_t masked_value(uint32_t pixel, uint32_t mask) {
+  assert(mask); /* the header was refused otherwise */
   uint64_t low = mask & (0u - mask), max = mask / low, value = (pixel & mask) / low;
   return (uint8_t)((value * 255 + max / 2) / max);
 }

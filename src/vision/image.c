@@ -98,7 +98,7 @@ static void convert_to_grey(pelton_image *image) {
 }
 
 static pelton_status convert_to_rgb(pelton_image *image, pelton_diag *diag) {
-  pelton_image rgb;
+  pelton_image rgb = PELTON_IMAGE_INIT;
   PN_TRY(pn_picture_create(image->allocator, image->width, image->height, 3, &rgb, diag));
   size_t count = (size_t)image->width * image->height;
   for (size_t i = 0; i < count; i++) memset(rgb.pixels + 3 * i, image->pixels[i], 3);

@@ -5,6 +5,7 @@
 
 #include "base/bytes.h"
 
+#include <assert.h>
 #include <math.h>
 
 enum { MAX_TAPS = 4, ROWS_HELD = MAX_TAPS };
@@ -142,6 +143,7 @@ pelton_status pelton_image_resize(const pelton_image *image, const pelton_resize
     pelton_image_release(out);
     return status;
   }
+  assert(r.columns);
   for (uint32_t x = 0; x < known.width; x++) r.columns[x] = make_taps(x, image->width, known.width, r.count);
   resize_rows(&r);
   pn_release(known.allocator, block);

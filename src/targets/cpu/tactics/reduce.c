@@ -10,6 +10,7 @@
 #include "targets/cpu/movement.h"
 #include "targets/cpu/strides.h"
 
+#include <assert.h>
 #include <math.h>
 
 enum { RUN = 512 };
@@ -37,6 +38,7 @@ typedef struct state {
 static bool reduced_axes(const pn_problem *p, bool *reduced, pn_reason *why) {
   const pn_attrs_reduce *attrs = p->nodes[0].attrs;
   const pn_operand *x = pn_problem_input(p, 0, 0), *listed = pn_problem_input(p, 0, 1);
+  assert(x);
   if (listed && !listed->data) return pn_refuse(why, "axes are not constant");
   int64_t count = listed ? pn_operand_elements(listed) : 0;
   for (uint32_t i = 0; i < x->rank; i++) reduced[i] = count == 0 && !attrs->empty_is_none;
@@ -96,7 +98,7 @@ static pelton_status prepare(const pn_problem *p, const pn_device *device, const
   const pn_attrs_reduce *attrs = p->nodes[0].attrs;
   const pn_operand *x = pn_problem_input(p, 0, 0), *y = pn_problem_output(p, 0, 0);
   int64_t from[PN_MAX_RANK], own_to[PN_MAX_RANK], to[PN_MAX_RANK] = {0};
-  bool reduced[PN_MAX_RANK];
+  bool reduced[PN_MAX_RANK] = {0};
   state *s = memory;
   (void)config;
   if (!reduced_axes(p, reduced, NULL)) return PN_INTERNAL(diag, "a reduction changed after it was accepted");
