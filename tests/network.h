@@ -8,25 +8,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char network_text[] =
-    "graph network(%x: f32[n<=64,3,12,12]) -> (%y, %m)\n"
-    "  %w1: f32[8,3,3,3] = const random(1)\n"
-    "  %b1: f32[8] = const random(2)\n"
-    "  %c1 = conv(%x, %w1, %b1) pads=[1,1,1,1]\n"
-    "  %r1 = pointwise(%c1) expr=\"relu(x0)\"\n"
-    "  %w2: f32[8,1,3,3] = const random(3)\n"
-    "  %c2 = conv(%r1, %w2) pads=[1,1,1,1] group=8\n"
-    "  %r2 = pointwise(%c2, %r1) expr=\"relu(add(x0,x1))\"\n"
-    "  %p = pool(%r2) kernel=[2,2] strides=[2,2]\n"
-    "  %f = flatten(%p)\n"
-    "  %w3: f32[288,10] = const random(4)\n"
-    "  %g = matmul(%f, %w3)\n"
-    "  %b3: f32[10] = const random(5)\n"
-    "  %h = pointwise(%g, %b3) expr=\"add(x0,x1)\"\n"
-    "  %y = softmax(%h)\n"
-    "  %axes: i64[2] = const [2, 3]\n"
-    "  %m = reduce(%p, %axes) kind=mean keep_dims=false\n"
-    "end\n";
+static const char network_text[] = "graph network(%x: f32[n<=64,3,12,12]) -> (%y, %m)\n"
+                                   "  %w1: f32[8,3,3,3] = const random(1)\n"
+                                   "  %b1: f32[8] = const random(2)\n"
+                                   "  %c1 = conv(%x, %w1, %b1) pads=[1,1,1,1]\n"
+                                   "  %r1 = pointwise(%c1) expr=\"relu(x0)\"\n"
+                                   "  %w2: f32[8,1,3,3] = const random(3)\n"
+                                   "  %c2 = conv(%r1, %w2) pads=[1,1,1,1] group=8\n"
+                                   "  %r2 = pointwise(%c2, %r1) expr=\"relu(add(x0,x1))\"\n"
+                                   "  %p = pool(%r2) kernel=[2,2] strides=[2,2]\n"
+                                   "  %f = flatten(%p)\n"
+                                   "  %w3: f32[288,10] = const random(4)\n"
+                                   "  %g = matmul(%f, %w3)\n"
+                                   "  %b3: f32[10] = const random(5)\n"
+                                   "  %h = pointwise(%g, %b3) expr=\"add(x0,x1)\"\n"
+                                   "  %y = softmax(%h)\n"
+                                   "  %axes: i64[2] = const [2, 3]\n"
+                                   "  %m = reduce(%p, %axes) kind=mean keep_dims=false\n"
+                                   "end\n";
 
 enum { NETWORK_INPUT = 3 * 12 * 12, NETWORK_CLASSES = 10, NETWORK_MEANS = 8 };
 

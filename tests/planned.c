@@ -25,13 +25,20 @@ void planned_open(planned *p, const char *text, const pn_target *target) {
   REQUIRE_OK(p->target->device_open(&device, &p->device, &diag), &diag);
 }
 
-pelton_status planned_try(planned *p, const pn_plan_options *options, const pelton_allocator *allocator, pelton_diag *diag) {
+pelton_status planned_try(planned *p, const pn_plan_options *options, const pelton_allocator *allocator,
+                          pelton_diag *diag) {
   pn_plan_options o = {0};
   if (options) o = *options;
   o.target = p->target;
   o.device = p->device;
-  pn_plan_request request = {p->graph, &p->facts, 0, p->graph->nodes.count, p->graph->inputs.data, p->graph->inputs.count,
-                             p->graph->outputs.data, p->graph->outputs.count};
+  pn_plan_request request = {p->graph,
+                             &p->facts,
+                             0,
+                             p->graph->nodes.count,
+                             p->graph->inputs.data,
+                             p->graph->inputs.count,
+                             p->graph->outputs.data,
+                             p->graph->outputs.count};
   pn_plan_release(p->plan);
   p->plan = NULL;
   return pn_plan_create(&request, &o, allocator, &p->plan, diag);
@@ -76,7 +83,8 @@ bool planned_same_decisions(const pn_plan *a, const pn_plan *b) {
   return true;
 }
 
-/* ---- the machine --------------------------------------------------------------------------------------------------- */
+/* ---- the machine ---------------------------------------------------------------------------------------------------
+ */
 
 typedef struct machine {
   const planned *p;
@@ -113,13 +121,15 @@ static bool inside(const pn_plan *plan, const pn_place *place) {
 }
 
 static bool overlap(const pn_place *a, const pn_place *b) {
-  if (a->kind != b->kind || a->kind == PN_PLACE_CONSTANT || (a->kind != PN_PLACE_ARENA && a->index != b->index)) return false;
+  if (a->kind != b->kind || a->kind == PN_PLACE_CONSTANT || (a->kind != PN_PLACE_ARENA && a->index != b->index))
+    return false;
   return a->offset < b->offset + b->bytes && b->offset < a->offset + a->bytes;
 }
 
 /* An operand that a result may replace where it stands. */
 static bool alike(const pn_operand *a, const pn_operand *b) {
-  return a->dtype == b->dtype && a->layout == b->layout && a->rank == b->rank && !memcmp(a->dims, b->dims, sizeof a->dims[0] * a->rank);
+  return a->dtype == b->dtype && a->layout == b->layout && a->rank == b->rank &&
+         !memcmp(a->dims, b->dims, sizeof a->dims[0] * a->rank);
 }
 
 static bool check_places(machine *m, const pn_plan_step *step) {
@@ -128,15 +138,19 @@ static bool check_places(machine *m, const pn_plan_step *step) {
     const pn_operand *o = &problem->operands[i];
     const pn_place *place = &step->places[i];
     if (o->role == PN_OPERAND_INTERNAL) continue;
-    if (place->bytes != pn_operand_bytes(o)) return complain(m, step, "an operand's place has another size than the operand");
+    if (place->bytes != pn_operand_bytes(o))
+      return complain(m, step, "an operand's place has another size than the operand");
     if (!inside(m->p->plan, place)) return complain(m, step, "an operand lies outside of its memory");
     if (o->role != PN_OPERAND_OUTPUT) continue;
-    if (place->kind != PN_PLACE_ARENA && place->kind != PN_PLACE_OUTPUT) return complain(m, step, "a result is written to memory that is only read");
+    if (place->kind != PN_PLACE_ARENA && place->kind != PN_PLACE_OUTPUT)
+      return complain(m, step, "a result is written to memory that is only read");
     uint32_t replaced = 0;
     for (uint32_t k = 0; k < problem->operand_count; k++) {
       if (k == i || problem->operands[k].role == PN_OPERAND_INTERNAL || !overlap(place, &step->places[k])) continue;
-      if (problem->operands[k].role == PN_OPERAND_OUTPUT) return complain(m, step, "two results lie in the same memory");
-      if (!step->tactic->in_place || place->offset != step->places[k].offset || !alike(o, &problem->operands[k]) || replaced++)
+      if (problem->operands[k].role == PN_OPERAND_OUTPUT)
+        return complain(m, step, "two results lie in the same memory");
+      if (!step->tactic->in_place || place->offset != step->places[k].offset || !alike(o, &problem->operands[k]) ||
+          replaced++)
         return complain(m, step, "a result is written over an operand");
     }
   }
@@ -169,26 +183,35 @@ static bool run_step(machine *m, const pn_plan_step *step) {
   REQUIRE(tensors != NULL);
   for (uint32_t i = 0; i < problem->operand_count; i++) {
     const pn_operand *o = &problem->operands[i];
-    tensors[i] = (pn_tensor){.dtype = o->dtype, .rank = o->rank, .data = pn_arena_alloc(&m->arena, pn_operand_bytes(o) + 1, 64)};
+    tensors[i] =
+        (pn_tensor){.dtype = o->dtype, .rank = o->rank, .data = pn_arena_alloc(&m->arena, pn_operand_bytes(o) + 1, 64)};
     REQUIRE(tensors[i].data != NULL);
     memcpy(tensors[i].dims, o->dims, sizeof o->dims);
-    if (o->role == PN_OPERAND_INPUT || o->role == PN_OPERAND_CONSTANT) rearrange(o, address(m, &step->places[i]), tensors[i].data, true);
+    if (o->role == PN_OPERAND_INPUT || o->role == PN_OPERAND_CONSTANT)
+      rearrange(o, address(m, &step->places[i]), tensors[i].data, true);
   }
   for (uint32_t n = 0; n < problem->node_count; n++) {
     const pn_problem_node *node = &problem->nodes[n];
     pelton_diag diag = PELTON_DIAG_INIT;
-    pn_tensor *in = PN_NEW_ARRAY(&m->arena, pn_tensor, node->input_count + 1), *out = PN_NEW_ARRAY(&m->arena, pn_tensor, node->output_count + 1);
+    pn_tensor *in = PN_NEW_ARRAY(&m->arena, pn_tensor, node->input_count + 1),
+              *out = PN_NEW_ARRAY(&m->arena, pn_tensor, node->output_count + 1);
     REQUIRE(in != NULL && out != NULL);
     for (uint32_t i = 0; i < node->input_count; i++)
       if (node->inputs[i] != PN_NO_OPERAND) in[i] = tensors[node->inputs[i]];
     for (uint32_t i = 0; i < node->output_count; i++)
       if (node->outputs[i] != PN_NO_OPERAND) out[i] = tensors[node->outputs[i]];
-    pn_call call = {.attrs = node->attrs, .input_count = node->input_count, .output_count = node->output_count, .in = in, .out = out,
-                    .scratch = &m->arena, .diag = &diag};
+    pn_call call = {.attrs = node->attrs,
+                    .input_count = node->input_count,
+                    .output_count = node->output_count,
+                    .in = in,
+                    .out = out,
+                    .scratch = &m->arena,
+                    .diag = &diag};
     REQUIRE_OK(pn_op_get(node->op)->reference(&call), &diag);
   }
   for (uint32_t i = 0; i < problem->operand_count; i++)
-    if (problem->operands[i].role == PN_OPERAND_OUTPUT) rearrange(&problem->operands[i], tensors[i].data, address(m, &step->places[i]), false);
+    if (problem->operands[i].role == PN_OPERAND_OUTPUT)
+      rearrange(&problem->operands[i], tensors[i].data, address(m, &step->places[i]), false);
   return true;
 }
 
@@ -196,8 +219,10 @@ static void fill(pelton_dtype dtype, char *data, size_t bytes, uint32_t *seed) {
   for (size_t i = 0; i < bytes / pelton_dtype_bytes(dtype); i++) {
     *seed = *seed * 1664525u + 1013904223u;
     float value = (float)(*seed >> 16) / 65536.0f - 0.5f;
-    if (dtype == PELTON_DTYPE_F32) memcpy(data + 4 * i, &value, 4);
-    else memset(data + pelton_dtype_bytes(dtype) * i, 0, pelton_dtype_bytes(dtype));
+    if (dtype == PELTON_DTYPE_F32)
+      memcpy(data + 4 * i, &value, 4);
+    else
+      memset(data + pelton_dtype_bytes(dtype) * i, 0, pelton_dtype_bytes(dtype));
   }
 }
 
@@ -208,7 +233,8 @@ static void evaluate(machine *m, pn_fact *facts) {
     const pn_node *node = &g->nodes.data[n];
     pelton_diag diag = PELTON_DIAG_INIT;
     bool done = false;
-    pn_fact *in = PN_NEW_ARRAY(&m->arena, pn_fact, node->inputs.count + 1), *out = PN_NEW_ARRAY(&m->arena, pn_fact, node->outputs.count + 1);
+    pn_fact *in = PN_NEW_ARRAY(&m->arena, pn_fact, node->inputs.count + 1),
+            *out = PN_NEW_ARRAY(&m->arena, pn_fact, node->outputs.count + 1);
     REQUIRE(in != NULL && out != NULL);
     for (uint32_t i = 0; i < node->inputs.count; i++)
       if (pn_value_valid(node->inputs.data[i])) in[i] = facts[node->inputs.data[i].v];
@@ -239,7 +265,8 @@ static bool compare_results(machine *m) {
   evaluate(m, facts);
   for (uint32_t i = 0; i < p->plan->output_count; i++) {
     const pn_plan_binding *b = &p->plan->outputs[i];
-    if (!inside(p->plan, &b->place) || b->place.bytes != b->bytes || memcmp(address(m, &b->place), facts[b->value.v].data, b->bytes)) {
+    if (!inside(p->plan, &b->place) || b->place.bytes != b->bytes ||
+        memcmp(address(m, &b->place), facts[b->value.v].data, b->bytes)) {
       (void)snprintf(m->why, m->why_bytes, "output %u is wrong", i);
       return false;
     }

@@ -19,12 +19,14 @@ typedef struct planned {
   pn_plan *plan;
 } planned;
 
-/* Reads |text|, whose inputs have static shapes, and opens |target| (one thread on the cpu). Ends the test on errors. */
+/* Reads |text|, whose inputs have static shapes, and opens |target| (one thread on the cpu). Ends the test on errors.
+ */
 void planned_open(planned *p, const char *text, const pn_target *target);
 const pn_target *planned_target(const char *name);
 /* Plans it whole; target and device are put into |options| (null: estimates only). Replaces a former plan. */
 void planned_make(planned *p, const pn_plan_options *options);
-pelton_status planned_try(planned *p, const pn_plan_options *options, const pelton_allocator *allocator, pelton_diag *diag);
+pelton_status planned_try(planned *p, const pn_plan_options *options, const pelton_allocator *allocator,
+                          pelton_diag *diag);
 void planned_close(planned *p);
 
 /* The step whose name holds |part|; null when there is none. */

@@ -30,7 +30,8 @@ static void plan_progress(void *self, uint32_t done, uint32_t total) {
   progress(self, 0.2 + 0.7 * (double)done / (double)(total ? total : 1), "choosing tactics");
 }
 
-/* ---- shapes -------------------------------------------------------------------------------------------------------- */
+/* ---- shapes --------------------------------------------------------------------------------------------------------
+ */
 
 static const pelton_input_profile *profile_of(const build *b, pn_str name) {
   for (uint32_t i = 0; i < b->options.profile_count; i++)
@@ -38,20 +39,24 @@ static const pelton_input_profile *profile_of(const build *b, pn_str name) {
   return NULL;
 }
 
-static pelton_status apply_profile(build *b, const pn_value *input, const pelton_input_profile *profile, pelton_shape *shape, pelton_diag *diag) {
+static pelton_status apply_profile(build *b, const pn_value *input, const pelton_input_profile *profile,
+                                   pelton_shape *shape, pelton_diag *diag) {
   const pn_type *type = &input->type;
   if (type->rank != PN_RANK_UNKNOWN && profile->opt.rank != (uint32_t)type->rank)
-    return pn_fail(diag, PELTON_INVALID_ARGUMENT, "input '%.*s' has rank %d, the shape given for it %u", PN_STR_ARG(input->name), type->rank, profile->opt.rank);
+    return pn_fail(diag, PELTON_INVALID_ARGUMENT, "input '%.*s' has rank %d, the shape given for it %u",
+                   PN_STR_ARG(input->name), type->rank, profile->opt.rank);
   *shape = profile->opt;
   for (int32_t d = 0; d < type->rank; d++) {
-    int64_t low = profile->min.rank ? profile->min.dims[d] : 0, high = profile->max.rank ? profile->max.dims[d] : INT64_MAX;
+    int64_t low = profile->min.rank ? profile->min.dims[d] : 0,
+            high = profile->max.rank ? profile->max.dims[d] : INT64_MAX;
     int64_t opt = profile->opt.dims[d];
     if (pn_dim_is_number(type->dims[d]) && type->dims[d].number != opt)
-      return pn_fail(diag, PELTON_INVALID_ARGUMENT, "input '%.*s': dim %d is %lld in the model, not %lld; it is not dynamic", PN_STR_ARG(input->name), d,
-                     (long long)type->dims[d].number, (long long)opt);
+      return pn_fail(diag, PELTON_INVALID_ARGUMENT,
+                     "input '%.*s': dim %d is %lld in the model, not %lld; it is not dynamic", PN_STR_ARG(input->name),
+                     d, (long long)type->dims[d].number, (long long)opt);
     if (opt < low || opt > high)
-      return pn_fail(diag, PELTON_INVALID_ARGUMENT, "input '%.*s': dim %d is %lld, outside of its bounds %lld to %lld", PN_STR_ARG(input->name), d,
-                     (long long)opt, (long long)low, (long long)high);
+      return pn_fail(diag, PELTON_INVALID_ARGUMENT, "input '%.*s': dim %d is %lld, outside of its bounds %lld to %lld",
+                     PN_STR_ARG(input->name), d, (long long)opt, (long long)low, (long long)high);
     if (!pn_dim_is_number(type->dims[d]) && (low > 0 || high < INT64_MAX))
       PN_TRY(pn_symbol_bound(b->graph->symbols, type->dims[d], low, high, diag));
   }
@@ -66,8 +71,10 @@ static pelton_status choose_shapes(build *b, int64_t guess, pelton_diag *diag) {
   if (!b->shapes) return pn_fail_memory(diag, "the build");
   for (uint32_t i = 0; i < b->options.profile_count; i++) {
     bool known = false;
-    for (uint32_t k = 0; k < g->inputs.count; k++) known |= pn_str_is(g->values.data[g->inputs.data[k].v].name, b->options.profiles[i].name);
-    if (!known) return pn_fail(diag, PELTON_INVALID_ARGUMENT, "the model has no input '%s'", b->options.profiles[i].name);
+    for (uint32_t k = 0; k < g->inputs.count; k++)
+      known |= pn_str_is(g->values.data[g->inputs.data[k].v].name, b->options.profiles[i].name);
+    if (!known)
+      return pn_fail(diag, PELTON_INVALID_ARGUMENT, "the model has no input '%s'", b->options.profiles[i].name);
   }
   for (uint32_t i = 0; i < g->inputs.count; i++) {
     const pn_value *input = &g->values.data[g->inputs.data[i].v];
@@ -83,7 +90,8 @@ static pelton_status choose_shapes(build *b, int64_t guess, pelton_diag *diag) {
       int64_t n = d == 0 ? 1 : guess;
       n = pn_min_i64(pn_max_i64(n, pn_dim_lower(g->symbols, dim)), pn_dim_upper(g->symbols, dim));
       b->guessed |= !pn_dim_is_number(dim);
-      for (uint32_t k = 0; k < g->inputs.count && !pn_dim_is_number(dim); k++) { /* a name that a profile fixed elsewhere */
+      for (uint32_t k = 0; k < g->inputs.count && !pn_dim_is_number(dim);
+           k++) { /* a name that a profile fixed elsewhere */
         const pn_value *other = &g->values.data[g->inputs.data[k].v];
         for (int32_t e = 0; profile_of(b, other->name) && e < other->type.rank; e++)
           if (pn_dim_equal(other->type.dims[e], dim)) n = b->shapes[k].dims[e];
@@ -94,7 +102,8 @@ static pelton_status choose_shapes(build *b, int64_t guess, pelton_diag *diag) {
   return PELTON_OK;
 }
 
-/* ---- the plan ------------------------------------------------------------------------------------------------------ */
+/* ---- the plan ------------------------------------------------------------------------------------------------------
+ */
 
 /* The first segment, as a frame would make it: what the shapes alone determine. */
 static pelton_status plan_first_segment(build *b, pelton_diag *diag) {
@@ -109,12 +118,15 @@ static pelton_status plan_first_segment(build *b, pelton_diag *diag) {
   while (end < g->nodes.count && !(pn_op_get(g->nodes.data[end].op)->flags & (PN_OP_DATA_SHAPE | PN_OP_CONTROL))) end++;
   pelton_status status = inputs ? pn_facts_create(g, &arena, &facts, diag) : pn_fail_memory(diag, "the build");
   for (uint32_t i = 0; i < g->inputs.count && !status; i++)
-    inputs[i] = (pn_fact){.present = true, .type = pn_type_make(g->values.data[g->inputs.data[i].v].type.dtype, b->shapes[i].rank, b->shapes[i].dims)};
+    inputs[i] = (pn_fact){
+        .present = true,
+        .type = pn_type_make(g->values.data[g->inputs.data[i].v].type.dtype, b->shapes[i].rank, b->shapes[i].dims)};
   pn_infer_options infer = {inputs, 0, end, true, &arena, &symbols};
   if (!status && end) status = pn_graph_infer(g, &infer, &facts, &stopped, diag); /* an end of 0 would mean all */
   if (stopped > end) stopped = end;
   pn_value_list outputs = {0};
-  uint8_t *wanted = status ? NULL : PN_NEW_ARRAY(&arena, uint8_t, g->values.count); /* outputs, and what is used later */
+  uint8_t *wanted =
+      status ? NULL : PN_NEW_ARRAY(&arena, uint8_t, g->values.count); /* outputs, and what is used later */
   if (!status && !wanted) status = pn_fail_memory(diag, "the build");
   for (uint32_t i = 0; i < g->outputs.count && !status; i++) wanted[g->outputs.data[i].v] = 1;
   for (uint32_t n = stopped; n < g->nodes.count && !status; n++)
@@ -129,17 +141,23 @@ static pelton_status plan_first_segment(build *b, pelton_diag *diag) {
   }
   if (!status && stopped) {
     pn_plan_request request = {g, &facts, 0, stopped, g->inputs.data, g->inputs.count, outputs.data, outputs.count};
-    pn_plan_options options = {.target = b->engine->target, .device = b->engine->device, .level = b->options.level,
-                               .budget_seconds = b->options.budget_seconds, .cache = &b->cache, .keep_report = true,
-                               .progress = plan_progress, .progress_self = b};
+    pn_plan_options options = {.target = b->engine->target,
+                               .device = b->engine->device,
+                               .level = b->options.level,
+                               .budget_seconds = b->options.budget_seconds,
+                               .cache = &b->cache,
+                               .keep_report = true,
+                               .progress = plan_progress,
+                               .progress_self = b};
     status = pn_plan_create(&request, &options, b->allocator, &b->engine->built, diag);
   }
   pn_arena_deinit(&arena);
   return status;
 }
 
-/* Plans for the profile's shapes. Where dims had to be guessed, a guess that the network does not take (a picture smaller
-   than a filter) is followed by the next; when none fits, contexts plan once they know, and the report says so. */
+/* Plans for the profile's shapes. Where dims had to be guessed, a guess that the network does not take (a picture
+   smaller than a filter) is followed by the next; when none fits, contexts plan once they know, and the report says so.
+ */
 static pelton_status plan_some_shapes(build *b, pelton_diag *diag) {
   static const int64_t guesses[] = {64, 224, 512, 2048, 1};
   uint32_t mark = pn_diag_mark(diag);
@@ -161,9 +179,12 @@ static pelton_status keep_plan(build *b, pelton_diag *diag) {
   if (!plan) return PELTON_OK;
   pn_arena *arena = &b->image->arena;
   const char *fingerprint = pn_str_copy(arena, pn_str_from(b->engine->target->fingerprint(b->engine->device)));
-  pn_plan_record record = {.target = pn_str_from(b->engine->target->name), .fingerprint = pn_str_from(fingerprint), .decisions = plan->decisions};
+  pn_plan_record record = {.target = pn_str_from(b->engine->target->name),
+                           .fingerprint = pn_str_from(fingerprint),
+                           .decisions = plan->decisions};
   bool ok = fingerprint != NULL;
-  for (uint32_t i = 0; i < b->graph->inputs.count && ok; i++) ok = pn_list_push(arena, &record.input_shapes, b->shapes[i]);
+  for (uint32_t i = 0; i < b->graph->inputs.count && ok; i++)
+    ok = pn_list_push(arena, &record.input_shapes, b->shapes[i]);
   for (uint32_t i = 0; i < plan->steps.count && ok; i++) {
     const pn_plan_step *step = &plan->steps.data[i];
     pn_packed_entry entry = {step->packed_key, step->packed, step->packed_bytes};
@@ -175,7 +196,8 @@ static pelton_status keep_plan(build *b, pelton_diag *diag) {
   return PELTON_OK;
 }
 
-/* ---- the whole ----------------------------------------------------------------------------------------------------- */
+/* ---- the whole -----------------------------------------------------------------------------------------------------
+ */
 
 static pelton_status run_passes(build *b, pelton_diag *diag) {
   double start = pn_clock_seconds();
@@ -214,8 +236,12 @@ static pelton_status check_options(const pelton_build_options *o, pelton_diag *d
   if (o->targets && strcmp(o->targets, "cpu") != 0)
     return pn_fail(diag, PELTON_UNSUPPORTED, "this version builds for the target 'cpu' only, not '%s'", o->targets);
   if (o->precision && strcmp(o->precision, "fp32") != 0 && strcmp(o->precision, "best") != 0)
-    return pn_fail(diag, PELTON_UNSUPPORTED, "precision '%s' is not available on the cpu yet; use fp32 (the types of a quantised model are kept as they are)", o->precision);
-  if (o->level < 0 || o->level > 5) return pn_fail(diag, PELTON_INVALID_ARGUMENT, "level %d is not in 0 to 5", o->level);
+    return pn_fail(diag, PELTON_UNSUPPORTED,
+                   "precision '%s' is not available on the cpu yet; use fp32 (the types of a quantised model are kept "
+                   "as they are)",
+                   o->precision);
+  if (o->level < 0 || o->level > 5)
+    return pn_fail(diag, PELTON_INVALID_ARGUMENT, "level %d is not in 0 to 5", o->level);
   return PELTON_OK;
 }
 
@@ -257,8 +283,10 @@ static pelton_status build_engine(build *b, const pelton_model *model, pelton_di
   return PELTON_OK;
 }
 
-pelton_status pelton_engine_build(const pelton_model *model, const pelton_build_options *options, pelton_engine **out, pelton_diag *diag) {
-  if (!model || !out) return pn_fail(diag, PELTON_INVALID_ARGUMENT, "pelton_engine_build: model and out must not be null");
+pelton_status pelton_engine_build(const pelton_model *model, const pelton_build_options *options, pelton_engine **out,
+                                  pelton_diag *diag) {
+  if (!model || !out)
+    return pn_fail(diag, PELTON_INVALID_ARGUMENT, "pelton_engine_build: model and out must not be null");
   *out = NULL;
   build b = {.options = PELTON_BUILD_OPTIONS_INIT};
   if (options) memcpy(&b.options, options, options->size < sizeof b.options ? options->size : sizeof b.options);
@@ -272,13 +300,16 @@ pelton_status pelton_engine_build(const pelton_model *model, const pelton_build_
   pelton_status status = build_engine(&b, model, diag);
   pn_text_deinit(&b.report);
   pn_timing_deinit(&b.cache);
-  if (status) pelton_engine_release(b.engine);
-  else *out = b.engine;
+  if (status)
+    pelton_engine_release(b.engine);
+  else
+    *out = b.engine;
   return status;
 }
 
 pelton_status pelton_engine_save(const pelton_engine *engine, const char *path, pelton_diag *diag) {
-  if (!engine || !path) return pn_fail(diag, PELTON_INVALID_ARGUMENT, "pelton_engine_save: engine and path must not be null");
+  if (!engine || !path)
+    return pn_fail(diag, PELTON_INVALID_ARGUMENT, "pelton_engine_save: engine and path must not be null");
   return pn_image_write(engine->image, path, diag);
 }
 

@@ -2,11 +2,12 @@
 #include "base/json.h"
 #include "op/op.h"
 #include "op/schema.h"
-#include "target/target.h"
 #include "pelton/build.h"
+#include "target/target.h"
 
 static const char *kind_name(pn_field_kind kind) {
-  static const char *const names[] = {"int", "float", "bool", "dtype", "enum", "ints", "floats", "string", "expression", "graph"};
+  static const char *const names[] = {"int",  "float",  "bool",   "dtype",      "enum",
+                                      "ints", "floats", "string", "expression", "graph"};
   return names[kind];
 }
 
@@ -26,12 +27,16 @@ static void json_field(pn_json *json, const pn_field *f) {
   pn_json_object_end(json);
 }
 
-/* ---- which types --------------------------------------------------------------------------------------------------- */
+/* ---- which types ---------------------------------------------------------------------------------------------------
+ */
 
 enum { PROBE_OPERANDS = 8 };
 
 /* Attributes without which some operators mean nothing. */
-static const struct { pn_op op; const char *text; } probe_attributes[] = {{PN_OP_POOL, "kernel=[2,2]"}, {PN_OP_MAX_UNPOOL, "kernel=[2,2]"}};
+static const struct {
+  pn_op op;
+  const char *text;
+} probe_attributes[] = {{PN_OP_POOL, "kernel=[2,2]"}, {PN_OP_MAX_UNPOOL, "kernel=[2,2]"}};
 
 static void *probe_attrs(pn_op op, pn_arena *arena) {
   for (size_t i = 0; i < PN_COUNT(probe_attributes); i++) {
@@ -43,23 +48,37 @@ static void *probe_attrs(pn_op op, pn_arena *arena) {
 }
 
 /* True when the operator's own check takes |inputs| operands of |types|, of unknown shapes. */
-static bool takes(const pn_op_info *op, const void *attrs, uint32_t inputs, const pelton_dtype *types, pn_symbols *symbols, pn_arena *arena) {
+static bool takes(const pn_op_info *op, const void *attrs, uint32_t inputs, const pelton_dtype *types,
+                  pn_symbols *symbols, pn_arena *arena) {
   pn_fact in[PROBE_OPERANDS] = {{0}}, out[PROBE_OPERANDS] = {{0}};
-  for (uint32_t i = 0; i < inputs; i++) in[i] = (pn_fact){.present = true, .type = {.dtype = types[i], .rank = PN_RANK_UNKNOWN}};
+  for (uint32_t i = 0; i < inputs; i++)
+    in[i] = (pn_fact){.present = true, .type = {.dtype = types[i], .rank = PN_RANK_UNKNOWN}};
   uint32_t outputs = op->min_outputs < PROBE_OPERANDS ? op->min_outputs : PROBE_OPERANDS;
   for (uint32_t i = 0; i < outputs; i++) out[i].present = true;
-  pn_infer call = {.attrs = attrs, .input_count = inputs, .output_count = outputs, .in = in, .out = out, .symbols = symbols, .arena = arena};
+  pn_infer call = {.attrs = attrs,
+                   .input_count = inputs,
+                   .output_count = outputs,
+                   .in = in,
+                   .out = out,
+                   .symbols = symbols,
+                   .arena = arena};
   return op->check(&call) == PELTON_OK;
 }
 
-/* The first operand may be |type|: with others of the same type, or with integers, floats, bools or bytes among them. */
-static bool takes_first(const pn_op_info *op, const void *attrs, pelton_dtype type, pn_symbols *symbols, pn_arena *arena) {
-  static const pelton_dtype companions[][2] = {/* of the second operand, and of those after it; NONE: the same as the first */
-      {PELTON_DTYPE_NONE, PELTON_DTYPE_NONE}, {PELTON_DTYPE_I64, PELTON_DTYPE_I64}, {PELTON_DTYPE_I64, PELTON_DTYPE_NONE},
-      {PELTON_DTYPE_NONE, PELTON_DTYPE_I64},  {PELTON_DTYPE_F32, PELTON_DTYPE_F32}, {PELTON_DTYPE_F32, PELTON_DTYPE_NONE},
-      {PELTON_DTYPE_BOOL, PELTON_DTYPE_BOOL}, {PELTON_DTYPE_U8, PELTON_DTYPE_U8},   {PELTON_DTYPE_I8, PELTON_DTYPE_I8}};
+/* The first operand may be |type|: with others of the same type, or with integers, floats, bools or bytes among them.
+ */
+static bool takes_first(const pn_op_info *op, const void *attrs, pelton_dtype type, pn_symbols *symbols,
+                        pn_arena *arena) {
+  static const pelton_dtype companions[][2] = {
+      /* of the second operand, and of those after it; NONE: the same as the first */
+      {PELTON_DTYPE_NONE, PELTON_DTYPE_NONE}, {PELTON_DTYPE_I64, PELTON_DTYPE_I64},
+      {PELTON_DTYPE_I64, PELTON_DTYPE_NONE},  {PELTON_DTYPE_NONE, PELTON_DTYPE_I64},
+      {PELTON_DTYPE_F32, PELTON_DTYPE_F32},   {PELTON_DTYPE_F32, PELTON_DTYPE_NONE},
+      {PELTON_DTYPE_BOOL, PELTON_DTYPE_BOOL}, {PELTON_DTYPE_U8, PELTON_DTYPE_U8},
+      {PELTON_DTYPE_I8, PELTON_DTYPE_I8}};
   uint32_t most = op->max_inputs < 3 ? op->max_inputs : 3;
-  for (uint32_t inputs = op->min_inputs; inputs <= (most > op->min_inputs ? most : op->min_inputs) && inputs <= PROBE_OPERANDS; inputs++) {
+  for (uint32_t inputs = op->min_inputs;
+       inputs <= (most > op->min_inputs ? most : op->min_inputs) && inputs <= PROBE_OPERANDS; inputs++) {
     for (size_t c = 0; c < PN_COUNT(companions); c++) {
       pelton_dtype types[PROBE_OPERANDS];
       for (uint32_t i = 0; i < inputs; i++) {
@@ -75,13 +94,15 @@ static bool takes_first(const pn_op_info *op, const void *attrs, pelton_dtype ty
 /* The types of the first operand, found by asking. */
 static void json_types(pn_json *json, pn_op which, pn_arena *arena) {
   const pn_op_info *op = pn_op_get(which);
-  bool any = which == PN_OP_POINTWISE || which == PN_OP_BITCAST || (op->flags & PN_OP_CONTROL); /* their attributes decide */
+  bool any =
+      which == PN_OP_POINTWISE || which == PN_OP_BITCAST || (op->flags & PN_OP_CONTROL); /* their attributes decide */
   const void *attrs = any ? NULL : probe_attrs(which, arena);
   pn_symbols symbols;
   pn_symbols_init(&symbols, arena);
   pn_json_array_begin(json, "types");
   for (int t = PELTON_DTYPE_NONE + 1; t < PELTON_DTYPE_COUNT; t++)
-    if (any || takes_first(op, attrs, (pelton_dtype)t, &symbols, arena)) pn_json_string(json, NULL, pn_str_from(pelton_dtype_name((pelton_dtype)t)));
+    if (any || takes_first(op, attrs, (pelton_dtype)t, &symbols, arena))
+      pn_json_string(json, NULL, pn_str_from(pelton_dtype_name((pelton_dtype)t)));
   pn_json_array_end(json);
 }
 

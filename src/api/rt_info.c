@@ -4,19 +4,25 @@
 #include "op/schema.h"
 #include "runtime/engine.h"
 
-uint32_t pelton_engine_input_count(const pelton_engine *engine) { return engine ? engine->image->graph->inputs.count : 0; }
-uint32_t pelton_engine_output_count(const pelton_engine *engine) { return engine ? engine->image->graph->outputs.count : 0; }
+uint32_t pelton_engine_input_count(const pelton_engine *engine) {
+  return engine ? engine->image->graph->inputs.count : 0;
+}
+uint32_t pelton_engine_output_count(const pelton_engine *engine) {
+  return engine ? engine->image->graph->outputs.count : 0;
+}
 
 /* Names of values and symbols are views into the engine's file; the API's strings end with NUL. They are made when the
    engine is created (pn_engine_create), so that this function allocates nothing. */
-static pelton_status describe(const pelton_engine *engine, const pn_io_names *names, const pn_value_list *list, uint32_t index, pelton_io_info *out) {
+static pelton_status describe(const pelton_engine *engine, const pn_io_names *names, const pn_value_list *list,
+                              uint32_t index, pelton_io_info *out) {
   if (!engine || !out || index >= list->count) return PELTON_INVALID_ARGUMENT;
   const pn_graph *g = engine->image->graph;
   const pn_type *type = &g->values.data[list->data[index].v].type;
   *out = (pelton_io_info){.name = names[index].name, .dtype = type->dtype, .rank_known = type->rank != PN_RANK_UNKNOWN};
   for (uint32_t d = 0; d < PELTON_MAX_RANK; d++) out->dim_names[d] = names[index].dims[d] ? names[index].dims[d] : "";
   out->shape.rank = type->rank > 0 ? (uint32_t)type->rank : 0;
-  for (int32_t d = 0; d < type->rank; d++) out->shape.dims[d] = pn_dim_is_number(type->dims[d]) ? type->dims[d].number : -1;
+  for (int32_t d = 0; d < type->rank; d++)
+    out->shape.dims[d] = pn_dim_is_number(type->dims[d]) ? type->dims[d].number : -1;
   return PELTON_OK;
 }
 
@@ -35,7 +41,8 @@ pelton_status pelton_engine_memory(const pelton_engine *engine, pelton_memory_in
   *out = (pelton_memory_info){.file_bytes = engine->image->file.size};
   const pn_graph *g = engine->image->graph;
   for (uint32_t v = 0; v < g->values.count; v++) out->weight_bytes += g->values.data[v].data_bytes;
-  for (uint32_t i = 0; i < engine->image->packed.list.count; i++) out->weight_bytes += engine->image->packed.list.data[i].bytes;
+  for (uint32_t i = 0; i < engine->image->packed.list.count; i++)
+    out->weight_bytes += engine->image->packed.list.data[i].bytes;
   if (engine->built) out->context_bytes = engine->built->arena_bytes + engine->built->workspace_bytes;
   return PELTON_OK;
 }
@@ -48,15 +55,18 @@ static pelton_status give(pn_text *text, char **out, pelton_diag *diag) {
   return pn_fail_memory(diag, "the text");
 }
 
-pelton_status pelton_engine_text(const pelton_engine *engine, size_t max_constant_bytes, char **out, pelton_diag *diag) {
-  if (!engine || !out) return pn_fail(diag, PELTON_INVALID_ARGUMENT, "pelton_engine_text: engine and out must not be null");
+pelton_status pelton_engine_text(const pelton_engine *engine, size_t max_constant_bytes, char **out,
+                                 pelton_diag *diag) {
+  if (!engine || !out)
+    return pn_fail(diag, PELTON_INVALID_ARGUMENT, "pelton_engine_text: engine and out must not be null");
   pn_text text;
   pn_text_init(&text, NULL);
   pn_graph_print(engine->image->graph, max_constant_bytes, &text);
   return give(&text, out, diag);
 }
 
-/* ---- json ----------------------------------------------------------------------------------------------------------- */
+/* ---- json -----------------------------------------------------------------------------------------------------------
+ */
 
 static void json_type(pn_json *json, const char *key, const pelton_engine *engine, const pn_type *type) {
   pn_text text;
@@ -81,8 +91,10 @@ static void json_values(pn_json *json, const char *key, const pelton_engine *eng
 static void json_ids(pn_json *json, const char *key, const pn_graph *g, const pn_value_list *list) {
   pn_json_array_begin(json, key);
   for (uint32_t i = 0; i < list->count; i++) {
-    if (pn_value_valid(list->data[i])) pn_json_string(json, NULL, g->values.data[list->data[i].v].name);
-    else pn_json_null(json, NULL);
+    if (pn_value_valid(list->data[i]))
+      pn_json_string(json, NULL, g->values.data[list->data[i].v].name);
+    else
+      pn_json_null(json, NULL);
   }
   pn_json_array_end(json);
 }
@@ -133,7 +145,8 @@ static void json_records(pn_json *json, const pn_image *image) {
 }
 
 pelton_status pelton_engine_json(const pelton_engine *engine, char **out, pelton_diag *diag) {
-  if (!engine || !out) return pn_fail(diag, PELTON_INVALID_ARGUMENT, "pelton_engine_json: engine and out must not be null");
+  if (!engine || !out)
+    return pn_fail(diag, PELTON_INVALID_ARGUMENT, "pelton_engine_json: engine and out must not be null");
   const pn_graph *g = engine->image->graph;
   pn_text text;
   pn_json json;

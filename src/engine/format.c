@@ -1,7 +1,8 @@
 #include "engine/format.h"
 
 const char *pn_section_kind_name(uint32_t kind) {
-  static const char *const names[PN_SECTION_KIND_COUNT] = {"?", "metadata", "graph", "constants", "records", "packed index", "packed weights"};
+  static const char *const names[PN_SECTION_KIND_COUNT] = {"?",       "metadata",     "graph",         "constants",
+                                                           "records", "packed index", "packed weights"};
   return kind < PN_SECTION_KIND_COUNT ? names[kind] : "?";
 }
 
@@ -47,5 +48,6 @@ uint32_t pn_get_count(pn_cursor *c, size_t least_bytes) {
 
 pelton_status pn_cursor_status(const pn_cursor *c, pelton_diag *diag) {
   if (!c->failed) return PELTON_OK;
-  return pn_fail(diag, PELTON_INVALID_DATA, "the engine's section '%s' is cut off or altered; build the engine again", c->section);
+  return pn_fail(diag, PELTON_INVALID_DATA, "the engine's section '%s' is cut off or altered; build the engine again",
+                 c->section);
 }

@@ -5,9 +5,9 @@
 #include "engine/image.h"
 
 enum {
-  PN_HEADER_BYTES = 64,        /* magic 8, format u32, library u32, file bytes u64, sections u32, zero u32, checksum u64 */
-  PN_SECTION_ROW_BYTES = 32,   /* kind u32, zero u32, offset u64, bytes u64, checksum u64 */
-  PN_SECTION_ALIGN = 4096,     /* so that weights are mapped on pages of their own */
+  PN_HEADER_BYTES = 64, /* magic 8, format u32, library u32, file bytes u64, sections u32, zero u32, checksum u64 */
+  PN_SECTION_ROW_BYTES = 32, /* kind u32, zero u32, offset u64, bytes u64, checksum u64 */
+  PN_SECTION_ALIGN = 4096,   /* so that weights are mapped on pages of their own */
   PN_TENSOR_ALIGN = 64,
   PN_MAX_SECTIONS = 64
 };
@@ -26,7 +26,8 @@ typedef enum pn_section_kind {
 } pn_section_kind;
 const char *pn_section_kind_name(uint32_t kind);
 
-/* ---- writing: bytes into a pn_text -------------------------------------------------------------------------------- */
+/* ---- writing: bytes into a pn_text --------------------------------------------------------------------------------
+ */
 
 void pn_put_u8(pn_text *out, uint8_t v);
 void pn_put_u32(pn_text *out, uint32_t v);
@@ -39,7 +40,8 @@ void pn_put_str(pn_text *out, pn_str s); /* u32 length, bytes */
 pelton_status pn_graph_store(const pn_graph *g, pn_arena *arena, pn_constant_list *constants, pn_text *out,
                              pelton_diag *diag) PN_CHECKED;
 
-/* ---- reading: a cursor that refuses to pass its end ---------------------------------------------------------------- */
+/* ---- reading: a cursor that refuses to pass its end ----------------------------------------------------------------
+ */
 
 typedef struct pn_cursor {
   pn_span rest;

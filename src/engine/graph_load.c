@@ -45,10 +45,12 @@ static pelton_status load_symbols(load *l) {
     s.max = pn_get_i64(l->c);
     uint32_t other;
     PN_TRY(pn_cursor_status(l->c, l->diag));
-    if (kind > PN_SYMBOL_MAX || s.min > s.max) return broken(l, "a symbol is of no kind or has no room between its bounds");
+    if (kind > PN_SYMBOL_MAX || s.min > s.max)
+      return broken(l, "a symbol is of no kind or has no room between its bounds");
     if (pn_map_get(&l->symbols->by_name, s.name, &other)) return broken(l, "two symbols have one name");
     s.kind = (pn_symbol_kind)kind;
-    if (!pn_list_push(l->symbols->arena, &l->symbols->list, s) || !pn_map_set(&l->symbols->by_name, s.name, i)) return pn_fail_memory(l->diag, "the graph");
+    if (!pn_list_push(l->symbols->arena, &l->symbols->list, s) || !pn_map_set(&l->symbols->by_name, s.name, i))
+      return pn_fail_memory(l->diag, "the graph");
   }
   return PELTON_OK;
 }
@@ -67,11 +69,13 @@ static pelton_status load_ids(load *l, uint32_t limit, bool optional, pn_value_l
 static pelton_status load_constant(load *l, pn_value *v) {
   uint64_t offset = pn_get_u64(l->c), bytes = pn_get_u64(l->c);
   PN_TRY(pn_cursor_status(l->c, l->diag));
-  if (offset % PN_TENSOR_ALIGN || offset > l->constants.size || bytes > l->constants.size - offset) return broken(l, "a constant lies outside of its section");
+  if (offset % PN_TENSOR_ALIGN || offset > l->constants.size || bytes > l->constants.size - offset)
+    return broken(l, "a constant lies outside of its section");
   static const uint64_t nothing; /* a constant of no elements has an address */
   v->data = bytes ? (const void *)(l->constants.data + offset) : &nothing;
   v->data_bytes = (size_t)bytes;
-  return pn_list_push(l->arena, l->list, ((pn_span){v->data, v->data_bytes})) ? PELTON_OK : pn_fail_memory(l->diag, "the graph");
+  return pn_list_push(l->arena, l->list, ((pn_span){v->data, v->data_bytes})) ? PELTON_OK
+                                                                              : pn_fail_memory(l->diag, "the graph");
 }
 
 static pelton_status load_value(load *l, pn_graph *g) {
@@ -80,7 +84,8 @@ static pelton_status load_value(load *l, pn_graph *g) {
   pn_str dtype = pn_get_str(l->c);
   int64_t rank = pn_get_i64(l->c);
   PN_TRY(pn_cursor_status(l->c, l->diag));
-  if (!pn_dtype_parse(dtype, &v.type.dtype) || rank < PN_RANK_UNKNOWN || rank > PN_MAX_RANK) return broken(l, "a value's type is none");
+  if (!pn_dtype_parse(dtype, &v.type.dtype) || rank < PN_RANK_UNKNOWN || rank > PN_MAX_RANK)
+    return broken(l, "a value's type is none");
   v.type.rank = (int32_t)rank;
   for (int64_t d = 0; d < rank; d++) PN_TRY(load_dim(l, l->symbols->list.count, &v.type.dims[d]));
   v.producer.v = pn_get_u32(l->c);
@@ -89,7 +94,8 @@ static pelton_status load_value(load *l, pn_graph *g) {
   if (pn_get_u8(l->c)) PN_TRY(load_constant(l, &v));
   PN_TRY(pn_cursor_status(l->c, l->diag));
   if (pn_map_get(&g->value_names, v.name, &other)) return broken(l, "two values have one name");
-  if (!pn_list_push(l->arena, &g->values, v) || !pn_map_set(&g->value_names, v.name, g->values.count - 1)) return pn_fail_memory(l->diag, "the graph");
+  if (!pn_list_push(l->arena, &g->values, v) || !pn_map_set(&g->value_names, v.name, g->values.count - 1))
+    return pn_fail_memory(l->diag, "the graph");
   return PELTON_OK;
 }
 
@@ -107,7 +113,10 @@ static pelton_status load_node(load *l, pn_graph *g) {
   n.name = pn_get_str(l->c);
   PN_TRY(pn_cursor_status(l->c, l->diag));
   if (!pn_op_find(op, &n.op))
-    return pn_fail(l->diag, PELTON_UNSUPPORTED, "the engine uses an operator '%.*s' that this version of Pelton does not have; use the version that built it or a newer one", PN_STR_ARG(op));
+    return pn_fail(l->diag, PELTON_UNSUPPORTED,
+                   "the engine uses an operator '%.*s' that this version of Pelton does not have; use the version that "
+                   "built it or a newer one",
+                   PN_STR_ARG(op));
   PN_TRY(load_ids(l, g->values.count, true, &n.inputs));
   PN_TRY(load_ids(l, g->values.count, true, &n.outputs));
   uint32_t sources = pn_get_count(l->c, 4);
@@ -131,7 +140,8 @@ static pelton_status load_graph(load *l, pn_graph **out) {
   uint32_t nodes = pn_get_count(l->c, 4 + 4 + 4 + 4 + 4);
   for (uint32_t i = 0; i < nodes; i++) PN_TRY(load_node(l, g));
   for (uint32_t i = 0; i < values; i++)
-    if (pn_node_valid(g->values.data[i].producer) && g->values.data[i].producer.v >= nodes) return broken(l, "a node's number is too large");
+    if (pn_node_valid(g->values.data[i].producer) && g->values.data[i].producer.v >= nodes)
+      return broken(l, "a node's number is too large");
   PN_TRY(load_ids(l, values, false, &g->inputs));
   PN_TRY(load_ids(l, values, false, &g->outputs));
   if (l->depth_of_current > MAX_DEPTH) return broken(l, "subgraphs nest too deep");
@@ -139,7 +149,8 @@ static pelton_status load_graph(load *l, pn_graph **out) {
   return PELTON_OK;
 }
 
-pelton_status pn_graph_load(pn_cursor *c, pn_span constants, pn_arena *arena, pn_constant_list *list, pn_graph **out, pelton_diag *diag) {
+pelton_status pn_graph_load(pn_cursor *c, pn_span constants, pn_arena *arena, pn_constant_list *list, pn_graph **out,
+                            pelton_diag *diag) {
   load l = {.c = c, .constants = constants, .list = list, .arena = arena, .diag = diag};
   l.symbols = PN_NEW(arena, pn_symbols);
   if (!l.symbols) return pn_fail_memory(diag, "the graph");

@@ -6,7 +6,7 @@
 typedef struct store {
   pn_arena *arena;
   pn_constant_list *constants;
-  uint64_t offset; /* in the constants section */
+  uint64_t offset;                  /* in the constants section */
   PN_LIST(const pn_graph *) graphs; /* in order of storage */
   pn_text *out;
   bool failed;
@@ -95,7 +95,8 @@ static void list_graphs(store *s, const pn_graph *g) {
   s->failed |= !pn_list_push(s->arena, &s->graphs, g);
 }
 
-pelton_status pn_graph_store(const pn_graph *g, pn_arena *arena, pn_constant_list *constants, pn_text *out, pelton_diag *diag) {
+pelton_status pn_graph_store(const pn_graph *g, pn_arena *arena, pn_constant_list *constants, pn_text *out,
+                             pelton_diag *diag) {
   store s = {.arena = arena, .constants = constants, .out = out};
   store_symbols(g->symbols, out);
   list_graphs(&s, g);

@@ -17,8 +17,10 @@ pn_image *pn_image_create(const pelton_allocator *allocator, pn_graph *graph) {
 void pn_image_release(pn_image *image) {
   if (!image) return;
   const pelton_allocator *allocator = image->arena.allocator;
-  if (image->owned) pn_release(allocator, image->owned);
-  else if (!image->borrowed) pn_file_unmap(&image->file);
+  if (image->owned)
+    pn_release(allocator, image->owned);
+  else if (!image->borrowed)
+    pn_file_unmap(&image->file);
   pn_arena_deinit(&image->arena);
   pn_release(allocator, image);
 }
@@ -31,7 +33,8 @@ const pn_packed_entry *pn_packed_find(const pn_packed_store *store, uint64_t key
   return NULL;
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------------------- */
+/* ---- reading -------------------------------------------------------------------------------------------------------
+ */
 
 static section_row row_at(const pn_image *image, uint32_t i) {
   const uint8_t *p = image->file.data + PN_HEADER_BYTES + (size_t)i * PN_SECTION_ROW_BYTES;
@@ -43,20 +46,29 @@ static bool is_bulk(uint32_t kind) { return kind == PN_SECTION_CONSTANTS || kind
 static pelton_status check_header(const pn_image *image, uint32_t *section_count, pelton_diag *diag) {
   const uint8_t *p = image->file.data;
   size_t size = image->file.size;
-  if (!pn_image_is_engine(p, size)) return pn_fail(diag, PELTON_INVALID_DATA, "this is no Pelton engine: its first bytes are not the engine's mark");
-  if (size < PN_HEADER_BYTES) return pn_fail(diag, PELTON_INVALID_DATA, "the engine is cut off in its header: it has %zu bytes", size);
+  if (!pn_image_is_engine(p, size))
+    return pn_fail(diag, PELTON_INVALID_DATA, "this is no Pelton engine: its first bytes are not the engine's mark");
+  if (size < PN_HEADER_BYTES)
+    return pn_fail(diag, PELTON_INVALID_DATA, "the engine is cut off in its header: it has %zu bytes", size);
   uint32_t format = pn_load_u32(p + 8), library = pn_load_u32(p + 12);
   if (format > PN_IMAGE_FORMAT_VERSION)
-    return pn_fail(diag, PELTON_UNSUPPORTED, "the engine has format version %u (Pelton %u.%u.%u); this Pelton %s reads up to version %d: update Pelton or build the engine again",
-                   format, library >> 16 & 255, library >> 8 & 255, library & 255, pelton_version(), PN_IMAGE_FORMAT_VERSION);
+    return pn_fail(diag, PELTON_UNSUPPORTED,
+                   "the engine has format version %u (Pelton %u.%u.%u); this Pelton %s reads up to version %d: update "
+                   "Pelton or build the engine again",
+                   format, library >> 16 & 255, library >> 8 & 255, library & 255, pelton_version(),
+                   PN_IMAGE_FORMAT_VERSION);
   uint64_t bytes = pn_load_u64(p + 16);
   if (format == 0 || bytes != size)
-    return pn_fail(diag, PELTON_INVALID_DATA, "the engine is cut off or altered: it says it has %llu bytes, the file has %zu", (unsigned long long)bytes, size);
+    return pn_fail(diag, PELTON_INVALID_DATA,
+                   "the engine is cut off or altered: it says it has %llu bytes, the file has %zu",
+                   (unsigned long long)bytes, size);
   *section_count = pn_load_u32(p + 24);
   if (*section_count > PN_MAX_SECTIONS || PN_HEADER_BYTES + (size_t)*section_count * PN_SECTION_ROW_BYTES > size)
     return pn_fail(diag, PELTON_INVALID_DATA, "the engine's header is altered: it has %u sections", *section_count);
-  uint64_t sum = pn_hash_bytes(p + PN_HEADER_BYTES, (size_t)*section_count * PN_SECTION_ROW_BYTES, pn_hash_bytes(p, 32, 0));
-  if (sum != pn_load_u64(p + 32)) return pn_fail(diag, PELTON_INVALID_DATA, "the engine's header is altered: its checksum does not fit");
+  uint64_t sum =
+      pn_hash_bytes(p + PN_HEADER_BYTES, (size_t)*section_count * PN_SECTION_ROW_BYTES, pn_hash_bytes(p, 32, 0));
+  if (sum != pn_load_u64(p + 32))
+    return pn_fail(diag, PELTON_INVALID_DATA, "the engine's header is altered: its checksum does not fit");
   return PELTON_OK;
 }
 
@@ -64,12 +76,16 @@ static pelton_status find_sections(const pn_image *image, uint32_t count, pn_spa
   for (uint32_t i = 0; i < count; i++) {
     section_row row = row_at(image, i);
     if (row.offset > image->file.size || row.bytes > image->file.size - row.offset || row.offset % PN_SECTION_ALIGN)
-      return pn_fail(diag, PELTON_INVALID_DATA, "the engine's section '%s' lies outside of the file", pn_section_kind_name(row.kind));
-    if (row.kind == 0 || row.kind >= PN_SECTION_KIND_COUNT) continue; /* of a later version: a cache it can do without */
-    if (sections[row.kind].data) return pn_fail(diag, PELTON_INVALID_DATA, "the engine has two sections '%s'", pn_section_kind_name(row.kind));
+      return pn_fail(diag, PELTON_INVALID_DATA, "the engine's section '%s' lies outside of the file",
+                     pn_section_kind_name(row.kind));
+    if (row.kind == 0 || row.kind >= PN_SECTION_KIND_COUNT)
+      continue; /* of a later version: a cache it can do without */
+    if (sections[row.kind].data)
+      return pn_fail(diag, PELTON_INVALID_DATA, "the engine has two sections '%s'", pn_section_kind_name(row.kind));
     sections[row.kind] = (pn_span){image->file.data + row.offset, (size_t)row.bytes};
     if (!is_bulk(row.kind) && pn_hash_bytes(sections[row.kind].data, (size_t)row.bytes, row.kind) != row.checksum)
-      return pn_fail(diag, PELTON_INVALID_DATA, "the engine's section '%s' is altered: its checksum does not fit", pn_section_kind_name(row.kind));
+      return pn_fail(diag, PELTON_INVALID_DATA, "the engine's section '%s' is altered: its checksum does not fit",
+                     pn_section_kind_name(row.kind));
   }
   if (!sections[PN_SECTION_GRAPH].data) return pn_fail(diag, PELTON_INVALID_DATA, "the engine has no graph");
   return PELTON_OK;
@@ -162,7 +178,8 @@ pelton_status pn_image_open(const char *path, const pelton_allocator *allocator,
   return PELTON_OK;
 }
 
-pelton_status pn_image_open_memory(const void *data, size_t bytes, const pelton_allocator *allocator, pn_image **out, pelton_diag *diag) {
+pelton_status pn_image_open_memory(const void *data, size_t bytes, const pelton_allocator *allocator, pn_image **out,
+                                   pelton_diag *diag) {
   *out = NULL;
   pn_image *image = pn_image_create(allocator, NULL);
   if (!image) return pn_fail_memory(diag, "an engine");
@@ -171,13 +188,17 @@ pelton_status pn_image_open_memory(const void *data, size_t bytes, const pelton_
   image->file = (pn_file){data, bytes};
   if (!image->borrowed) {
     image->owned = pn_alloc_raw(allocator, bytes, PN_TENSOR_ALIGN);
-    if (image->owned) memcpy(image->owned, data, bytes);
-    else status = pn_fail_memory(diag, "an engine");
+    if (image->owned)
+      memcpy(image->owned, data, bytes);
+    else
+      status = pn_fail_memory(diag, "an engine");
     image->file.data = image->owned;
   }
   if (!status) status = read_image(image, diag);
-  if (status) pn_image_release(image);
-  else *out = image;
+  if (status)
+    pn_image_release(image);
+  else
+    *out = image;
   return status;
 }
 
@@ -188,10 +209,14 @@ pelton_status pn_image_check_weights(const pn_image *image, pelton_diag *diag) {
     uint64_t sum = row.kind;
     uint32_t tensors = row.kind == PN_SECTION_PACKED ? image->packed.list.count : image->constants.count;
     for (uint32_t k = 0; k < tensors; k++) {
-      pn_span t = row.kind == PN_SECTION_PACKED ? (pn_span){image->packed.list.data[k].data, image->packed.list.data[k].bytes} : image->constants.data[k];
+      pn_span t = row.kind == PN_SECTION_PACKED
+                      ? (pn_span){image->packed.list.data[k].data, image->packed.list.data[k].bytes}
+                      : image->constants.data[k];
       sum = pn_hash_mix(sum, pn_hash_bytes(t.data, t.size, row.kind));
     }
-    if (sum != row.checksum) return pn_fail(diag, PELTON_INVALID_DATA, "the engine's %s are altered: their checksum does not fit", pn_section_kind_name(row.kind));
+    if (sum != row.checksum)
+      return pn_fail(diag, PELTON_INVALID_DATA, "the engine's %s are altered: their checksum does not fit",
+                     pn_section_kind_name(row.kind));
   }
   return PELTON_OK;
 }

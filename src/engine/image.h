@@ -20,8 +20,8 @@ enum { PN_IMAGE_FORMAT_VERSION = 1, PN_DECISION_CONFIG_VALUES = 6 };
 
 /* What plan/ decided for one group of nodes, in words that any version can read. */
 typedef struct pn_decision {
-  uint32_t first_node; /* index of the group's first node in the graph's order */
-  uint32_t node_count; /* a chain: each further node is the single user of the former's first result */
+  uint32_t first_node;          /* index of the group's first node in the graph's order */
+  uint32_t node_count;          /* a chain: each further node is the single user of the former's first result */
   pn_str in_layout, out_layout; /* layouts by name, of its activations of rank >= 3 */
   pn_str tactic;
   uint32_t version;
@@ -48,7 +48,7 @@ typedef struct pn_packed_entry {
 } pn_packed_entry;
 
 typedef struct pn_packed_store {
-  pn_arena *arena;              /* of the list */
+  pn_arena *arena;               /* of the list */
   PN_LIST(pn_packed_entry) list; /* in order of insertion while building; sorted by key in a read image */
 } pn_packed_store;
 
@@ -80,8 +80,8 @@ void pn_image_release(pn_image *image); /* unmaps; null is fine */
 pelton_status pn_image_write(const pn_image *image, const char *path, pelton_diag *diag) PN_CHECKED;
 /* Maps and checks the file at |path|. A newer format is PELTON_UNSUPPORTED and says both versions and what to do;
    what is no engine, truncated or altered is PELTON_INVALID_DATA and names the section. */
-pelton_status pn_image_open(const char *path, const pelton_allocator *allocator, pn_image **out, pelton_diag *diag)
-    PN_CHECKED;
+pelton_status pn_image_open(const char *path, const pelton_allocator *allocator, pn_image **out,
+                            pelton_diag *diag) PN_CHECKED;
 /* The same from memory, borrowed when 64-byte aligned, else copied. */
 pelton_status pn_image_open_memory(const void *data, size_t bytes, const pelton_allocator *allocator, pn_image **out,
                                    pelton_diag *diag) PN_CHECKED;

@@ -43,7 +43,8 @@ static void store_records(const pn_image *image, pn_text *out) {
 }
 
 /* The index, sorted by key for lookups in the map, and the list of what it refers to; the same key twice is one. */
-static pelton_status store_packed(const pn_image *image, pn_arena *arena, pn_constant_list *tensors, pn_text *out, pelton_diag *diag) {
+static pelton_status store_packed(const pn_image *image, pn_arena *arena, pn_constant_list *tensors, pn_text *out,
+                                  pelton_diag *diag) {
   PN_LIST(pn_packed_entry) sorted = {0};
   for (uint32_t i = 0; i < image->packed.list.count; i++) {
     pn_packed_entry entry = image->packed.list.data[i];
@@ -61,7 +62,8 @@ static pelton_status store_packed(const pn_image *image, pn_arena *arena, pn_con
     pn_put_u64(out, offset);
     pn_put_u64(out, sorted.data[i].bytes);
     offset += pn_align_up(sorted.data[i].bytes ? sorted.data[i].bytes : 1, PN_TENSOR_ALIGN);
-    if (!pn_list_push(arena, tensors, ((pn_span){sorted.data[i].data, sorted.data[i].bytes}))) return pn_fail_memory(diag, "the engine");
+    if (!pn_list_push(arena, tensors, ((pn_span){sorted.data[i].data, sorted.data[i].bytes})))
+      return pn_fail_memory(diag, "the engine");
   }
   return PELTON_OK;
 }
@@ -92,7 +94,8 @@ static pelton_status write_section(pn_file_writer *w, const section *s, pelton_d
   return PELTON_OK;
 }
 
-static pelton_status write_file(pn_file_writer *w, section *sections, uint32_t count, const pelton_allocator *allocator, pelton_diag *diag) {
+static pelton_status write_file(pn_file_writer *w, section *sections, uint32_t count, const pelton_allocator *allocator,
+                                pelton_diag *diag) {
   uint64_t offset = PN_HEADER_BYTES + (uint64_t)count * PN_SECTION_ROW_BYTES;
   pn_text head, table;
   pn_text_init(&head, allocator);

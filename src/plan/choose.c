@@ -32,7 +32,7 @@ static uint32_t candidates(const pn_planner *p, const pn_problem *problem, candi
       uint32_t k = count++;
       for (; k > 0; k--) {
         bool later = out[k - 1].tactic->is_reference != tactic->is_reference ? out[k - 1].tactic->is_reference
-                                                                            : one.estimate < out[k - 1].estimate;
+                                                                             : one.estimate < out[k - 1].estimate;
         if (!later) break;
         out[k] = out[k - 1];
       }
@@ -70,8 +70,8 @@ pelton_status pn_planner_estimate(pn_planner *p, const pn_problem *problem, pn_c
 }
 
 /* The time of one candidate: from the cache, else measured when |measure| and the budget allow. */
-static pelton_status time_of(pn_planner *p, const pn_problem *problem, const candidate *c, pn_str key, bool measure, double *seconds,
-                             bool *known) {
+static pelton_status time_of(pn_planner *p, const pn_problem *problem, const candidate *c, pn_str key, bool measure,
+                             double *seconds, bool *known) {
   pn_timing_cache *cache = p->options->cache;
   *known = cache && pn_timing_find(cache, c->tactic, &c->config, p->fingerprint, key, seconds);
   if (*known || !measure || p->options->level <= 0) return PELTON_OK;
@@ -114,7 +114,8 @@ pelton_status pn_planner_measure(pn_planner *p, const pn_problem *problem, pn_ch
 
 static const pn_group *producer(const pn_planner *p, pn_value_id v) {
   pn_node_id n = pn_graph_value(p->request->graph, v)->producer;
-  if (!pn_node_valid(n) || n.v < p->request->first_node || n.v >= p->request->end_node || p->group_of[n.v] == UINT32_MAX)
+  if (!pn_node_valid(n) || n.v < p->request->first_node || n.v >= p->request->end_node ||
+      p->group_of[n.v] == UINT32_MAX)
     return NULL;
   return &p->groups.data[p->group_of[n.v]];
 }
@@ -186,7 +187,8 @@ static void mark_free_operands(pn_group *group) {
   const pn_operand *last = pn_problem_output(group->problem, group->problem->node_count - 1, 0);
   uint32_t out_rank = last ? last->rank : 0, in_rank = first && first->rank > out_rank ? first->rank : out_rank;
   for (uint32_t i = 0; i < group->problem->operand_count && !group->view; i++)
-    if (is_activation(&operands[i], operands[i].role == PN_OPERAND_INPUT ? in_rank : out_rank)) operands[i].layout = PN_LAYOUT_COUNT;
+    if (is_activation(&operands[i], operands[i].role == PN_OPERAND_INPUT ? in_rank : out_rank))
+      operands[i].layout = PN_LAYOUT_COUNT;
 }
 
 static double improve(pn_planner *p, const edges *e) {
@@ -253,14 +255,16 @@ static pelton_status choose_layouts(pn_planner *p) {
     bool any = group->view;
     for (uint32_t combo = 0; combo < PN_COMBO_COUNT && !group->view; combo++) {
       memset(&group->combos[combo], 0, sizeof group->combos[combo]);
-      if (!pn_problem_set_layouts(group->problem, (pn_layout)(combo / PN_LAYOUT_COUNT), (pn_layout)(combo % PN_LAYOUT_COUNT))) continue;
+      if (!pn_problem_set_layouts(group->problem, (pn_layout)(combo / PN_LAYOUT_COUNT),
+                                  (pn_layout)(combo % PN_LAYOUT_COUNT)))
+        continue;
       PN_TRY(pn_planner_estimate(p, group->problem, &group->combos[combo]));
       any |= group->combos[combo].tactic != NULL;
     }
     if (!any) {
       const pn_node *node = &p->request->graph->nodes.data[group->nodes[0]];
-      return pn_fail(p->diag, PELTON_UNSUPPORTED, "node '%.*s': no tactic of target %s takes this %s", PN_STR_ARG(node->name),
-                     p->options->target->name, pn_op_get(node->op)->name);
+      return pn_fail(p->diag, PELTON_UNSUPPORTED, "node '%.*s': no tactic of target %s takes this %s",
+                     PN_STR_ARG(node->name), p->options->target->name, pn_op_get(node->op)->name);
     }
     mark_free_operands(group);
   }
@@ -284,8 +288,8 @@ static pelton_status choose_layouts(pn_planner *p) {
 
 /* ---- stored decisions -------------------------------------------------------------------------------------------- */
 
-bool pn_planner_decided(const pn_planner *p, pn_problem *problem, const pn_decision *d, pn_choice *out, pn_layout *in_layout,
-                        pn_layout *out_layout) {
+bool pn_planner_decided(const pn_planner *p, pn_problem *problem, const pn_decision *d, pn_choice *out,
+                        pn_layout *in_layout, pn_layout *out_layout) {
   if (!pn_layout_parse(d->in_layout, in_layout) || !pn_layout_parse(d->out_layout, out_layout)) return false;
   if (!pn_problem_set_layouts(problem, *in_layout, *out_layout)) return false;
   for (uint32_t t = 0; t < p->tactic_count; t++) {
@@ -319,7 +323,8 @@ static pelton_status take_decisions(pn_planner *p, bool *all) {
     if (g == UINT32_MAX || taken[g]) continue;
     pn_group *group = &p->groups.data[g];
     if (group->view || group->nodes[0] != one->first_node || group->node_count != one->node_count) continue;
-    if (!pn_planner_decided(p, group->problem, one, &group->choice, &group->in_layout, &group->out_layout)) return PELTON_OK;
+    if (!pn_planner_decided(p, group->problem, one, &group->choice, &group->in_layout, &group->out_layout))
+      return PELTON_OK;
     taken[g] = 1;
   }
   for (uint32_t g = 0; g < p->groups.count; g++)

@@ -8,8 +8,12 @@ static pelton_status add_buffer(pn_planner *p, pn_value_id v, pn_layout layout, 
   const pn_type *type = &pn_planner_fact(p, v)->type;
   size_t elements = 1;
   for (int32_t i = 0; i < type->rank; i++) elements *= (size_t)type->dims[i].number;
-  pn_buffer b = {.value = v, .layout = layout, .bytes = elements * pelton_dtype_bytes(type->dtype), .kind = PN_PLACE_ARENA,
-                 .alias = p->buffers.count, .first_step = NONE};
+  pn_buffer b = {.value = v,
+                 .layout = layout,
+                 .bytes = elements * pelton_dtype_bytes(type->dtype),
+                 .kind = PN_PLACE_ARENA,
+                 .alias = p->buffers.count,
+                 .first_step = NONE};
   *out = p->buffers.count;
   p->buffer_of[v.v * PN_LAYOUT_COUNT + (uint32_t)layout] = *out;
   return pn_list_push(&p->scratch, &p->buffers, b) ? PELTON_OK : pn_fail_memory(p->diag, "the plan");
@@ -31,7 +35,9 @@ pelton_status pn_planner_conversion(pn_planner *p, pn_value_id v, pn_layout from
   if (!problem || !node || !operands || !indices || !attrs || !perm) return pn_fail_memory(p->diag, "the plan");
   const pn_type *type = &pn_planner_fact(p, v)->type;
   for (uint32_t i = 0; i < 2; i++) {
-    operands[i] = (pn_operand){.role = i ? PN_OPERAND_OUTPUT : PN_OPERAND_INPUT, .dtype = type->dtype, .rank = (uint32_t)type->rank,
+    operands[i] = (pn_operand){.role = i ? PN_OPERAND_OUTPUT : PN_OPERAND_INPUT,
+                               .dtype = type->dtype,
+                               .rank = (uint32_t)type->rank,
                                .layout = i ? to : from};
     for (int32_t d = 0; d < type->rank; d++) operands[i].dims[d] = type->dims[d].number;
     indices[i] = (uint16_t)i;

@@ -1,7 +1,7 @@
 /* Where every buffer lies. First buffers are merged into blocks: views share their source's bytes, a concatenation's
-   operands are written straight into its result where they lie there in one piece, the pieces of a split are views, and a
-   step may overwrite an operand that dies there. Then blocks that are a result of the plan get the caller's memory, and
-   the others offsets in one arena: largest first, each at the lowest offset that is free during its life (greedy by
+   operands are written straight into its result where they lie there in one piece, the pieces of a split are views, and
+   a step may overwrite an operand that dies there. Then blocks that are a result of the plan get the caller's memory,
+   and the others offsets in one arena: largest first, each at the lowest offset that is free during its life (greedy by
    size, after Pisarchyk and Lee, "Efficient Memory Management for Deep Neural Net Inference", 2020). */
 #include "plan/planner.h"
 
@@ -57,9 +57,10 @@ static bool one_piece(const pn_operand *o, int64_t axis) {
   int64_t rank = (int64_t)o->rank;
   if (axis < 0) axis += rank;
   for (int64_t d = 0; d < rank; d++) {
-    bool outside = o->layout == PN_LAYOUT_CHANNELS_LAST && rank >= 3
-                       ? (axis == 1 ? d != 1 : d == 0 ? axis != 0 : (d != 1 && d < axis))
-                       : d < axis;
+    bool outside = o->layout == PN_LAYOUT_CHANNELS_LAST && rank >= 3 ? (axis == 1 ? d != 1
+                                                                        : d == 0  ? axis != 0
+                                                                                  : (d != 1 && d < axis))
+                                                                     : d < axis;
     if (outside && o->dims[d] != 1) return false;
   }
   return true;
@@ -68,7 +69,8 @@ static bool one_piece(const pn_operand *o, int64_t axis) {
 /* A block that only steps of this plan write: it may be placed anywhere. */
 static bool is_free_root(const pn_planner *p, uint32_t b) {
   const pn_buffer *buffer = &p->buffers.data[b];
-  return buffer->alias == b && buffer->kind == PN_PLACE_ARENA && !p->is_output[buffer->value.v] && buffer->first_step != NONE;
+  return buffer->alias == b && buffer->kind == PN_PLACE_ARENA && !p->is_output[buffer->value.v] &&
+         buffer->first_step != NONE;
 }
 
 static void elide_concat(pn_planner *p, uint32_t s) {
@@ -120,15 +122,16 @@ static bool dies_whole(const pn_planner *p, uint32_t b, uint32_t s) {
   size_t offset;
   uint32_t r = pn_planner_root(p, b, &offset);
   const pn_buffer *root = &p->buffers.data[r];
-  return root->kind == PN_PLACE_ARENA && root->last_step == s && offset == 0 && root->bytes == p->buffers.data[b].bytes &&
-         !p->is_output[root->value.v];
+  return root->kind == PN_PLACE_ARENA && root->last_step == s && offset == 0 &&
+         root->bytes == p->buffers.data[b].bytes && !p->is_output[root->value.v];
 }
 
 /* True when no other operand of |e| lies in the block of buffer |b|: it would be overwritten while it is read. */
 static bool read_once(const pn_planner *p, const pn_emitted *e, uint32_t b) {
   uint32_t root = pn_planner_root(p, b, NULL), seen = 0;
   for (uint32_t i = 0; i < e->problem->operand_count; i++)
-    if (e->problem->operands[i].role == PN_OPERAND_INPUT && e->buffers[i] != NONE) seen += pn_planner_root(p, e->buffers[i], NULL) == root;
+    if (e->problem->operands[i].role == PN_OPERAND_INPUT && e->buffers[i] != NONE)
+      seen += pn_planner_root(p, e->buffers[i], NULL) == root;
   return seen == 1;
 }
 
@@ -175,14 +178,15 @@ static int by_size(const void *a, const void *b) {
   return x->buffer < y->buffer ? -1 : x->buffer > y->buffer;
 }
 
-/* Puts |one| among the |count| blocks that have a place, which are sorted by offset: most searches end at a low one, and
-   a graph of ten thousand nodes is a walk through some hundred kilobytes a block at worst. */
+/* Puts |one| among the |count| blocks that have a place, which are sorted by offset: most searches end at a low one,
+   and a graph of ten thousand nodes is a walk through some hundred kilobytes a block at worst. */
 static size_t place(block *placed, uint32_t count, block one) {
   uint32_t k = 0;
   for (; k < count && placed[k].offset < one.offset + one.bytes; k++) { /* slides over what lives at the same time */
     const block *other = &placed[k];
     bool together = one.first_step <= other->last_step && other->first_step <= one.last_step;
-    if (together && one.offset < other->offset + other->bytes) one.offset = pn_align_up(other->offset + other->bytes, ALIGN);
+    if (together && one.offset < other->offset + other->bytes)
+      one.offset = pn_align_up(other->offset + other->bytes, ALIGN);
   }
   while (k > 0 && placed[k - 1].offset > one.offset) k--;
   memmove(&placed[k + 1], &placed[k], sizeof one * (count - k));

@@ -26,18 +26,21 @@ pelton_status pn_planner_problem(pn_planner *p, const uint32_t *nodes, uint32_t 
                                  const pn_value_id **out_values) {
   const pn_graph *g = p->request->graph;
   uint32_t most = 0;
-  for (uint32_t i = 0; i < count; i++) most += g->nodes.data[nodes[i]].inputs.count + g->nodes.data[nodes[i]].outputs.count;
+  for (uint32_t i = 0; i < count; i++)
+    most += g->nodes.data[nodes[i]].inputs.count + g->nodes.data[nodes[i]].outputs.count;
   pn_problem *problem = PN_NEW(&p->scratch, pn_problem);
   pn_problem_node *list = PN_NEW_ARRAY(&p->scratch, pn_problem_node, count);
   pn_operand *operands = PN_NEW_ARRAY(&p->scratch, pn_operand, most + 1);
   pn_value_id *values = PN_NEW_ARRAY(&p->scratch, pn_value_id, most + 1);
   uint16_t *indices = PN_NEW_ARRAY(&p->scratch, uint16_t, most + 1);
   if (!problem || !list || !operands || !values || !indices) return pn_fail_memory(p->diag, "the plan");
-  if (most >= PN_NO_OPERAND) return pn_fail(p->diag, PELTON_UNSUPPORTED, "a node with %u operands and results is too wide to plan", most);
+  if (most >= PN_NO_OPERAND)
+    return pn_fail(p->diag, PELTON_UNSUPPORTED, "a node with %u operands and results is too wide to plan", most);
   uint32_t operand_count = 0;
   for (uint32_t i = 0; i < count; i++) {
     const pn_node *node = &g->nodes.data[nodes[i]];
-    list[i] = (pn_problem_node){node->op, node->attrs, node->inputs.count, node->outputs.count, indices, indices + node->inputs.count};
+    list[i] = (pn_problem_node){
+        node->op, node->attrs, node->inputs.count, node->outputs.count, indices, indices + node->inputs.count};
     for (uint32_t k = 0; k < node->inputs.count + node->outputs.count; k++) {
       bool is_input = k < node->inputs.count;
       pn_value_id v = is_input ? node->inputs.data[k] : node->outputs.data[k - node->inputs.count];
@@ -76,7 +79,8 @@ bool pn_problem_set_layouts(pn_problem *problem, pn_layout in, pn_layout out) {
     if (o->role == PN_OPERAND_INPUT && o->rank == in_rank && o->rank >= 3) {
       o->layout = in;
       any_input = true;
-    } else if ((o->role == PN_OPERAND_OUTPUT || o->role == PN_OPERAND_INTERNAL) && o->rank == out_rank && o->rank >= 3) {
+    } else if ((o->role == PN_OPERAND_OUTPUT || o->role == PN_OPERAND_INTERNAL) && o->rank == out_rank &&
+               o->rank >= 3) {
       o->layout = out;
     }
   }
@@ -88,7 +92,8 @@ static pelton_status best_estimate(pn_planner *p, pn_problem *problem, double *o
   *accepted = false;
   for (uint32_t combo = 0; combo < PN_COMBO_COUNT; combo++) {
     pn_choice choice;
-    if (!pn_problem_set_layouts(problem, (pn_layout)(combo / PN_LAYOUT_COUNT), (pn_layout)(combo % PN_LAYOUT_COUNT))) continue;
+    if (!pn_problem_set_layouts(problem, (pn_layout)(combo / PN_LAYOUT_COUNT), (pn_layout)(combo % PN_LAYOUT_COUNT)))
+      continue;
     PN_TRY(pn_planner_estimate(p, problem, &choice));
     if (!choice.tactic || (choice.tactic->is_reference && problem->node_count > 1)) continue;
     if (!*accepted || choice.estimate < *out) *out = choice.estimate;
@@ -102,7 +107,8 @@ static uint32_t match(const pn_planner *p, const pn_pattern *pattern, uint32_t f
   const pn_graph *g = p->request->graph;
   uint32_t count = 0, n = first;
   for (uint32_t i = 0; i < PN_PATTERN_NODES && pattern->ops[i];) {
-    if (n == UINT32_MAX || n >= p->request->end_node || !p->node_needed[n] || p->group_of[n] != UINT32_MAX || count == PN_PATTERN_NODES)
+    if (n == UINT32_MAX || n >= p->request->end_node || !p->node_needed[n] || p->group_of[n] != UINT32_MAX ||
+        count == PN_PATTERN_NODES)
       return 0;
     const char *name = pattern->ops[i];
     pn_str wanted = pn_str_from(name);
@@ -115,8 +121,8 @@ static uint32_t match(const pn_planner *p, const pn_pattern *pattern, uint32_t f
     bool chained = node->outputs.count == 1 && p->uses[result.v] == 1 && !pn_planner_known(p, result);
     n = chained ? p->user[result.v] : UINT32_MAX;
     i++;
-    if (many && n != UINT32_MAX && n < p->request->end_node && count < PN_PATTERN_NODES && p->group_of[n] == UINT32_MAX &&
-        pn_str_is(wanted, pn_op_get(g->nodes.data[n].op)->name))
+    if (many && n != UINT32_MAX && n < p->request->end_node && count < PN_PATTERN_NODES &&
+        p->group_of[n] == UINT32_MAX && pn_str_is(wanted, pn_op_get(g->nodes.data[n].op)->name))
       i--;
   }
   return count;
@@ -153,7 +159,8 @@ static pelton_status add_group(pn_planner *p, const uint32_t *nodes, uint32_t co
 /* The chain of |count| nodes from |n| on; false when the graph has no such chain, or not all of it is free. */
 static bool find_chain(const pn_planner *p, uint32_t n, uint32_t count, uint32_t *nodes) {
   for (uint32_t i = 0; i < count; i++) {
-    if (n < p->request->first_node || n >= p->request->end_node || !p->node_needed[n] || p->group_of[n] != UINT32_MAX) return false;
+    if (n < p->request->first_node || n >= p->request->end_node || !p->node_needed[n] || p->group_of[n] != UINT32_MAX)
+      return false;
     nodes[i] = n;
     const pn_node *node = &p->request->graph->nodes.data[n];
     pn_value_id result = node->outputs.data[0];
@@ -169,7 +176,8 @@ static pelton_status follow_decisions(pn_planner *p, uint8_t *alone) {
   for (uint32_t i = 0; p->options->decisions && i < p->options->decisions->list.count; i++) {
     const pn_decision *d = &p->options->decisions->list.data[i];
     uint32_t nodes[PN_PATTERN_NODES];
-    if (d->node_count < 1 || d->node_count > PN_PATTERN_NODES || !find_chain(p, d->first_node, d->node_count, nodes)) continue;
+    if (d->node_count < 1 || d->node_count > PN_PATTERN_NODES || !find_chain(p, d->first_node, d->node_count, nodes))
+      continue;
     if (d->node_count == 1) {
       alone[d->first_node] = 1;
       continue;
@@ -193,7 +201,8 @@ static pelton_status sort_groups(pn_planner *p) {
   uint32_t *ending = PN_NEW_ARRAY(&p->scratch, uint32_t, count); /* by node: the group that it ends, plus 1 */
   pn_group *groups = PN_NEW_ARRAY(&p->scratch, pn_group, p->groups.count);
   if (!ending || !groups) return pn_fail_memory(p->diag, "the plan");
-  for (uint32_t i = 0; i < p->groups.count; i++) ending[p->groups.data[i].nodes[p->groups.data[i].node_count - 1] - first] = i + 1;
+  for (uint32_t i = 0; i < p->groups.count; i++)
+    ending[p->groups.data[i].nodes[p->groups.data[i].node_count - 1] - first] = i + 1;
   for (uint32_t n = 0; n < count; n++)
     if (ending[n]) groups[sorted++] = p->groups.data[ending[n] - 1];
   for (uint32_t i = 0; i < sorted; i++) {
@@ -206,7 +215,8 @@ static pelton_status sort_groups(pn_planner *p) {
 pelton_status pn_planner_partition(pn_planner *p) {
   const pn_graph *g = p->request->graph;
   const pn_pattern *patterns = NULL;
-  uint32_t pattern_count = p->options->target->patterns ? p->options->target->patterns(p->options->device, &patterns) : 0;
+  uint32_t pattern_count =
+      p->options->target->patterns ? p->options->target->patterns(p->options->device, &patterns) : 0;
   uint8_t *alone = PN_NEW_ARRAY(&p->scratch, uint8_t, g->nodes.count);
   p->group_of = PN_NEW_ARRAY(&p->scratch, uint32_t, g->nodes.count);
   if (!alone || !p->group_of) return pn_fail_memory(p->diag, "the plan");

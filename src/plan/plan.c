@@ -15,14 +15,19 @@ static pn_place place_of(const pn_planner *p, uint32_t b) {
 /* The problem moves from the planner's scratch to the plan; attributes stay the graph's (or the plan's own). */
 static const pn_problem *keep_problem(pn_arena *arena, const pn_problem *problem) {
   pn_problem *kept = pn_arena_copy(arena, problem, sizeof *problem, _Alignof(pn_problem));
-  pn_problem_node *nodes = kept ? pn_arena_copy(arena, problem->nodes, sizeof *nodes * problem->node_count, _Alignof(pn_problem_node)) : NULL;
-  const pn_operand *operands = pn_arena_copy(arena, problem->operands, sizeof *operands * problem->operand_count, _Alignof(pn_operand));
+  pn_problem_node *nodes =
+      kept ? pn_arena_copy(arena, problem->nodes, sizeof *nodes * problem->node_count, _Alignof(pn_problem_node))
+           : NULL;
+  const pn_operand *operands =
+      pn_arena_copy(arena, problem->operands, sizeof *operands * problem->operand_count, _Alignof(pn_operand));
   if (!kept || !nodes || !operands) return NULL;
   kept->nodes = nodes;
   kept->operands = operands;
   for (uint32_t i = 0; i < problem->node_count; i++) {
-    nodes[i].inputs = pn_arena_copy(arena, nodes[i].inputs, sizeof(uint16_t) * nodes[i].input_count + 1, _Alignof(uint16_t));
-    nodes[i].outputs = pn_arena_copy(arena, nodes[i].outputs, sizeof(uint16_t) * nodes[i].output_count, _Alignof(uint16_t));
+    nodes[i].inputs =
+        pn_arena_copy(arena, nodes[i].inputs, sizeof(uint16_t) * nodes[i].input_count + 1, _Alignof(uint16_t));
+    nodes[i].outputs =
+        pn_arena_copy(arena, nodes[i].outputs, sizeof(uint16_t) * nodes[i].output_count, _Alignof(uint16_t));
     if (!nodes[i].inputs || !nodes[i].outputs) return NULL;
   }
   return kept;
@@ -33,15 +38,15 @@ static pelton_status name_step(pn_planner *p, const pn_emitted *e, pn_plan_step 
   pn_text name;
   pn_text_init(&name, p->allocator);
   uint32_t sources = 0;
-  for (uint32_t i = 0; e->group && i < e->group->node_count; i++) sources += g->nodes.data[e->group->nodes[i]].provenance.count;
+  for (uint32_t i = 0; e->group && i < e->group->node_count; i++)
+    sources += g->nodes.data[e->group->nodes[i]].provenance.count;
   pn_str *list = PN_NEW_ARRAY(&p->plan->arena, pn_str, sources + 1);
   for (uint32_t i = 0; list && e->group && i < e->group->node_count; i++) {
     const pn_node *node = &g->nodes.data[e->group->nodes[i]];
     pn_text_printf(&name, "%s%.*s", i ? "+" : "", PN_STR_ARG(node->name));
     for (uint32_t k = 0; k < node->provenance.count; k++) list[step->source_count++] = node->provenance.data[k];
   }
-  if (!e->group)
-    pn_text_printf(&name, "to_%s", pn_layout_name(pn_problem_output(e->problem, 0, 0)->layout));
+  if (!e->group) pn_text_printf(&name, "to_%s", pn_layout_name(pn_problem_output(e->problem, 0, 0)->layout));
   const char *kept = name.failed ? NULL : pn_str_copy(&p->plan->arena, (pn_str){name.data, name.size});
   step->name = (pn_str){kept, name.size};
   step->sources = list;
@@ -50,16 +55,21 @@ static pelton_status name_step(pn_planner *p, const pn_emitted *e, pn_plan_step 
 }
 
 static pelton_status add_decision(pn_planner *p, const pn_group *group, uint32_t *index) {
-  pn_decision d = {group->nodes[0], group->node_count, pn_str_from(pn_layout_name(group->in_layout)),
-                   pn_str_from(pn_layout_name(group->out_layout)), pn_str_from(group->choice.tactic->name),
-                   group->choice.tactic->version, {0}};
+  pn_decision d = {group->nodes[0],
+                   group->node_count,
+                   pn_str_from(pn_layout_name(group->in_layout)),
+                   pn_str_from(pn_layout_name(group->out_layout)),
+                   pn_str_from(group->choice.tactic->name),
+                   group->choice.tactic->version,
+                   {0}};
   memcpy(d.config, group->choice.config.value, sizeof d.config);
   *index = p->plan->decisions.list.count;
   return pn_list_push(&p->plan->arena, &p->plan->decisions.list, d) ? PELTON_OK : pn_fail_memory(p->diag, "the plan");
 }
 
 /* Weights packed by a tactic depend on the constants, attributes and config, not on the activations' extents, so that
-   all plans of an engine share them. What is constant in this plan only (it follows from a shape) is told by its bytes. */
+   all plans of an engine share them. What is constant in this plan only (it follows from a shape) is told by its bytes.
+ */
 static uint64_t packed_key(const pn_planner *p, const pn_emitted *e) {
   const pn_tactic *t = e->choice.tactic;
   uint64_t h = pn_hash_bytes(t->name, strlen(t->name), t->version);
@@ -69,7 +79,8 @@ static uint64_t packed_key(const pn_planner *p, const pn_emitted *e) {
     const pn_operand *o = &e->problem->operands[i];
     if (o->role != PN_OPERAND_CONSTANT) continue;
     h = pn_hash_mix(h, e->group->values[i].v + 1);
-    if (!pn_graph_is_constant(p->request->graph, e->group->values[i])) h = pn_hash_bytes(o->data, pn_operand_bytes(o), h);
+    if (!pn_graph_is_constant(p->request->graph, e->group->values[i]))
+      h = pn_hash_bytes(o->data, pn_operand_bytes(o), h);
   }
   return pn_hash_mix(h, e->group->nodes[0]);
 }
@@ -78,7 +89,8 @@ static pelton_status pack(pn_planner *p, const pn_emitted *e, size_t bytes, pn_p
   if (!bytes) return PELTON_OK;
   step->packed_bytes = bytes;
   step->packed_key = packed_key(p, e);
-  const pn_packed_entry *entry = p->options->packed ? pn_packed_find(p->options->packed, step->packed_key, bytes) : NULL;
+  const pn_packed_entry *entry =
+      p->options->packed ? pn_packed_find(p->options->packed, step->packed_key, bytes) : NULL;
   if (entry) {
     step->packed = entry->data;
     return PELTON_OK;
@@ -91,8 +103,11 @@ static pelton_status pack(pn_planner *p, const pn_emitted *e, size_t bytes, pn_p
 }
 
 static pelton_status add_step(pn_planner *p, const pn_emitted *e) {
-  pn_plan_step step = {.tactic = e->choice.tactic, .config = e->choice.config, .seconds = e->choice.seconds,
-                       .estimate = e->choice.estimate, .decision = UINT32_MAX};
+  pn_plan_step step = {.tactic = e->choice.tactic,
+                       .config = e->choice.config,
+                       .seconds = e->choice.seconds,
+                       .estimate = e->choice.estimate,
+                       .decision = UINT32_MAX};
   pn_arena *arena = &p->plan->arena;
   pn_device *device = p->options->device;
   PN_TRY(name_step(p, e, &step));
@@ -101,7 +116,8 @@ static pelton_status add_step(pn_planner *p, const pn_emitted *e) {
   step.problem = keep_problem(arena, e->problem);
   if (!places || !step.problem) return pn_fail_memory(p->diag, "the plan");
   if (!e->group) { /* a conversion's attributes are the planner's own */
-    pn_attrs_transpose *attrs = pn_arena_copy(arena, e->problem->nodes[0].attrs, sizeof *attrs, _Alignof(pn_attrs_transpose));
+    pn_attrs_transpose *attrs =
+        pn_arena_copy(arena, e->problem->nodes[0].attrs, sizeof *attrs, _Alignof(pn_attrs_transpose));
     if (!attrs) return pn_fail_memory(p->diag, "the plan");
     attrs->perm.data = pn_arena_copy(arena, attrs->perm.data, sizeof(int64_t) * attrs->perm.count, _Alignof(int64_t));
     ((pn_problem_node *)(uintptr_t)step.problem->nodes)[0].attrs = attrs;
@@ -177,8 +193,10 @@ pelton_status pn_plan_create(const pn_plan_request *request, const pn_plan_optio
   pn_map_init(&planner.choice_index, &planner.scratch);
   pelton_status status = make(&planner);
   pn_arena_deinit(&planner.scratch);
-  if (status) pn_plan_release(plan);
-  else *out = plan;
+  if (status)
+    pn_plan_release(plan);
+  else
+    *out = plan;
   return status;
 }
 

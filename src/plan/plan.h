@@ -52,17 +52,17 @@ typedef struct pn_plan_step {
   const pn_tactic *tactic;
   pn_config config;
   void *state;
-  const void *packed;       /* in the engine's map or in the plan's own memory */
+  const void *packed; /* in the engine's map or in the plan's own memory */
   size_t packed_bytes;
-  uint64_t packed_key;      /* under which an engine keeps it */
-  bool own_packed;          /* in this plan's memory: not from an engine */
-  const pn_place *places;   /* by operand index */
-  double seconds;           /* measured; 0 when not */
+  uint64_t packed_key;    /* under which an engine keeps it */
+  bool own_packed;        /* in this plan's memory: not from an engine */
+  const pn_place *places; /* by operand index */
+  double seconds;         /* measured; 0 when not */
   double estimate;
-  pn_str name;              /* of the group: its nodes' names joined by '+' */
-  const pn_str *sources;    /* provenance */
+  pn_str name;           /* of the group: its nodes' names joined by '+' */
+  const pn_str *sources; /* provenance */
   uint32_t source_count;
-  uint32_t decision;        /* index in |decisions|; UINT32_MAX for a conversion between layouts */
+  uint32_t decision; /* index in |decisions|; UINT32_MAX for a conversion between layouts */
 } pn_plan_step;
 
 typedef struct pn_plan_binding {
@@ -85,7 +85,7 @@ typedef struct pn_plan {
   size_t arena_bytes;     /* activations */
   size_t workspace_bytes; /* shared scratch, behind the activations */
   pn_decisions decisions;
-  pn_text report;         /* JSON array members of this plan's groups; empty unless asked for */
+  pn_text report;          /* JSON array members of this plan's groups; empty unless asked for */
   uint32_t fallback_count; /* steps that run a reference */
   const pelton_allocator *allocator;
 } pn_plan;

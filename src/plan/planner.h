@@ -24,8 +24,8 @@ enum { PN_COMBO_COUNT = PN_LAYOUT_COUNT * PN_LAYOUT_COUNT }; /* of input and out
 typedef struct pn_group {
   const uint32_t *nodes; /* a chain, in order */
   uint32_t node_count;
-  bool view;            /* no step: the result has the operand's bytes */
-  pn_problem *problem;  /* layouts as chosen */
+  bool view;                 /* no step: the result has the operand's bytes */
+  pn_problem *problem;       /* layouts as chosen */
   const pn_value_id *values; /* of the problem's operands */
   pn_choice combos[PN_COMBO_COUNT];
   pn_layout in_layout, out_layout;
@@ -38,19 +38,19 @@ typedef struct pn_buffer {
   pn_layout layout;
   size_t bytes;
   pn_place_kind kind;
-  uint32_t index;       /* of the input or output */
-  const void *data;     /* CONSTANT */
-  uint32_t alias;       /* the buffer it lies in; itself when none */
-  size_t alias_offset;  /* bytes */
+  uint32_t index;      /* of the input or output */
+  const void *data;    /* CONSTANT */
+  uint32_t alias;      /* the buffer it lies in; itself when none */
+  size_t alias_offset; /* bytes */
   uint32_t first_step, last_step;
-  size_t offset;        /* in the arena, once planned */
+  size_t offset; /* in the arena, once planned */
 } pn_buffer;
 
 typedef struct pn_emitted {
-  const pn_group *group;       /* null: a conversion between layouts */
+  const pn_group *group; /* null: a conversion between layouts */
   const pn_problem *problem;
   pn_choice choice;
-  const uint32_t *buffers;     /* by operand index; UINT32_MAX for internals */
+  const uint32_t *buffers; /* by operand index; UINT32_MAX for internals */
   bool removed;
 } pn_emitted;
 
@@ -66,20 +66,20 @@ typedef struct pn_planner {
   const char *fingerprint;
   double started; /* clock, for the budget */
 
-  uint32_t *uses;         /* by value id: by needed nodes and as output */
-  uint32_t *user;         /* by value id: a node that uses it, UINT32_MAX when none */
-  uint8_t *is_output;     /* by value id: wanted outside */
-  uint8_t *node_needed;   /* by node */
-  uint32_t *group_of;     /* by node, of needed ones */
+  uint32_t *uses;           /* by value id: by needed nodes and as output */
+  uint32_t *user;           /* by value id: a node that uses it, UINT32_MAX when none */
+  uint8_t *is_output;       /* by value id: wanted outside */
+  uint8_t *node_needed;     /* by node */
+  uint32_t *group_of;       /* by node, of needed ones */
   PN_LIST(pn_group) groups; /* in order of execution */
 
-  double *conversion_cost;  /* by value id: seconds to have it in another layout */
-  pn_map choice_index;    /* problem text -> choices */
+  double *conversion_cost; /* by value id: seconds to have it in another layout */
+  pn_map choice_index;     /* problem text -> choices */
   PN_LIST(pn_choice) choices;
 
   PN_LIST(pn_buffer) buffers;
   PN_LIST(pn_emitted) emitted;
-  uint32_t *buffer_of;    /* by value id * PN_LAYOUT_COUNT + layout; UINT32_MAX: none yet */
+  uint32_t *buffer_of; /* by value id * PN_LAYOUT_COUNT + layout; UINT32_MAX: none yet */
 } pn_planner;
 
 PN_INLINE const pn_fact *pn_planner_fact(const pn_planner *p, pn_value_id v) { return &p->request->facts->data[v.v]; }
@@ -102,7 +102,8 @@ uint32_t pn_planner_root(const pn_planner *p, uint32_t b, size_t *offset);
 pelton_status pn_planner_problem(pn_planner *p, const uint32_t *nodes, uint32_t count, pn_problem **out,
                                  const pn_value_id **values) PN_CHECKED;
 /* The problem of writing |v| in another layout: a transpose that permutes nothing but the layout. In the scratch. */
-pelton_status pn_planner_conversion(pn_planner *p, pn_value_id v, pn_layout from, pn_layout to, pn_problem **out) PN_CHECKED;
+pelton_status pn_planner_conversion(pn_planner *p, pn_value_id v, pn_layout from, pn_layout to,
+                                    pn_problem **out) PN_CHECKED;
 /* Sets the layouts of |problem|'s activations; false when the combination makes no sense for it. */
 bool pn_problem_set_layouts(pn_problem *problem, pn_layout in, pn_layout out);
 /* Sets |problem|'s layouts and |out| to what was decided before: false when the tactic is not there any more in that

@@ -8,7 +8,7 @@
 
 static const char first_line[] = "pelton timing cache 1";
 #define SECONDS_FORMAT "%.4g"
-#define LEAST_SECONDS 1e-9 /* a coarse clock may say 0, which means "not measured" */
+#define LEAST_SECONDS  1e-9 /* a coarse clock may say 0, which means "not measured" */
 
 void pn_timing_init(pn_timing_cache *cache, const pelton_allocator *allocator) {
   memset(cache, 0, sizeof *cache);
@@ -31,7 +31,8 @@ static bool add_key(pn_timing_cache *cache, pn_str key, double seconds) {
          pn_map_set(&cache->by_key, kept, cache->keys.count - 1);
 }
 
-static void print_key(const pn_tactic *tactic, const pn_config *config, const char *device, pn_str problem, pn_text *out) {
+static void print_key(const pn_tactic *tactic, const pn_config *config, const char *device, pn_str problem,
+                      pn_text *out) {
   pn_text_printf(out, "%s\t%u\t", tactic->name, tactic->version);
   for (uint32_t i = 0; i < PN_CONFIG_VALUES; i++) pn_text_printf(out, i ? ",%d" : "%d", config->value[i]);
   pn_text_printf(out, "\t%s\t", device);
@@ -54,13 +55,15 @@ pelton_status pn_timing_load(pn_timing_cache *cache, const char *path, pelton_di
     rest.data += line.size + (end != NULL);
     rest.size -= line.size + (end != NULL);
     if (line_number == 1 && !pn_str_is(line, first_line))
-      status = pn_fail(diag, PELTON_INVALID_DATA, "%s is no timing cache: its first line is not \"%s\"; remove it or name another file",
-                       path, first_line);
+      status = pn_fail(diag, PELTON_INVALID_DATA,
+                       "%s is no timing cache: its first line is not \"%s\"; remove it or name another file", path,
+                       first_line);
     if (!line.size || pn_str_is(line, first_line) || status) continue;
     const char *tab = memchr(line.data, '\t', line.size);
     double seconds;
     if (!tab || !pn_str_to_f64((pn_str){line.data, (size_t)(tab - line.data)}, &seconds) || !(seconds > 0)) {
-      status = pn_fail(diag, PELTON_INVALID_DATA, "%s line %u: expected seconds, a tab and a key; remove the line", path, line_number);
+      status = pn_fail(diag, PELTON_INVALID_DATA, "%s line %u: expected seconds, a tab and a key; remove the line",
+                       path, line_number);
       continue;
     }
     pn_str key = {tab + 1, line.size - (size_t)(tab + 1 - line.data)};
@@ -80,7 +83,8 @@ pelton_status pn_timing_save(const pn_timing_cache *cache, const char *path, pel
     pn_text_printf(&text, "\n");
   }
   pn_file_writer writer;
-  pelton_status status = text.failed ? pn_fail_memory(diag, "the timing cache") : pn_file_writer_open(&writer, path, diag);
+  pelton_status status =
+      text.failed ? pn_fail_memory(diag, "the timing cache") : pn_file_writer_open(&writer, path, diag);
   if (!status) {
     status = pn_file_writer_add(&writer, text.data, text.size, diag);
     if (!status) status = pn_file_writer_close(&writer, diag);
@@ -127,14 +131,18 @@ static void fill_operand(const pn_operand *o, void *data) {
     case PELTON_DTYPE_F64: ((double *)data)[i] = (double)value; break;
     case PELTON_DTYPE_F16: ((uint16_t *)data)[i] = (uint16_t)(0x3000u | ((seed >> 16) & 0x83ffu)); break;
     case PELTON_DTYPE_BF16: ((uint16_t *)data)[i] = (uint16_t)(0x3e00u | ((seed >> 16) & 0x807fu)); break;
-    case PELTON_DTYPE_I8: case PELTON_DTYPE_U8: ((uint8_t *)data)[i] = (uint8_t)((seed >> 24) & 63u); break;
-    case PELTON_DTYPE_F8E4M3FN: case PELTON_DTYPE_F8E4M3FNUZ:
+    case PELTON_DTYPE_I8:
+    case PELTON_DTYPE_U8: ((uint8_t *)data)[i] = (uint8_t)((seed >> 24) & 63u); break;
+    case PELTON_DTYPE_F8E4M3FN:
+    case PELTON_DTYPE_F8E4M3FNUZ:
     case PELTON_DTYPE_F8E5M2:
     case PELTON_DTYPE_F8E5M2FNUZ: ((uint8_t *)data)[i] = (uint8_t)(0x20u | ((seed >> 24) & 0x87u)); break;
     case PELTON_DTYPE_F8E8M0: ((uint8_t *)data)[i] = (uint8_t)(126u + ((seed >> 24) & 1u)); break;
     case PELTON_DTYPE_F4E2M1: ((uint8_t *)data)[i] = (uint8_t)((seed >> 24) & 15u); break;
-    case PELTON_DTYPE_I4: case PELTON_DTYPE_U4: ((uint8_t *)data)[i] = (uint8_t)((seed >> 24) & 7u); break;
-    case PELTON_DTYPE_I2: case PELTON_DTYPE_U2: ((uint8_t *)data)[i] = (uint8_t)((seed >> 24) & 1u); break;
+    case PELTON_DTYPE_I4:
+    case PELTON_DTYPE_U4: ((uint8_t *)data)[i] = (uint8_t)((seed >> 24) & 7u); break;
+    case PELTON_DTYPE_I2:
+    case PELTON_DTYPE_U2: ((uint8_t *)data)[i] = (uint8_t)((seed >> 24) & 1u); break;
     default: break; /* wider integers may be indices: zero is always in range */
     }
   }
@@ -198,7 +206,8 @@ pelton_status pn_timing_measure(const pn_target *target, pn_device *device, cons
                                 const pn_tactic *tactic, const pn_config *config, double budget,
                                 const pelton_allocator *allocator, double *seconds, pelton_diag *diag) {
   if (!target->host_memory)
-    return pn_fail(diag, PELTON_UNSUPPORTED, "timing by host clock needs a target in host memory, %s is not", target->name);
+    return pn_fail(diag, PELTON_UNSUPPORTED, "timing by host clock needs a target in host memory, %s is not",
+                   target->name);
   pn_arena arena;
   pn_arena_init(&arena, allocator);
   measurement m = {target, device, NULL, NULL, NULL, NULL, NULL, tactic};
@@ -212,7 +221,7 @@ pelton_status pn_timing_measure(const pn_target *target, pn_device *device, cons
     double took = pn_clock_seconds() - start;
     spent += took;
     if (run && took < best) best = took > LEAST_SECONDS ? took : LEAST_SECONDS; /* the first touches cold memory */
-    if (run && took > budget) break;     /* long steps are steady */
+    if (run && took > budget) break;                                            /* long steps are steady */
   }
   measurement_end(&m, problem);
   pn_arena_deinit(&arena);

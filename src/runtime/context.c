@@ -13,7 +13,8 @@ struct pelton_context {
 
 pelton_status pelton_context_create(pelton_engine *engine, const pelton_context_options *options, pelton_context **out,
                                     pelton_diag *diag) {
-  if (!engine || !out) return pn_fail(diag, PELTON_INVALID_ARGUMENT, "pelton_context_create: engine and out must not be null");
+  if (!engine || !out)
+    return pn_fail(diag, PELTON_INVALID_ARGUMENT, "pelton_context_create: engine and out must not be null");
   *out = NULL;
   pelton_context *context = pn_alloc(engine->allocator, sizeof *context, _Alignof(pelton_context));
   if (!context) return pn_fail_memory(diag, "a context");
@@ -32,8 +33,10 @@ pelton_status pelton_context_create(pelton_engine *engine, const pelton_context_
     context->capacities = PN_NEW_ARRAY(&context->frame->arena, size_t, g->outputs.count + 1);
     if (!context->in || !context->out || !context->capacities) status = pn_fail_memory(diag, "a context");
   }
-  if (status) pelton_context_release(context);
-  else *out = context;
+  if (status)
+    pelton_context_release(context);
+  else
+    *out = context;
   return status;
 }
 
@@ -50,48 +53,57 @@ void pelton_context_release(pelton_context *context) {
   pelton_engine_release(engine);
 }
 
-static pelton_status check_input(const pn_graph *g, uint32_t index, const pelton_tensor *given, pn_tensor *out, pelton_diag *diag) {
+static pelton_status check_input(const pn_graph *g, uint32_t index, const pelton_tensor *given, pn_tensor *out,
+                                 pelton_diag *diag) {
   const pn_value *value = &g->values.data[g->inputs.data[index].v];
   const pn_type *type = &value->type;
   int64_t elements;
   if (given->dtype != type->dtype)
-    return pn_fail(diag, PELTON_INVALID_ARGUMENT, "input '%.*s' is %s, not %s", PN_STR_ARG(value->name), pelton_dtype_name(type->dtype), pelton_dtype_name(given->dtype));
+    return pn_fail(diag, PELTON_INVALID_ARGUMENT, "input '%.*s' is %s, not %s", PN_STR_ARG(value->name),
+                   pelton_dtype_name(type->dtype), pelton_dtype_name(given->dtype));
   if (given->shape.rank > PN_MAX_RANK || (type->rank != PN_RANK_UNKNOWN && given->shape.rank != (uint32_t)type->rank))
-    return pn_fail(diag, PELTON_INVALID_ARGUMENT, "input '%.*s' has rank %d, not %u", PN_STR_ARG(value->name), type->rank, given->shape.rank);
+    return pn_fail(diag, PELTON_INVALID_ARGUMENT, "input '%.*s' has rank %d, not %u", PN_STR_ARG(value->name),
+                   type->rank, given->shape.rank);
   for (uint32_t d = 0; d < given->shape.rank && type->rank != PN_RANK_UNKNOWN; d++) {
     int64_t dim = given->shape.dims[d];
     int64_t low = pn_dim_lower(g->symbols, type->dims[d]), high = pn_dim_upper(g->symbols, type->dims[d]);
     if (dim < low || dim > high)
-      return pn_fail(diag, PELTON_INVALID_ARGUMENT, "input '%.*s': dim %u is %lld, the engine takes %lld%s", PN_STR_ARG(value->name), d, (long long)dim,
-                     (long long)low, low == high ? "" : " or more, within its bounds");
+      return pn_fail(diag, PELTON_INVALID_ARGUMENT, "input '%.*s': dim %u is %lld, the engine takes %lld%s",
+                     PN_STR_ARG(value->name), d, (long long)dim, (long long)low,
+                     low == high ? "" : " or more, within its bounds");
     for (uint32_t i = 0; i <= index; i++) { /* one name is one number in all inputs */
       const pn_type *other = &g->values.data[g->inputs.data[i].v].type;
       for (int32_t k = 0; k < other->rank && !pn_dim_is_number(type->dims[d]); k++) {
         int64_t first = i == index ? given->shape.dims[k] : out[(int64_t)i - index].dims[k];
         if (!pn_dim_equal(other->dims[k], type->dims[d]) || first == dim) continue;
-        return pn_fail(diag, PELTON_INVALID_ARGUMENT, "input '%.*s': dim %u is %lld, but '%.*s' is %lld elsewhere", PN_STR_ARG(value->name), d, (long long)dim,
+        return pn_fail(diag, PELTON_INVALID_ARGUMENT, "input '%.*s': dim %u is %lld, but '%.*s' is %lld elsewhere",
+                       PN_STR_ARG(value->name), d, (long long)dim,
                        PN_STR_ARG(g->symbols->list.data[type->dims[d].symbol - 1].name), (long long)first);
       }
     }
   }
   if (!pn_dims_elements(given->shape.rank, given->shape.dims, pelton_dtype_bytes(given->dtype), &elements))
-    return pn_fail(diag, PELTON_INVALID_ARGUMENT, "input '%.*s': its shape has a negative dim or more elements than memory can hold", PN_STR_ARG(value->name));
+    return pn_fail(diag, PELTON_INVALID_ARGUMENT,
+                   "input '%.*s': its shape has a negative dim or more elements than memory can hold",
+                   PN_STR_ARG(value->name));
   size_t bytes = (size_t)elements * pelton_dtype_bytes(given->dtype);
   if (given->bytes < bytes || (!given->data && bytes))
-    return pn_fail(diag, PELTON_INVALID_ARGUMENT, "input '%.*s' needs %zu bytes, %zu are given", PN_STR_ARG(value->name), bytes, given->data ? given->bytes : 0);
+    return pn_fail(diag, PELTON_INVALID_ARGUMENT, "input '%.*s' needs %zu bytes, %zu are given",
+                   PN_STR_ARG(value->name), bytes, given->data ? given->bytes : 0);
   static uint64_t nothing; /* a present tensor of no elements has an address */
   *out = (pn_tensor){.dtype = given->dtype, .rank = given->shape.rank, .data = given->data ? given->data : &nothing};
   memcpy(out->dims, given->shape.dims, sizeof out->dims[0] * out->rank);
   return PELTON_OK;
 }
 
-pelton_status pelton_context_run(pelton_context *context, const pelton_tensor *inputs, uint32_t input_count, pelton_tensor *outputs,
-                                 uint32_t output_count, pelton_diag *diag) {
+pelton_status pelton_context_run(pelton_context *context, const pelton_tensor *inputs, uint32_t input_count,
+                                 pelton_tensor *outputs, uint32_t output_count, pelton_diag *diag) {
   if (!context) return pn_fail(diag, PELTON_INVALID_ARGUMENT, "pelton_context_run: context must not be null");
   const pn_graph *g = context->engine->image->graph;
-  if (input_count != g->inputs.count || output_count != g->outputs.count || (!inputs && input_count) || (!outputs && output_count))
-    return pn_fail(diag, PELTON_INVALID_ARGUMENT, "the engine has %u inputs and %u outputs; %u and %u are given", g->inputs.count, g->outputs.count,
-                   inputs ? input_count : 0, outputs ? output_count : 0);
+  if (input_count != g->inputs.count || output_count != g->outputs.count || (!inputs && input_count) ||
+      (!outputs && output_count))
+    return pn_fail(diag, PELTON_INVALID_ARGUMENT, "the engine has %u inputs and %u outputs; %u and %u are given",
+                   g->inputs.count, g->outputs.count, inputs ? input_count : 0, outputs ? output_count : 0);
   for (uint32_t i = 0; i < input_count; i++) PN_TRY(check_input(g, i, &inputs[i], &context->in[i], diag));
   for (uint32_t i = 0; i < output_count; i++) {
     context->out[i] = (pn_tensor){.data = outputs[i].data};
@@ -111,7 +123,8 @@ pelton_status pelton_context_run(pelton_context *context, const pelton_tensor *i
 }
 
 pelton_status pelton_context_profile_json(const pelton_context *context, char **out, pelton_diag *diag) {
-  if (!context || !out) return pn_fail(diag, PELTON_INVALID_ARGUMENT, "pelton_context_profile_json: context and out must not be null");
+  if (!context || !out)
+    return pn_fail(diag, PELTON_INVALID_ARGUMENT, "pelton_context_profile_json: context and out must not be null");
   pn_text text;
   pn_json json;
   pn_text_init(&text, NULL);

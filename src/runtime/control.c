@@ -1,5 +1,6 @@
 /* If, loop and scan: subgraphs run in frames of their own. A child's results stay in the child's memory until it runs
-   again; what goes around a loop is therefore copied into the slots of the child's inputs, which nothing else writes. */
+   again; what goes around a loop is therefore copied into the slots of the child's inputs, which nothing else writes.
+ */
 #include "runtime/frame.h"
 
 static size_t bytes_of(const pn_tensor *t) { return (size_t)pn_tensor_elements(t) * pelton_dtype_bytes(t->dtype); }
@@ -38,7 +39,8 @@ pelton_status pn_frame_run_if(pn_frame *frame, uint32_t index, pelton_diag *diag
 
 /* Copies |from| (results of the child's last run) into the slots of the child's inputs first, first + 1, ..., and makes
    |to| point there. A result may itself lie in such a slot (a body that swaps its states): those go through scratch. */
-static pelton_status carry(pn_frame *child, uint32_t first, uint32_t count, const pn_tensor *from, pn_tensor *to, pelton_diag *diag) {
+static pelton_status carry(pn_frame *child, uint32_t first, uint32_t count, const pn_tensor *from, pn_tensor *to,
+                           pelton_diag *diag) {
   pn_arena *scratch = &child->machine->scratch;
   for (uint32_t i = 0; i < count; i++) {
     const void *data = from[i].data;
@@ -66,7 +68,8 @@ static pelton_status carry(pn_frame *child, uint32_t first, uint32_t count, cons
   return PELTON_OK;
 }
 
-static pelton_status gather_slice(const pelton_allocator *allocator, pn_gathered *g, const pn_tensor *slice, bool first, pelton_diag *diag) {
+static pelton_status gather_slice(const pelton_allocator *allocator, pn_gathered *g, const pn_tensor *slice, bool first,
+                                  pelton_diag *diag) {
   size_t bytes = bytes_of(slice);
   if (first) {
     g->slice_bytes = bytes;
@@ -89,16 +92,19 @@ static pelton_status gather_slice(const pelton_allocator *allocator, pn_gathered
 }
 
 /* The slices as one tensor with |count| along |axis|, in the parent's slot for |v|. */
-static pelton_status gather_finish(pn_frame *frame, pn_value_id v, pn_gathered *g, int64_t count, int64_t axis, bool reversed,
-                                   pelton_diag *diag) {
+static pelton_status gather_finish(pn_frame *frame, pn_value_id v, pn_gathered *g, int64_t count, int64_t axis,
+                                   bool reversed, pelton_diag *diag) {
   if (!pn_value_valid(v)) return PELTON_OK;
   pn_tensor t = g->whole;
   const pn_type *type = &frame->graph->values.data[v.v].type;
   if (!count) t = (pn_tensor){.dtype = type->dtype, .rank = type->rank > 0 ? (uint32_t)type->rank - 1 : 0};
-  if (t.rank + 1 > PN_MAX_RANK) return pn_fail(diag, PELTON_UNSUPPORTED, "a loop's result has rank %u, at most %d is supported", t.rank + 1, PN_MAX_RANK);
+  if (t.rank + 1 > PN_MAX_RANK)
+    return pn_fail(diag, PELTON_UNSUPPORTED, "a loop's result has rank %u, at most %d is supported", t.rank + 1,
+                   PN_MAX_RANK);
   if (axis < 0) axis += t.rank + 1;
   if (axis < 0 || axis > t.rank)
-    return pn_fail(diag, PELTON_INVALID_DATA, "a loop's result of rank %u has no axis %lld", t.rank + 1, (long long)axis);
+    return pn_fail(diag, PELTON_INVALID_DATA, "a loop's result of rank %u has no axis %lld", t.rank + 1,
+                   (long long)axis);
   for (uint32_t d = 0; d < t.rank && !count; d++) { /* nothing came: the shape is as inferred, empty along the axis */
     pn_dim dim = type->dims[d < axis ? d : d + 1];
     t.dims[d] = pn_dim_is_number(dim) ? dim.number : 0;
@@ -120,7 +126,8 @@ static pelton_status gather_finish(pn_frame *frame, pn_value_id v, pn_gathered *
   return PELTON_OK;
 }
 
-/* ---- loop ---------------------------------------------------------------------------------------------------------- */
+/* ---- loop ----------------------------------------------------------------------------------------------------------
+ */
 
 typedef struct loop_state {
   pn_tensor *in, *out; /* the child's */
@@ -134,7 +141,8 @@ static loop_state loop_prepare(const pn_frame *child, uint32_t carried, uint32_t
   return s;
 }
 
-static pelton_status loop_iterate(pn_frame *child, loop_state *s, const pn_tensor *trip, int64_t *count, pelton_diag *diag) {
+static pelton_status loop_iterate(pn_frame *child, loop_state *s, const pn_tensor *trip, int64_t *count,
+                                  pelton_diag *diag) {
   int64_t most = trip->data ? pn_tensor_get_i64(trip, 0) : INT64_MAX, iteration = 0;
   uint8_t going = s->in[1].data ? truth(&s->in[1]) : 1;
   s->in[0] = (pn_tensor){.dtype = PELTON_DTYPE_I64, .data = &iteration};
@@ -144,7 +152,8 @@ static pelton_status loop_iterate(pn_frame *child, loop_state *s, const pn_tenso
     PN_TRY(pn_frame_run(child, s->in, s->out, NULL, diag));
     going = truth(&s->out[0]);
     for (uint32_t i = 0; i < s->collected; i++)
-      PN_TRY(gather_slice(child->machine->engine->allocator, &s->results[i], &s->out[1 + s->carried + i], *count == 0, diag));
+      PN_TRY(gather_slice(child->machine->engine->allocator, &s->results[i], &s->out[1 + s->carried + i], *count == 0,
+                          diag));
     PN_TRY(carry(child, 2, s->carried, s->out + 1, s->in + 2, diag));
   }
   return PELTON_OK;
@@ -167,12 +176,14 @@ pelton_status pn_frame_run_loop(pn_frame *frame, uint32_t index, pelton_diag *di
   return status;
 }
 
-/* ---- scan ---------------------------------------------------------------------------------------------------------- */
+/* ---- scan ----------------------------------------------------------------------------------------------------------
+ */
 
 static int64_t listed(pn_i64s list, uint32_t i) { return i < list.count ? list.data[i] : 0; }
 
 /* Copies slice |t| along the axis of |from| into the slot of the child's input |input|. */
-static pelton_status take_slice(pn_frame *child, uint32_t input, const pn_tensor *from, int64_t axis, int64_t t, pn_tensor *to, pelton_diag *diag) {
+static pelton_status take_slice(pn_frame *child, uint32_t input, const pn_tensor *from, int64_t axis, int64_t t,
+                                pn_tensor *to, pelton_diag *diag) {
   size_t outer = 1, inner = pelton_dtype_bytes(from->dtype);
   for (uint32_t d = 0; d < from->rank; d++)
     if (d != axis) *(d < axis ? &outer : &inner) *= (size_t)from->dims[d];
@@ -186,7 +197,8 @@ static pelton_status take_slice(pn_frame *child, uint32_t input, const pn_tensor
   return PELTON_OK;
 }
 
-static pelton_status scan_iterate(pn_frame *frame, pn_frame *child, const pn_node *node, loop_state *s, int64_t *count, pelton_diag *diag) {
+static pelton_status scan_iterate(pn_frame *frame, pn_frame *child, const pn_node *node, loop_state *s, int64_t *count,
+                                  pelton_diag *diag) {
   const pn_attrs_scan *attrs = node->attrs;
   for (int64_t t = 0; t < *count || t == 0; t++) {
     for (uint32_t i = 0; i < attrs->scan_count; i++) {
@@ -194,13 +206,16 @@ static pelton_status scan_iterate(pn_frame *frame, pn_frame *child, const pn_nod
       int64_t axis = listed(attrs->input_axes, i);
       if (axis < 0) axis += whole.rank;
       if (!whole.data || axis < 0 || axis >= whole.rank)
-        return pn_fail(diag, PELTON_INVALID_DATA, "node '%.*s': scanned operand %u has no axis %lld", PN_STR_ARG(node->name), i, (long long)axis);
+        return pn_fail(diag, PELTON_INVALID_DATA, "node '%.*s': scanned operand %u has no axis %lld",
+                       PN_STR_ARG(node->name), i, (long long)axis);
       int64_t length = whole.dims[axis];
       if (i == 0) *count = length;
       if (length != *count)
-        return pn_fail(diag, PELTON_INVALID_DATA, "node '%.*s': scanned operands have %lld and %lld slices", PN_STR_ARG(node->name), (long long)*count, (long long)length);
+        return pn_fail(diag, PELTON_INVALID_DATA, "node '%.*s': scanned operands have %lld and %lld slices",
+                       PN_STR_ARG(node->name), (long long)*count, (long long)length);
       if (*count == 0) return PELTON_OK;
-      PN_TRY(take_slice(child, s->carried + i, &whole, axis, listed(attrs->input_reversed, i) ? length - 1 - t : t, &s->in[s->carried + i], diag));
+      PN_TRY(take_slice(child, s->carried + i, &whole, axis, listed(attrs->input_reversed, i) ? length - 1 - t : t,
+                        &s->in[s->carried + i], diag));
     }
     PN_TRY(pn_frame_run(child, s->in, s->out, NULL, diag));
     for (uint32_t i = 0; i < s->collected; i++)
@@ -222,6 +237,7 @@ pelton_status pn_frame_run_scan(pn_frame *frame, uint32_t index, pelton_diag *di
   for (uint32_t i = 0; i < s.carried && !status; i++) set_result(frame, node, i, &s.in[i]);
   for (uint32_t i = 0; i < s.collected && !status; i++)
     status = gather_finish(frame, s.carried + i < node->outputs.count ? node->outputs.data[s.carried + i] : PN_NO_VALUE,
-                           &s.results[i], count, listed(attrs->output_axes, i), listed(attrs->output_reversed, i) != 0, diag);
+                           &s.results[i], count, listed(attrs->output_axes, i), listed(attrs->output_reversed, i) != 0,
+                           diag);
   return status;
 }

@@ -9,16 +9,21 @@ pelton_run_options pn_run_options(const pelton_run_options *options) {
 
 /* The target that the caller names; else the first that the engine was tuned for and that opens; else the CPU. */
 static pelton_status open_device(pelton_engine *engine, const pelton_run_options *options, pelton_diag *diag) {
-  pn_device_options device = {.allocator = engine->allocator, .index = options->device_index, .threads = options->threads,
+  pn_device_options device = {.allocator = engine->allocator,
+                              .index = options->device_index,
+                              .threads = options->threads,
                               .pin_threads = options->pin_threads != 0};
   if (options->cpu_isa) {
     device.isa_lowered = true;
     if (!pn_cpu_isa_parse(pn_str_from(options->cpu_isa), &device.isa))
-      return pn_fail(diag, PELTON_INVALID_ARGUMENT, "unknown instruction set '%s'; use portable, avx2, avx512, vnni, bf16, amx or native", options->cpu_isa);
+      return pn_fail(diag, PELTON_INVALID_ARGUMENT,
+                     "unknown instruction set '%s'; use portable, avx2, avx512, vnni, bf16, amx or native",
+                     options->cpu_isa);
   }
   if (options->target) {
     engine->target = pn_target_find(pn_str_from(options->target));
-    if (!engine->target) return pn_fail(diag, PELTON_INVALID_ARGUMENT, "this build of Pelton has no target '%s'", options->target);
+    if (!engine->target)
+      return pn_fail(diag, PELTON_INVALID_ARGUMENT, "this build of Pelton has no target '%s'", options->target);
     return engine->target->device_open(&device, &engine->device, diag);
   }
   for (uint32_t i = 0; i < engine->image->records.count; i++) {
@@ -50,7 +55,8 @@ static const pn_plan_record *find_record(const pelton_engine *engine) {
   return found;
 }
 
-static pelton_status name_io(pelton_engine *engine, const pn_value_list *list, const pn_io_names **out, pelton_diag *diag) {
+static pelton_status name_io(pelton_engine *engine, const pn_value_list *list, const pn_io_names **out,
+                             pelton_diag *diag) {
   const pn_graph *g = engine->image->graph;
   pn_io_names *names = PN_NEW_ARRAY(&engine->image->arena, pn_io_names, list->count + 1);
   bool ok = names != NULL;
@@ -68,7 +74,8 @@ static pelton_status name_io(pelton_engine *engine, const pn_value_list *list, c
   return ok ? PELTON_OK : pn_fail_memory(diag, "an engine");
 }
 
-pelton_status pn_engine_create(pn_image *image, const pelton_run_options *given, pelton_engine **out, pelton_diag *diag) {
+pelton_status pn_engine_create(pn_image *image, const pelton_run_options *given, pelton_engine **out,
+                               pelton_diag *diag) {
   pelton_run_options options = pn_run_options(given);
   const pelton_allocator *allocator = options.allocator ? options.allocator : &pn_allocator_default;
   *out = NULL;
@@ -93,7 +100,8 @@ pelton_status pn_engine_create(pn_image *image, const pelton_run_options *given,
   return PELTON_OK;
 }
 
-pelton_status pelton_engine_open(const char *path, const pelton_run_options *given, pelton_engine **out, pelton_diag *diag) {
+pelton_status pelton_engine_open(const char *path, const pelton_run_options *given, pelton_engine **out,
+                                 pelton_diag *diag) {
   if (!path || !out) return pn_fail(diag, PELTON_INVALID_ARGUMENT, "pelton_engine_open: path and out must not be null");
   *out = NULL;
   pelton_run_options options = pn_run_options(given);
@@ -102,9 +110,10 @@ pelton_status pelton_engine_open(const char *path, const pelton_run_options *giv
   return pn_engine_create(image, &options, out, diag);
 }
 
-pelton_status pelton_engine_open_memory(const void *data, size_t bytes, const pelton_run_options *given, pelton_engine **out,
-                                        pelton_diag *diag) {
-  if (!data || !out) return pn_fail(diag, PELTON_INVALID_ARGUMENT, "pelton_engine_open_memory: data and out must not be null");
+pelton_status pelton_engine_open_memory(const void *data, size_t bytes, const pelton_run_options *given,
+                                        pelton_engine **out, pelton_diag *diag) {
+  if (!data || !out)
+    return pn_fail(diag, PELTON_INVALID_ARGUMENT, "pelton_engine_open_memory: data and out must not be null");
   *out = NULL;
   pelton_run_options options = pn_run_options(given);
   pn_image *image;

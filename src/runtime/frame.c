@@ -6,7 +6,8 @@ enum { CONTENT_ELEMENTS = 1024, CONTENT_FLOATS = 16 };
 
 bool pn_is_host_op(const pn_node *node) { return pn_op_get(node->op)->flags & (PN_OP_DATA_SHAPE | PN_OP_CONTROL); }
 
-/* ---- life ---------------------------------------------------------------------------------------------------------- */
+/* ---- life ----------------------------------------------------------------------------------------------------------
+ */
 
 static void segment_release(pn_segment *segment, const pelton_allocator *allocator) {
   pn_plan_release(segment->plan);
@@ -35,8 +36,8 @@ static bool allocate(pn_frame *frame) {
   frame->in = PN_NEW_ARRAY(arena, pn_tensor, g->inputs.count + 1u);
   frame->out = PN_NEW_ARRAY(arena, pn_tensor, g->outputs.count + 1u);
   frame->gathered = PN_NEW_ARRAY(arena, pn_gathered, g->outputs.count + 1u);
-  return frame->values && frame->slots && frame->last_use && frame->output_index && frame->live && frame->children && frame->in &&
-         frame->out && frame->gathered;
+  return frame->values && frame->slots && frame->last_use && frame->output_index && frame->live && frame->children &&
+         frame->in && frame->out && frame->gathered;
 }
 
 pelton_status pn_frame_create(pn_machine *machine, const pn_graph *graph, pn_frame **out, pelton_diag *diag) {
@@ -64,7 +65,8 @@ pelton_status pn_frame_create(pn_machine *machine, const pn_graph *graph, pn_fra
   for (uint32_t v = 0; v < graph->values.count; v++) { /* constants stay for all runs */
     const pn_value *value = &graph->values.data[v];
     if (!value->data) continue;
-    frame->values[v] = (pn_tensor){.dtype = value->type.dtype, .rank = (uint32_t)value->type.rank, .data = (void *)(uintptr_t)value->data};
+    frame->values[v] = (pn_tensor){
+        .dtype = value->type.dtype, .rank = (uint32_t)value->type.rank, .data = (void *)(uintptr_t)value->data};
     for (int32_t d = 0; d < value->type.rank; d++) frame->values[v].dims[d] = value->type.dims[d].number;
   }
   *out = frame;
@@ -75,9 +77,11 @@ void pn_frame_release(pn_frame *frame) {
   if (!frame) return;
   const pelton_allocator *allocator = frame->machine->engine->allocator;
   for (uint32_t i = 0; i < frame->segment_count; i++) segment_release(frame->segments[i], allocator);
-  for (uint32_t v = 0; frame->slots && v < frame->graph->values.count; v++) pn_release(allocator, frame->slots[v].memory);
+  for (uint32_t v = 0; frame->slots && v < frame->graph->values.count; v++)
+    pn_release(allocator, frame->slots[v].memory);
   for (uint32_t n = 0; frame->children && n < 2 * frame->graph->nodes.count; n++) pn_frame_release(frame->children[n]);
-  for (uint32_t i = 0; frame->gathered && i < frame->graph->outputs.count; i++) pn_release(allocator, frame->gathered[i].memory);
+  for (uint32_t i = 0; frame->gathered && i < frame->graph->outputs.count; i++)
+    pn_release(allocator, frame->gathered[i].memory);
   pn_release(allocator, frame->pointers);
   pn_arena_deinit(&frame->arena);
   pn_release(allocator, frame);
@@ -105,7 +109,8 @@ pelton_status pn_frame_child(pn_frame *frame, uint32_t node, uint32_t which, con
   return PELTON_OK;
 }
 
-/* ---- keys ---------------------------------------------------------------------------------------------------------- */
+/* ---- keys ----------------------------------------------------------------------------------------------------------
+ */
 
 /* Small tensors whose elements may steer shapes; only these are shown to inference, and all of them are in the key. */
 static bool has_content(const pn_tensor *t) {
@@ -154,7 +159,8 @@ static bool same_shapes(const pn_frame *frame, const pn_segment *s) {
   for (uint32_t i = 0; i < s->input_count; i++) {
     const pn_tensor *t = &frame->values[s->inputs[i].v];
     const pn_plan_binding *b = &s->plan->inputs[i];
-    if (!t->data || t->rank != b->rank || t->dtype != b->dtype || memcmp(t->dims, b->dims, sizeof t->dims[0] * t->rank)) return false;
+    if (!t->data || t->rank != b->rank || t->dtype != b->dtype || memcmp(t->dims, b->dims, sizeof t->dims[0] * t->rank))
+      return false;
   }
   return true;
 }
@@ -163,14 +169,16 @@ static pn_segment *find_segment(pn_frame *frame, const pn_live *live, uint32_t f
   uint64_t key = key_of(frame, live, first_node, with_contents);
   for (uint32_t i = 0; i < frame->segment_count; i++) {
     pn_segment *s = frame->segments[i];
-    if (s->key != key || s->with_contents != with_contents || s->first_node != first_node || !same_shapes(frame, s)) continue;
+    if (s->key != key || s->with_contents != with_contents || s->first_node != first_node || !same_shapes(frame, s))
+      continue;
     s->last_used = ++frame->machine->clock;
     return s;
   }
   return NULL;
 }
 
-/* ---- planning ------------------------------------------------------------------------------------------------------ */
+/* ---- planning ------------------------------------------------------------------------------------------------------
+ */
 
 /* Facts of everything that is known when |first_node| starts. */
 static pelton_status known_facts(const pn_frame *frame, uint32_t first_node, bool with_contents, pn_arena *arena,
@@ -219,7 +227,8 @@ static pelton_status list_edges(const pn_frame *frame, pn_segment *s, const pn_f
       if (!pn_value_valid(v) || frame->last_use[v.v] < s->end_node) continue;
       if (facts->data[v.v].present)
         ok = pn_list_push(&s->arena, &out, v) && pn_list_push(&s->arena, &graph_outputs, frame->output_index[v.v]);
-      else ok = pn_list_push(&s->arena, &absent, v);
+      else
+        ok = pn_list_push(&s->arena, &absent, v);
     }
   }
   if (!ok) return pn_fail_memory(diag, "a plan");
@@ -236,9 +245,12 @@ static pelton_status list_edges(const pn_frame *frame, pn_segment *s, const pn_f
 static pelton_status make_plan(pn_frame *frame, pn_segment *s, const pn_facts *facts, pelton_diag *diag) {
   const pelton_engine *engine = frame->machine->engine;
   PN_TRY(list_edges(frame, s, facts, diag));
-  pn_plan_request request = {frame->graph, facts, s->first_node, s->end_node, s->inputs, s->input_count, s->outputs, s->output_count};
+  pn_plan_request request = {frame->graph, facts,          s->first_node, s->end_node,
+                             s->inputs,    s->input_count, s->outputs,    s->output_count};
   bool root = frame->graph == engine->image->graph; /* records speak of the root graph's nodes */
-  pn_plan_options options = {.target = engine->target, .device = engine->device, .packed = root ? &engine->image->packed : NULL,
+  pn_plan_options options = {.target = engine->target,
+                             .device = engine->device,
+                             .packed = root ? &engine->image->packed : NULL,
                              .decisions = root && engine->record ? &engine->record->decisions : NULL};
   return pn_plan_create(&request, &options, engine->allocator, &s->plan, diag);
 }
@@ -266,7 +278,8 @@ static pelton_status plan_segment(pn_frame *frame, uint32_t first_node, pn_segme
     s->key = key_of(frame, &frame->live[first_node], first_node, s->with_contents);
     if (!status && s->end_node == first_node) {
       const pn_node *node = &frame->graph->nodes.data[first_node];
-      status = pn_fail(diag, PELTON_UNSUPPORTED, "node '%.*s' (%s): the shape of its results cannot be told from its operands",
+      status = pn_fail(diag, PELTON_UNSUPPORTED,
+                       "node '%.*s' (%s): the shape of its results cannot be told from its operands",
                        PN_STR_ARG(node->name), pn_op_get(node->op)->name);
     }
     if (!status) status = make_plan(frame, s, &facts, diag);
@@ -295,7 +308,8 @@ static void keep_segment(pn_frame *frame, pn_segment *s) {
   frame->segments[oldest] = s;
 }
 
-/* ---- running ------------------------------------------------------------------------------------------------------- */
+/* ---- running -------------------------------------------------------------------------------------------------------
+ */
 
 static pelton_status reserve(pn_frame *frame, const pn_plan *plan, pelton_diag *diag) {
   pn_machine *m = frame->machine;
@@ -307,7 +321,8 @@ static pelton_status reserve(pn_frame *frame, const pn_plan *plan, pelton_diag *
     m->arena_bytes = 0;
     m->arena = target->memory_alloc(m->engine->device, need);
     if (!m->arena)
-      return pn_fail(diag, PELTON_OUT_OF_MEMORY, "no memory for activations: %zu bytes wanted; use smaller shapes or fewer contexts", need);
+      return pn_fail(diag, PELTON_OUT_OF_MEMORY,
+                     "no memory for activations: %zu bytes wanted; use smaller shapes or fewer contexts", need);
     m->arena_bytes = need;
     m->bytes += need;
   }
@@ -336,8 +351,8 @@ static void *locate(const pn_frame *frame, const pn_segment *s, const pn_place *
 }
 
 /* Gives every result of the segment its memory: the caller's where it is large enough, else the frame's. */
-static pelton_status bind_outputs(pn_frame *frame, const pn_segment *s, const pn_tensor *wanted, const size_t *capacities,
-                                  pelton_diag *diag) {
+static pelton_status bind_outputs(pn_frame *frame, const pn_segment *s, const pn_tensor *wanted,
+                                  const size_t *capacities, pelton_diag *diag) {
   for (uint32_t i = 0; i < s->absent_count; i++) frame->values[s->absent[i].v].data = NULL;
   for (uint32_t i = 0; i < s->output_count; i++) {
     const pn_plan_binding *b = &s->plan->outputs[i];
@@ -374,17 +389,19 @@ static pelton_status run_steps(pn_frame *frame, const pn_segment *s, pelton_diag
   return PELTON_OK;
 }
 
-static pelton_status run_segment(pn_frame *frame, const pn_segment *s, const pn_tensor *wanted, const size_t *capacities,
-                                 pelton_diag *diag) {
+static pelton_status run_segment(pn_frame *frame, const pn_segment *s, const pn_tensor *wanted,
+                                 const size_t *capacities, pelton_diag *diag) {
   PN_TRY(reserve(frame, s->plan, diag));
   PN_TRY(bind_outputs(frame, s, wanted, capacities, diag));
   PN_TRY(run_steps(frame, s, diag));
   PN_TRY(frame->machine->engine->target->stream_synchronize(frame->machine->stream, diag));
-  for (uint32_t i = 0; i < s->output_count; i++) { /* results that no step writes in place: views of inputs, constants */
+  for (uint32_t i = 0; i < s->output_count;
+       i++) { /* results that no step writes in place: views of inputs, constants */
     const pn_plan_binding *b = &s->plan->outputs[i];
     if (b->place.kind == PN_PLACE_OUTPUT && b->place.index == i) continue;
     const void *from = locate(frame, s, &b->place);
-    if (from != frame->values[s->outputs[i].v].data && b->bytes) memmove(frame->values[s->outputs[i].v].data, from, b->bytes);
+    if (from != frame->values[s->outputs[i].v].data && b->bytes)
+      memmove(frame->values[s->outputs[i].v].data, from, b->bytes);
   }
   return PELTON_OK;
 }
@@ -408,8 +425,9 @@ static pelton_status collect_outputs(pn_frame *frame, pn_tensor *outputs, const 
     size_t bytes = (size_t)pn_tensor_elements(&result) * pelton_dtype_bytes(result.dtype);
     const pn_str name = g->values.data[g->outputs.data[i].v].name;
     if (bytes > capacities[i])
-      return pn_fail(diag, PELTON_INVALID_ARGUMENT, "output '%.*s' has %zu bytes, its buffer only %zu; give a larger one or none",
-                     PN_STR_ARG(name), bytes, capacities[i]);
+      return pn_fail(diag, PELTON_INVALID_ARGUMENT,
+                     "output '%.*s' has %zu bytes, its buffer only %zu; give a larger one or none", PN_STR_ARG(name),
+                     bytes, capacities[i]);
     if (bytes) memmove(wanted, result.data, bytes);
     outputs[i].data = wanted;
   }

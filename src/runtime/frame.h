@@ -13,16 +13,16 @@ enum { PN_FRAME_SEGMENTS = 64 }; /* planned segments a frame remembers; the leas
 
 typedef struct pn_segment {
   uint64_t key;
-  bool with_contents;  /* planned on the contents of small operands, which |key| covers */
+  bool with_contents; /* planned on the contents of small operands, which |key| covers */
   uint64_t last_used;
   uint32_t first_node, end_node;
   pn_plan *plan;
-  pn_arena arena;      /* lists below */
+  pn_arena arena; /* lists below */
   const pn_value_id *inputs, *outputs;
   const uint32_t *graph_outputs; /* by output: which of the graph's outputs it is, UINT32_MAX: none */
   const pn_value_id *absent;     /* optional results that these shapes leave out: nobody may see an earlier run's */
   uint32_t input_count, output_count, absent_count;
-  struct pn_segment *next;       /* in the machine's list of retired ones */
+  struct pn_segment *next; /* in the machine's list of retired ones */
 } pn_segment;
 
 /* What a segment that starts at some node finds: values from before that it or a later node uses. */
@@ -68,18 +68,18 @@ typedef struct pn_gathered {
 typedef struct pn_frame {
   pn_machine *machine;
   const pn_graph *graph;
-  pn_arena arena;      /* lives as long as the frame */
-  pn_tensor *values;   /* by value id: data null until known */
-  pn_slot *slots;      /* by value id */
-  uint32_t *last_use;  /* by value id: the last node that uses it; nodes.count when it is an output */
-  uint32_t *output_index; /* by value id: which output it is, UINT32_MAX: none */
-  pn_live *live;       /* by node id; listed when a segment first starts there */
-  pn_tensor *in, *out; /* of a subgraph: what the node that runs it hands over */
-  pn_gathered *gathered; /* by output, of a loop's body */
+  pn_arena arena;             /* lives as long as the frame */
+  pn_tensor *values;          /* by value id: data null until known */
+  pn_slot *slots;             /* by value id */
+  uint32_t *last_use;         /* by value id: the last node that uses it; nodes.count when it is an output */
+  uint32_t *output_index;     /* by value id: which output it is, UINT32_MAX: none */
+  pn_live *live;              /* by node id; listed when a segment first starts there */
+  pn_tensor *in, *out;        /* of a subgraph: what the node that runs it hands over */
+  pn_gathered *gathered;      /* by output, of a loop's body */
   struct pn_frame **children; /* by node id * 2 + which subgraph; made when first run */
   pn_segment *segments[PN_FRAME_SEGMENTS];
   uint32_t segment_count;
-  void **pointers;     /* scratch for steps' operands */
+  void **pointers; /* scratch for steps' operands */
   uint32_t pointer_count;
 } pn_frame;
 

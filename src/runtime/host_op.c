@@ -10,7 +10,8 @@ typedef struct host_call {
 static pelton_status resize_output(pn_call *call, uint32_t index, uint32_t rank, const int64_t *dims) {
   host_call *host = call->self;
   int64_t elements;
-  if (index >= call->output_count || rank > PN_MAX_RANK) return PN_INTERNAL(call->diag, "a reference resizes what it does not have");
+  if (index >= call->output_count || rank > PN_MAX_RANK)
+    return PN_INTERNAL(call->diag, "a reference resizes what it does not have");
   pn_tensor *t = &call->out[index];
   if (!pn_dims_elements(rank, dims, pelton_dtype_bytes(t->dtype), &elements))
     return pn_fail(call->diag, PELTON_INVALID_DATA, "result %u would be too large for memory", index);
@@ -31,7 +32,8 @@ pelton_status pn_frame_run_reference(pn_frame *frame, uint32_t index, pelton_dia
   for (uint32_t i = 0; i < node->inputs.count; i++)
     if (pn_value_valid(node->inputs.data[i])) in[i] = frame->values[node->inputs.data[i].v];
   for (uint32_t i = 0; i < node->outputs.count; i++)
-    if (pn_value_valid(node->outputs.data[i])) out[i].dtype = frame->graph->values.data[node->outputs.data[i].v].type.dtype;
+    if (pn_value_valid(node->outputs.data[i]))
+      out[i].dtype = frame->graph->values.data[node->outputs.data[i].v].type.dtype;
   host_call host = {frame, node};
   pn_call call = {node->attrs, node->inputs.count, node->outputs.count, in, out, scratch, diag, resize_output, &host};
   uint32_t mark = pn_diag_mark(diag);

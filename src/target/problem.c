@@ -30,7 +30,8 @@ static void print_operand(const pn_problem *p, uint16_t index, pn_text *out) {
   }
   pn_text_printf(out, "%s[", pelton_dtype_name(o->dtype));
   for (uint32_t i = 0; i < o->rank; i++) pn_text_printf(out, i ? ",%lld" : "%lld", (long long)o->dims[i]);
-  pn_text_printf(out, "]%s%s", o->layout == PN_LAYOUT_PLAIN ? "" : ":", o->layout == PN_LAYOUT_PLAIN ? "" : pn_layout_name(o->layout));
+  pn_text_printf(out, "]%s%s", o->layout == PN_LAYOUT_PLAIN ? "" : ":",
+                 o->layout == PN_LAYOUT_PLAIN ? "" : pn_layout_name(o->layout));
   if (o->role == PN_OPERAND_CONSTANT) pn_text_printf(out, " const");
 }
 

@@ -3,9 +3,9 @@
    inference. Everything slow or fallible happens before run, which decides nothing and allocates nothing.
 
    Held against five unlike tactics: Winograd (packed = transformed filters, workspace = V and M), attention without
-   scores (a group of several nodes, workspace a thread), a strip-fused chain (a group; internals live in the workspace),
-   a pointwise expression rendered to source (pack compiles; packed = the program), a vendor library's graph (prepare
-   asks it for a plan, state holds the handle, release_state frees it). */
+   scores (a group of several nodes, workspace a thread), a strip-fused chain (a group; internals live in the
+   workspace), a pointwise expression rendered to source (pack compiles; packed = the program), a vendor library's graph
+   (prepare asks it for a plan, state holds the handle, release_state frees it). */
 #ifndef PN_TARGET_TACTIC_H
 #define PN_TARGET_TACTIC_H
 
@@ -63,8 +63,8 @@ typedef struct pn_tactic {
                            pelton_diag *diag);
   void (*release_state)(void *state);
   pelton_status (*run)(const pn_step *step, pn_stream *stream, pelton_diag *diag);
-  bool in_place;        /* output 0 may share the memory of an input of equal type and layout that dies here */
-  bool is_reference;    /* the naive definition: chosen last, counted in the report as a fallback */
+  bool in_place;     /* output 0 may share the memory of an input of equal type and layout that dies here */
+  bool is_reference; /* the naive definition: chosen last, counted in the report as a fallback */
 } pn_tactic;
 
 #endif

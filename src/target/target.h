@@ -11,9 +11,9 @@ struct pn_pool;
 
 typedef struct pn_device_options {
   const pelton_allocator *allocator;
-  uint32_t index;        /* which device of this kind */
-  uint32_t threads;      /* CPU: of the pool the device makes; 0: all that this process may use */
-  bool isa_lowered;      /* CPU: |isa| is to be used instead of the machine's */
+  uint32_t index;   /* which device of this kind */
+  uint32_t threads; /* CPU: of the pool the device makes; 0: all that this process may use */
+  bool isa_lowered; /* CPU: |isa| is to be used instead of the machine's */
   pn_isa_set isa;
   bool pin_threads;
 } pn_device_options;

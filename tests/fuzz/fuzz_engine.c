@@ -1,6 +1,6 @@
-/* Engine files of strangers: open, and run what opens. The input is the file with nothing between its sections; offsets and
-   checksums are made here, so that mutations reach the readers behind them. make_engine_corpus.sh makes such inputs. The
-   header's own checks are met by tests/unit/test_engine_file.c. */
+/* Engine files of strangers: open, and run what opens. The input is the file with nothing between its sections; offsets
+   and checksums are made here, so that mutations reach the readers behind them. make_engine_corpus.sh makes such
+   inputs. The header's own checks are met by tests/unit/test_engine_file.c. */
 #include "engine/format.h"
 #include "pelton/run.h"
 
@@ -28,7 +28,8 @@ static void repair(uint8_t *bytes, size_t size, uint32_t count) {
     uint64_t sum = pn_hash_bytes(bytes + pn_load_u64(row + 8), (size_t)pn_load_u64(row + 16), pn_load_u32(row));
     memcpy(row + 24, &sum, sizeof sum);
   }
-  uint64_t sum = pn_hash_bytes(bytes + PN_HEADER_BYTES, (size_t)count * PN_SECTION_ROW_BYTES, pn_hash_bytes(bytes, 32, 0));
+  uint64_t sum =
+      pn_hash_bytes(bytes + PN_HEADER_BYTES, (size_t)count * PN_SECTION_ROW_BYTES, pn_hash_bytes(bytes, 32, 0));
   memcpy(bytes + 32, &sum, sizeof sum);
 }
 

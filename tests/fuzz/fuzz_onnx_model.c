@@ -1,6 +1,6 @@
-/* The ONNX importer on any bytes: parse them as a model, then decode every tensor in it; parse them as each kind of value
-   that stands alone in a file; and import them whole. What decodes must be exactly as large as its shape says, and every
-   byte of it readable; what is imported must verify. */
+/* The ONNX importer on any bytes: parse them as a model, then decode every tensor in it; parse them as each kind of
+   value that stands alone in a file; and import them whole. What decodes must be exactly as large as its shape says,
+   and every byte of it readable; what is imported must verify. */
 #include "base/diag.h"
 #include "import/import.h"
 #include "import/onnx/attribute.h"
@@ -165,7 +165,8 @@ static void try_import(const uint8_t *data, size_t size) {
   const pn_file file = {data, size};
   must(model != NULL);
   const pelton_status status = pn_import_onnx(model, &file, NULL, &diag);
-  must(status != PELTON_INTERNAL && (status == PELTON_OK) == (diag.count == 0) && (status == PELTON_OK) == (model->graph != NULL));
+  must(status != PELTON_INTERNAL && (status == PELTON_OK) == (diag.count == 0) &&
+       (status == PELTON_OK) == (model->graph != NULL));
   if (status == PELTON_OK) must(pn_graph_verify(model->graph, NULL) == PELTON_OK);
   model->files.count = 0; /* not mapped: the bytes are the fuzzer's */
   pn_model_release(model);

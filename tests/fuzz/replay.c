@@ -63,8 +63,10 @@ static int run_file(const char *path) {
   uint8_t *data = malloc((size_t)size + 1);
   int failed = !data || fread(data, 1, (size_t)size, file) != (size_t)size;
   fclose(file);
-  if (failed) fprintf(stderr, "%s: cannot be read\n", path);
-  else run_variants(data, (size_t)size);
+  if (failed)
+    fprintf(stderr, "%s: cannot be read\n", path);
+  else
+    run_variants(data, (size_t)size);
   free(data);
   return failed;
 }

@@ -19,7 +19,8 @@ static pelton_value constant(pelton_model *model, const char *name, uint32_t ran
   return value;
 }
 
-static pelton_value node(pelton_model *model, const char *op, const char *attributes, const char *name, pelton_value a, pelton_value b, pelton_value c) {
+static pelton_value node(pelton_model *model, const char *op, const char *attributes, const char *name, pelton_value a,
+                         pelton_value b, pelton_value c) {
   pelton_value inputs[3] = {a, b, c}, output = 0;
   uint32_t count = c ? 3 : b ? 2 : 1;
   REQUIRE_OK(pelton_model_add_node(model, op, attributes, name, inputs, count, &output, 1, &diag), &diag);
@@ -33,13 +34,15 @@ static pelton_model *make(void) {
   pelton_diag_init(&diag);
   REQUIRE_OK(pelton_model_create("lenet", NULL, &model, &diag), &diag);
   REQUIRE_OK(pelton_model_add_input(model, "image", PELTON_DTYPE_F32, "n,1,12,12", &x, &diag), &diag);
-  pelton_value w = constant(model, "w", 4, (const int64_t[]){8, 1, 5, 5}, 1), b = constant(model, "b", 1, (const int64_t[]){8}, 2);
+  pelton_value w = constant(model, "w", 4, (const int64_t[]){8, 1, 5, 5}, 1),
+               b = constant(model, "b", 1, (const int64_t[]){8}, 2);
   pelton_value c = node(model, "conv", "", "conv1", x, w, b);
   pelton_value r = node(model, "pointwise", "expr=\"relu(x0)\"", "relu1", c, 0, 0);
   pelton_value p = node(model, "pool", "kind=max kernel=[2,2] strides=[2,2]", "pool1", r, 0, 0);
   pelton_value f = node(model, "flatten", "", "flat", p, 0, 0);
   pelton_value m = node(model, "matmul", "", "fc", f, constant(model, "fc.w", 2, (const int64_t[]){128, 10}, 3), 0);
-  REQUIRE_OK(pelton_model_add_output(model, node(model, "softmax", "axis=1", "prob", m, 0, 0), "probabilities", &diag), &diag);
+  REQUIRE_OK(pelton_model_add_output(model, node(model, "softmax", "axis=1", "prob", m, 0, 0), "probabilities", &diag),
+             &diag);
   return model;
 }
 
@@ -48,7 +51,8 @@ TEST(a_network_in_code_is_built_and_run) {
   pelton_engine *engine;
   pelton_context *context;
   static float data[2 * 144];
-  pelton_tensor in = {PELTON_DTYPE_F32, {4, {2, 1, 12, 12}}, data, sizeof data}, out = {PELTON_DTYPE_NONE, {0, {0}}, NULL, 0};
+  pelton_tensor in = {PELTON_DTYPE_F32, {4, {2, 1, 12, 12}}, data, sizeof data},
+                out = {PELTON_DTYPE_NONE, {0, {0}}, NULL, 0};
   for (int i = 0; i < 2 * 144; i++) data[i] = (float)(i % 17) / 17.0f;
   REQUIRE_OK(pelton_engine_build(model, NULL, &engine, &diag), &diag);
   pelton_model_release(model); /* the engine keeps what it needs */

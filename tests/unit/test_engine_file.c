@@ -41,7 +41,9 @@ static pelton_status run_engine(pelton_engine *engine, float *y, pelton_diag *di
   float *data = network_input(1, 5);
   pelton_tensor in = network_tensor(data, 1), out[8] = {{0}};
   uint32_t outputs = pelton_engine_output_count(engine);
-  status = pelton_engine_input_count(engine) == 1 && outputs <= 8 ? pelton_context_run(context, &in, 1, out, outputs, diag) : PELTON_INVALID_ARGUMENT;
+  status = pelton_engine_input_count(engine) == 1 && outputs <= 8
+               ? pelton_context_run(context, &in, 1, out, outputs, diag)
+               : PELTON_INVALID_ARGUMENT;
   if (!status && y && out[0].bytes == sizeof(float) * NETWORK_CLASSES) memcpy(y, out[0].data, out[0].bytes);
   free(data);
   pelton_context_release(context);
@@ -133,7 +135,8 @@ TEST(a_newer_format_says_what_to_do) {
   remove(path);
 }
 
-/* ---- mutations ------------------------------------------------------------------------------------------------------ */
+/* ---- mutations ------------------------------------------------------------------------------------------------------
+ */
 
 /* Memory in reasonable amounts only: a mutated shape may ask for any. */
 enum { MOST_BYTES = 1 << 24 };
@@ -147,7 +150,8 @@ static void limited_release(void *self, void *pointer) {
   free(pointer);
 }
 
-/* Makes the checksums of small sections and of the header fit again, so that mutations reach the readers behind them. */
+/* Makes the checksums of small sections and of the header fit again, so that mutations reach the readers behind them.
+ */
 static void repair(uint8_t *bytes, size_t size) {
   uint32_t count = pn_load_u32(bytes + 24);
   if (count > PN_MAX_SECTIONS) return;
@@ -159,7 +163,8 @@ static void repair(uint8_t *bytes, size_t size) {
     uint64_t sum = pn_hash_bytes(bytes + offset, (size_t)length, kind);
     memcpy(row + 24, &sum, sizeof sum);
   }
-  uint64_t sum = pn_hash_bytes(bytes + PN_HEADER_BYTES, (size_t)count * PN_SECTION_ROW_BYTES, pn_hash_bytes(bytes, 32, 0));
+  uint64_t sum =
+      pn_hash_bytes(bytes + PN_HEADER_BYTES, (size_t)count * PN_SECTION_ROW_BYTES, pn_hash_bytes(bytes, 32, 0));
   memcpy(bytes + 32, &sum, sizeof sum);
 }
 
@@ -195,7 +200,8 @@ TEST(mutations_end_in_an_error_or_a_run) {
     memcpy(copy, bytes, size);
     for (uint32_t k = 1 + next_random(&random) % 3; k > 0; k--) {
       size_t place = pick_place(bytes, &random);
-      copy[place] = next_random(&random) % 4 ? (uint8_t)(copy[place] ^ (1u << next_random(&random) % 8)) : (uint8_t)next_random(&random);
+      copy[place] = next_random(&random) % 4 ? (uint8_t)(copy[place] ^ (1u << next_random(&random) % 8))
+                                             : (uint8_t)next_random(&random);
     }
     if (i % 8) repair(copy, size);
     pelton_status status = pelton_engine_open_memory(copy, size, &options, &engine, &diag);
@@ -213,5 +219,5 @@ TEST(mutations_end_in_an_error_or_a_run) {
   remove(path);
 }
 
-TEST_MAIN(T(a_saved_engine_runs_as_the_built_one), T(aligned_memory_is_used_in_place), T(weights_have_checksums_too), T(every_truncation_is_an_error), T(a_newer_format_says_what_to_do),
-          T(mutations_end_in_an_error_or_a_run))
+TEST_MAIN(T(a_saved_engine_runs_as_the_built_one), T(aligned_memory_is_used_in_place), T(weights_have_checksums_too),
+          T(every_truncation_is_an_error), T(a_newer_format_says_what_to_do), T(mutations_end_in_an_error_or_a_run))

@@ -15,8 +15,10 @@ static void print_place(const pn_place *place, pn_text *out) {
   static const char *const kinds[] = {"nowhere", "arena", "constant", "input", "output"};
   pn_text_printf(out, "%s", kinds[place->kind]);
   if (place->kind == PN_PLACE_INPUT || place->kind == PN_PLACE_OUTPUT) pn_text_printf(out, " %u", place->index);
-  if (place->kind == PN_PLACE_CONSTANT) pn_text_printf(out, ", %zu bytes\n", place->bytes);
-  else pn_text_printf(out, " [%zu, %zu)\n", place->offset, place->offset + place->bytes);
+  if (place->kind == PN_PLACE_CONSTANT)
+    pn_text_printf(out, ", %zu bytes\n", place->bytes);
+  else
+    pn_text_printf(out, " [%zu, %zu)\n", place->offset, place->offset + place->bytes);
 }
 
 static void print_step(const pn_plan_step *step, pn_text *out) {
@@ -37,7 +39,8 @@ static void print_step(const pn_plan_step *step, pn_text *out) {
 
 static void print_plan(const planned *p, pn_text *out) {
   const pn_plan *plan = p->plan;
-  pn_text_printf(out, "target %s: %zu bytes of activations, %zu of workspace\n", plan->target->name, plan->arena_bytes, plan->workspace_bytes);
+  pn_text_printf(out, "target %s: %zu bytes of activations, %zu of workspace\n", plan->target->name, plan->arena_bytes,
+                 plan->workspace_bytes);
   for (uint32_t i = 0; i < plan->steps.count; i++) print_step(&plan->steps.data[i], out);
   pn_text_printf(out, "\n");
   for (uint32_t i = 0; i < plan->output_count; i++) {
@@ -86,7 +89,8 @@ static void check_file(const char *name) {
     pn_text_deinit(&text);
     fprintf(stderr, "%s: written\n", path);
   } else {
-    if (strcmp(plan.data, expected) != 0) fprintf(stderr, "%s: the plan is another now; PELTON_UPDATE_GOLDEN=1 accepts it\n", path);
+    if (strcmp(plan.data, expected) != 0)
+      fprintf(stderr, "%s: the plan is another now; PELTON_UPDATE_GOLDEN=1 accepts it\n", path);
     EXPECT_STR(plan.data, expected);
   }
   planned_close(&p);

@@ -1,6 +1,6 @@
 /* The planner on the null target and the cpu, and on targets of this file's own whose tactics want what a test needs:
-   what is planned, what runs as one step, where layouts change, where values lie. Random graphs are planned and executed
-   by planned.c's machine. */
+   what is planned, what runs as one step, where layouts change, where values lie. Random graphs are planned and
+   executed by planned.c's machine. */
 #include "harness.h"
 #include "planned.h"
 
@@ -54,8 +54,7 @@ TEST(a_convolution_takes_its_epilogue_and_residual) {
   for (int i = 0; i < 2; i++) {
     planned p;
     plan_on(&p,
-            "graph g(%x: f32[1,4,8,8]) -> (%y)\n" CONV_W
-            "  %c1 = conv(%x, %w) pads=[1,1,1,1]\n"
+            "graph g(%x: f32[1,4,8,8]) -> (%y)\n" CONV_W "  %c1 = conv(%x, %w) pads=[1,1,1,1]\n"
             "  %r1 = pointwise(%c1) expr=\"relu(x0)\"\n"
             "  %c2 = conv(%r1, %w) pads=[1,1,1,1]\n"
             "  %y = pointwise(%c2, %r1) expr=\"relu(add(x0,x1))\"\n"
@@ -85,15 +84,14 @@ static void expect_not_grouped(const char *outputs, const char *more) {
 
 TEST(a_second_use_keeps_a_chain_apart) {
   expect_not_grouped("%y, %z", ") expr=\"relu(x0)\"\n  %z = pointwise(%c) expr=\"neg(x0)\"");
-  expect_not_grouped("%y, %c", ") expr=\"relu(x0)\"");         /* an output is a use */
+  expect_not_grouped("%y, %c", ") expr=\"relu(x0)\"");            /* an output is a use */
   expect_not_grouped("%y", ", %c) expr=\"mul(x0,sigmoid(x1))\""); /* and so is each operand of one node */
 }
 
 TEST(a_group_runs_where_all_its_operands_are_ready) {
   planned p;
   plan_on(&p,
-          "graph g(%x: f32[1,4,8,8]) -> (%y)\n" CONV_W
-          "  %c = conv(%x, %w) pads=[1,1,1,1]\n"
+          "graph g(%x: f32[1,4,8,8]) -> (%y)\n" CONV_W "  %c = conv(%x, %w) pads=[1,1,1,1]\n"
           "  %s = softmax(%x)\n"
           "  %t = softmax(%s) axis=1\n"
           "  %y = pointwise(%c, %t) expr=\"add(x0,x1)\"\n"
@@ -109,8 +107,7 @@ TEST(a_group_runs_where_all_its_operands_are_ready) {
 TEST(a_value_is_converted_once_for_all_its_readers) {
   planned p; /* the convolutions on the cpu work channels-last; views and results are plain */
   plan_on(&p,
-          "graph g(%x: f32[1,4,8,8]) -> (%f, %c2, %s)\n" CONV_W
-          "  %c1 = conv(%x, %w) pads=[1,1,1,1]\n"
+          "graph g(%x: f32[1,4,8,8]) -> (%f, %c2, %s)\n" CONV_W "  %c1 = conv(%x, %w) pads=[1,1,1,1]\n"
           "  %c2 = conv(%c1, %w) pads=[1,1,1,1]\n"
           "  %v = flatten(%c2)\n"
           "  %f = softmax(%v)\n"
@@ -153,7 +150,9 @@ static const pn_place *operand_place(const planned *p, const char *step_name, ui
   return &step->places[pn_operand_index(step->problem, pn_problem_input(step->problem, 0, operand))];
 }
 
-static bool same_place(const pn_place *a, const pn_place *b) { return a->kind == b->kind && a->index == b->index && a->offset == b->offset; }
+static bool same_place(const pn_place *a, const pn_place *b) {
+  return a->kind == b->kind && a->index == b->index && a->offset == b->offset;
+}
 
 TEST(a_view_has_its_source_s_bytes) {
   planned p;
@@ -171,13 +170,14 @@ TEST(a_view_has_its_source_s_bytes) {
   planned_close(&p);
 }
 
-#define PARTS                          \
-  "  %a = softmax(%x)\n"               \
+#define PARTS                                                                                                          \
+  "  %a = softmax(%x)\n"                                                                                               \
   "  %b = softmax(%x) axis=1\n"
 
 TEST(a_concatenation_is_written_in_place_where_its_parts_are_whole) {
   planned p;
-  plan_on(&p, "graph g(%x: f32[1,4,64]) -> (%y)\n" PARTS "  %c = concat(%a, %b)\n  %y = softmax(%c)\nend\n", null_target());
+  plan_on(&p, "graph g(%x: f32[1,4,64]) -> (%y)\n" PARTS "  %c = concat(%a, %b)\n  %y = softmax(%c)\nend\n",
+          null_target());
   EXPECT_EQ(p.plan->steps.count, 3);
   EXPECT_EQ(result_place(&p, "b")->offset - result_place(&p, "a")->offset, 4 * 64 * sizeof(float));
   EXPECT(same_place(result_place(&p, "a"), operand_place(&p, "y", 0)));
@@ -196,10 +196,17 @@ static void expect_step(const char *text, const char *name) {
 }
 
 TEST(other_concatenations_copy) {
-  expect_step("graph g(%x: f32[2,16]) -> (%y)\n" PARTS "  %cat = concat(%a, %b) axis=1\n  %y = softmax(%cat)\nend\n", "cat");
-  expect_step("graph g(%x: f32[1,16]) -> (%y)\n" PARTS "  %cat = concat(%a, %b, %a) axis=1\n  %y = softmax(%cat)\nend\n", "cat");
-  expect_step("graph g(%x: f32[1,16]) -> (%y)\n" PARTS "  %cat = concat(%a, %x, %b) axis=1\n  %y = softmax(%cat)\nend\n", "cat");
-  expect_step("graph g(%x: f32[1,16]) -> (%y, %a)\n" PARTS "  %cat = concat(%a, %b) axis=1\n  %y = softmax(%cat)\nend\n", "cat");
+  expect_step("graph g(%x: f32[2,16]) -> (%y)\n" PARTS "  %cat = concat(%a, %b) axis=1\n  %y = softmax(%cat)\nend\n",
+              "cat");
+  expect_step("graph g(%x: f32[1,16]) -> (%y)\n" PARTS
+              "  %cat = concat(%a, %b, %a) axis=1\n  %y = softmax(%cat)\nend\n",
+              "cat");
+  expect_step("graph g(%x: f32[1,16]) -> (%y)\n" PARTS
+              "  %cat = concat(%a, %x, %b) axis=1\n  %y = softmax(%cat)\nend\n",
+              "cat");
+  expect_step("graph g(%x: f32[1,16]) -> (%y, %a)\n" PARTS
+              "  %cat = concat(%a, %b) axis=1\n  %y = softmax(%cat)\nend\n",
+              "cat");
 }
 
 TEST(the_pieces_of_a_split_are_views) {
@@ -215,7 +222,9 @@ TEST(the_pieces_of_a_split_are_views) {
   EXPECT_EQ(p.plan->steps.count, 3);
   EXPECT_EQ(operand_place(&p, "z", 0)->offset - operand_place(&p, "y", 0)->offset, 2 * 16 * sizeof(float));
   planned_close(&p);
-  expect_step("graph g(%x: f32[2,16]) -> (%y, %z)\n  %cut, %q = split(%x) axis=1\n  %y = softmax(%cut)\n  %z = softmax(%q)\nend\n", "cut");
+  expect_step("graph g(%x: f32[2,16]) -> (%y, %z)\n  %cut, %q = split(%x) axis=1\n  %y = softmax(%cut)\n  %z = "
+              "softmax(%q)\nend\n",
+              "cut");
   expect_step("graph g(%x: f32[1,16]) -> (%cut, %z)\n  %cut, %q = split(%x) axis=1\n  %z = softmax(%q)\nend\n", "cut");
 }
 
@@ -244,12 +253,18 @@ TEST(but_no_other) {
 #define HEAD "graph g(%x: f32[1,4,8,8]) -> "
   /* the caller's input; an output of the plan; one that is read again; one that is read twice, by a view as well */
   expect_apart(HEAD "(%y)\n  %b = pointwise(%x) expr=\"relu(x0)\"\n  %y = softmax(%b)\nend\n", "b");
-  expect_apart(HEAD "(%y, %a)\n  %a = softmax(%x)\n  %b = pointwise(%a) expr=\"relu(x0)\"\n  %y = softmax(%b)\nend\n", "b");
-  expect_apart(HEAD "(%y, %z)\n  %a = softmax(%x)\n  %b = pointwise(%a) expr=\"relu(x0)\"\n  %y = softmax(%b)\n  %z = softmax(%a)\nend\n", "b");
-  expect_apart(HEAD "(%y)\n  %a = softmax(%x)\n  %s: i64[1] = const [256]\n  %v = reshape(%a, %s)\n  %b = pointwise(%a) expr=\"relu(x0)\"\n"
-                    "  %w = pointwise(%v) expr=\"neg(x0)\"\n  %y = concat(%w, %v)\n  %z = softmax(%b)\nend\n", "w");
+  expect_apart(HEAD "(%y, %a)\n  %a = softmax(%x)\n  %b = pointwise(%a) expr=\"relu(x0)\"\n  %y = softmax(%b)\nend\n",
+               "b");
+  expect_apart(HEAD "(%y, %z)\n  %a = softmax(%x)\n  %b = pointwise(%a) expr=\"relu(x0)\"\n  %y = softmax(%b)\n  %z = "
+                    "softmax(%a)\nend\n",
+               "b");
+  expect_apart(HEAD "(%y)\n  %a = softmax(%x)\n  %s: i64[1] = const [256]\n  %v = reshape(%a, %s)\n  %b = "
+                    "pointwise(%a) expr=\"relu(x0)\"\n"
+                    "  %w = pointwise(%v) expr=\"neg(x0)\"\n  %y = concat(%w, %v)\n  %z = softmax(%b)\nend\n",
+               "w");
   expect_apart(HEAD "(%y)\n  %a = softmax(%x)\n  %s: i64[4] = const [1,4,8,8]\n  %v = reshape(%a, %s)\n"
-                    "  %b = pointwise(%a, %v) expr=\"add(x0,x1)\"\n  %y = softmax(%b)\nend\n", "b");
+                    "  %b = pointwise(%a, %v) expr=\"add(x0,x1)\"\n  %y = softmax(%b)\nend\n",
+               "b");
 #undef HEAD
 }
 
@@ -285,7 +300,12 @@ static pelton_status moody_run(const pn_step *step, pn_stream *stream, pelton_di
   (void)diag;
   return PELTON_OK;
 }
-static const pn_tactic moody = {.name = "moody", .version = 1, .accepts = moody_accepts, .estimate = moody_estimate, .run = moody_run, .in_place = true};
+static const pn_tactic moody = {.name = "moody",
+                                .version = 1,
+                                .accepts = moody_accepts,
+                                .estimate = moody_estimate,
+                                .run = moody_run,
+                                .in_place = true};
 static const pn_tactic *const moody_table[] = {&moody};
 static uint32_t moody_tactics(const pn_device *device, const pn_tactic *const **out) {
   (void)device;
@@ -312,7 +332,7 @@ static uint32_t pick(writer *w, uint32_t n) {
   w->seed = w->seed * 1664525u + 1013904223u;
   return (w->seed >> 16) % n;
 }
-#define ADD(w, ...) ((w)->used += (size_t)snprintf((w)->text + (w)->used, sizeof (w)->text - (w)->used, __VA_ARGS__))
+#define ADD(w, ...) ((w)->used += (size_t)snprintf((w)->text + (w)->used, sizeof(w)->text - (w)->used, __VA_ARGS__))
 static uint32_t define(writer *w, int64_t n, int64_t c, int64_t y, int64_t x) {
   int64_t dims[4] = {n, c, y, x};
   memcpy(w->dims[w->count], dims, sizeof dims);
@@ -355,7 +375,8 @@ static void write_view(writer *w, uint32_t v) {
   int64_t to[4] = {d[0], d[2], d[1], d[3]};
   if (pick(w, 2)) memcpy(to, d, sizeof to);
   uint32_t r = define(w, to[0], to[1], to[2], to[3]);
-  ADD(w, "  %%s%u: i64[4] = const [%lld,%lld,%lld,%lld]\n", r, (long long)to[0], (long long)to[1], (long long)to[2], (long long)to[3]);
+  ADD(w, "  %%s%u: i64[4] = const [%lld,%lld,%lld,%lld]\n", r, (long long)to[0], (long long)to[1], (long long)to[2],
+      (long long)to[3]);
   ADD(w, "  %%v%u = reshape(%%v%u, %%s%u)\n", r, v, r);
 }
 
@@ -383,9 +404,7 @@ static void write_node(writer *w) {
   case 4: write_join(w, v); break;
   case 5: write_cut(w, v); break;
   case 6: write_view(w, v); break;
-  default:
-    r = define(w, d[0], d[1], d[2], d[3]);
-    ADD(w, "  %%v%u = softmax(%%v%u) axis=%u\n", r, v, pick(w, 4));
+  default: r = define(w, d[0], d[1], d[2], d[3]); ADD(w, "  %%v%u = softmax(%%v%u) axis=%u\n", r, v, pick(w, 4));
   }
 }
 
@@ -400,8 +419,8 @@ static void write_graph(writer *w, uint32_t seed) {
   while (nodes-- && w->count < 50) write_node(w);
   memcpy(body, w->text, w->used + 1);
   w->used = 0;
-  ADD(w, "graph g(%%v0: f32[%lld,%lld,%lld,%lld], %%v1: f32[%lld,%lld,%lld,%lld]) -> (", (long long)n, (long long)c, (long long)y, (long long)x,
-      (long long)n, (long long)c, (long long)y, (long long)x);
+  ADD(w, "graph g(%%v0: f32[%lld,%lld,%lld,%lld], %%v1: f32[%lld,%lld,%lld,%lld]) -> (", (long long)n, (long long)c,
+      (long long)y, (long long)x, (long long)n, (long long)c, (long long)y, (long long)x);
   uint32_t outputs = 1 + pick(w, 3);
   for (uint32_t v = w->count; v-- > 2 && outputs;) { /* the last, and some others */
     if (v + 1 < w->count && pick(w, 3)) continue;
@@ -444,16 +463,15 @@ TEST(plans_of_random_graphs_compute_what_the_graphs_say) {
 
 /* ---- decisions from elsewhere ------------------------------------------------------------------------------------ */
 
-static const char two_convs[] =
-    "graph g(%x: f32[1,4,8,8]) -> (%y)\n" CONV_W
-    "  %c1 = conv(%x, %w) pads=[1,1,1,1]\n"
-    "  %r1 = pointwise(%c1) expr=\"relu(x0)\"\n"
-    "  %s = softmax(%r1) axis=1\n"
-    "  %c2 = conv(%s, %w) pads=[1,1,1,1]\n"
-    "  %y = pointwise(%c2, %r1) expr=\"relu(add(x0,x1))\"\n"
-    "end\n";
+static const char two_convs[] = "graph g(%x: f32[1,4,8,8]) -> (%y)\n" CONV_W "  %c1 = conv(%x, %w) pads=[1,1,1,1]\n"
+                                "  %r1 = pointwise(%c1) expr=\"relu(x0)\"\n"
+                                "  %s = softmax(%r1) axis=1\n"
+                                "  %c2 = conv(%s, %w) pads=[1,1,1,1]\n"
+                                "  %y = pointwise(%c2, %r1) expr=\"relu(add(x0,x1))\"\n"
+                                "end\n";
 
-static void add_decision(pn_arena *a, pn_decisions *d, uint32_t first, uint32_t count, const char *tactic, const char *in, const char *out) {
+static void add_decision(pn_arena *a, pn_decisions *d, uint32_t first, uint32_t count, const char *tactic,
+                         const char *in, const char *out) {
   pn_decision one = {first, count, pn_str_from(in), pn_str_from(out), pn_str_from(tactic), 1, {0}};
   REQUIRE(pn_list_push(a, &d->list, one));
 }
@@ -495,16 +513,14 @@ TEST(random_decisions_make_valid_plans) {
 /* ---- memory that is out ------------------------------------------------------------------------------------------ */
 
 TEST(any_allocation_of_the_planner_may_fail) {
-  static const char text[] =
-      "graph g(%x: f32[2,4,8,8]) -> (%y, %m)\n" CONV_W
-      "  %c = conv(%x, %w) pads=[1,1,1,1]\n"
-      "  %r = pointwise(%c) expr=\"relu(x0)\"\n"
-      "  %p, %q = split(%r)\n"
-      "  %cat = concat(%q, %p)\n"
-      "  %y = softmax(%cat)\n"
-      "  %s = shape_of(%x)\n"
-      "  %m = pointwise(%s) expr=\"add(x0,1:i64)\"\n"
-      "end\n";
+  static const char text[] = "graph g(%x: f32[2,4,8,8]) -> (%y, %m)\n" CONV_W "  %c = conv(%x, %w) pads=[1,1,1,1]\n"
+                             "  %r = pointwise(%c) expr=\"relu(x0)\"\n"
+                             "  %p, %q = split(%r)\n"
+                             "  %cat = concat(%q, %p)\n"
+                             "  %y = softmax(%cat)\n"
+                             "  %s = shape_of(%x)\n"
+                             "  %m = pointwise(%s) expr=\"add(x0,1:i64)\"\n"
+                             "end\n";
   harness_allocator a;
   uint64_t n = 0;
   do {
@@ -520,9 +536,11 @@ TEST(any_allocation_of_the_planner_may_fail) {
   } while (a.failed && n < 10000);
 }
 
-TEST_MAIN(T(what_is_known_is_not_planned), T(a_convolution_takes_its_epilogue_and_residual), T(a_second_use_keeps_a_chain_apart),
-          T(a_group_runs_where_all_its_operands_are_ready), T(a_value_is_converted_once_for_all_its_readers),
-          T(layouts_that_are_the_same_need_no_conversion), T(a_view_has_its_source_s_bytes),
-          T(a_concatenation_is_written_in_place_where_its_parts_are_whole), T(other_concatenations_copy), T(the_pieces_of_a_split_are_views),
-          T(a_step_overwrites_an_operand_that_dies_there), T(but_no_other), T(plans_of_random_graphs_compute_what_the_graphs_say),
-          T(decisions_that_do_not_fit_are_ignored), T(random_decisions_make_valid_plans), T(any_allocation_of_the_planner_may_fail))
+TEST_MAIN(T(what_is_known_is_not_planned), T(a_convolution_takes_its_epilogue_and_residual),
+          T(a_second_use_keeps_a_chain_apart), T(a_group_runs_where_all_its_operands_are_ready),
+          T(a_value_is_converted_once_for_all_its_readers), T(layouts_that_are_the_same_need_no_conversion),
+          T(a_view_has_its_source_s_bytes), T(a_concatenation_is_written_in_place_where_its_parts_are_whole),
+          T(other_concatenations_copy), T(the_pieces_of_a_split_are_views),
+          T(a_step_overwrites_an_operand_that_dies_there), T(but_no_other),
+          T(plans_of_random_graphs_compute_what_the_graphs_say), T(decisions_that_do_not_fit_are_ignored),
+          T(random_decisions_make_valid_plans), T(any_allocation_of_the_planner_may_fail))

@@ -138,7 +138,8 @@ TEST(wrong_inputs_are_named) {
   pelton_engine_release(engine);
 }
 
-/* ---- threads -------------------------------------------------------------------------------------------------------- */
+/* ---- threads --------------------------------------------------------------------------------------------------------
+ */
 
 typedef struct client {
   pelton_engine *engine;
@@ -154,7 +155,8 @@ static void *serve(void *argument) {
   pelton_tensor in = network_tensor(data, 1);
   pelton_status status = PELTON_OK;
   for (int i = 0; i < 20 && !status; i++) {
-    pelton_tensor out[2] = {{PELTON_DTYPE_F32, {0, {0}}, c->y, sizeof c->y}, {PELTON_DTYPE_F32, {0, {0}}, c->m, sizeof c->m}};
+    pelton_tensor out[2] = {{PELTON_DTYPE_F32, {0, {0}}, c->y, sizeof c->y},
+                            {PELTON_DTYPE_F32, {0, {0}}, c->m, sizeof c->m}};
     status = pelton_context_run(context, &in, 1, out, 2, &diag);
   }
   free(data);
@@ -180,7 +182,8 @@ TEST(threads_share_an_engine) {
   pelton_engine_release(engine);
 }
 
-/* ---- memory --------------------------------------------------------------------------------------------------------- */
+/* ---- memory ---------------------------------------------------------------------------------------------------------
+ */
 
 /* Everything from the text to a result, with |allocator|. */
 static pelton_status whole_life(const pelton_allocator *allocator, uint64_t *run_allocations, const uint64_t *count) {
@@ -232,5 +235,5 @@ TEST(any_allocation_may_fail) {
 }
 
 TEST_MAIN(T(every_isa_level_and_thread_count_agrees), T(a_dynamic_batch_takes_any_number_in_its_bounds),
-          T(outputs_come_in_the_context_s_memory_when_none_is_given), T(wrong_inputs_are_named), T(threads_share_an_engine),
-          T(a_run_of_known_shapes_allocates_nothing), T(any_allocation_may_fail))
+          T(outputs_come_in_the_context_s_memory_when_none_is_given), T(wrong_inputs_are_named),
+          T(threads_share_an_engine), T(a_run_of_known_shapes_allocates_nothing), T(any_allocation_may_fail))

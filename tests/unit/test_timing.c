@@ -78,7 +78,7 @@ TEST(lines_of_others_are_kept) {
   write_file("pelton timing cache 1\n"
              "0.5\tother.tactic\t9\t0,0,0,0,0,0\tanother device\tproblem of tomorrow\n"
              "\n"
-             "pelton timing cache 1\n" /* two files, one after the other */
+             "pelton timing cache 1\n"                                              /* two files, one after the other */
              "0.25\tother.tactic\t9\t0,0,0,0,0,0\tanother device\tsecond problem"); /* cut off at its end */
   REQUIRE_OK(pn_timing_load(&cache, path, &diag), &diag);
   REQUIRE(pn_timing_add(&cache, &some, &config, "box 1", PN_STR("relu(f32[2])"), 1e-6));
@@ -134,7 +134,8 @@ TEST(any_allocation_of_the_cache_may_fail) {
     pn_timing_init(&cache, harness_allocator_init(&a, ++n));
     write_file("pelton timing cache 1\n1e-6\ta\n2e-6\tb\n");
     status = pn_timing_load(&cache, path, &diag);
-    if (!status && !pn_timing_add(&cache, &some, &config, "box 1", PN_STR("relu(f32[2])"), 1e-6)) status = PELTON_OUT_OF_MEMORY;
+    if (!status && !pn_timing_add(&cache, &some, &config, "box 1", PN_STR("relu(f32[2])"), 1e-6))
+      status = PELTON_OUT_OF_MEMORY;
     if (!status) status = pn_timing_save(&cache, path, &diag);
     EXPECT_EQ(status, a.failed ? PELTON_OUT_OF_MEMORY : PELTON_OK);
     pn_timing_deinit(&cache);
@@ -153,9 +154,15 @@ static bool accepts(const pn_problem *problem, const pn_device *device, pn_reaso
     if (problem->operands[i].layout != PN_LAYOUT_PLAIN) return pn_refuse(why, "plain only");
   return problem->node_count == 1;
 }
-static double estimate_a(const pn_problem *p, const pn_device *d, const pn_config *c) { return (void)p, (void)d, (void)c, 1e-5; }
-static double estimate_b(const pn_problem *p, const pn_device *d, const pn_config *c) { return (void)p, (void)d, 2e-5 + c->value[0]; }
-static double estimate_z(const pn_problem *p, const pn_device *d, const pn_config *c) { return (void)p, (void)d, (void)c, 1; }
+static double estimate_a(const pn_problem *p, const pn_device *d, const pn_config *c) {
+  return (void)p, (void)d, (void)c, 1e-5;
+}
+static double estimate_b(const pn_problem *p, const pn_device *d, const pn_config *c) {
+  return (void)p, (void)d, 2e-5 + c->value[0];
+}
+static double estimate_z(const pn_problem *p, const pn_device *d, const pn_config *c) {
+  return (void)p, (void)d, (void)c, 1;
+}
 static uint32_t configs_b(const pn_problem *p, const pn_device *d, pn_config *out, uint32_t max) {
   (void)p;
   (void)d;
@@ -167,9 +174,12 @@ static pelton_status counted_run(const pn_step *step, pn_stream *stream, pelton_
   runs++;
   return no_run(step, stream, diag);
 }
-static const pn_tactic tactic_a = {.name = "a", .version = 1, .accepts = accepts, .estimate = estimate_a, .run = counted_run};
-static const pn_tactic tactic_b = {.name = "b", .version = 1, .accepts = accepts, .configs = configs_b, .estimate = estimate_b, .run = counted_run};
-static const pn_tactic tactic_z = {.name = "z", .version = 1, .accepts = accepts, .estimate = estimate_z, .run = counted_run};
+static const pn_tactic tactic_a = {
+    .name = "a", .version = 1, .accepts = accepts, .estimate = estimate_a, .run = counted_run};
+static const pn_tactic tactic_b = {
+    .name = "b", .version = 1, .accepts = accepts, .configs = configs_b, .estimate = estimate_b, .run = counted_run};
+static const pn_tactic tactic_z = {
+    .name = "z", .version = 1, .accepts = accepts, .estimate = estimate_z, .run = counted_run};
 static const pn_tactic *const table[] = {&tactic_z, &tactic_b, &tactic_a};
 static uint32_t tactics(const pn_device *device, const pn_tactic *const **out) {
   (void)device;
@@ -251,17 +261,16 @@ TEST(what_was_measured_once_is_not_measured_again) {
 }
 
 TEST(the_same_cache_gives_the_same_plan_on_the_cpu) {
-  static const char network[] =
-      "graph g(%x: f32[1,8,14,14]) -> (%y)\n"
-      "  %w: f32[8,8,3,3] = const random(1)\n"
-      "  %c1 = conv(%x, %w) pads=[1,1,1,1]\n"
-      "  %r1 = pointwise(%c1) expr=\"relu(x0)\"\n"
-      "  %p = pool(%r1) kernel=[2,2] strides=[2,2]\n"
-      "  %f = flatten(%p)\n"
-      "  %m: f32[392,16] = const random(2)\n"
-      "  %g = matmul(%f, %m)\n"
-      "  %y = softmax(%g)\n"
-      "end\n";
+  static const char network[] = "graph g(%x: f32[1,8,14,14]) -> (%y)\n"
+                                "  %w: f32[8,8,3,3] = const random(1)\n"
+                                "  %c1 = conv(%x, %w) pads=[1,1,1,1]\n"
+                                "  %r1 = pointwise(%c1) expr=\"relu(x0)\"\n"
+                                "  %p = pool(%r1) kernel=[2,2] strides=[2,2]\n"
+                                "  %f = flatten(%p)\n"
+                                "  %m: f32[392,16] = const random(2)\n"
+                                "  %g = matmul(%f, %m)\n"
+                                "  %y = softmax(%g)\n"
+                                "end\n";
   pelton_diag diag = PELTON_DIAG_INIT;
   pn_timing_cache cache;
   planned p;
@@ -284,6 +293,7 @@ TEST(the_same_cache_gives_the_same_plan_on_the_cpu) {
   (void)remove(path);
 }
 
-TEST_MAIN(T(what_is_saved_is_loaded), T(lines_of_others_are_kept), T(broken_files_are_named_with_the_line), T(no_file_is_an_empty_cache),
-          T(any_allocation_of_the_cache_may_fail), T(the_cache_decides), T(a_slow_time_does_not_beat_a_good_promise),
-          T(what_was_measured_once_is_not_measured_again), T(the_same_cache_gives_the_same_plan_on_the_cpu))
+TEST_MAIN(T(what_is_saved_is_loaded), T(lines_of_others_are_kept), T(broken_files_are_named_with_the_line),
+          T(no_file_is_an_empty_cache), T(any_allocation_of_the_cache_may_fail), T(the_cache_decides),
+          T(a_slow_time_does_not_beat_a_good_promise), T(what_was_measured_once_is_not_measured_again),
+          T(the_same_cache_gives_the_same_plan_on_the_cpu))

@@ -1,7 +1,7 @@
 /* pelton build: a model in, an engine file out. */
 #include "data/files.h"
-#include "text/json.h"
 #include "load.h"
+#include "text/json.h"
 #include "text/report.h"
 
 #include <stdlib.h>

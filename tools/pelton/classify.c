@@ -1,8 +1,8 @@
 /* pelton classify: images through a network, the highest scores. The scores are the network's output as it is. */
 #include "data/files.h"
 #include "data/inputs.h"
-#include "text/json.h"
 #include "pelton/vision.h"
+#include "text/json.h"
 
 #include <math.h>
 #include <stdlib.h>

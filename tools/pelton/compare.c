@@ -4,8 +4,8 @@
 #include "data/difference.h"
 #include "data/files.h"
 #include "data/inputs.h"
-#include "text/json.h"
 #include "data/npy.h"
+#include "text/json.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* pelton inspect: the graph of a model or an engine, and what else an engine holds. */
-#include "text/json.h"
 #include "load.h"
+#include "text/json.h"
 
 #include <stdlib.h>
 #include <string.h>

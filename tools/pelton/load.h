@@ -3,9 +3,9 @@
 #ifndef LOAD_H
 #define LOAD_H
 
-#include "text/options.h"
-#include "pelton/build.h"
 #include "data/tensor.h"
+#include "pelton/build.h"
+#include "text/options.h"
 
 typedef struct load_options {
   const char *target, *precision, *cpu_isa, *timing_cache;

@@ -1,6 +1,6 @@
 /* pelton ops: the operators, from the library's own table. */
-#include "text/json.h"
 #include "load.h"
+#include "text/json.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,9 +1,9 @@
 /* pelton run: one run (or several), its outputs as a table and as files. */
 #define _POSIX_C_SOURCE 200809L
 #include "data/inputs.h"
-#include "text/json.h"
 #include "data/low_bits.h"
 #include "data/npy.h"
+#include "text/json.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -138,11 +138,16 @@ PN_INLINE void part_columns(const uint32_t *from, int64_t from_stride, int64_t r
 }
 static void block_uint32_t(const pn_copy *c, const void *from, int64_t from_stride, int64_t rows, int64_t columns,
                            void *to, int64_t to_stride) {
-  if (rows == 2) join_rows(from, from_stride, 2, columns, to, to_stride); /* constants, so that the loops unroll */
-  else if (rows == 3) join_rows(from, from_stride, 3, columns, to, to_stride);
-  else if (columns == 2) part_columns(from, from_stride, rows, 2, to, to_stride);
-  else if (columns == 3) part_columns(from, from_stride, rows, 3, to, to_stride);
-  else c->transpose->transpose(from, from_stride, (size_t)rows, (size_t)columns, to, to_stride);
+  if (rows == 2)
+    join_rows(from, from_stride, 2, columns, to, to_stride); /* constants, so that the loops unroll */
+  else if (rows == 3)
+    join_rows(from, from_stride, 3, columns, to, to_stride);
+  else if (columns == 2)
+    part_columns(from, from_stride, rows, 2, to, to_stride);
+  else if (columns == 3)
+    part_columns(from, from_stride, rows, 3, to, to_stride);
+  else
+    c->transpose->transpose(from, from_stride, (size_t)rows, (size_t)columns, to, to_stride);
 }
 
 static void copy_elements(const pn_copy *c, int64_t n, void *to, const void *from) {

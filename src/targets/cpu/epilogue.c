@@ -29,8 +29,8 @@ static bool walk(const pn_operand *o, const pn_operand *out, pn_epilogue_operand
 }
 
 static bool is_full(const pn_operand *o, const pn_operand *out) {
-  return o->role == PN_OPERAND_INPUT && o->dtype == PELTON_DTYPE_F32 && o->rank == out->rank && o->layout == out->layout &&
-         !memcmp(o->dims, out->dims, sizeof o->dims[0] * o->rank);
+  return o->role == PN_OPERAND_INPUT && o->dtype == PELTON_DTYPE_F32 && o->rank == out->rank &&
+         o->layout == out->layout && !memcmp(o->dims, out->dims, sizeof o->dims[0] * o->rank);
 }
 
 /* The form clamp(accumulator + bias + residual), in any order of the sums. */
@@ -41,7 +41,8 @@ static bool match_native(const pn_problem *p, const pn_expr *expr, const pn_oper
   if (s->op == PN_EXPR_RELU) {
     e->lo = 0;
     at = s->argument[0];
-  } else if (s->op == PN_EXPR_CLIP && expr->steps[s->argument[1]].op == PN_EXPR_CONSTANT && expr->steps[s->argument[2]].op == PN_EXPR_CONSTANT) {
+  } else if (s->op == PN_EXPR_CLIP && expr->steps[s->argument[1]].op == PN_EXPR_CONSTANT &&
+             expr->steps[s->argument[2]].op == PN_EXPR_CONSTANT) {
     e->lo = (float)expr->steps[s->argument[1]].constant.f64;
     e->hi = (float)expr->steps[s->argument[2]].constant.f64;
     at = s->argument[0];
@@ -57,9 +58,13 @@ static bool match_native(const pn_problem *p, const pn_expr *expr, const pn_oper
       uint16_t operand = node->inputs[arg->argument[0]];
       const pn_operand *o = &p->operands[operand];
       const pn_epilogue_operand *w = &e->operands[arg->argument[0]];
-      if (e->residual == PN_NO_OPERAND && is_full(o, out)) e->residual = operand;
-      else if (e->bias == PN_NO_OPERAND && o->role == PN_OPERAND_CONSTANT && o->dtype == PELTON_DTYPE_F32 && w->column_stride && !w->row_stride) e->bias = operand;
-      else continue;
+      if (e->residual == PN_NO_OPERAND && is_full(o, out))
+        e->residual = operand;
+      else if (e->bias == PN_NO_OPERAND && o->role == PN_OPERAND_CONSTANT && o->dtype == PELTON_DTYPE_F32 &&
+               w->column_stride && !w->row_stride)
+        e->bias = operand;
+      else
+        continue;
       next = s->argument[!k];
     }
     if (next == UINT16_MAX) return false;
@@ -74,10 +79,12 @@ bool pn_epilogue_compile(const pn_problem *p, pn_epilogue *e, pn_reason *why) {
   e->lo = -INFINITY;
   e->hi = INFINITY;
   if (p->node_count == 1) return true;
-  if (p->node_count != 2 || p->nodes[1].op != PN_OP_POINTWISE) return pn_refuse(why, "only one pointwise expression may follow");
+  if (p->node_count != 2 || p->nodes[1].op != PN_OP_POINTWISE)
+    return pn_refuse(why, "only one pointwise expression may follow");
   const pn_problem_node *node = &p->nodes[1];
   const pn_operand *before = pn_problem_output(p, 0, 0), *out = pn_problem_output(p, 1, 0);
-  if (out->dtype != PELTON_DTYPE_F32 || out->rank != before->rank || memcmp(out->dims, before->dims, sizeof out->dims[0] * out->rank))
+  if (out->dtype != PELTON_DTYPE_F32 || out->rank != before->rank ||
+      memcmp(out->dims, before->dims, sizeof out->dims[0] * out->rank))
     return pn_refuse(why, "the expression changes the result's type or shape");
   pelton_dtype types[PN_EXPR_MAX_INPUTS];
   e->operand_count = node->input_count;
@@ -102,8 +109,9 @@ bool pn_epilogue_compile(const pn_problem *p, pn_epilogue *e, pn_reason *why) {
   return true;
 }
 
-void pn_epilogue_apply(const pn_epilogue *e, const pn_cpu_vec_f32 *vec, void *const *operands, float *c, int64_t c_row_stride, int64_t row,
-                       int64_t rows, int64_t column, int64_t columns, float *scratch) {
+void pn_epilogue_apply(const pn_epilogue *e, const pn_cpu_vec_f32 *vec, void *const *operands, float *c,
+                       int64_t c_row_stride, int64_t row, int64_t rows, int64_t column, int64_t columns,
+                       float *scratch) {
   pn_run_operand runs[PN_EXPR_MAX_INPUTS];
   if (e->native) return;
   for (int64_t r = 0; r < rows; r++) {
@@ -113,7 +121,8 @@ void pn_epilogue_apply(const pn_epilogue *e, const pn_cpu_vec_f32 *vec, void *co
         const pn_epilogue_operand *w = &e->operands[i];
         int64_t offset = (row + r) % w->row_period * w->row_stride + (column + begin) * w->column_stride;
         runs[i] = i == e->accumulator ? (pn_run_operand){at, 1}
-                                      : (pn_run_operand){(const char *)operands[w->operand] + offset * w->element_bytes, w->column_stride};
+                                      : (pn_run_operand){(const char *)operands[w->operand] + offset * w->element_bytes,
+                                                         w->column_stride};
       }
       pn_program_run(&e->program, vec, runs, (size_t)pn_min_i64(PN_PROGRAM_RUN, columns - begin), at, scratch);
     }

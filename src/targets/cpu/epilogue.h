@@ -10,10 +10,10 @@
 #include "targets/cpu/program.h"
 
 typedef struct pn_epilogue_operand {
-  uint16_t operand;      /* of the problem */
+  uint16_t operand; /* of the problem */
   uint32_t element_bytes;
-  int64_t row_period;    /* row r reads row r % row_period */
-  int64_t row_stride;    /* elements; 0: the same for all rows */
+  int64_t row_period;     /* row r reads row r % row_period */
+  int64_t row_stride;     /* elements; 0: the same for all rows */
   uint32_t column_stride; /* 1 or 0 */
 } pn_epilogue_operand;
 
@@ -34,7 +34,8 @@ bool pn_epilogue_compile(const pn_problem *problem, pn_epilogue *epilogue, pn_re
 
 /* Applies a program in place to |rows| x |columns| floats at |c|, whose first is row |row|, column |column| of the
    result. |operands| are the step's; |scratch| has PN_PROGRAM_SCRATCH_BYTES. Nothing to do when native. */
-void pn_epilogue_apply(const pn_epilogue *epilogue, const pn_cpu_vec_f32 *vec, void *const *operands, float *c, int64_t c_row_stride,
-                       int64_t row, int64_t rows, int64_t column, int64_t columns, float *scratch);
+void pn_epilogue_apply(const pn_epilogue *epilogue, const pn_cpu_vec_f32 *vec, void *const *operands, float *c,
+                       int64_t c_row_stride, int64_t row, int64_t rows, int64_t column, int64_t columns,
+                       float *scratch);
 
 #endif

@@ -4,8 +4,10 @@ double pn_cpu_estimate(const pn_device *device, double fmas, double bytes, doubl
   static const double job_seconds = 0.7e-6;
   double arithmetic = fmas / (device->fma_per_second * efficiency);
   double rate = device->bytes_per_second;
-  if (bytes < (double)device->l2_bytes * device->threads) rate *= 6; /* it is in a cache since the step before */
-  else if (bytes < (double)device->l3_bytes) rate *= 3;
+  if (bytes < (double)device->l2_bytes * device->threads)
+    rate *= 6; /* it is in a cache since the step before */
+  else if (bytes < (double)device->l3_bytes)
+    rate *= 3;
   double memory = bytes / rate;
   return job_seconds + (arithmetic > memory ? arithmetic : memory);
 }

@@ -31,6 +31,6 @@ static const void *best(pn_isa_set isa, size_t offset) {
   return found;
 }
 
-#define FAMILY(name) \
+#define FAMILY(name)                                                                                                   \
   const pn_cpu_##name *pn_cpu_##name##_best(pn_isa_set isa) { return best(isa, offsetof(pn_cpu_kernels, name)); }
 PN_CPU_FAMILIES(FAMILY)

@@ -2,43 +2,78 @@
 
 #include <math.h>
 
-/* ---- which operation is which --------------------------------------------------------------------------------------- */
+/* ---- which operation is which ---------------------------------------------------------------------------------------
+ */
 
-typedef struct unary_row { pn_expr_op op; pn_cpu_unary unary; } unary_row;
+typedef struct unary_row {
+  pn_expr_op op;
+  pn_cpu_unary unary;
+} unary_row;
 static const unary_row unaries[] = {
-    {PN_EXPR_NEG, PN_CPU_UNARY_neg}, {PN_EXPR_ABS, PN_CPU_UNARY_abs}, {PN_EXPR_RELU, PN_CPU_UNARY_relu},
-    {PN_EXPR_SQRT, PN_CPU_UNARY_sqrt}, {PN_EXPR_RSQRT, PN_CPU_UNARY_rsqrt}, {PN_EXPR_RECIPROCAL, PN_CPU_UNARY_reciprocal},
-    {PN_EXPR_EXP, PN_CPU_UNARY_exp}, {PN_EXPR_LOG, PN_CPU_UNARY_log}, {PN_EXPR_TANH, PN_CPU_UNARY_tanh},
-    {PN_EXPR_SIGMOID, PN_CPU_UNARY_sigmoid}, {PN_EXPR_ERF, PN_CPU_UNARY_erf}, {PN_EXPR_GELU, PN_CPU_UNARY_gelu},
-    {PN_EXPR_GELU_TANH, PN_CPU_UNARY_gelu_tanh}, {PN_EXPR_SILU, PN_CPU_UNARY_silu}, {PN_EXPR_SOFTPLUS, PN_CPU_UNARY_softplus},
-    {PN_EXPR_HARD_SWISH, PN_CPU_UNARY_hard_swish}, {PN_EXPR_FLOOR, PN_CPU_UNARY_floor}, {PN_EXPR_CEIL, PN_CPU_UNARY_ceil},
-    {PN_EXPR_ROUND, PN_CPU_UNARY_round}, {PN_EXPR_SIGN, PN_CPU_UNARY_sign}, {PN_EXPR_NOT, PN_CPU_UNARY_not},
+    {PN_EXPR_NEG, PN_CPU_UNARY_neg},
+    {PN_EXPR_ABS, PN_CPU_UNARY_abs},
+    {PN_EXPR_RELU, PN_CPU_UNARY_relu},
+    {PN_EXPR_SQRT, PN_CPU_UNARY_sqrt},
+    {PN_EXPR_RSQRT, PN_CPU_UNARY_rsqrt},
+    {PN_EXPR_RECIPROCAL, PN_CPU_UNARY_reciprocal},
+    {PN_EXPR_EXP, PN_CPU_UNARY_exp},
+    {PN_EXPR_LOG, PN_CPU_UNARY_log},
+    {PN_EXPR_TANH, PN_CPU_UNARY_tanh},
+    {PN_EXPR_SIGMOID, PN_CPU_UNARY_sigmoid},
+    {PN_EXPR_ERF, PN_CPU_UNARY_erf},
+    {PN_EXPR_GELU, PN_CPU_UNARY_gelu},
+    {PN_EXPR_GELU_TANH, PN_CPU_UNARY_gelu_tanh},
+    {PN_EXPR_SILU, PN_CPU_UNARY_silu},
+    {PN_EXPR_SOFTPLUS, PN_CPU_UNARY_softplus},
+    {PN_EXPR_HARD_SWISH, PN_CPU_UNARY_hard_swish},
+    {PN_EXPR_FLOOR, PN_CPU_UNARY_floor},
+    {PN_EXPR_CEIL, PN_CPU_UNARY_ceil},
+    {PN_EXPR_ROUND, PN_CPU_UNARY_round},
+    {PN_EXPR_SIGN, PN_CPU_UNARY_sign},
+    {PN_EXPR_NOT, PN_CPU_UNARY_not},
     {PN_EXPR_IS_NAN, PN_CPU_UNARY_is_nan},
 };
 
-typedef struct binary_row { pn_expr_op op; pn_cpu_binary binary; bool swapped; } binary_row;
+typedef struct binary_row {
+  pn_expr_op op;
+  pn_cpu_binary binary;
+  bool swapped;
+} binary_row;
 static const binary_row binaries[] = {
-    {PN_EXPR_ADD, PN_CPU_BINARY_add, false}, {PN_EXPR_SUB, PN_CPU_BINARY_sub, false}, {PN_EXPR_MUL, PN_CPU_BINARY_mul, false},
-    {PN_EXPR_DIV, PN_CPU_BINARY_div, false}, {PN_EXPR_MIN, PN_CPU_BINARY_min, false}, {PN_EXPR_MAX, PN_CPU_BINARY_max, false},
-    {PN_EXPR_LESS, PN_CPU_BINARY_less, false}, {PN_EXPR_GREATER, PN_CPU_BINARY_less, true},
-    {PN_EXPR_LESS_EQUAL, PN_CPU_BINARY_less_or_equal, false}, {PN_EXPR_GREATER_EQUAL, PN_CPU_BINARY_less_or_equal, true},
+    {PN_EXPR_ADD, PN_CPU_BINARY_add, false},
+    {PN_EXPR_SUB, PN_CPU_BINARY_sub, false},
+    {PN_EXPR_MUL, PN_CPU_BINARY_mul, false},
+    {PN_EXPR_DIV, PN_CPU_BINARY_div, false},
+    {PN_EXPR_MIN, PN_CPU_BINARY_min, false},
+    {PN_EXPR_MAX, PN_CPU_BINARY_max, false},
+    {PN_EXPR_LESS, PN_CPU_BINARY_less, false},
+    {PN_EXPR_GREATER, PN_CPU_BINARY_less, true},
+    {PN_EXPR_LESS_EQUAL, PN_CPU_BINARY_less_or_equal, false},
+    {PN_EXPR_GREATER_EQUAL, PN_CPU_BINARY_less_or_equal, true},
     {PN_EXPR_EQUAL, PN_CPU_BINARY_equal, false},
     /* bools are 1 and 0 in registers */
-    {PN_EXPR_AND, PN_CPU_BINARY_mul, false}, {PN_EXPR_OR, PN_CPU_BINARY_max, false}, {PN_EXPR_XOR, PN_CPU_BINARY_not_equal, false},
+    {PN_EXPR_AND, PN_CPU_BINARY_mul, false},
+    {PN_EXPR_OR, PN_CPU_BINARY_max, false},
+    {PN_EXPR_XOR, PN_CPU_BINARY_not_equal, false},
 };
 
 /* Without a vector form: one element at a time through the C library. */
-typedef struct scalar_row { pn_expr_op op; float (*one)(float); float (*two)(float, float); } scalar_row;
+typedef struct scalar_row {
+  pn_expr_op op;
+  float (*one)(float);
+  float (*two)(float, float);
+} scalar_row;
 static const scalar_row scalars[] = {
-    {PN_EXPR_SIN, sinf, NULL}, {PN_EXPR_COS, cosf, NULL}, {PN_EXPR_TAN, tanf, NULL}, {PN_EXPR_ASIN, asinf, NULL},
-    {PN_EXPR_ACOS, acosf, NULL}, {PN_EXPR_ATAN, atanf, NULL}, {PN_EXPR_SINH, sinhf, NULL}, {PN_EXPR_COSH, coshf, NULL},
-    {PN_EXPR_ASINH, asinhf, NULL}, {PN_EXPR_ACOSH, acoshf, NULL}, {PN_EXPR_ATANH, atanhf, NULL},
-    {PN_EXPR_POW, NULL, powf}, {PN_EXPR_FMOD, NULL, fmodf},
+    {PN_EXPR_SIN, sinf, NULL},     {PN_EXPR_COS, cosf, NULL},     {PN_EXPR_TAN, tanf, NULL},
+    {PN_EXPR_ASIN, asinf, NULL},   {PN_EXPR_ACOS, acosf, NULL},   {PN_EXPR_ATAN, atanf, NULL},
+    {PN_EXPR_SINH, sinhf, NULL},   {PN_EXPR_COSH, coshf, NULL},   {PN_EXPR_ASINH, asinhf, NULL},
+    {PN_EXPR_ACOSH, acoshf, NULL}, {PN_EXPR_ATANH, atanhf, NULL}, {PN_EXPR_POW, NULL, powf},
+    {PN_EXPR_FMOD, NULL, fmodf},
 };
 
-#define FIND(table, wanted)                            \
-  for (size_t row = 0; row < PN_COUNT(table); row++)   \
-    if ((table)[row].op == (wanted)) return &(table)[row]; \
+#define FIND(table, wanted)                                                                                            \
+  for (size_t row = 0; row < PN_COUNT(table); row++)                                                                   \
+    if ((table)[row].op == (wanted)) return &(table)[row];                                                             \
   return NULL
 static const unary_row *find_unary(pn_expr_op op) { FIND(unaries, op); }
 static const binary_row *find_binary(pn_expr_op op) { FIND(binaries, op); }
@@ -46,7 +81,8 @@ static const scalar_row *find_scalar(pn_expr_op op) { FIND(scalars, op); }
 
 static bool is_ternary(pn_expr_op op) { return op == PN_EXPR_FMA || op == PN_EXPR_SELECT; }
 
-/* ---- compiling ------------------------------------------------------------------------------------------------------ */
+/* ---- compiling ------------------------------------------------------------------------------------------------------
+ */
 
 typedef struct compiler {
   const pn_expr *expr;
@@ -58,10 +94,14 @@ typedef struct compiler {
 
 static bool known_op(const compiler *c, const pn_expr_step *step, pn_reason *why) {
   if (step->op == PN_EXPR_CLIP) {
-    if (c->value[step->argument[1]].kind == PN_SOURCE_CONSTANT && c->value[step->argument[2]].kind == PN_SOURCE_CONSTANT) return true;
+    if (c->value[step->argument[1]].kind == PN_SOURCE_CONSTANT &&
+        c->value[step->argument[2]].kind == PN_SOURCE_CONSTANT)
+      return true;
     return pn_refuse(why, "clip with limits that are not constant");
   }
-  if (step->op == PN_EXPR_CAST || step->op == PN_EXPR_SQUARE || is_ternary(step->op) || find_unary(step->op) || find_binary(step->op) || find_scalar(step->op)) return true;
+  if (step->op == PN_EXPR_CAST || step->op == PN_EXPR_SQUARE || is_ternary(step->op) || find_unary(step->op) ||
+      find_binary(step->op) || find_scalar(step->op))
+    return true;
   return pn_refuse(why, "%s has no vector form", pn_expr_op_name(step->op));
 }
 
@@ -105,7 +145,8 @@ bool pn_program_compile(const pn_expr *expr, const pelton_dtype *types, pn_progr
   memset(c.program, 0, sizeof *c.program);
   if (pn_expr_types(expr, types, steps, NULL)) return pn_refuse(why, "operands' types do not fit");
   for (uint16_t i = 0; i < expr->step_count; i++) {
-    if (steps[i] != PELTON_DTYPE_F32 && steps[i] != PELTON_DTYPE_BOOL) return pn_refuse(why, "wants f32 and bool, has %s", pelton_dtype_name(steps[i]));
+    if (steps[i] != PELTON_DTYPE_F32 && steps[i] != PELTON_DTYPE_BOOL)
+      return pn_refuse(why, "wants f32 and bool, has %s", pelton_dtype_name(steps[i]));
     for (uint32_t k = 0; k < pn_expr_op_arguments(expr->steps[i].op); k++) c.last_use[expr->steps[i].argument[k]] = i;
   }
   for (uint16_t i = 0; i < expr->step_count; i++) {
@@ -129,14 +170,16 @@ double pn_program_cost(const pn_program *program) {
   double cost = 0;
   for (uint32_t i = 0; i < program->step_count; i++) {
     pn_expr_op op = program->steps[i].op;
-    bool slow = op == PN_EXPR_EXP || op == PN_EXPR_LOG || op == PN_EXPR_TANH || op == PN_EXPR_SIGMOID || op == PN_EXPR_ERF || op == PN_EXPR_GELU ||
-                op == PN_EXPR_GELU_TANH || op == PN_EXPR_SILU || op == PN_EXPR_SOFTPLUS;
+    bool slow = op == PN_EXPR_EXP || op == PN_EXPR_LOG || op == PN_EXPR_TANH || op == PN_EXPR_SIGMOID ||
+                op == PN_EXPR_ERF || op == PN_EXPR_GELU || op == PN_EXPR_GELU_TANH || op == PN_EXPR_SILU ||
+                op == PN_EXPR_SOFTPLUS;
     cost += find_scalar(op) ? 100 : slow ? 8 : 1;
   }
   return cost;
 }
 
-/* ---- running -------------------------------------------------------------------------------------------------------- */
+/* ---- running --------------------------------------------------------------------------------------------------------
+ */
 
 typedef struct view {
   const float *run; /* null: |one| */
@@ -170,10 +213,14 @@ static const float *as_run(const runner *r, view v, float *spare) {
 }
 
 static void run_binary(const runner *r, pn_cpu_binary op, view a, view b, float *spare, float *y) {
-  if (a.run && b.run) r->vec->binary[op][PN_CPU_RUN_RUN](r->n, a.run, b.run, y);
-  else if (a.run) r->vec->binary[op][PN_CPU_RUN_ONE](r->n, a.run, &b.one, y);
-  else if (b.run) r->vec->binary[op][PN_CPU_ONE_RUN](r->n, &a.one, b.run, y);
-  else r->vec->binary[op][PN_CPU_RUN_ONE](r->n, as_run(r, a, spare), &b.one, y);
+  if (a.run && b.run)
+    r->vec->binary[op][PN_CPU_RUN_RUN](r->n, a.run, b.run, y);
+  else if (a.run)
+    r->vec->binary[op][PN_CPU_RUN_ONE](r->n, a.run, &b.one, y);
+  else if (b.run)
+    r->vec->binary[op][PN_CPU_ONE_RUN](r->n, &a.one, b.run, y);
+  else
+    r->vec->binary[op][PN_CPU_RUN_ONE](r->n, as_run(r, a, spare), &b.one, y);
 }
 
 static void run_step(const runner *r, const pn_program_step *step, float *y) {
@@ -209,12 +256,14 @@ static void run_step(const runner *r, const pn_program_step *step, float *y) {
   }
 }
 
-void pn_program_run(const pn_program *program, const pn_cpu_vec_f32 *vec, const pn_run_operand *operands, size_t n, void *result, float *scratch) {
+void pn_program_run(const pn_program *program, const pn_cpu_vec_f32 *vec, const pn_run_operand *operands, size_t n,
+                    void *result, float *scratch) {
   runner r = {vec, program, operands, scratch, n};
   for (uint32_t i = 0; i < program->step_count; i++) {
     const pn_program_step *step = &program->steps[i];
     bool last = i + 1 == program->step_count;
     run_step(&r, step, last && !program->bool_result ? result : scratch + (size_t)step->target * PN_PROGRAM_RUN);
   }
-  if (program->bool_result) vec->to_bool(n, scratch + (size_t)program->steps[program->step_count - 1].target * PN_PROGRAM_RUN, result);
+  if (program->bool_result)
+    vec->to_bool(n, scratch + (size_t)program->steps[program->step_count - 1].target * PN_PROGRAM_RUN, result);
 }

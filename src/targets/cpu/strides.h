@@ -10,7 +10,8 @@ PN_INLINE uint32_t pn_layout_place(pn_layout layout, uint32_t rank, uint32_t d) 
   return d == 1 ? rank - 1 : d - 1;
 }
 
-/* Strides in elements along |o|'s own axes, in their logical order, whatever the layout: where axis |d| moves by one. */
+/* Strides in elements along |o|'s own axes, in their logical order, whatever the layout: where axis |d| moves by one.
+ */
 PN_INLINE void pn_operand_axis_strides(const pn_operand *o, int64_t *strides) {
   int64_t stored[PN_MAX_RANK], own[PN_MAX_RANK];
   pn_layout_stored_dims(o->layout, o->rank, o->dims, stored);

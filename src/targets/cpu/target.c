@@ -48,7 +48,8 @@ static pelton_status device_open(const pn_device_options *options, pn_device **o
   device->vec = pn_cpu_vec_f32_best(device->isa);
   device->reduce = pn_cpu_reduce_f32_best(device->isa);
   device->transpose = pn_cpu_transpose_f32_best(device->isa);
-  (void)snprintf(device->fingerprint, sizeof device->fingerprint, "cpu %s %s threads=%u", pn_cpu_name(), pn_cpu_isa_name(device->isa), device->threads);
+  (void)snprintf(device->fingerprint, sizeof device->fingerprint, "cpu %s %s threads=%u", pn_cpu_name(),
+                 pn_cpu_isa_name(device->isa), device->threads);
   *out = device;
   return PELTON_OK;
 }

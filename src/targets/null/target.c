@@ -1,6 +1,6 @@
 /* The null target: accepts every problem in every layout, computes nothing, takes a made-up time that depends only on
-   the problem. Compiler tests run on it without hardware, and plans made on it are the same on every machine. It is also
-   the skeleton of a new target: copy the folder, rename, and fill in.
+   the problem. Compiler tests run on it without hardware, and plans made on it are the same on every machine. It is
+   also the skeleton of a new target: copy the folder, rename, and fill in.
 
    To write a target:
      device_open   find the hardware; PELTON_DEVICE_ERROR, with what is missing, when it cannot be used

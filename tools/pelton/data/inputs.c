@@ -3,8 +3,8 @@
 #include "data/files.h"
 #include "data/low_bits.h"
 #include "data/npy.h"
-#include "pelton/vision.h"
 #include "data/tensor_pb.h"
+#include "pelton/vision.h"
 
 #include <stdlib.h>
 #include <string.h>

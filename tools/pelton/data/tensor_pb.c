@@ -218,10 +218,14 @@ static pb_result make_tensor(const char *path, const file_bytes *file, pelton_te
   const size_t raw_bytes = (size_t)(p->raw.end - p->raw.data);
   const size_t stored = (out->bytes + a_byte - 1) / a_byte; /* bytes, or numbers that hold one each */
   const bool complete = p->has_raw ? raw_bytes == (bits ? stored : out->bytes)
-                                   : read_typed(all, out) == (bits ? stored : empty ? 0 : count);
+                                   : read_typed(all, out) == (bits    ? stored
+                                                              : empty ? 0
+                                                                      : count);
   if (complete) {
-    if (bits) unpack(p, out, stored);
-    else if (p->has_raw && raw_bytes) memcpy(out->data, p->raw.data, raw_bytes);
+    if (bits)
+      unpack(p, out, stored);
+    else if (p->has_raw && raw_bytes)
+      memcpy(out->data, p->raw.data, raw_bytes);
     return PB_READ;
   }
   tensor_release(out);

@@ -1,6 +1,6 @@
 /* Depthwise convolutions (each channel its own filter) in f32, channels-last: vectors run along the channels, a task is
-   a few output rows. Filter rows that fall outside of the picture are left away; pixels at the left and right ends, where
-   filter columns fall outside, are computed one by one with the columns that remain. */
+   a few output rows. Filter rows that fall outside of the picture are left away; pixels at the left and right ends,
+   where filter columns fall outside, are computed one by one with the columns that remain. */
 #include "op/linear/window.h"
 #include "targets/cpu/epilogue.h"
 
@@ -36,8 +36,10 @@ static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why
   if (in->dtype != PELTON_DTYPE_F32 || w->dtype != PELTON_DTYPE_F32) return pn_refuse(why, "f32 only");
   if (in->rank != 3 && in->rank != 4) return pn_refuse(why, "one or two spatial axes, not %u", in->rank - 2);
   if (w->dims[1] != 1 || w->dims[0] != in->dims[1]) return pn_refuse(why, "not depthwise");
-  if (w->role != PN_OPERAND_CONSTANT || (bias && bias->role != PN_OPERAND_CONSTANT)) return pn_refuse(why, "filter and bias are not constant");
-  if (in->layout != PN_LAYOUT_CHANNELS_LAST || out->layout != PN_LAYOUT_CHANNELS_LAST) return pn_refuse(why, "wants channels_last");
+  if (w->role != PN_OPERAND_CONSTANT || (bias && bias->role != PN_OPERAND_CONSTANT))
+    return pn_refuse(why, "filter and bias are not constant");
+  if (in->layout != PN_LAYOUT_CHANNELS_LAST || out->layout != PN_LAYOUT_CHANNELS_LAST)
+    return pn_refuse(why, "wants channels_last");
   if (pn_operand_elements(out) == 0) return pn_refuse(why, "an empty convolution");
   if (w->rank == 4 && w->dims[2] > MAX_ROWS) return pn_refuse(why, "more than %d filter rows", MAX_ROWS);
   pn_window y, x;
@@ -72,7 +74,8 @@ static void fill(const pn_problem *p, const pn_device *device, state *s) {
   s->weight_bytes = (size_t)(s->y.kernel * s->x.kernel * s->channels) * 4;
   s->inner_begin = pn_min_i64(s->x.output, pn_div_up(s->x.pad_begin, s->x.stride));
   int64_t last = s->x.input + s->x.pad_begin - pn_window_span(&s->x); /* the last start that stays inside */
-  s->inner_end = last < 0 ? s->inner_begin : pn_max_i64(s->inner_begin, pn_min_i64(s->x.output, last / s->x.stride + 1));
+  s->inner_end =
+      last < 0 ? s->inner_begin : pn_max_i64(s->inner_begin, pn_min_i64(s->x.output, last / s->x.stride + 1));
 }
 
 static void sizes(const pn_problem *p, const pn_device *device, const pn_config *config, pn_sizes *out) {
@@ -84,7 +87,8 @@ static void sizes(const pn_problem *p, const pn_device *device, const pn_config 
   out->workspace_bytes = (size_t)device->threads * PN_PROGRAM_SCRATCH_BYTES;
 }
 
-static pelton_status pack(const pn_problem *p, const pn_device *device, const pn_config *config, void *packed, pelton_diag *diag) {
+static pelton_status pack(const pn_problem *p, const pn_device *device, const pn_config *config, void *packed,
+                          pelton_diag *diag) {
   state s = {0};
   (void)config;
   (void)diag;
@@ -102,7 +106,8 @@ static pelton_status pack(const pn_problem *p, const pn_device *device, const pn
   return PELTON_OK;
 }
 
-static pelton_status prepare(const pn_problem *p, const pn_device *device, const pn_config *config, void *memory, pelton_diag *diag) {
+static pelton_status prepare(const pn_problem *p, const pn_device *device, const pn_config *config, void *memory,
+                             pelton_diag *diag) {
   (void)config;
   (void)diag;
   fill(p, device, memory);
@@ -118,19 +123,28 @@ typedef struct job {
 } job;
 
 /* Output columns [begin, end) of one row, with filter columns [first, first + count). */
-static void run_columns(const job *j, const float *const *rows, int64_t row_count, int64_t first_row, int64_t begin, int64_t end, int64_t first,
-                        int64_t count, float *out) {
+static void run_columns(const job *j, const float *const *rows, int64_t row_count, int64_t first_row, int64_t begin,
+                        int64_t end, int64_t first, int64_t count, float *out) {
   const state *s = j->s;
   const float *weights = j->step->packed;
   const float *starts[MAX_ROWS];
   int64_t ix = begin * s->x.stride + first * s->x.dilation - s->x.pad_begin;
   for (int64_t i = 0; i < row_count; i++) starts[i] = rows[i] + ix * s->channels;
-  pn_cpu_dwconv_f32_run run = {
-      .window = {.rows = starts, .row_count = (size_t)row_count, .column_count = (size_t)count, .column_stride = s->x.dilation * s->channels,
-                 .pixel_stride = s->x.stride * s->channels, .out = out + begin * s->channels, .out_stride = s->channels, .width = (size_t)(end - begin),
-                 .channels = (size_t)s->channels},
-      .weights = weights + (first_row * s->x.kernel + first) * s->channels, .weight_row_stride = s->x.kernel * s->channels,
-      .weight_column_stride = s->channels, .bias = weights + s->weight_bytes / 4, .lo = s->lo, .hi = s->hi};
+  pn_cpu_dwconv_f32_run run = {.window = {.rows = starts,
+                                          .row_count = (size_t)row_count,
+                                          .column_count = (size_t)count,
+                                          .column_stride = s->x.dilation * s->channels,
+                                          .pixel_stride = s->x.stride * s->channels,
+                                          .out = out + begin * s->channels,
+                                          .out_stride = s->channels,
+                                          .width = (size_t)(end - begin),
+                                          .channels = (size_t)s->channels},
+                               .weights = weights + (first_row * s->x.kernel + first) * s->channels,
+                               .weight_row_stride = s->x.kernel * s->channels,
+                               .weight_column_stride = s->channels,
+                               .bias = weights + s->weight_bytes / 4,
+                               .lo = s->lo,
+                               .hi = s->hi};
   s->dwconv->run(&run);
 }
 
@@ -141,7 +155,8 @@ static void run_row(const job *j, int64_t image, int64_t y, float *scratch) {
   float *out = j->out + row * s->channels;
   pn_window_taps(&s->y, y, &first, &end);
   for (int64_t i = first; i < end; i++)
-    rows[i - first] = j->in + (image * s->y.input + y * s->y.stride + i * s->y.dilation - s->y.pad_begin) * s->x.input * s->channels;
+    rows[i - first] =
+        j->in + (image * s->y.input + y * s->y.stride + i * s->y.dilation - s->y.pad_begin) * s->x.input * s->channels;
   for (int64_t x = 0; x < s->x.output; x++) {
     if (x == s->inner_begin && s->inner_end > x) {
       run_columns(j, rows, end - first, first, x, s->inner_end, 0, s->x.kernel, out);
@@ -151,7 +166,8 @@ static void run_row(const job *j, int64_t image, int64_t y, float *scratch) {
     pn_window_taps(&s->x, x, &first_column, &end_column);
     run_columns(j, rows, end - first, first, x, x + 1, first_column, end_column - first_column, out);
   }
-  pn_epilogue_apply(&s->epilogue, s->vec, j->step->operands, out, s->channels, row, s->x.output, 0, s->channels, scratch);
+  pn_epilogue_apply(&s->epilogue, s->vec, j->step->operands, out, s->channels, row, s->x.output, 0, s->channels,
+                    scratch);
 }
 
 static void task(void *argument, uint32_t index, uint32_t thread) {

@@ -47,7 +47,8 @@ static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why
   const pn_operand *out = pn_problem_output(p, p->node_count - 1, 0);
   if (in->dtype != PELTON_DTYPE_F32 || w->dtype != PELTON_DTYPE_F32) return pn_refuse(why, "f32 only");
   if (in->rank != 3 && in->rank != 4) return pn_refuse(why, "one or two spatial axes, not %u", in->rank - 2);
-  if (w->role != PN_OPERAND_CONSTANT || (bias && bias->role != PN_OPERAND_CONSTANT)) return pn_refuse(why, "filter and bias are not constant");
+  if (w->role != PN_OPERAND_CONSTANT || (bias && bias->role != PN_OPERAND_CONSTANT))
+    return pn_refuse(why, "filter and bias are not constant");
   if (out->layout != PN_LAYOUT_CHANNELS_LAST) return pn_refuse(why, "wants a channels_last result");
   if (pn_operand_elements(out) == 0 || pn_operand_elements(w) == 0) return pn_refuse(why, "an empty convolution");
   pn_window y, x;
@@ -56,7 +57,8 @@ static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why
   return pn_epilogue_compile(p, &epilogue, why);
 }
 
-/* ---- shape of the work ---------------------------------------------------------------------------------------------- */
+/* ---- shape of the work ----------------------------------------------------------------------------------------------
+ */
 
 static void tile_widths(const pn_cpu_gemm_f32 *gemm, const state *s, double *costs) {
   for (uint32_t i = 0; i < gemm->width_count; i++) {
@@ -87,8 +89,10 @@ static void fill_shape(const pn_problem *p, state *s) {
   s->groups = s->channels / s->group_channels;
   s->outputs = w->dims[0];
   s->group_outputs = s->outputs / s->groups;
-  s->plain_input = in->layout == PN_LAYOUT_PLAIN && !pn_layout_same(PN_LAYOUT_PLAIN, PN_LAYOUT_CHANNELS_LAST, in->rank, in->dims);
-  bool point = s->y.kernel == 1 && s->x.kernel == 1, padded = s->y.pad_begin || s->y.pad_end || s->x.pad_begin || s->x.pad_end;
+  s->plain_input =
+      in->layout == PN_LAYOUT_PLAIN && !pn_layout_same(PN_LAYOUT_PLAIN, PN_LAYOUT_CHANNELS_LAST, in->rank, in->dims);
+  bool point = s->y.kernel == 1 && s->x.kernel == 1,
+       padded = s->y.pad_begin || s->y.pad_end || s->x.pad_begin || s->x.pad_end;
   if (point && !padded && s->y.stride == 1 && s->x.stride == 1 && !s->plain_input) { /* one long row */
     int64_t pixels = s->images * s->y.output * s->x.output;
     s->x = (pn_window){pixels, 1, 1, 1, 0, 0, pixels};
@@ -109,7 +113,8 @@ static void fill_regions(const pn_device *device, state *s) {
   s->region_columns = pn_div_up(s->x.output, s->regions_x);
   s->regions_x = pn_div_up(s->x.output, s->region_columns);
   s->region_rows = pn_max_i64(1, pn_min_i64(s->y.output, REGION_PIXELS / s->region_columns));
-  int64_t pad = s->group_channels > 1 && (s->compact ? s->group_channels : s->x.stride * s->group_channels) % ALIAS == 0 ? 16 : 0;
+  int64_t pad =
+      s->group_channels > 1 && (s->compact ? s->group_channels : s->x.stride * s->group_channels) % ALIAS == 0 ? 16 : 0;
   s->pitch = s->copy ? s->group_channels + pad : s->channels;
   for (;;) { /* the region's input stays in the second cache */
     int64_t columns = s->compact ? s->region_columns : (s->region_columns - 1) * s->x.stride + pn_window_span(&s->x);
@@ -164,7 +169,8 @@ static double estimate(const pn_problem *p, const pn_device *device, const pn_co
   for (uint32_t i = 0; i < device->gemm->width_count; i++)
     if (device->gemm->widths[i].nr == s.width.nr) slower = costs[i] / best;
   /* A vector of a filter that comes from the second cache serves one short row only. */
-  if (s.x.output < SHORT_ROW && (size_t)(s.taps * s.k * s.width.nr) * 4 > device->l1_bytes) slower *= 1 + 0.03 * (double)(SHORT_ROW - s.x.output);
+  if (s.x.output < SHORT_ROW && (size_t)(s.taps * s.k * s.width.nr) * 4 > device->l1_bytes)
+    slower *= 1 + 0.03 * (double)(SHORT_ROW - s.x.output);
   double columns = (double)pn_div_up(s.group_outputs, 16) * 16;
   double fmas = (double)(s.images * s.groups * s.y.output * s.x.output) * columns * (double)(s.taps * s.k);
   double bytes = pn_cpu_operand_bytes(p) + (s.copy ? 8.0 * (double)(s.images * s.channels * s.y.input * s.x.input) : 0);
@@ -179,7 +185,8 @@ static void sizes(const pn_problem *p, const pn_device *device, const pn_config 
   out->workspace_bytes = (size_t)device->threads * (s.scratch_bytes + PN_PROGRAM_SCRATCH_BYTES);
 }
 
-/* ---- packing --------------------------------------------------------------------------------------------------------- */
+/* ---- packing
+ * --------------------------------------------------------------------------------------------------------- */
 
 /* [group][panel][tap][k][nr]: k runs over (filter column, channel) when merged, else over channels. */
 static void pack_panel(const state *s, const float *w, int64_t group, int64_t panel, float *to) {
@@ -190,13 +197,16 @@ static void pack_panel(const state *s, const float *w, int64_t group, int64_t pa
       int64_t tap = s->merged ? t * s->x.kernel + k / s->group_channels : t;
       for (int64_t j = 0; j < nr; j++, to++) {
         int64_t output = panel * nr + j;
-        *to = output < s->group_outputs ? w[((group * s->group_outputs + output) * s->group_channels + c) * filter + tap] : 0;
+        *to = output < s->group_outputs
+                  ? w[((group * s->group_outputs + output) * s->group_channels + c) * filter + tap]
+                  : 0;
       }
     }
   }
 }
 
-static pelton_status pack(const pn_problem *p, const pn_device *device, const pn_config *config, void *packed, pelton_diag *diag) {
+static pelton_status pack(const pn_problem *p, const pn_device *device, const pn_config *config, void *packed,
+                          pelton_diag *diag) {
   state s = {0};
   (void)diag;
   fill(p, device, config, &s);
@@ -220,7 +230,8 @@ static pelton_status pack(const pn_problem *p, const pn_device *device, const pn
   return PELTON_OK;
 }
 
-static pelton_status prepare(const pn_problem *p, const pn_device *device, const pn_config *config, void *memory, pelton_diag *diag) {
+static pelton_status prepare(const pn_problem *p, const pn_device *device, const pn_config *config, void *memory,
+                             pelton_diag *diag) {
   state *s = memory;
   (void)diag;
   fill(p, device, config, s);
@@ -230,7 +241,8 @@ static pelton_status prepare(const pn_problem *p, const pn_device *device, const
   return PELTON_OK;
 }
 
-/* ---- run ------------------------------------------------------------------------------------------------------------- */
+/* ---- run
+ * ------------------------------------------------------------------------------------------------------------- */
 
 typedef struct job {
   const state *s;
@@ -245,12 +257,16 @@ typedef struct region {
 } region;
 
 /* |count| pixels of input row |iy| from column |ix| on, every |step|-th, into |to|. */
-static void copy_pixels(const state *s, const float *in, const region *r, int64_t iy, int64_t ix, int64_t step, int64_t count, float *to) {
+static void copy_pixels(const state *s, const float *in, const region *r, int64_t iy, int64_t ix, int64_t step,
+                        int64_t count, float *to) {
   if (count <= 0) return;
   if (!s->plain_input) {
-    const float *from = in + ((r->image * s->y.input + iy) * s->x.input + ix) * s->channels + r->group * s->group_channels;
-    if (step == 1 && s->pitch == s->channels) memcpy(to, from, (size_t)(count * s->pitch) * 4);
-    else s->gemm->copy_rows(from, s->channels * step, (size_t)count, (size_t)s->group_channels, to, s->pitch);
+    const float *from =
+        in + ((r->image * s->y.input + iy) * s->x.input + ix) * s->channels + r->group * s->group_channels;
+    if (step == 1 && s->pitch == s->channels)
+      memcpy(to, from, (size_t)(count * s->pitch) * 4);
+    else
+      s->gemm->copy_rows(from, s->channels * step, (size_t)count, (size_t)s->group_channels, to, s->pitch);
     return;
   }
   int64_t plane = s->y.input * s->x.input;
@@ -295,11 +311,22 @@ static void compute_row(const job *j, const region *r, const float *a, int64_t y
   for (int64_t t = 0; t < tiles; t++) {
     int64_t begin = columns * t / tiles, end = columns * (t + 1) / tiles;
     int64_t at = (pixel + begin) * s->outputs + r->group * s->group_outputs + q * nr;
-    pn_cpu_gemm_f32_tile tile = {
-        .a = a + begin * stride, .a_row_stride = stride, .tap_offset = s->tap_offset, .tap_count = (size_t)s->taps, .k = (size_t)s->k,
-        .b = j->b + panel * nr * s->taps * s->k, .b_tap_stride = (size_t)(nr * s->k), .c = j->out + at, .c_row_stride = s->outputs,
-        .n = (size_t)pn_min_i64(nr, s->group_outputs - q * nr), .start = PN_CPU_GEMM_BIAS, .bias = j->bias + panel * nr,
-        .residual = j->residual ? j->residual + at : NULL, .residual_row_stride = s->outputs, .lo = s->epilogue.lo, .hi = s->epilogue.hi};
+    pn_cpu_gemm_f32_tile tile = {.a = a + begin * stride,
+                                 .a_row_stride = stride,
+                                 .tap_offset = s->tap_offset,
+                                 .tap_count = (size_t)s->taps,
+                                 .k = (size_t)s->k,
+                                 .b = j->b + panel * nr * s->taps * s->k,
+                                 .b_tap_stride = (size_t)(nr * s->k),
+                                 .c = j->out + at,
+                                 .c_row_stride = s->outputs,
+                                 .n = (size_t)pn_min_i64(nr, s->group_outputs - q * nr),
+                                 .start = PN_CPU_GEMM_BIAS,
+                                 .bias = j->bias + panel * nr,
+                                 .residual = j->residual ? j->residual + at : NULL,
+                                 .residual_row_stride = s->outputs,
+                                 .lo = s->epilogue.lo,
+                                 .hi = s->epilogue.hi};
     s->width.fns[end - begin - 1](&tile);
   }
 }
@@ -307,7 +334,9 @@ static void compute_row(const job *j, const region *r, const float *a, int64_t y
 static void compute_region(const job *j, const region *r, uint32_t thread) {
   const state *s = j->s;
   char *own = j->scratch + (s->scratch_bytes + PN_PROGRAM_SCRATCH_BYTES) * thread;
-  const float *a = j->in + ((r->image * s->y.input + r->y0 * s->y.stride) * s->x.input + r->x0 * s->x.stride) * s->channels + r->group * s->group_channels;
+  const float *a = j->in +
+                   ((r->image * s->y.input + r->y0 * s->y.stride) * s->x.input + r->x0 * s->x.stride) * s->channels +
+                   r->group * s->group_channels;
   if (s->copy) {
     copy_region(s, j->in, r, (float *)(void *)own);
     a = (const float *)(const void *)own;
@@ -319,8 +348,8 @@ static void compute_region(const job *j, const region *r, uint32_t thread) {
   column += r->group * s->group_outputs;
   for (int64_t y = r->y0; y < r->y1 && !s->epilogue.native; y++) {
     int64_t row = (r->image * s->y.output + y) * s->x.output + r->x0;
-    pn_epilogue_apply(&s->epilogue, s->vec, j->step->operands, j->out + row * s->outputs + column, s->outputs, row, r->x1 - r->x0, column, columns,
-                      (float *)(void *)(own + s->scratch_bytes));
+    pn_epilogue_apply(&s->epilogue, s->vec, j->step->operands, j->out + row * s->outputs + column, s->outputs, row,
+                      r->x1 - r->x0, column, columns, (float *)(void *)(own + s->scratch_bytes));
   }
 }
 
@@ -355,7 +384,8 @@ static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *di
   j.out = step->operands[p->nodes[p->node_count - 1].outputs[0]];
   j.bias = (const float *)(const void *)((const char *)step->packed + s->packed_bytes);
   if (s->epilogue.residual != PN_NO_OPERAND) j.residual = step->operands[s->epilogue.residual];
-  pn_pool_run(stream->device->pool, (uint32_t)(s->images * s->groups * s->regions_y * s->regions_x * s->column_blocks), task, &j);
+  pn_pool_run(stream->device->pool, (uint32_t)(s->images * s->groups * s->regions_y * s->regions_x * s->column_blocks),
+              task, &j);
   return PELTON_OK;
 }
 

@@ -42,8 +42,10 @@ static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why
   if (in->dtype != PELTON_DTYPE_F32 || w->dtype != PELTON_DTYPE_F32) return pn_refuse(why, "f32 only");
   if (in->rank != 3 && in->rank != 4) return pn_refuse(why, "one or two spatial axes, not %u", in->rank - 2);
   if (w->dims[1] != in->dims[1]) return pn_refuse(why, "one group only");
-  if (w->dims[0] > PN_CPU_DOTCONV_OUTPUTS) return pn_refuse(why, "more than %d output channels", PN_CPU_DOTCONV_OUTPUTS);
-  if (w->role != PN_OPERAND_CONSTANT || (bias && bias->role != PN_OPERAND_CONSTANT)) return pn_refuse(why, "filter and bias are not constant");
+  if (w->dims[0] > PN_CPU_DOTCONV_OUTPUTS)
+    return pn_refuse(why, "more than %d output channels", PN_CPU_DOTCONV_OUTPUTS);
+  if (w->role != PN_OPERAND_CONSTANT || (bias && bias->role != PN_OPERAND_CONSTANT))
+    return pn_refuse(why, "filter and bias are not constant");
   if (in->layout != PN_LAYOUT_CHANNELS_LAST && !pn_layout_same(in->layout, PN_LAYOUT_CHANNELS_LAST, in->rank, in->dims))
     return pn_refuse(why, "wants channels_last input");
   if (out->layout != PN_LAYOUT_CHANNELS_LAST) return pn_refuse(why, "wants a channels_last result");
@@ -88,9 +90,11 @@ static void fill(const pn_problem *p, const pn_device *device, state *s) {
   s->weight_bytes = (size_t)(s->y.kernel * s->x.kernel * s->channels * s->outputs) * 4;
   s->inner_begin = pn_min_i64(s->x.output, pn_div_up(s->x.pad_begin, s->x.stride));
   int64_t last = s->x.input + s->x.pad_begin - pn_window_span(&s->x); /* the last start that stays inside */
-  s->inner_end = last < 0 ? s->inner_begin : pn_max_i64(s->inner_begin, pn_min_i64(s->x.output, last / s->x.stride + 1));
+  s->inner_end =
+      last < 0 ? s->inner_begin : pn_max_i64(s->inner_begin, pn_min_i64(s->x.output, last / s->x.stride + 1));
   double spanned = (double)(pn_window_span(&s->y) * s->x.input * s->channels) * 4, room = (double)device->l2_bytes / 2;
-  s->regions_x = pn_max_i64(1, pn_min_i64(pn_div_up(s->x.output, 32), (int64_t)(spanned / (room > 65536 ? room : 65536)) + 1));
+  s->regions_x =
+      pn_max_i64(1, pn_min_i64(pn_div_up(s->x.output, 32), (int64_t)(spanned / (room > 65536 ? room : 65536)) + 1));
   s->region_columns = pn_div_up(s->x.output, s->regions_x);
   s->regions_x = pn_div_up(s->x.output, s->region_columns);
   s->regions_y = pn_min_i64(s->y.output, pn_div_up(4 * (int64_t)device->threads, s->images * s->regions_x));
@@ -105,7 +109,8 @@ static double estimate(const pn_problem *p, const pn_device *device, const pn_co
   fill(p, device, &s);
   double lanes = s.dotconv->lanes, outputs = (double)s.outputs, pixels = (double)(s.dotconv->lanes / s.outputs);
   double step = pixels * outputs > pixels + outputs ? pixels * outputs : pixels + outputs;
-  double tile = (double)(s.y.kernel * pn_div_up(s.x.kernel * s.channels, s.dotconv->lanes)) * step + 6.0 * (double)s.y.kernel + 3 * lanes;
+  double tile = (double)(s.y.kernel * pn_div_up(s.x.kernel * s.channels, s.dotconv->lanes)) * step +
+                6.0 * (double)s.y.kernel + 3 * lanes;
   double tiles = (double)(s.images * s.y.output * s.x.output) / pixels;
   return pn_cpu_estimate(device, tiles * tile * lanes, pn_cpu_operand_bytes(p), 0.65);
 }
@@ -120,7 +125,8 @@ static void sizes(const pn_problem *p, const pn_device *device, const pn_config 
 }
 
 /* [filter row][output][filter column][channel], then the bias. */
-static pelton_status pack(const pn_problem *p, const pn_device *device, const pn_config *config, void *packed, pelton_diag *diag) {
+static pelton_status pack(const pn_problem *p, const pn_device *device, const pn_config *config, void *packed,
+                          pelton_diag *diag) {
   state s = {0};
   (void)config;
   (void)diag;
@@ -139,7 +145,8 @@ static pelton_status pack(const pn_problem *p, const pn_device *device, const pn
   return PELTON_OK;
 }
 
-static pelton_status prepare(const pn_problem *p, const pn_device *device, const pn_config *config, void *memory, pelton_diag *diag) {
+static pelton_status prepare(const pn_problem *p, const pn_device *device, const pn_config *config, void *memory,
+                             pelton_diag *diag) {
   (void)config;
   (void)diag;
   fill(p, device, memory);
@@ -160,16 +167,25 @@ typedef struct filter_rows {
 } filter_rows;
 
 /* Output columns [begin, end) of one row, with filter columns [first, first + count). */
-static void run_columns(const job *j, const filter_rows *f, int64_t begin, int64_t end, int64_t first, int64_t count, float *out) {
+static void run_columns(const job *j, const filter_rows *f, int64_t begin, int64_t end, int64_t first, int64_t count,
+                        float *out) {
   const state *s = j->s;
   const float *weights = j->step->packed, *starts[MAX_ROWS];
   int64_t ix = begin * s->x.stride + first - s->x.pad_begin, filter_row = s->x.kernel * s->channels;
   for (int64_t i = 0; count && i < f->count; i++) starts[i] = f->rows[i] + ix * s->channels;
-  pn_cpu_dotconv_f32_run run = {
-      .rows = starts, .row_count = count ? (size_t)f->count : 0, .k = (size_t)(count * s->channels), .pixel_stride = s->x.stride * s->channels,
-      .weights = weights + f->first * s->outputs * filter_row + first * s->channels, .weight_row_stride = s->outputs * filter_row,
-      .weight_output_stride = filter_row, .bias = weights + s->weight_bytes / 4, .lo = s->lo, .hi = s->hi, .out = out + begin * s->outputs,
-      .width = (size_t)(end - begin), .output_count = (size_t)s->outputs};
+  pn_cpu_dotconv_f32_run run = {.rows = starts,
+                                .row_count = count ? (size_t)f->count : 0,
+                                .k = (size_t)(count * s->channels),
+                                .pixel_stride = s->x.stride * s->channels,
+                                .weights = weights + f->first * s->outputs * filter_row + first * s->channels,
+                                .weight_row_stride = s->outputs * filter_row,
+                                .weight_output_stride = filter_row,
+                                .bias = weights + s->weight_bytes / 4,
+                                .lo = s->lo,
+                                .hi = s->hi,
+                                .out = out + begin * s->outputs,
+                                .width = (size_t)(end - begin),
+                                .output_count = (size_t)s->outputs};
   s->dotconv->run(&run);
 }
 
@@ -181,7 +197,8 @@ static void run_row(const job *j, int64_t image, int64_t y, int64_t x0, int64_t 
   pn_window_taps(&s->y, y, &f.first, &end);
   f.count = end - f.first;
   for (int64_t i = f.first; i < end; i++)
-    f.rows[i - f.first] = j->in + (image * s->y.input + y * s->y.stride + i * s->y.dilation - s->y.pad_begin) * s->x.input * s->channels;
+    f.rows[i - f.first] =
+        j->in + (image * s->y.input + y * s->y.stride + i * s->y.dilation - s->y.pad_begin) * s->x.input * s->channels;
   int64_t inner_begin = pn_max_i64(x0, s->inner_begin), inner_end = pn_min_i64(x1, s->inner_end);
   for (int64_t x = x0; x < x1; x++) {
     if (x == inner_begin && inner_end > x) {
@@ -193,7 +210,8 @@ static void run_row(const job *j, int64_t image, int64_t y, int64_t x0, int64_t 
     run_columns(j, &f, x, x + 1, first_column, end_column - first_column, out);
   }
   int64_t pixels = s->flat ? 1 : x1 - x0, columns = s->flat ? (x1 - x0) * s->outputs : s->outputs;
-  pn_epilogue_apply(&s->epilogue, s->vec, j->step->operands, out + x0 * s->outputs, s->outputs, row + x0, pixels, 0, columns, scratch);
+  pn_epilogue_apply(&s->epilogue, s->vec, j->step->operands, out + x0 * s->outputs, s->outputs, row + x0, pixels, 0,
+                    columns, scratch);
 }
 
 static void task(void *argument, uint32_t index, uint32_t thread) {

@@ -1,11 +1,11 @@
 /* Convolutions in f32 over small maps, channels-last: the last stages of classifiers, 7 x 7 pixels and many channels.
 
    conv_direct multiplies along one output row; with 7 pixels in a row each vector of the filter, which comes from the
-   second cache or beyond, serves 7 multiply-adds. Here the inputs of many output pixels (of all rows, of several images)
-   are gathered, a block of the depth (tap, channel) at a time, into rows a constant distance apart, and the product runs
-   over tiles of all these pixels. A block of the filter, DEPTH x nr, stays in the first cache while they pass; the
-   result collects in the output itself, from block to block. The copy is filter-many times the picture, but costs one
-   store where the product costs a multiply-add for each output channel of the task. */
+   second cache or beyond, serves 7 multiply-adds. Here the inputs of many output pixels (of all rows, of several
+   images) are gathered, a block of the depth (tap, channel) at a time, into rows a constant distance apart, and the
+   product runs over tiles of all these pixels. A block of the filter, DEPTH x nr, stays in the first cache while they
+   pass; the result collects in the output itself, from block to block. The copy is filter-many times the picture, but
+   costs one store where the product costs a multiply-add for each output channel of the task. */
 #include "op/linear/window.h"
 #include "targets/cpu/epilogue.h"
 
@@ -42,19 +42,23 @@ static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why
   const pn_operand *out = pn_problem_output(p, p->node_count - 1, 0);
   if (in->dtype != PELTON_DTYPE_F32 || w->dtype != PELTON_DTYPE_F32) return pn_refuse(why, "f32 only");
   if (in->rank != 3 && in->rank != 4) return pn_refuse(why, "one or two spatial axes, not %u", in->rank - 2);
-  if (w->role != PN_OPERAND_CONSTANT || (bias && bias->role != PN_OPERAND_CONSTANT)) return pn_refuse(why, "filter and bias are not constant");
-  if (in->layout != PN_LAYOUT_CHANNELS_LAST || out->layout != PN_LAYOUT_CHANNELS_LAST) return pn_refuse(why, "wants channels_last");
+  if (w->role != PN_OPERAND_CONSTANT || (bias && bias->role != PN_OPERAND_CONSTANT))
+    return pn_refuse(why, "filter and bias are not constant");
+  if (in->layout != PN_LAYOUT_CHANNELS_LAST || out->layout != PN_LAYOUT_CHANNELS_LAST)
+    return pn_refuse(why, "wants channels_last");
   if (pn_operand_elements(out) == 0 || pn_operand_elements(w) == 0) return pn_refuse(why, "an empty convolution");
   if (w->dims[1] < MIN_CHANNELS) return pn_refuse(why, "fewer than %d channels to gather at a time", MIN_CHANNELS);
   pn_window y, x;
   pn_epilogue epilogue;
   if (!window_of(p, &y, &x)) return pn_refuse(why, "its window does not fit");
   if (x.output > MAX_ROW) return pn_refuse(why, "rows longer than %d fill conv_direct's tiles", MAX_ROW);
-  if (y.kernel == 1 && x.kernel == 1 && y.stride == 1 && x.stride == 1) return pn_refuse(why, "the input is a matrix as it lies");
+  if (y.kernel == 1 && x.kernel == 1 && y.stride == 1 && x.stride == 1)
+    return pn_refuse(why, "the input is a matrix as it lies");
   return pn_epilogue_compile(p, &epilogue, why);
 }
 
-/* What a multiply-add costs with each width of tiles, and the best of them: loads count, and unfilled rows and columns. */
+/* What a multiply-add costs with each width of tiles, and the best of them: loads count, and unfilled rows and columns.
+ */
 static uint32_t best_width(const pn_cpu_gemm_f32 *gemm, const state *s, double *costs) {
   uint32_t best = 0;
   for (uint32_t i = 0; i < gemm->width_count; i++) {
@@ -63,7 +67,8 @@ static uint32_t best_width(const pn_cpu_gemm_f32 *gemm, const state *s, double *
     double mr = (double)pixels / (double)pn_div_up(pixels, w->mr_max), vectors = w->nr / (double)gemm->widths[0].nr;
     double columns = (double)(pn_div_up(s->group_outputs, w->nr) * w->nr);
     costs[i] = columns * (1 + 0.7 * (vectors + mr) / (vectors * mr)) * (vectors * mr < 8 ? 8 / (vectors * mr) : 1);
-    if (w->nr * DEPTH * 4 > L1_BYTES) costs[i] *= 1.1; /* each tile reads its block of the filter from the second cache */
+    if (w->nr * DEPTH * 4 > L1_BYTES)
+      costs[i] *= 1.1; /* each tile reads its block of the filter from the second cache */
     if (costs[i] < costs[best]) best = i;
   }
   return best;
@@ -139,7 +144,8 @@ static void sizes(const pn_problem *p, const pn_device *device, const pn_config 
 }
 
 /* [group][panel][tap][channel][nr], then the bias in panels. */
-static pelton_status pack(const pn_problem *p, const pn_device *device, const pn_config *config, void *packed, pelton_diag *diag) {
+static pelton_status pack(const pn_problem *p, const pn_device *device, const pn_config *config, void *packed,
+                          pelton_diag *diag) {
   state s = {0};
   (void)diag;
   fill(p, device, config, &s);
@@ -162,13 +168,15 @@ static pelton_status pack(const pn_problem *p, const pn_device *device, const pn
   return PELTON_OK;
 }
 
-static pelton_status prepare(const pn_problem *p, const pn_device *device, const pn_config *config, void *memory, pelton_diag *diag) {
+static pelton_status prepare(const pn_problem *p, const pn_device *device, const pn_config *config, void *memory,
+                             pelton_diag *diag) {
   (void)diag;
   fill(p, device, config, memory);
   return PELTON_OK;
 }
 
-/* ---- run ------------------------------------------------------------------------------------------------------------- */
+/* ---- run
+ * ------------------------------------------------------------------------------------------------------------- */
 
 typedef struct job {
   const state *s;
@@ -188,14 +196,17 @@ static void gather(const job *j, const block *b, int64_t begin, int64_t end, flo
   for (int64_t m = b->first; m < b->end; m++, to += DEPTH + PITCH_PAD) {
     int64_t x = m % s->x.output * s->x.stride - s->x.pad_begin, row = m / s->x.output;
     int64_t y = row % s->y.output * s->y.stride - s->y.pad_begin;
-    const float *image = j->in + row / s->y.output * s->y.input * s->x.input * s->channels + b->group * s->group_channels;
+    const float *image =
+        j->in + row / s->y.output * s->y.input * s->x.input * s->channels + b->group * s->group_channels;
     int64_t tap = begin / s->group_channels, c = begin % s->group_channels;
     for (int64_t k = begin; k < end; tap++, c = 0) {
       int64_t iy = y + tap / s->x.kernel * s->y.dilation, ix = x + tap % s->x.kernel * s->x.dilation;
       int64_t n = pn_min_i64(s->group_channels - c, end - k);
       bool inside = iy >= 0 && iy < s->y.input && ix >= 0 && ix < s->x.input;
-      if (inside) memcpy(to + (k - begin), image + (iy * s->x.input + ix) * s->channels + c, (size_t)n * 4);
-      else memset(to + (k - begin), 0, (size_t)n * 4);
+      if (inside)
+        memcpy(to + (k - begin), image + (iy * s->x.input + ix) * s->channels + c, (size_t)n * 4);
+      else
+        memset(to + (k - begin), 0, (size_t)n * 4);
       k += n;
     }
   }
@@ -205,17 +216,27 @@ static void gather(const job *j, const block *b, int64_t begin, int64_t end, flo
 static void multiply(const job *j, const block *b, int64_t begin, int64_t end, int64_t q, const float *a) {
   static const ptrdiff_t no_offset = 0;
   const state *s = j->s;
-  int64_t nr = s->width.nr, pixels = b->end - b->first, tiles = pn_div_up(pixels, s->width.mr_max), panel = b->group * s->panels + q;
+  int64_t nr = s->width.nr, pixels = b->end - b->first, tiles = pn_div_up(pixels, s->width.mr_max),
+          panel = b->group * s->panels + q;
   bool last = end == s->depth;
   for (int64_t t = 0; t < tiles; t++) {
     int64_t from = pixels * t / tiles, to = pixels * (t + 1) / tiles;
     int64_t at = (b->first + from) * s->outputs + b->group * s->group_outputs + q * nr;
-    pn_cpu_gemm_f32_tile tile = {
-        .a = a + from * (DEPTH + PITCH_PAD), .a_row_stride = DEPTH + PITCH_PAD, .tap_offset = &no_offset, .tap_count = 1, .k = (size_t)(end - begin),
-        .b = j->b + (panel * s->depth + begin) * nr, .c = j->out + at, .c_row_stride = s->outputs,
-        .n = (size_t)pn_min_i64(nr, s->group_outputs - q * nr), .start = begin ? PN_CPU_GEMM_ADD_TO_C : PN_CPU_GEMM_BIAS,
-        .bias = j->bias + panel * nr, .residual = last && j->residual ? j->residual + at : NULL, .residual_row_stride = s->outputs,
-        .lo = last ? s->epilogue.lo : -__builtin_inff(), .hi = last ? s->epilogue.hi : __builtin_inff()};
+    pn_cpu_gemm_f32_tile tile = {.a = a + from * (DEPTH + PITCH_PAD),
+                                 .a_row_stride = DEPTH + PITCH_PAD,
+                                 .tap_offset = &no_offset,
+                                 .tap_count = 1,
+                                 .k = (size_t)(end - begin),
+                                 .b = j->b + (panel * s->depth + begin) * nr,
+                                 .c = j->out + at,
+                                 .c_row_stride = s->outputs,
+                                 .n = (size_t)pn_min_i64(nr, s->group_outputs - q * nr),
+                                 .start = begin ? PN_CPU_GEMM_ADD_TO_C : PN_CPU_GEMM_BIAS,
+                                 .bias = j->bias + panel * nr,
+                                 .residual = last && j->residual ? j->residual + at : NULL,
+                                 .residual_row_stride = s->outputs,
+                                 .lo = last ? s->epilogue.lo : -__builtin_inff(),
+                                 .hi = last ? s->epilogue.hi : __builtin_inff()};
     s->width.fns[to - from - 1](&tile);
   }
 }
@@ -226,7 +247,9 @@ static void task(void *argument, uint32_t index, uint32_t thread) {
   char *own = (char *)j->step->workspace + (s->scratch_bytes + PN_PROGRAM_SCRATCH_BYTES) * thread;
   float *a = (float *)(void *)own;
   int64_t i = index / s->column_blocks;
-  block b = {.group = i % s->groups, .first = i / s->groups * s->pixels_a_block, .panel = index % s->column_blocks * s->panels_a_block};
+  block b = {.group = i % s->groups,
+             .first = i / s->groups * s->pixels_a_block,
+             .panel = index % s->column_blocks * s->panels_a_block};
   b.end = pn_min_i64(s->pixels, b.first + s->pixels_a_block);
   b.panels = pn_min_i64(s->panels_a_block, s->panels - b.panel);
   for (int64_t begin = 0; begin < s->depth; begin += DEPTH) {
@@ -236,8 +259,8 @@ static void task(void *argument, uint32_t index, uint32_t thread) {
   }
   int64_t column = b.panel * s->width.nr, columns = pn_min_i64(b.panels * s->width.nr, s->group_outputs - column);
   column += b.group * s->group_outputs;
-  pn_epilogue_apply(&s->epilogue, s->vec, j->step->operands, j->out + b.first * s->outputs + column, s->outputs, b.first, b.end - b.first, column,
-                    columns, (float *)(void *)(own + s->scratch_bytes));
+  pn_epilogue_apply(&s->epilogue, s->vec, j->step->operands, j->out + b.first * s->outputs + column, s->outputs,
+                    b.first, b.end - b.first, column, columns, (float *)(void *)(own + s->scratch_bytes));
 }
 
 static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *diag) {

@@ -1,9 +1,10 @@
 /* Matrix products in f32, batched, with an epilogue.
 
-   B is packed into panels of the kernel's width: when the engine is built, if B is constant and not batched; else at the
-   start of each run, into the workspace. A is read in place, unless its rows lie a multiple of 1024 floats apart (they
-   would all share one set of the first cache) or it is transposed: then each task copies its rows. A task is a block of
-   rows by a block of columns of one batch; within it every panel of B stays in the second cache while the rows go by. */
+   B is packed into panels of the kernel's width: when the engine is built, if B is constant and not batched; else at
+   the start of each run, into the workspace. A is read in place, unless its rows lie a multiple of 1024 floats apart
+   (they would all share one set of the first cache) or it is transposed: then each task copies its rows. A task is a
+   block of rows by a block of columns of one batch; within it every panel of B stays in the second cache while the rows
+   go by. */
 #include "targets/cpu/epilogue.h"
 #include "targets/cpu/strides.h"
 
@@ -15,7 +16,7 @@ typedef struct state {
   const pn_cpu_transpose_f32 *transpose;
   pn_cpu_gemm_f32_width width;
   int64_t m, n, k, batches;
-  int64_t a_rows, a_step;   /* distance between rows of A, between steps of k; one of them is 1 */
+  int64_t a_rows, a_step; /* distance between rows of A, between steps of k; one of them is 1 */
   int64_t b_rows, b_columns;
   bool trans_a, trans_b, b_packed, copy_a;
   uint32_t batch_rank;
@@ -55,7 +56,8 @@ static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why
   for (uint32_t i = 0; i < p->operand_count; i++)
     if (p->operands[i].layout != PN_LAYOUT_PLAIN) return pn_refuse(why, "plain layouts only");
   const pn_operand *a = pn_problem_input(p, 0, 0), *b = pn_problem_input(p, 0, 1), *c = pn_problem_output(p, 0, 0);
-  if (a->dtype != PELTON_DTYPE_F32 || b->dtype != PELTON_DTYPE_F32 || c->dtype != PELTON_DTYPE_F32) return pn_refuse(why, "f32 only");
+  if (a->dtype != PELTON_DTYPE_F32 || b->dtype != PELTON_DTYPE_F32 || c->dtype != PELTON_DTYPE_F32)
+    return pn_refuse(why, "f32 only");
   if (p->node_count > 1 && (a->rank == 1 || b->rank == 1)) return pn_refuse(why, "vectors take no epilogue");
   shape s = shape_of(p);
   if (!s.k || !s.m || !s.n || !s.batches) return pn_refuse(why, "an empty product");
@@ -68,13 +70,15 @@ static double estimate(const pn_problem *p, const pn_device *device, const pn_co
   (void)config;
   double few_rows = s.m < 4 ? (double)s.m / 4 : 1;
   double columns = (double)pn_div_up(s.n, 16) * 16;
-  return pn_cpu_estimate(device, (double)s.batches * (double)s.m * columns * (double)s.k, pn_cpu_operand_bytes(p), 0.85 * few_rows);
+  return pn_cpu_estimate(device, (double)s.batches * (double)s.m * columns * (double)s.k, pn_cpu_operand_bytes(p),
+                         0.85 * few_rows);
 }
 
 static const pn_cpu_gemm_f32_width *choose_width(const pn_cpu_gemm_f32 *gemm, const shape *s) {
   const pn_cpu_gemm_f32_width *best = &gemm->widths[0];
   double best_cost = 0;
-  for (uint32_t i = 0; i < gemm->width_count; i++) { /* vectors of columns by tiles of rows; narrow tiles reuse B less */
+  for (uint32_t i = 0; i < gemm->width_count;
+       i++) { /* vectors of columns by tiles of rows; narrow tiles reuse B less */
     const pn_cpu_gemm_f32_width *w = &gemm->widths[i];
     double rows = (double)pn_div_up(s->m, w->mr_max), mr = (double)s->m / rows;
     double columns = (double)(pn_div_up(s->n, w->nr) * w->nr), vectors = w->nr / (double)gemm->widths[0].nr;
@@ -132,7 +136,9 @@ static void fill(const pn_problem *p, const pn_device *device, state *s) {
   s->b_bytes = (size_t)(s->panels * s->width.nr * s->k) * 4;
 }
 
-static size_t bias_bytes(const state *s) { return s->epilogue.bias == PN_NO_OPERAND ? 0 : (size_t)(s->panels * s->width.nr) * 4; }
+static size_t bias_bytes(const state *s) {
+  return s->epilogue.bias == PN_NO_OPERAND ? 0 : (size_t)(s->panels * s->width.nr) * 4;
+}
 
 static void sizes(const pn_problem *p, const pn_device *device, const pn_config *config, pn_sizes *out) {
   state s = {0};
@@ -141,7 +147,8 @@ static void sizes(const pn_problem *p, const pn_device *device, const pn_config 
   fill(p, device, &s);
   out->state_bytes = sizeof(state);
   out->packed_bytes = (s.b_packed ? s.b_bytes : 0) + bias_bytes(&s);
-  out->workspace_bytes = (s.b_packed ? 0 : s.b_bytes * (size_t)s.batches) + (size_t)device->threads * (s.a_bytes + PN_PROGRAM_SCRATCH_BYTES);
+  out->workspace_bytes = (s.b_packed ? 0 : s.b_bytes * (size_t)s.batches) +
+                         (size_t)device->threads * (s.a_bytes + PN_PROGRAM_SCRATCH_BYTES);
 }
 
 /* Panel |panel| of B, whose elements start at |b|. */
@@ -156,7 +163,8 @@ static void pack_panel(const state *s, const float *b, int64_t panel, float *to)
     for (int64_t j = columns; j < nr; j++) to[k * nr + j] = 0;
 }
 
-static pelton_status pack(const pn_problem *p, const pn_device *device, const pn_config *config, void *packed, pelton_diag *diag) {
+static pelton_status pack(const pn_problem *p, const pn_device *device, const pn_config *config, void *packed,
+                          pelton_diag *diag) {
   state s = {0};
   (void)config;
   (void)diag;
@@ -164,7 +172,8 @@ static pelton_status pack(const pn_problem *p, const pn_device *device, const pn
   fill(p, device, &s);
   const float *b = pn_problem_input(p, 0, 1)->data;
   float *to = packed;
-  for (int64_t panel = 0; s.b_packed && panel < s.panels; panel++) pack_panel(&s, b, panel, to + panel * s.width.nr * s.k);
+  for (int64_t panel = 0; s.b_packed && panel < s.panels; panel++)
+    pack_panel(&s, b, panel, to + panel * s.width.nr * s.k);
   if (s.epilogue.bias == PN_NO_OPERAND) return PELTON_OK;
   float *bias = (float *)((char *)packed + (s.b_packed ? s.b_bytes : 0));
   memset(bias, 0, bias_bytes(&s));
@@ -172,16 +181,19 @@ static pelton_status pack(const pn_problem *p, const pn_device *device, const pn
   return PELTON_OK;
 }
 
-static pelton_status prepare(const pn_problem *p, const pn_device *device, const pn_config *config, void *memory, pelton_diag *diag) {
+static pelton_status prepare(const pn_problem *p, const pn_device *device, const pn_config *config, void *memory,
+                             pelton_diag *diag) {
   state *s = memory;
   (void)config;
-  if (!pn_epilogue_compile(p, &s->epilogue, NULL)) return PN_INTERNAL(diag, "an epilogue changed after it was accepted");
+  if (!pn_epilogue_compile(p, &s->epilogue, NULL))
+    return PN_INTERNAL(diag, "an epilogue changed after it was accepted");
   fill(p, device, s);
   s->bias_offset = s->b_packed ? s->b_bytes : 0;
   return PELTON_OK;
 }
 
-/* ---- run ------------------------------------------------------------------------------------------------------------ */
+/* ---- run ------------------------------------------------------------------------------------------------------------
+ */
 
 typedef struct job {
   const state *s;
@@ -207,17 +219,21 @@ static void pack_task(void *argument, uint32_t index, uint32_t thread) {
   (void)thread;
   const float *b = j->step->operands[j->step->problem->nodes[0].inputs[1]];
   int64_t batch = index / s->panels, panel = index % s->panels;
-  pack_panel(s, b + batch_offset(s, batch, s->b_batch), panel, (float *)(uintptr_t)j->b + (index * (int64_t)s->width.nr * s->k));
+  pack_panel(s, b + batch_offset(s, batch, s->b_batch), panel,
+             (float *)(uintptr_t)j->b + (index * (int64_t)s->width.nr * s->k));
 }
 
-static void product(const job *j, int64_t batch, int64_t row, int64_t rows, int64_t panel, int64_t panels, uint32_t thread) {
+static void product(const job *j, int64_t batch, int64_t row, int64_t rows, int64_t panel, int64_t panels,
+                    uint32_t thread) {
   const state *s = j->s;
   const float *a = j->a + batch_offset(s, batch, s->a_batch);
   int64_t a_stride = s->a_rows, nr = s->width.nr;
   if (s->copy_a) {
     float *copy = (float *)(j->a_scratch + s->a_bytes * thread);
-    if (s->trans_a) s->transpose->transpose(a + row, s->a_rows, (size_t)s->k, (size_t)rows, copy, s->a_pitch);
-    else s->gemm->copy_rows(a + row * s->a_rows, s->a_rows, (size_t)rows, (size_t)s->k, copy, s->a_pitch);
+    if (s->trans_a)
+      s->transpose->transpose(a + row, s->a_rows, (size_t)s->k, (size_t)rows, copy, s->a_pitch);
+    else
+      s->gemm->copy_rows(a + row * s->a_rows, s->a_rows, (size_t)rows, (size_t)s->k, copy, s->a_pitch);
     a = copy;
     a_stride = s->a_pitch;
   } else {
@@ -230,17 +246,28 @@ static void product(const job *j, int64_t batch, int64_t row, int64_t rows, int6
     int64_t n = pn_min_i64(nr, s->n - q * nr);
     for (int64_t t = 0; t < tiles; t++) {
       int64_t begin = rows * t / tiles, end = rows * (t + 1) / tiles, at = (first_row + begin) * s->n + q * nr;
-      pn_cpu_gemm_f32_tile tile = {
-          .a = a + begin * a_stride, .a_row_stride = a_stride, .tap_offset = no_offset, .tap_count = 1, .k = (size_t)s->k,
-          .b = b + q * nr * s->k, .b_tap_stride = (size_t)(nr * s->k), .c = j->c + at, .c_row_stride = s->n, .n = (size_t)n,
-          .start = j->bias ? PN_CPU_GEMM_BIAS : PN_CPU_GEMM_ZERO, .bias = j->bias ? j->bias + q * nr : NULL,
-          .residual = j->residual ? j->residual + at : NULL, .residual_row_stride = s->n, .lo = s->epilogue.lo, .hi = s->epilogue.hi};
+      pn_cpu_gemm_f32_tile tile = {.a = a + begin * a_stride,
+                                   .a_row_stride = a_stride,
+                                   .tap_offset = no_offset,
+                                   .tap_count = 1,
+                                   .k = (size_t)s->k,
+                                   .b = b + q * nr * s->k,
+                                   .b_tap_stride = (size_t)(nr * s->k),
+                                   .c = j->c + at,
+                                   .c_row_stride = s->n,
+                                   .n = (size_t)n,
+                                   .start = j->bias ? PN_CPU_GEMM_BIAS : PN_CPU_GEMM_ZERO,
+                                   .bias = j->bias ? j->bias + q * nr : NULL,
+                                   .residual = j->residual ? j->residual + at : NULL,
+                                   .residual_row_stride = s->n,
+                                   .lo = s->epilogue.lo,
+                                   .hi = s->epilogue.hi};
       s->width.fns[end - begin - 1](&tile);
     }
   }
   int64_t column = panel * nr, columns = pn_min_i64(panels * nr, s->n - column);
-  pn_epilogue_apply(&s->epilogue, s->vec, j->step->operands, j->c + first_row * s->n + column, s->n, first_row, rows, column, columns,
-                    (float *)(void *)(j->scratch + (size_t)PN_PROGRAM_SCRATCH_BYTES * thread));
+  pn_epilogue_apply(&s->epilogue, s->vec, j->step->operands, j->c + first_row * s->n + column, s->n, first_row, rows,
+                    column, columns, (float *)(void *)(j->scratch + (size_t)PN_PROGRAM_SCRATCH_BYTES * thread));
 }
 
 static void task(void *argument, uint32_t index, uint32_t thread) {
@@ -260,7 +287,8 @@ static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *di
   job j = {.s = s, .step = step};
   j.a = step->operands[p->nodes[0].inputs[0]];
   j.c = step->operands[p->nodes[p->node_count - 1].outputs[0]];
-  if (s->epilogue.bias != PN_NO_OPERAND) j.bias = (const float *)(const void *)((const char *)step->packed + s->bias_offset);
+  if (s->epilogue.bias != PN_NO_OPERAND)
+    j.bias = (const float *)(const void *)((const char *)step->packed + s->bias_offset);
   if (s->epilogue.residual != PN_NO_OPERAND) j.residual = step->operands[s->epilogue.residual];
   char *workspace = step->workspace;
   j.b = step->packed;

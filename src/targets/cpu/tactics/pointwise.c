@@ -8,8 +8,8 @@ typedef struct state {
   pn_program program;
   const pn_cpu_vec_f32 *vec;
   uint32_t operand_count;
-  uint32_t axes;                 /* outer ones, then the run */
-  int64_t dims[PN_MAX_RANK];     /* merged, in storage order */
+  uint32_t axes;                                        /* outer ones, then the run */
+  int64_t dims[PN_MAX_RANK];                            /* merged, in storage order */
   int64_t strides[PN_EXPR_MAX_INPUTS + 1][PN_MAX_RANK]; /* in elements; the result's last */
   uint32_t element_bytes[PN_EXPR_MAX_INPUTS + 1];
   int64_t runs, run_length, run_parts; /* outer positions; a long innermost axis is cut further */
@@ -28,7 +28,8 @@ static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why
     types[i] = o->dtype;
     if (!pn_operand_strides(o, out, strides)) return pn_refuse(why, "operand %u has more axes than the result", i);
     int64_t last = out->rank ? strides[out->rank - 1] : 0;
-    if (last != 0 && last != 1) return pn_refuse(why, "operand %u is not contiguous along the result's innermost axis", i);
+    if (last != 0 && last != 1)
+      return pn_refuse(why, "operand %u is not contiguous along the result's innermost axis", i);
   }
   return pn_program_compile(((const pn_attrs_pointwise *)p->nodes[0].attrs)->expr, types, NULL, why);
 }
@@ -51,7 +52,8 @@ static void merge_axes(state *s, uint32_t rank) {
   for (uint32_t d = 0; d < rank; d++) {
     if (s->dims[d] == 1) continue;
     bool join = s->axes > 0;
-    for (uint32_t o = 0; o <= s->operand_count && join; o++) join = s->strides[o][s->axes - 1] == s->strides[o][d] * s->dims[d];
+    for (uint32_t o = 0; o <= s->operand_count && join; o++)
+      join = s->strides[o][s->axes - 1] == s->strides[o][d] * s->dims[d];
     uint32_t to = join ? s->axes - 1 : s->axes++;
     s->dims[to] = join ? s->dims[to] * s->dims[d] : s->dims[d];
     for (uint32_t o = 0; o <= s->operand_count; o++) s->strides[o][to] = s->strides[o][d];
@@ -62,7 +64,8 @@ static void merge_axes(state *s, uint32_t rank) {
   for (uint32_t o = 0; o <= s->operand_count; o++) s->strides[o][0] = 0;
 }
 
-static pelton_status prepare(const pn_problem *p, const pn_device *device, const pn_config *config, void *memory, pelton_diag *diag) {
+static pelton_status prepare(const pn_problem *p, const pn_device *device, const pn_config *config, void *memory,
+                             pelton_diag *diag) {
   state *s = memory;
   pelton_dtype types[PN_EXPR_MAX_INPUTS];
   const pn_operand *out = result_of(p);
@@ -73,7 +76,8 @@ static pelton_status prepare(const pn_problem *p, const pn_device *device, const
     const pn_operand *o = i < s->operand_count ? pn_problem_input(p, 0, i) : out;
     if (i < s->operand_count) types[i] = o->dtype;
     s->element_bytes[i] = (uint32_t)pelton_dtype_bytes(o->dtype);
-    if (!pn_operand_strides(o, out, s->strides[i])) return PN_INTERNAL(diag, "pointwise operands changed after they were accepted");
+    if (!pn_operand_strides(o, out, s->strides[i]))
+      return PN_INTERNAL(diag, "pointwise operands changed after they were accepted");
   }
   if (!pn_program_compile(((const pn_attrs_pointwise *)p->nodes[0].attrs)->expr, types, &s->program, NULL))
     return PN_INTERNAL(diag, "a pointwise expression changed after it was accepted");
@@ -105,7 +109,8 @@ static void run_one(const job *j, int64_t position, int64_t part, float *scratch
       offset += left % s->dims[d] * s->strides[o][d];
       left /= s->dims[d];
     }
-    operands[o] = (pn_run_operand){(const char *)j->step->operands[index] + offset * s->element_bytes[o], (uint32_t)s->strides[o][s->axes - 1]};
+    operands[o] = (pn_run_operand){(const char *)j->step->operands[index] + offset * s->element_bytes[o],
+                                   (uint32_t)s->strides[o][s->axes - 1]};
   }
   pn_program_run(&s->program, s->vec, operands, (size_t)n, (void *)(uintptr_t)operands[s->operand_count].data, scratch);
 }

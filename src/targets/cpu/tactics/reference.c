@@ -32,8 +32,13 @@ static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *di
   if (!in || !out) return pn_fail_memory(diag, "an operator");
   for (uint32_t i = 0; i < node->input_count; i++) describe(step, node->inputs[i], &in[i]);
   for (uint32_t i = 0; i < node->output_count; i++) describe(step, node->outputs[i], &out[i]);
-  pn_call call = {.attrs = node->attrs, .input_count = node->input_count, .output_count = node->output_count, .in = in, .out = out,
-                  .scratch = &stream->scratch, .diag = diag};
+  pn_call call = {.attrs = node->attrs,
+                  .input_count = node->input_count,
+                  .output_count = node->output_count,
+                  .in = in,
+                  .out = out,
+                  .scratch = &stream->scratch,
+                  .diag = diag};
   pelton_status status = pn_op_get(node->op)->reference(&call);
   pn_arena_reset(&stream->scratch);
   return status;

@@ -15,7 +15,8 @@ static double estimate(const pn_problem *p, const pn_device *device, const pn_co
   (void)config;
   for (uint32_t i = 0; i < p->operand_count; i++)
     if (p->operands[i].role != PN_OPERAND_INTERNAL)
-      bytes += (double)pn_operand_bytes(&p->operands[i]) * (p->operands[i].layout == PN_LAYOUT_CHANNELS_LAST ? 0.5 : 1.0);
+      bytes +=
+          (double)pn_operand_bytes(&p->operands[i]) * (p->operands[i].layout == PN_LAYOUT_CHANNELS_LAST ? 0.5 : 1.0);
   return 1e-9 * bytes;
 }
 
@@ -23,7 +24,8 @@ static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *di
   (void)stream;
   (void)diag;
   for (uint32_t i = 0; i < step->problem->operand_count; i++)
-    if (step->problem->operands[i].role == PN_OPERAND_OUTPUT) memset(step->operands[i], 0, pn_operand_bytes(&step->problem->operands[i]));
+    if (step->problem->operands[i].role == PN_OPERAND_OUTPUT)
+      memset(step->operands[i], 0, pn_operand_bytes(&step->problem->operands[i]));
   return PELTON_OK;
 }
 
