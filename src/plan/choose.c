@@ -3,112 +3,11 @@
    Each group has a cost for every pair of input and output layout (the best tactic's estimate), and a value that is
    written in one layout and read in another costs a conversion. The assignment starts from all plain and from all
    channels last, and improves one group at a time until nothing changes; the better of the two holds. Then, when the
-   options allow it, the most promising tactics of each group are timed on the device in the chosen layouts. */
+   options allow it, the most promising tactics of each group are timed on the device in the chosen layouts
+   (candidates.c). */
 #include "plan/planner.h"
 
-#include "base/clock.h"
-
 #include <math.h>
-
-enum { MAX_CONFIGS = 16, MAX_CANDIDATES = 64 };
-
-typedef struct candidate {
-  const pn_tactic *tactic;
-  pn_config config;
-  double estimate;
-} candidate;
-
-/* Every accepted tactic with each of its configs, by estimate; references last. */
-static uint32_t candidates(const pn_planner *p, const pn_problem *problem, candidate *out) {
-  uint32_t count = 0;
-  for (uint32_t t = 0; t < p->tactic_count; t++) {
-    const pn_tactic *tactic = p->tactics[t];
-    if (!tactic->accepts(problem, p->options->device, NULL)) continue;
-    pn_config configs[MAX_CONFIGS];
-    memset(configs, 0, sizeof configs[0]);
-    uint32_t n = tactic->configs ? tactic->configs(problem, p->options->device, configs, MAX_CONFIGS) : 1;
-    for (uint32_t c = 0; c < n && count < MAX_CANDIDATES; c++) {
-      candidate one = {tactic, configs[c], tactic->estimate(problem, p->options->device, &configs[c])};
-      uint32_t k = count++;
-      for (; k > 0; k--) {
-        bool later = out[k - 1].tactic->is_reference != tactic->is_reference ? out[k - 1].tactic->is_reference
-                                                                             : one.estimate < out[k - 1].estimate;
-        if (!later) break;
-        out[k] = out[k - 1];
-      }
-      out[k] = one;
-    }
-  }
-  return count;
-}
-
-static pelton_status remember(pn_planner *p, pn_text *key, const pn_choice *choice) {
-  const char *kept = key->failed ? NULL : pn_str_copy(&p->scratch, (pn_str){key->data, key->size});
-  size_t size = key->size;
-  pn_text_deinit(key);
-  if (!kept || !pn_list_push(&p->scratch, &p->choices, *choice) ||
-      !pn_map_set(&p->choice_index, (pn_str){kept, size}, p->choices.count - 1))
-    return pn_fail_memory(p->diag, "the plan");
-  return PELTON_OK;
-}
-
-pelton_status pn_planner_estimate(pn_planner *p, const pn_problem *problem, pn_choice *out) {
-  pn_text key;
-  pn_text_init(&key, p->allocator);
-  pn_problem_print(problem, &key);
-  uint32_t index;
-  if (!key.failed && pn_map_get(&p->choice_index, (pn_str){key.data, key.size}, &index)) {
-    pn_text_deinit(&key);
-    *out = p->choices.data[index];
-    return PELTON_OK;
-  }
-  candidate list[MAX_CANDIDATES];
-  memset(out, 0, sizeof *out);
-  out->estimate = INFINITY;
-  if (candidates(p, problem, list)) *out = (pn_choice){list[0].tactic, list[0].config, list[0].estimate, 0};
-  return remember(p, &key, out);
-}
-
-/* The time of one candidate: from the cache, else measured when |measure| and the budget allow. */
-static pelton_status time_of(pn_planner *p, const pn_problem *problem, const candidate *c, pn_str key, bool measure,
-                             double *seconds, bool *known) {
-  pn_timing_cache *cache = p->options->cache;
-  *known = cache && pn_timing_find(cache, c->tactic, &c->config, p->fingerprint, key, seconds);
-  if (*known || !measure || p->options->level <= 0) return PELTON_OK;
-  double budget = p->options->budget_seconds;
-  if (budget > 0 && pn_clock_seconds() - p->started > budget) return PELTON_OK;
-  double each = 0.002 * p->options->level;
-  PN_TRY(pn_timing_measure(p->options->target, p->options->device, problem, c->tactic, &c->config, each, p->allocator,
-                           seconds, p->diag));
-  *known = true;
-  if (cache && !pn_timing_add(cache, c->tactic, &c->config, p->fingerprint, key, *seconds))
-    return pn_fail_memory(p->diag, "the timing cache");
-  return PELTON_OK;
-}
-
-/* Measured are the first few that are not hopeless; what the cache knows of the others counts as well. Where only some
-   times are known, an estimate stands for the one that is not. */
-pelton_status pn_planner_measure(pn_planner *p, const pn_problem *problem, pn_choice *out) {
-  candidate list[MAX_CANDIDATES];
-  uint32_t count = candidates(p, problem, list);
-  if (!count) return PELTON_OK;
-  uint32_t most = 1 + 2 * (uint32_t)pn_max_i64(p->options->level, 0);
-  *out = (pn_choice){list[0].tactic, list[0].config, list[0].estimate, 0};
-  if (count == 1) return PELTON_OK;
-  pn_text key;
-  pn_text_init(&key, p->allocator);
-  pn_problem_print(problem, &key);
-  pelton_status status = key.failed ? pn_fail_memory(p->diag, "the plan") : PELTON_OK;
-  for (uint32_t i = 0; i < count && !status && !list[i].tactic->is_reference; i++) {
-    double seconds = 0;
-    bool known = false, promising = i < most && (i == 0 || list[i].estimate <= 4 * list[0].estimate);
-    status = time_of(p, problem, &list[i], (pn_str){key.data, key.size}, promising, &seconds, &known);
-    if (known && (i == 0 || seconds < (out->seconds > 0 ? out->seconds : out->estimate)))
-      *out = (pn_choice){list[i].tactic, list[i].config, list[i].estimate, seconds};
-  }
-  pn_text_deinit(&key);
-  return status;
-}
 
 /* ---- layouts ----------------------------------------------------------------------------------------------------- */
 
@@ -287,27 +186,6 @@ static pelton_status choose_layouts(pn_planner *p) {
 }
 
 /* ---- stored decisions -------------------------------------------------------------------------------------------- */
-
-bool pn_planner_decided(const pn_planner *p, pn_problem *problem, const pn_decision *d, pn_choice *out,
-                        pn_layout *in_layout, pn_layout *out_layout) {
-  if (!pn_layout_parse(d->in_layout, in_layout) || !pn_layout_parse(d->out_layout, out_layout)) return false;
-  if (!pn_problem_set_layouts(problem, *in_layout, *out_layout)) return false;
-  for (uint32_t t = 0; t < p->tactic_count; t++) {
-    const pn_tactic *tactic = p->tactics[t];
-    if (!pn_str_is(d->tactic, tactic->name) || tactic->version != d->version) continue;
-    if (!tactic->accepts(problem, p->options->device, NULL)) return false;
-    *out = (pn_choice){tactic, {{0}}, 0, 0};
-    memcpy(out->config.value, d->config, sizeof d->config);
-    pn_config known[MAX_CONFIGS];
-    memset(known, 0, sizeof known[0]);
-    uint32_t n = tactic->configs ? tactic->configs(problem, p->options->device, known, MAX_CONFIGS) : 1;
-    bool valid = false; /* a config from a file is only taken when the tactic itself would offer it */
-    for (uint32_t k = 0; k < n; k++) valid |= !memcmp(&known[k], &out->config, sizeof out->config);
-    out->estimate = valid ? tactic->estimate(problem, p->options->device, &out->config) : 0;
-    return valid;
-  }
-  return false;
-}
 
 /* Takes for every group what was decided before; false when one has nothing that fits. */
 static pelton_status take_decisions(pn_planner *p, bool *all) {

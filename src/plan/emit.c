@@ -25,31 +25,6 @@ static pelton_status emit(pn_planner *p, const pn_group *group, const pn_problem
   return pn_list_push(&p->scratch, &p->emitted, e) ? PELTON_OK : pn_fail_memory(p->diag, "the plan");
 }
 
-pelton_status pn_planner_conversion(pn_planner *p, pn_value_id v, pn_layout from, pn_layout to, pn_problem **out) {
-  pn_problem *problem = PN_NEW(&p->scratch, pn_problem);
-  pn_problem_node *node = PN_NEW(&p->scratch, pn_problem_node);
-  pn_operand *operands = PN_NEW_ARRAY(&p->scratch, pn_operand, 2);
-  uint16_t *indices = PN_NEW_ARRAY(&p->scratch, uint16_t, 2);
-  pn_attrs_transpose *attrs = PN_NEW(&p->scratch, pn_attrs_transpose);
-  int64_t *perm = PN_NEW_ARRAY(&p->scratch, int64_t, PN_MAX_RANK);
-  if (!problem || !node || !operands || !indices || !attrs || !perm) return pn_fail_memory(p->diag, "the plan");
-  const pn_type *type = &pn_planner_fact(p, v)->type;
-  for (uint32_t i = 0; i < 2; i++) {
-    operands[i] = (pn_operand){.role = i ? PN_OPERAND_OUTPUT : PN_OPERAND_INPUT,
-                               .dtype = type->dtype,
-                               .rank = (uint32_t)type->rank,
-                               .layout = i ? to : from};
-    for (int32_t d = 0; d < type->rank; d++) operands[i].dims[d] = type->dims[d].number;
-    indices[i] = (uint16_t)i;
-  }
-  for (int32_t d = 0; d < type->rank; d++) perm[d] = d;
-  attrs->perm = (pn_i64s){perm, (uint32_t)type->rank};
-  *node = (pn_problem_node){PN_OP_TRANSPOSE, attrs, 1, 1, indices, indices + 1};
-  *problem = (pn_problem){1, node, 2, operands};
-  *out = problem;
-  return PELTON_OK;
-}
-
 static pelton_status convert(pn_planner *p, uint32_t from, uint32_t to) {
   uint32_t *buffers = PN_NEW_ARRAY(&p->scratch, uint32_t, 2);
   if (!buffers) return pn_fail_memory(p->diag, "the plan");

@@ -1,5 +1,7 @@
 /* The planner's working state, shared by the files of this folder in the order of their work:
      need.c       which values must be computed at all, and how often each is used
+     problems.c   nodes as problems
+     candidates.c tactics for a problem, and what they cost
      partition.c  groups: which nodes run as one step
      choose.c     layouts, tactics, configs
      emit.c       steps and buffers, conversions between layouts
