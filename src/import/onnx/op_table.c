@@ -9,6 +9,7 @@
   X(create)                 \
   X(image)                  \
   X(index)                  \
+  X(loss)                   \
   X(nn)                     \
   X(norm)                   \
   X(pointwise)              \
