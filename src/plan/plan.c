@@ -25,7 +25,7 @@ static const pn_problem *keep_problem(pn_arena *arena, const pn_problem *problem
   kept->operands = operands;
   for (uint32_t i = 0; i < problem->node_count; i++) {
     nodes[i].inputs =
-        pn_arena_copy(arena, nodes[i].inputs, sizeof(uint16_t) * nodes[i].input_count + 1, _Alignof(uint16_t));
+        pn_arena_copy(arena, nodes[i].inputs, sizeof(uint16_t) * nodes[i].input_count, _Alignof(uint16_t));
     nodes[i].outputs =
         pn_arena_copy(arena, nodes[i].outputs, sizeof(uint16_t) * nodes[i].output_count, _Alignof(uint16_t));
     if (!nodes[i].inputs || !nodes[i].outputs) return NULL;
@@ -120,6 +120,7 @@ static pelton_status add_step(pn_planner *p, const pn_emitted *e) {
         pn_arena_copy(arena, e->problem->nodes[0].attrs, sizeof *attrs, _Alignof(pn_attrs_transpose));
     if (!attrs) return pn_fail_memory(p->diag, "the plan");
     attrs->perm.data = pn_arena_copy(arena, attrs->perm.data, sizeof(int64_t) * attrs->perm.count, _Alignof(int64_t));
+    if (!attrs->perm.data) return pn_fail_memory(p->diag, "the plan");
     ((pn_problem_node *)(uintptr_t)step.problem->nodes)[0].attrs = attrs;
   }
   for (uint32_t i = 0; i < e->problem->operand_count; i++)
