@@ -17,7 +17,7 @@ typedef struct pn_model {
 pn_model *pn_model_create(const pelton_allocator *allocator) PN_CHECKED;
 void pn_model_release(pn_model *model);
 
-/* Reads the model at |path|, whatever its format; PELTON_UNSUPPORTED lists the known formats when it is none. */
+/* Reads the model at |path|, whatever its format; PELTON_INVALID_DATA, with the known formats, when it is none. */
 pelton_status pn_model_import(const char *path, const pelton_allocator *allocator, pn_model **out, pelton_diag *diag)
     PN_CHECKED;
 

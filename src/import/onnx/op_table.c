@@ -10,13 +10,15 @@
   X(image)                  \
   X(index)                  \
   X(loss)                   \
+  X(ml)                     \
   X(nn)                     \
   X(norm)                   \
   X(pointwise)              \
   X(quant)                  \
   X(recurrent)              \
   X(reduce)                 \
-  X(shape)
+  X(shape)                  \
+  X(signal)
 
 #define DECLARE(family) extern const pn_onnx_ops pn_onnx_ops_##family;
 PN_ONNX_FAMILIES(DECLARE)

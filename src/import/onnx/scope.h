@@ -103,8 +103,10 @@ pelton_status pn_onnx_function_expand(pn_onnx_importer *importer, pn_onnx_scope 
 pelton_status pn_onnx_function_substitute(pn_onnx_importer *importer, const pn_onnx_scope *scope, const pn_onnx_node *node,
                                           const pn_onnx_node **out) PN_CHECKED;
 
-/* Imports |graph|, a branch that is always taken, in place of the node. */
-pelton_status pn_onnx_inline(pn_onnx_call *c, const pn_onnx_graph *graph) PN_CHECKED;
+/* Imports |graph|, which is run exactly once, in place of the node: |inputs| are what its formal inputs stand for,
+   |outputs| get its first |output_count| results. */
+pelton_status pn_onnx_inline(pn_onnx_call *c, const pn_onnx_graph *graph, const pn_value_id *inputs,
+                             uint32_t input_count, pn_value_id *outputs, uint32_t output_count) PN_CHECKED;
 
 /* The row for |node| at |opset|, or null with the reason. */
 const pn_onnx_op *pn_onnx_op_find(const pn_onnx_node *node, int64_t opset, const char **reason);

@@ -70,32 +70,43 @@ pelton_status pn_onnx_subgraph(pn_onnx_call *c, const pn_onnx_graph *graph, cons
   return known ? PELTON_OK : PELTON_UNSUPPORTED; /* the reasons are noted */
 }
 
-pelton_status pn_onnx_inline(pn_onnx_call *c, const pn_onnx_graph *graph) {
+static pelton_status bind_formals(pn_onnx_importer *importer, pn_onnx_scope *body, const pn_value_id *inputs) {
+  for (uint32_t i = 0; i < body->onnx->inputs.count; i++) {
+    const pn_onnx_name entry = {.kind = PN_ONNX_NAME_VALUE, .value = inputs[i]};
+    PN_TRY(pn_onnx_scope_define(importer, body, body->onnx->inputs.data[i].name, "subgraph input", entry));
+  }
+  return PELTON_OK;
+}
+
+pelton_status pn_onnx_inline(pn_onnx_call *c, const pn_onnx_graph *graph, const pn_value_id *inputs,
+                             uint32_t input_count, pn_value_id *outputs, uint32_t output_count) {
   pn_onnx_importer *importer = c->importer;
   pn_onnx_scope body, *around = importer->scope;
   if (around->depth == PN_MAX_GRAPH_DEPTH)
     return pn_fail(c->diag, PELTON_UNSUPPORTED, "subgraphs are nested deeper than %d levels", PN_MAX_GRAPH_DEPTH);
-  if (graph->inputs.count > 0) return pn_fail(c->diag, PELTON_INVALID_DATA, "its branches must not have inputs");
-  if (graph->outputs.count < c->output_count)
-    return pn_fail(c->diag, PELTON_INVALID_DATA, "it has %u results, but its branch gives %u", c->output_count,
-                   graph->outputs.count);
+  if (graph->inputs.count != input_count)
+    return pn_fail(c->diag, PELTON_INVALID_DATA, "its subgraph \"%.*s\" has %u inputs, but must have %u",
+                   PN_STR_ARG(graph->name), graph->inputs.count, input_count);
+  if (graph->outputs.count < output_count)
+    return pn_fail(c->diag, PELTON_INVALID_DATA, "its subgraph \"%.*s\" gives %u results, but must give %u",
+                   PN_STR_ARG(graph->name), graph->outputs.count, output_count);
   pn_onnx_scope_init(importer, &body, around->area);
   body.outer = around;
   body.onnx = graph;
   body.opsets = around->opsets;
   body.prefix = around->prefix;
   body.depth = around->depth + 1;
+  PN_TRY(bind_formals(importer, &body, inputs));
   PN_TRY(pn_onnx_scope_initializers(importer, &body));
   PN_TRY(pn_onnx_import_nodes(importer, &body, &graph->nodes));
-  for (uint32_t i = 0; i < c->output_count; i++) {
+  for (uint32_t i = 0; i < output_count; i++) {
     pn_onnx_name found;
-    if (!pn_onnx_wants(c, i)) continue;
     PN_TRY(pn_onnx_scope_find(importer, &body, graph->outputs.data[i].name, &found));
     if (found.kind == PN_ONNX_NAME_UNKNOWN) return PELTON_UNSUPPORTED; /* the reason is noted */
     if (found.kind == PN_ONNX_NAME_MISSING || !pn_value_valid(found.value))
-      return pn_fail(c->diag, PELTON_INVALID_DATA, "output \"%.*s\" of its branch is computed by no node",
+      return pn_fail(c->diag, PELTON_INVALID_DATA, "output \"%.*s\" of its subgraph is computed by no node",
                      PN_STR_ARG(graph->outputs.data[i].name));
-    c->outputs[i] = found.value;
+    outputs[i] = found.value;
   }
   return PELTON_OK;
 }

@@ -59,7 +59,7 @@ static pelton_status import_if(pn_onnx_call *c) {
   if (!pn_onnx_has(c, 0)) return pn_fail(c->diag, PELTON_INVALID_DATA, "its condition is missing");
   const uint8_t *condition = pn_onnx_constant_data(c, c->inputs[0]);
   if (condition && pn_onnx_dtype(c, 0) == PELTON_DTYPE_BOOL)
-    return pn_onnx_inline(c, *condition ? then_branch : else_branch);
+    return pn_onnx_inline(c, *condition ? then_branch : else_branch, NULL, 0, c->outputs, c->output_count);
   PN_TRY(pn_onnx_subgraph(c, then_branch, NULL, 0, &captures, &a->then_graph));
   PN_TRY(pn_onnx_subgraph(c, else_branch, NULL, 0, &captures, &a->else_graph));
   PN_TRY(complete_inputs(c, a->then_graph, &captures));

@@ -212,14 +212,31 @@ static pelton_status import_max_roi_pool(pn_onnx_call *c) {
   return pn_onnx_map(c, PN_OP_MAX_ROI_POOL, a);
 }
 
+/* ---- Col2Im ------------------------------------------------------------------------------------------------------ */
+
+static pelton_status import_col2im(pn_onnx_call *c) {
+  pn_attrs_col2im *a = pn_onnx_attrs(c, PN_OP_COL2IM);
+  if (!a) return pn_fail_memory(c->diag, "a node");
+  PN_TRY(pn_onnx_ints(c, "strides", &a->strides));
+  PN_TRY(pn_onnx_ints(c, "pads", &a->pads));
+  PN_TRY(pn_onnx_ints(c, "dilations", &a->dilations));
+  return pn_onnx_map(c, PN_OP_COL2IM, a);
+}
+
 /* ---- the table --------------------------------------------------------------------------------------------------- */
 
 static const pn_onnx_op rows[] = {
-    {"AffineGrid", "", 20, 0, import_affine_grid}, {"GridSample", "", 16, 19, import_grid_sample_16},
-    {"GridSample", "", 20, 0, import_grid_sample}, {"MaxRoiPool", "", 1, 0, import_max_roi_pool},
-    {"Resize", "", 10, 10, import_resize_10},      {"Resize", "", 11, 0, import_resize},
-    {"RoiAlign", "", 10, 15, import_roi_align_10}, {"RoiAlign", "", 16, 0, import_roi_align},
-    {"Upsample", "", 7, 8, import_upsample_7},     {"Upsample", "", 9, 9, import_upsample},
+    {"AffineGrid", "", 20, 0, import_affine_grid},
+    {"Col2Im", "", 18, 0, import_col2im},
+    {"GridSample", "", 16, 19, import_grid_sample_16},
+    {"GridSample", "", 20, 0, import_grid_sample},
+    {"MaxRoiPool", "", 1, 0, import_max_roi_pool},
+    {"Resize", "", 10, 10, import_resize_10},
+    {"Resize", "", 11, 0, import_resize},
+    {"RoiAlign", "", 10, 15, import_roi_align_10},
+    {"RoiAlign", "", 16, 0, import_roi_align},
+    {"Upsample", "", 7, 8, import_upsample_7},
+    {"Upsample", "", 9, 9, import_upsample},
 };
 
 const pn_onnx_ops pn_onnx_ops_image = {rows, (uint32_t)PN_COUNT(rows)};
