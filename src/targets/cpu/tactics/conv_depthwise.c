@@ -1,8 +1,7 @@
 /* Depthwise convolutions (each channel its own filter) in f32, channels-last: vectors run along the channels, a task is
    a few output rows. Filter rows that fall outside of the picture are left away; pixels at the left and right ends,
    where filter columns fall outside, are computed one by one with the columns that remain. */
-#include "op/linear/window.h"
-#include "targets/cpu/epilogue.h"
+#include "targets/cpu/conv.h"
 
 enum { MAX_ROWS = 64 };
 
@@ -17,35 +16,15 @@ typedef struct state {
   pn_epilogue epilogue;
 } state;
 
-static bool window_of(const pn_problem *p, pn_window *y, pn_window *x) {
-  const pn_operand *in = pn_problem_input(p, 0, 0), *w = pn_problem_input(p, 0, 1);
-  const pn_attrs_conv *attrs = p->nodes[0].attrs;
-  pn_window_spec spec = PN_WINDOW_SPEC(attrs);
-  pn_window axes[2];
-  if (pn_window_resolve(NULL, "conv", &spec, in->rank - 2, in->dims + 2, w->dims + 2, axes)) return false;
-  *x = axes[in->rank - 3];
-  *y = in->rank == 4 ? axes[0] : (pn_window){1, 1, 1, 1, 0, 0, 1};
-  return true;
-}
-
 static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why) {
   (void)device;
-  if (p->nodes[0].op != PN_OP_CONV) return false;
-  const pn_operand *in = pn_problem_input(p, 0, 0), *w = pn_problem_input(p, 0, 1), *bias = pn_problem_input(p, 0, 2);
-  const pn_operand *out = pn_problem_output(p, p->node_count - 1, 0);
-  if (in->dtype != PELTON_DTYPE_F32 || w->dtype != PELTON_DTYPE_F32) return pn_refuse(why, "f32 only");
-  if (in->rank != 3 && in->rank != 4) return pn_refuse(why, "one or two spatial axes, not %u", in->rank - 2);
-  if (w->dims[1] != 1 || w->dims[0] != in->dims[1]) return pn_refuse(why, "not depthwise");
-  if (w->role != PN_OPERAND_CONSTANT || (bias && bias->role != PN_OPERAND_CONSTANT))
-    return pn_refuse(why, "filter and bias are not constant");
-  if (in->layout != PN_LAYOUT_CHANNELS_LAST || out->layout != PN_LAYOUT_CHANNELS_LAST)
-    return pn_refuse(why, "wants channels_last");
-  if (pn_operand_elements(out) == 0) return pn_refuse(why, "an empty convolution");
-  if (w->rank == 4 && w->dims[2] > MAX_ROWS) return pn_refuse(why, "more than %d filter rows", MAX_ROWS);
   pn_window y, x;
-  pn_epilogue epilogue;
-  if (!window_of(p, &y, &x)) return pn_refuse(why, "its window does not fit");
-  return pn_epilogue_compile(p, &epilogue, why);
+  if (!pn_cpu_conv_accepts(p, &y, &x, why)) return false;
+  const pn_operand *in = pn_problem_input(p, 0, 0), *w = pn_problem_input(p, 0, 1);
+  if (w->dims[1] != 1 || w->dims[0] != in->dims[1]) return pn_refuse(why, "not depthwise");
+  if (in->layout != PN_LAYOUT_CHANNELS_LAST) return pn_refuse(why, "wants channels_last");
+  if (y.kernel > MAX_ROWS) return pn_refuse(why, "more than %d filter rows", MAX_ROWS);
+  return true;
 }
 
 static double estimate(const pn_problem *p, const pn_device *device, const pn_config *config) {
@@ -57,7 +36,7 @@ static double estimate(const pn_problem *p, const pn_device *device, const pn_co
 
 static void fill(const pn_problem *p, const pn_device *device, state *s) {
   const pn_operand *in = pn_problem_input(p, 0, 0);
-  (void)window_of(p, &s->y, &s->x); /* accepted before */
+  (void)pn_cpu_conv_window(p, &s->y, &s->x); /* accepted before */
   (void)pn_epilogue_compile(p, &s->epilogue, NULL);
   s->dwconv = pn_cpu_dwconv_f32_best(device->isa);
   s->vec = device->vec;

@@ -7,8 +7,7 @@
    comes in plain layout, or its pixels lie so that they would share one set of the first cache, it is copied into
    scratch first, once for all the output channels that the task computes: the copy costs one pass, the product some
    tens to thousands. 1x1 convolutions without stride are one long row. */
-#include "op/linear/window.h"
-#include "targets/cpu/epilogue.h"
+#include "targets/cpu/conv.h"
 
 enum { REGION_PIXELS = 160, MAX_WIDTH = 112, ALIAS = 512, SCRATCH_FLOATS = 64 * 1024, SHORT_ROW = 12 };
 
@@ -29,32 +28,11 @@ typedef struct state {
   ptrdiff_t tap_offset[]; /* taps */
 } state;
 
-static pelton_status window_of(const pn_problem *p, pn_window *y, pn_window *x, pelton_diag *diag) {
-  const pn_operand *in = pn_problem_input(p, 0, 0), *w = pn_problem_input(p, 0, 1);
-  const pn_attrs_conv *attrs = p->nodes[0].attrs;
-  pn_window_spec spec = PN_WINDOW_SPEC(attrs);
-  pn_window axes[2];
-  PN_TRY(pn_window_resolve(diag, "conv", &spec, in->rank - 2, in->dims + 2, w->dims + 2, axes));
-  *x = axes[in->rank - 3];
-  *y = in->rank == 4 ? axes[0] : (pn_window){1, 1, 1, 1, 0, 0, 1};
-  return PELTON_OK;
-}
-
 static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why) {
   (void)device;
-  if (p->nodes[0].op != PN_OP_CONV) return false;
-  const pn_operand *in = pn_problem_input(p, 0, 0), *w = pn_problem_input(p, 0, 1), *bias = pn_problem_input(p, 0, 2);
-  const pn_operand *out = pn_problem_output(p, p->node_count - 1, 0);
-  if (in->dtype != PELTON_DTYPE_F32 || w->dtype != PELTON_DTYPE_F32) return pn_refuse(why, "f32 only");
-  if (in->rank != 3 && in->rank != 4) return pn_refuse(why, "one or two spatial axes, not %u", in->rank - 2);
-  if (w->role != PN_OPERAND_CONSTANT || (bias && bias->role != PN_OPERAND_CONSTANT))
-    return pn_refuse(why, "filter and bias are not constant");
-  if (out->layout != PN_LAYOUT_CHANNELS_LAST) return pn_refuse(why, "wants a channels_last result");
-  if (pn_operand_elements(out) == 0 || pn_operand_elements(w) == 0) return pn_refuse(why, "an empty convolution");
   pn_window y, x;
-  pn_epilogue epilogue;
-  if (window_of(p, &y, &x, NULL)) return pn_refuse(why, "its window does not fit");
-  return pn_epilogue_compile(p, &epilogue, why);
+  if (!pn_cpu_conv_accepts(p, &y, &x, why)) return false;
+  return true;
 }
 
 /* ---- shape of the work ----------------------------------------------------------------------------------------------
@@ -82,7 +60,7 @@ static uint32_t best_width(const pn_cpu_gemm_f32 *gemm, const state *s) {
 
 static void fill_shape(const pn_problem *p, state *s) {
   const pn_operand *in = pn_problem_input(p, 0, 0), *w = pn_problem_input(p, 0, 1);
-  (void)window_of(p, &s->y, &s->x, NULL); /* accepted before */
+  (void)pn_cpu_conv_window(p, &s->y, &s->x); /* accepted before */
   s->images = in->dims[0];
   s->channels = in->dims[1];
   s->group_channels = w->dims[1];

@@ -5,8 +5,7 @@
    A task is a block of rows and columns, narrow enough that the rows which a filter spans stay in the second cache.
    Nothing is copied for padding: filter rows outside of the picture are left away, and pixels at the left and right
    ends are computed one by one with the part of the run that is inside. */
-#include "op/linear/window.h"
-#include "targets/cpu/epilogue.h"
+#include "targets/cpu/conv.h"
 
 enum { MAX_ROWS = 64 };
 
@@ -23,39 +22,19 @@ typedef struct state {
   bool flat; /* the epilogue sees pixels and channels as one run */
 } state;
 
-static bool window_of(const pn_problem *p, pn_window *y, pn_window *x) {
-  const pn_operand *in = pn_problem_input(p, 0, 0), *w = pn_problem_input(p, 0, 1);
-  const pn_attrs_conv *attrs = p->nodes[0].attrs;
-  pn_window_spec spec = PN_WINDOW_SPEC(attrs);
-  pn_window axes[2];
-  if (pn_window_resolve(NULL, "conv", &spec, in->rank - 2, in->dims + 2, w->dims + 2, axes)) return false;
-  *x = axes[in->rank - 3];
-  *y = in->rank == 4 ? axes[0] : (pn_window){1, 1, 1, 1, 0, 0, 1};
-  return true;
-}
-
 static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why) {
   (void)device;
-  if (p->nodes[0].op != PN_OP_CONV) return false;
-  const pn_operand *in = pn_problem_input(p, 0, 0), *w = pn_problem_input(p, 0, 1), *bias = pn_problem_input(p, 0, 2);
-  const pn_operand *out = pn_problem_output(p, p->node_count - 1, 0);
-  if (in->dtype != PELTON_DTYPE_F32 || w->dtype != PELTON_DTYPE_F32) return pn_refuse(why, "f32 only");
-  if (in->rank != 3 && in->rank != 4) return pn_refuse(why, "one or two spatial axes, not %u", in->rank - 2);
+  pn_window y, x;
+  if (!pn_cpu_conv_accepts(p, &y, &x, why)) return false;
+  const pn_operand *in = pn_problem_input(p, 0, 0), *w = pn_problem_input(p, 0, 1);
   if (w->dims[1] != in->dims[1]) return pn_refuse(why, "one group only");
   if (w->dims[0] > PN_CPU_DOTCONV_OUTPUTS)
     return pn_refuse(why, "more than %d output channels", PN_CPU_DOTCONV_OUTPUTS);
-  if (w->role != PN_OPERAND_CONSTANT || (bias && bias->role != PN_OPERAND_CONSTANT))
-    return pn_refuse(why, "filter and bias are not constant");
-  if (in->layout != PN_LAYOUT_CHANNELS_LAST && !pn_layout_same(in->layout, PN_LAYOUT_CHANNELS_LAST, in->rank, in->dims))
+  if (!pn_layout_same(in->layout, PN_LAYOUT_CHANNELS_LAST, in->rank, in->dims))
     return pn_refuse(why, "wants channels_last input");
-  if (out->layout != PN_LAYOUT_CHANNELS_LAST) return pn_refuse(why, "wants a channels_last result");
-  if (pn_operand_elements(out) == 0 || pn_operand_elements(w) == 0) return pn_refuse(why, "an empty convolution");
-  pn_window y, x;
-  pn_epilogue epilogue;
-  if (!window_of(p, &y, &x)) return pn_refuse(why, "its window does not fit");
   if (y.kernel > MAX_ROWS) return pn_refuse(why, "more than %d filter rows", MAX_ROWS);
   if (x.dilation != 1 && x.kernel > 1) return pn_refuse(why, "dilated filter rows are not one run");
-  return pn_epilogue_compile(p, &epilogue, why);
+  return true;
 }
 
 /* Expressions over three channels at a time would cost more than the convolution: where no operand varies by channel or
@@ -71,7 +50,7 @@ static bool is_flat(const pn_epilogue *e, int64_t pixels, int64_t outputs) {
 
 static void fill(const pn_problem *p, const pn_device *device, state *s) {
   const pn_operand *in = pn_problem_input(p, 0, 0), *w = pn_problem_input(p, 0, 1);
-  (void)window_of(p, &s->y, &s->x); /* accepted before */
+  (void)pn_cpu_conv_window(p, &s->y, &s->x); /* accepted before */
   (void)pn_epilogue_compile(p, &s->epilogue, NULL);
   s->dotconv = pn_cpu_dotconv_f32_best(device->isa);
   s->vec = device->vec;

@@ -6,8 +6,7 @@
    product runs over tiles of all these pixels. A block of the filter, DEPTH x nr, stays in the first cache while they
    pass; the result collects in the output itself, from block to block. The copy is filter-many times the picture, but
    costs one store where the product costs a multiply-add for each output channel of the task. */
-#include "op/linear/window.h"
-#include "targets/cpu/epilogue.h"
+#include "targets/cpu/conv.h"
 
 enum { DEPTH = 256, PITCH_PAD = 16, MAX_PIXELS = 112, MAX_ROW = 14, L1_BYTES = 32768, MIN_CHANNELS = 16 };
 
@@ -24,37 +23,17 @@ typedef struct state {
   pn_epilogue epilogue;
 } state;
 
-static bool window_of(const pn_problem *p, pn_window *y, pn_window *x) {
-  const pn_operand *in = pn_problem_input(p, 0, 0), *w = pn_problem_input(p, 0, 1);
-  const pn_attrs_conv *attrs = p->nodes[0].attrs;
-  pn_window_spec spec = PN_WINDOW_SPEC(attrs);
-  pn_window axes[2];
-  if (pn_window_resolve(NULL, "conv", &spec, in->rank - 2, in->dims + 2, w->dims + 2, axes)) return false;
-  *x = axes[in->rank - 3];
-  *y = in->rank == 4 ? axes[0] : (pn_window){1, 1, 1, 1, 0, 0, 1};
-  return true;
-}
-
 static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why) {
   (void)device;
-  if (p->nodes[0].op != PN_OP_CONV) return false;
-  const pn_operand *in = pn_problem_input(p, 0, 0), *w = pn_problem_input(p, 0, 1), *bias = pn_problem_input(p, 0, 2);
-  const pn_operand *out = pn_problem_output(p, p->node_count - 1, 0);
-  if (in->dtype != PELTON_DTYPE_F32 || w->dtype != PELTON_DTYPE_F32) return pn_refuse(why, "f32 only");
-  if (in->rank != 3 && in->rank != 4) return pn_refuse(why, "one or two spatial axes, not %u", in->rank - 2);
-  if (w->role != PN_OPERAND_CONSTANT || (bias && bias->role != PN_OPERAND_CONSTANT))
-    return pn_refuse(why, "filter and bias are not constant");
-  if (in->layout != PN_LAYOUT_CHANNELS_LAST || out->layout != PN_LAYOUT_CHANNELS_LAST)
-    return pn_refuse(why, "wants channels_last");
-  if (pn_operand_elements(out) == 0 || pn_operand_elements(w) == 0) return pn_refuse(why, "an empty convolution");
-  if (w->dims[1] < MIN_CHANNELS) return pn_refuse(why, "fewer than %d channels to gather at a time", MIN_CHANNELS);
   pn_window y, x;
-  pn_epilogue epilogue;
-  if (!window_of(p, &y, &x)) return pn_refuse(why, "its window does not fit");
+  if (!pn_cpu_conv_accepts(p, &y, &x, why)) return false;
+  if (pn_problem_input(p, 0, 0)->layout != PN_LAYOUT_CHANNELS_LAST) return pn_refuse(why, "wants channels_last");
+  if (pn_problem_input(p, 0, 1)->dims[1] < MIN_CHANNELS)
+    return pn_refuse(why, "fewer than %d channels to gather at a time", MIN_CHANNELS);
   if (x.output > MAX_ROW) return pn_refuse(why, "rows longer than %d fill conv_direct's tiles", MAX_ROW);
   if (y.kernel == 1 && x.kernel == 1 && y.stride == 1 && x.stride == 1)
     return pn_refuse(why, "the input is a matrix as it lies");
-  return pn_epilogue_compile(p, &epilogue, why);
+  return true;
 }
 
 /* What a multiply-add costs with each width of tiles, and the best of them: loads count, and unfilled rows and columns.
@@ -76,7 +55,7 @@ static uint32_t best_width(const pn_cpu_gemm_f32 *gemm, const state *s, double *
 
 static void fill_shape(const pn_problem *p, state *s) {
   const pn_operand *in = pn_problem_input(p, 0, 0), *w = pn_problem_input(p, 0, 1);
-  (void)window_of(p, &s->y, &s->x); /* accepted before */
+  (void)pn_cpu_conv_window(p, &s->y, &s->x); /* accepted before */
   s->channels = in->dims[1];
   s->group_channels = w->dims[1];
   s->groups = s->channels / s->group_channels;

@@ -11,8 +11,7 @@
    Errors against double on normal random data, largest of all relative to the largest output, for 64, 128, 256 and 512
    channels: F(2 x 2) 4e-7, 5e-7, 7e-7, 12e-7; F(4 x 4) 18e-7, 27e-7, 32e-7, 45e-7; the direct sum in f32 12e-7, 14e-7,
    23e-7, 32e-7. */
-#include "op/linear/window.h"
-#include "targets/cpu/epilogue.h"
+#include "targets/cpu/conv.h"
 #include "targets/cpu/winograd.h"
 
 #include <math.h>
@@ -36,35 +35,20 @@ typedef struct state {
   float zeros[]; /* channels: pixels outside of the input */
 } state;
 
-static pelton_status window_of(const pn_problem *p, pn_window axes[2]) {
-  const pn_operand *in = pn_problem_input(p, 0, 0), *w = pn_problem_input(p, 0, 1);
-  const pn_attrs_conv *attrs = p->nodes[0].attrs;
-  pn_window_spec spec = PN_WINDOW_SPEC(attrs);
-  return pn_window_resolve(NULL, "conv", &spec, 2, in->dims + 2, w->dims + 2, axes);
-}
-
 static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why) {
   (void)device;
-  if (p->nodes[0].op != PN_OP_CONV) return false;
-  const pn_operand *in = pn_problem_input(p, 0, 0), *w = pn_problem_input(p, 0, 1), *bias = pn_problem_input(p, 0, 2);
-  const pn_operand *out = pn_problem_output(p, p->node_count - 1, 0);
-  if (in->dtype != PELTON_DTYPE_F32 || w->dtype != PELTON_DTYPE_F32) return pn_refuse(why, "f32 only");
-  if (in->rank != 4) return pn_refuse(why, "two spatial axes, not %d", (int)in->rank - 2);
-  if (w->dims[2] != 3 || w->dims[3] != 3) return pn_refuse(why, "3x3 filters only");
+  pn_window y, x;
+  if (!pn_cpu_conv_accepts(p, &y, &x, why)) return false;
+  const pn_operand *in = pn_problem_input(p, 0, 0), *w = pn_problem_input(p, 0, 1);
+  if (in->rank != 4) return pn_refuse(why, "two spatial axes, not %u", in->rank - 2);
+  if (y.kernel != 3 || x.kernel != 3) return pn_refuse(why, "3x3 filters only");
   if (w->dims[1] != in->dims[1]) return pn_refuse(why, "filters in groups");
   if (in->dims[1] < MIN_CHANNELS || w->dims[0] < MIN_CHANNELS)
     return pn_refuse(why, "fewer than %d channels do not pay for the transforms", MIN_CHANNELS);
-  if (w->role != PN_OPERAND_CONSTANT || (bias && bias->role != PN_OPERAND_CONSTANT))
-    return pn_refuse(why, "filter and bias are not constant");
-  if (in->layout != PN_LAYOUT_CHANNELS_LAST || out->layout != PN_LAYOUT_CHANNELS_LAST)
-    return pn_refuse(why, "wants channels_last input and result");
-  if (pn_operand_elements(out) == 0) return pn_refuse(why, "an empty convolution");
-  pn_window axes[2];
-  pn_epilogue epilogue;
-  if (window_of(p, axes)) return pn_refuse(why, "its window does not fit");
-  for (int i = 0; i < 2; i++)
-    if (axes[i].stride != 1 || axes[i].dilation != 1) return pn_refuse(why, "strides and dilations of 1 only");
-  return pn_epilogue_compile(p, &epilogue, why);
+  if (in->layout != PN_LAYOUT_CHANNELS_LAST) return pn_refuse(why, "wants channels_last input");
+  if (y.stride != 1 || x.stride != 1 || y.dilation != 1 || x.dilation != 1)
+    return pn_refuse(why, "strides and dilations of 1 only");
+  return true;
 }
 
 /* ---- shape of the work ----------------------------------------------------------------------------------------------
@@ -115,7 +99,7 @@ static void fill_blocks(const pn_device *device, state *s) {
 static void fill_shape(const pn_problem *p, const pn_config *config, state *s) {
   const pn_operand *in = pn_problem_input(p, 0, 0), *w = pn_problem_input(p, 0, 1);
   pn_window axes[2] = {{0}};
-  (void)window_of(p, axes); /* accepted before */
+  (void)pn_cpu_conv_window(p, &axes[0], &axes[1]); /* accepted before */
   s->y = axes[0];
   s->x = axes[1];
   s->images = in->dims[0];

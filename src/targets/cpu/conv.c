@@ -1,0 +1,27 @@
+#include "targets/cpu/conv.h"
+
+bool pn_cpu_conv_window(const pn_problem *p, pn_window *y, pn_window *x) {
+  const pn_operand *in = pn_problem_input(p, 0, 0), *w = pn_problem_input(p, 0, 1);
+  const pn_attrs_conv *attrs = p->nodes[0].attrs;
+  pn_window_spec spec = PN_WINDOW_SPEC(attrs);
+  pn_window axes[2];
+  if (pn_window_resolve(NULL, "conv", &spec, in->rank - 2, in->dims + 2, w->dims + 2, axes)) return false;
+  *x = axes[in->rank - 3];
+  *y = in->rank == 4 ? axes[0] : (pn_window){1, 1, 1, 1, 0, 0, 1};
+  return true;
+}
+
+bool pn_cpu_conv_accepts(const pn_problem *p, pn_window *y, pn_window *x, pn_reason *why) {
+  if (p->nodes[0].op != PN_OP_CONV) return false;
+  const pn_operand *in = pn_problem_input(p, 0, 0), *w = pn_problem_input(p, 0, 1), *bias = pn_problem_input(p, 0, 2);
+  const pn_operand *out = pn_problem_output(p, p->node_count - 1, 0);
+  if (in->dtype != PELTON_DTYPE_F32 || w->dtype != PELTON_DTYPE_F32) return pn_refuse(why, "f32 only");
+  if (in->rank != 3 && in->rank != 4) return pn_refuse(why, "one or two spatial axes, not %u", in->rank - 2);
+  if (w->role != PN_OPERAND_CONSTANT || (bias && bias->role != PN_OPERAND_CONSTANT))
+    return pn_refuse(why, "filter and bias are not constant");
+  if (out->layout != PN_LAYOUT_CHANNELS_LAST) return pn_refuse(why, "wants a channels_last result");
+  if (pn_operand_elements(out) == 0 || pn_operand_elements(w) == 0) return pn_refuse(why, "an empty convolution");
+  pn_epilogue epilogue;
+  if (!pn_cpu_conv_window(p, y, x)) return pn_refuse(why, "its window does not fit");
+  return pn_epilogue_compile(p, &epilogue, why);
+}

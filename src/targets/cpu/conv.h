@@ -1,0 +1,16 @@
+/* What all tactics for f32 convolutions ask and compute alike. */
+#ifndef PN_TARGETS_CPU_CONV_H
+#define PN_TARGETS_CPU_CONV_H
+
+#include "op/linear/window.h"
+#include "targets/cpu/epilogue.h"
+
+/* The window of the convolution that |problem| begins with; without a second spatial axis, |y| is of one row. */
+bool pn_cpu_conv_window(const pn_problem *problem, pn_window *y, pn_window *x);
+
+/* True for a convolution in f32 over one or two spatial axes, with a constant filter and bias, a channels_last result,
+   something to compute, and an epilogue that compiles; fills |y| and |x|. Else false with the reason (none when the
+   problem is no convolution). What a tactic wants beyond that it asks itself. */
+bool pn_cpu_conv_accepts(const pn_problem *problem, pn_window *y, pn_window *x, pn_reason *why);
+
+#endif
