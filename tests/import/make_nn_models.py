@@ -93,6 +93,41 @@ m.node("GRU", [[5, 2, 3], [1, 12, 3], [1, 12, 4]], ["all"], activations=["HardSi
        activation_beta=[0.5, 0.75], linear_before_reset=1)
 m.write()
 
+labels = ([4], TensorProto.INT64)
+m = Model("nn_losses", 13)
+m.node("NegativeLogLikelihoodLoss", [[4, 5], labels], reduction="none")
+m.node("NegativeLogLikelihoodLoss", [[4, 5], labels, [5]])
+m.node("NegativeLogLikelihoodLoss", [[4, 5], labels, [5]], reduction="sum", ignore_index=-1)
+m.node("SoftmaxCrossEntropyLoss", [[4, 5], ([4], TensorProto.INT32)], ["cross", "logarithms"], ignore_index=7)
+m.node("SoftmaxCrossEntropyLoss", [["n", "c", "h", "w"], (["n", "h", "w"], TensorProto.INT64)])
+m.write()
+
+number = lambda value: np.array(value, np.int64)
+m = Model("nn_signal", 17, 8, [("ai.onnx.ml", 1)])
+m.node("DFT", [[2, 10, 1]], onesided=1)
+m.node("DFT", [[2, 10, 1], number(16)], axis=-2)
+m.node("STFT", [[2, 128, 1], number(8), [16]])
+m.node("STFT", [[2, "samples", 2], number(8), None, number(16)], onesided=0)
+m.node("MelWeightMatrix", [number(4), number(16), number(8000), np.array(0, np.float32), np.array(4000, np.float32)])
+m.node("Binarizer", [[2, 3]], domain="ai.onnx.ml", threshold=0.5)
+m.node("Binarizer", [([2, 3], TensorProto.INT64)], domain="ai.onnx.ml", threshold=0.5)
+m.node("ArrayFeatureExtractor", [[7], number([1, 3])], domain="ai.onnx.ml")
+m.node("ArrayFeatureExtractor", [[2, 7], number([[1, 3]])], domain="ai.onnx.ml")
+m.write()
+
+# The subgraph takes a name from around it.
+bias = helper.make_graph([helper.make_node("Add", ["scores", "v0"], ["biased"])], "bias", [helper.make_tensor_value_info("scores", TensorProto.FLOAT, None)],
+                         [helper.make_tensor_value_info("biased", TensorProto.FLOAT, None)])
+m = Model("nn_27", 27, 11, [("ai.onnx.preview", 1)])
+m.node("FlexAttention", [[1], [2, 4, 3, 8], [2, 2, 5, 8], [2, 2, 5, 6]], ["y"], domain="ai.onnx.preview", score_mod=bias, scale=0.25)
+m.nodes[-1].input.remove("v0")
+m.node("FlexAttention", [[2, 4, 3, 8], [2, 2, 5, 8], [2, 2, 5, 6]], domain="ai.onnx.preview")
+m.node("LinearAttention", [[2, 3, 8], [2, 3, 4], [2, 3, 6], None, None, [2, 3, 2]], 2, q_num_heads=4, kv_num_heads=2, update_rule="delta")
+m.node("CausalConvWithState", [[2, 4, 8], [4, 1, 3], [4], [2, 4, 2]], 2, activation="swish")
+m.node("CausalConvWithState", [[2, 4, 8], [4, 1, 1]], 2)
+m.node("Col2Im", [[1, 8, 9], number([4, 4]), number([2, 2])])
+m.write()
+
 # ---- what cannot be
 
 m = Model("nn_refused", 9)
@@ -103,6 +138,11 @@ m.write()
 
 m = Model("nn_gemm_rank", 9)
 m.node("Gemm", [[2, 3, 4], [4, 5], [5]])
+m.write()
+
+scores = helper.make_graph([], "none", [], [helper.make_tensor_value_info("v0", TensorProto.FLOAT, None)])
+m = Model("nn_flex_refused", 27, 11, [("ai.onnx.preview", 1)])
+m.node("FlexAttention", [[1, 1, 2, 2], [1, 1, 2, 2], [1, 1, 2, 2]], domain="ai.onnx.preview", prob_mod=scores)
 m.write()
 
 m = Model("nn_resize_unknown", 10)

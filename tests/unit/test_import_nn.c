@@ -108,12 +108,46 @@ TEST(opset_23) {
       " alpha=[0.25,1.5] beta=[0.5,0.75]", " linear_before_reset=true  #");
 }
 
+/* What is ignored reads class 0 and counts 0; weights divide only a mean. */
+TEST(losses) {
+  EXPECT_GRAPH("nn_losses.onnx", "i64[4,1] = unsqueeze(%v1, ", "f32[4,1] = gather_elements(%v0, ", " axis=1  #",
+               "f32[4] = squeeze(", "%r0_0: f32[4] = pointwise(", "expr=\"neg(x0)\"", "f32[4] = gather(%v4, %v3)",
+               "expr=\"mul(x0,x1)\"", "%r1_0: f32[] = pointwise(", "expr=\"div(x0,x1)\"",
+               "expr=\"select(equal(x0,-1:i64),0:i64,x1)\"", "f32[4] = gather(%v7, ",
+               "expr=\"select(equal(x0,-1:i64),0.0:f32,x1)\"", "%r2_0: f32[] = reduce(", " keep_dims=false  #",
+               "%logarithms: f32[4,5] = softmax(%v8) axis=1 log=true  #", "expr=\"select(equal(x0,7:i32),0:i32,x1)\"",
+               "expr=\"cast(not(equal(x0,7:i32)),f32)\"", "%r5_0: f32[] = reduce(", " kind=mean keep_dims=false  #");
+}
+
+TEST(signals) {
+  EXPECT_GRAPH("nn_signal.onnx", "= const [1]", "%r0_0: f32[2,6,2] = dft(%v0, _, ", " onesided=true  #", "= const [-2]",
+               "%r1_0: f32[2,16,2] = dft(%v1, %v2, ", "expr=\"add(div(sub(x0,x1),x2),1:i64)\"",
+               "f32[2,15,16,1] = gather(%v3, ", " axis=1  #", "f32[16,1] = unsqueeze(%v5, ",
+               "%r2_0: f32[2,15,9,2] = dft(", " onesided=true  #", "%r3_0: f32[2,?1,16,2] = dft(",
+               "%r4_0: f32[9,4] = pointwise(", "expr=\"select(greater(x0,0.5:f32),1.0:f32,0.0:f32)\"",
+               "%r6_0: i64[2,3] = pointwise(", "%r7_0: f32[1,2] = gather(", " axis=-1  #", "%r8_0: f32[2,2] = gather(%v18, ");
+}
+
+/* Queries that share keys are multiplied together; the subgraph sees each head apart. */
+TEST(opset_27) {
+  EXPECT_GRAPH("nn_27.onnx", "expr=\"mul(x0,0.5:f32)\"", "f32[2,2,6,8] = reshape(", "f32[2,2,6,5] = matmul(",
+               "f32[2,4,3,5] = reshape(", "%biased: f32[2,4,3,5] = pointwise(", ", %v0) expr=\"add(x0,x1)\"",
+               "f32[2,4,3,5] = softmax(%biased)", "f32[2,2,6,5] = reshape(", "%y: f32[2,4,3,6] = reshape(",
+               "%r1_0: f32[2,4,3,6] = attention(%v4, %v5, %v6) softmax_dtype=f32  #",
+               "%r2_0: f32[2,3,12], %r2_1: f32[2,2,2,3] = linear_attention(%v7, %v8, %v9, _, _, %v10) q_heads=4 "
+               "kv_heads=2 rule=delta  #",
+               "f32[2,4,10] = concat(%v14, %v11) axis=2  #", "= const [-2]", "%r4_1: f32[2,4,2] = slice(", "= conv(",
+               ", %v12, %v13) group=4  #", "%r4_0: f32[2,4,8] = pointwise(", "expr=\"silu(x0)\"",
+               "%r6_1: f32[2,4,0] = slice(", "%r6_0: f32[2,4,8] = conv(", "%r8_0: f32[1,2,4,4] = col2im(%v17, ");
+}
+
 TEST(refused) {
   EXPECT_REFUSED("nn_refused.onnx", PELTON_INVALID_DATA,
                  "node \"BatchNormalization0\" (BatchNormalization, ai.onnx, opset 9): it trains",
                  "attribute \"auto_pad\" is \"same\", which Pelton does not know",
                  "its activation \"Swish\" is none that ONNX has");
   EXPECT_REFUSED("nn_gemm_rank.onnx", PELTON_INVALID_DATA, "its input 0 has 3 dimensions, but must have 2");
+  EXPECT_REFUSED("nn_flex_refused.onnx", PELTON_INVALID_DATA, "its subgraph \"none\" has 0 inputs, but must have 1");
   EXPECT_REFUSED("nn_resize_unknown.onnx", PELTON_UNSUPPORTED, "scales that are known only at run time",
                  "its input 1, scales, has more than one dimension");
 }
@@ -121,7 +155,8 @@ TEST(refused) {
 /* Every allocation of an import in turn fails. */
 TEST(memory) {
   static const char *const paths[] = {"tests/import/nn_7.onnx", "tests/import/nn_10.onnx", "tests/import/nn_18.onnx",
-                                      "tests/import/nn_23.onnx"};
+                                      "tests/import/nn_23.onnx", "tests/import/nn_27.onnx",
+                                      "tests/import/nn_losses.onnx", "tests/import/nn_signal.onnx"};
   for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
     harness_allocator a;
     uint64_t n = 0;
@@ -136,4 +171,4 @@ TEST(memory) {
   }
 }
 
-TEST_MAIN(T(opset_7), T(opset_10), T(opset_18), T(opset_23), T(refused), T(memory))
+TEST_MAIN(T(opset_7), T(opset_10), T(opset_18), T(opset_23), T(losses), T(signals), T(opset_27), T(refused), T(memory))

@@ -1,4 +1,4 @@
-/* Operators of signals and of recurrences over matrices: dft, col2im, linear_attention; and the Fourier transform
+/* Operators of signals and of recurrences: dft, col2im, linear_attention, what a recurrent layer clips; and the Fourier transform
    itself, against the sum that defines it. */
 #include "harness.h"
 #include "op_case.h"
@@ -148,5 +148,14 @@ TEST(linear_attention_heads) {
              "decay has a last extent of 3; it must be 2, or 4");
 }
 
+/* ---- recurrent --------------------------------------------------------------------------------------------------- */
+
+/* All gates are 0.5 after the clip of 10; the cell, 0.5 * 8 + 0.5 * 0.5, goes into its activation as it is. */
+TEST(clip_of_gates_alone) {
+  op_gives("recurrent", "hidden=1 clip=0.5 activations=\"affine,affine,affine\"",
+           "f32[1,1,1]{1} f32[1,4,1]{10,10,10,10} f32[1,4,1]{0,0,0,0} - - f32[1,1,1]{0} f32[1,1,1]{8}",
+           "f32[1,1,1,1]{2.125} f32[1,1,1]{2.125} f32[1,1,1]{4.25}");
+}
+
 TEST_MAIN(T(transforms_of_any_length), T(dft), T(dft_of_another_length), T(dft_onesided), T(dft_infers), T(col2im),
-          T(linear_attention_rules), T(linear_attention_heads))
+          T(linear_attention_rules), T(linear_attention_heads), T(clip_of_gates_alone))

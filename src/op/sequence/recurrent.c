@@ -219,7 +219,8 @@ static void step_lstm(const cell *l, const double *x, const double *h, double *n
     forget = l->attrs->input_forget ? 1 - in : act(l, 0, forget + (p ? p[2 * n + i] * c[i] : 0));
     c[i] = forget * c[i] + in * fresh;
     out = act(l, 0, out + (p ? p[n + i] * c[i] : 0));
-    next[i] = out * act(l, 2, c[i]);
+    /* ONNX clips "the input of activations"; ONNX Runtime takes that to be the gates', not the cell's, and so do we. */
+    next[i] = out * activate(&l->act[2], c[i]);
   }
 }
 
