@@ -93,6 +93,15 @@ m.node("GRU", [[5, 2, 3], [1, 12, 3], [1, 12, 4]], ["all"], activations=["HardSi
        activation_beta=[0.5, 0.75], linear_before_reset=1)
 m.write()
 
+# Scan in its first form: three sequences of four steps, backwards; the body takes a name from around it.
+value = lambda name, shape=None: helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+body = helper.make_graph([helper.make_node("Add", ["state", "element"], ["sum"]), helper.make_node("Mul", ["sum", "v0"], ["product"])],
+                         "body", [value("state", [2]), value("element", [2])], [value("sum", [2]), value("product", [2])])
+m = Model("nn_8", 8)
+m.node("Neg", [[2]])
+m.node("Scan", [None, [3, 2], [3, 4, 2]], ["last", "products"], num_scan_inputs=1, directions=[1], body=body)
+m.write()
+
 labels = ([4], TensorProto.INT64)
 m = Model("nn_losses", 13)
 m.node("NegativeLogLikelihoodLoss", [[4, 5], labels], reduction="none")

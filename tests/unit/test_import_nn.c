@@ -108,6 +108,14 @@ TEST(opset_23) {
       " alpha=[0.25,1.5] beta=[0.5,0.75]", " linear_before_reset=true  #");
 }
 
+/* A scan over the batch of the scan of one sequence. */
+TEST(opset_8) {
+  EXPECT_GRAPH("nn_8.onnx", "%last: f32[3,2], %products: f32[3,4,2] = scan(%v1, %v2, %v0) body={ graph",
+               "(%v1: f32[2], %v2: f32[4,2], %v0: f32[2])", "= scan(%v1, %v2, %v0) body={ graph body(%state: f32[2], ",
+               "%sum: f32[2] = pointwise(%state, %element)", "%product: f32[2] = pointwise(%sum, %v0)",
+               "} state_count=1 scan_count=1 input_reversed=[1]", "} scan_count=2  #");
+}
+
 /* What is ignored reads class 0 and counts 0; weights divide only a mean. */
 TEST(losses) {
   EXPECT_GRAPH("nn_losses.onnx", "i64[4,1] = unsqueeze(%v1, ", "f32[4,1] = gather_elements(%v0, ", " axis=1  #",
@@ -156,7 +164,8 @@ TEST(refused) {
 TEST(memory) {
   static const char *const paths[] = {"tests/import/nn_7.onnx", "tests/import/nn_10.onnx", "tests/import/nn_18.onnx",
                                       "tests/import/nn_23.onnx", "tests/import/nn_27.onnx",
-                                      "tests/import/nn_losses.onnx", "tests/import/nn_signal.onnx"};
+                                      "tests/import/nn_8.onnx", "tests/import/nn_losses.onnx",
+                                      "tests/import/nn_signal.onnx"};
   for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
     harness_allocator a;
     uint64_t n = 0;
@@ -171,4 +180,4 @@ TEST(memory) {
   }
 }
 
-TEST_MAIN(T(opset_7), T(opset_10), T(opset_18), T(opset_23), T(losses), T(signals), T(opset_27), T(refused), T(memory))
+TEST_MAIN(T(opset_7), T(opset_10), T(opset_18), T(opset_23), T(opset_8), T(losses), T(signals), T(opset_27), T(refused), T(memory))

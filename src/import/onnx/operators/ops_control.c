@@ -86,8 +86,12 @@ static pn_type carried_type(const pn_onnx_call *c, const pn_onnx_graph *body, ui
   return type;
 }
 
-static pn_type sliced_type(const pn_onnx_call *c, pn_value_id outside, int64_t axis) {
-  pn_type type = pn_value_valid(outside) ? *pn_onnx_type_of(c, outside) : anything;
+static pn_type type_or_anything(const pn_onnx_call *c, pn_value_id value) {
+  return pn_value_valid(value) ? *pn_onnx_type_of(c, value) : anything;
+}
+
+/* Without |axis|. */
+static pn_type sliced_type(pn_type type, int64_t axis) {
   if (type.rank <= 0) return type;
   if (axis < 0) axis += type.rank;
   if (axis < 0 || axis >= type.rank) return type; /* inference will say so */
@@ -145,7 +149,7 @@ static pelton_status import_scan(pn_onnx_call *c) {
   const uint32_t states = (uint32_t)a->state_count;
   for (uint32_t i = 0; i < c->input_count; i++) {
     const int64_t axis = i >= states && i - states < a->input_axes.count ? a->input_axes.data[i - states] : 0;
-    types[i] = i < states ? carried_type(c, body, i, c->inputs[i]) : sliced_type(c, c->inputs[i], axis);
+    types[i] = i < states ? carried_type(c, body, i, c->inputs[i]) : sliced_type(type_or_anything(c, c->inputs[i]), axis);
   }
   PN_TRY(pn_onnx_subgraph(c, body, types, c->input_count, &captures, &a->body));
   if (a->body->outputs.count < states)
@@ -154,12 +158,75 @@ static pelton_status import_scan(pn_onnx_call *c) {
   return add_control(c, PN_OP_SCAN, a, c->inputs, c->input_count, &captures, a->body->outputs.count);
 }
 
+/* ---- Scan 8 ------------------------------------------------------------------------------------------------------ */
+
+/* What the body says of a state, or what the batch does: its extents may change from step to step. */
+static pn_type batch_state_type(const pn_onnx_call *c, const pn_onnx_graph *body, uint32_t formal, pn_type type) {
+  const pn_onnx_type *declared = formal < body->inputs.count ? body->inputs.data[formal].type : NULL;
+  if (pn_onnx_type_kind_of(declared) == PN_ONNX_TYPE_TENSOR && declared->tensor->shape) type.rank = PN_RANK_UNKNOWN;
+  for (int32_t i = 0; i < type.rank; i++) type.dims[i] = pn_dim_fresh(c->graph->symbols);
+  return type;
+}
+
+/* The graph that scans one element of the batch: |inner| over |operands|, which have the types |types|, and captures. */
+static pelton_status element_graph(pn_onnx_call *c, const pn_attrs_scan *inner, const pn_type *types, uint32_t count,
+                                   const pn_value_list *captures, pn_graph **out) {
+  pn_graph *g = *out = pn_graph_create(c->graph->arena, c->graph->symbols, c->name);
+  const uint32_t results = inner->body->outputs.count, inputs = count + captures->count;
+  if (!g) return pn_fail_memory(c->diag, "a subgraph");
+  if (inputs > PN_MANY || results > PN_MANY)
+    return pn_fail(c->diag, PELTON_UNSUPPORTED, "it has more than %d operands or results", PN_MANY);
+  for (uint32_t i = 0; i < inputs; i++) {
+    const pn_value_id outside = i < count ? c->inputs[1 + i] : captures->data[i - count];
+    const pn_value value = *pn_graph_value(c->graph, outside);
+    if (!pn_value_valid(pn_graph_add_input(g, value.name, i < count ? &types[i] : &value.type)))
+      return pn_fail_memory(c->diag, "a subgraph");
+  }
+  const pn_node_id node = pn_graph_add_node(g, PN_OP_SCAN, inner, c->name, g->inputs.data, inputs, results);
+  if (!pn_node_valid(node)) return pn_fail_memory(c->diag, "a subgraph");
+  for (uint32_t i = 0; i < results; i++)
+    if (!pn_graph_add_output(g, pn_graph_result(g, node, i))) return pn_fail_memory(c->diag, "a subgraph");
+  return PELTON_OK;
+}
+
+/* It had a batch in front of everything: a scan over the batch of the scan of one element. */
+static pelton_status import_scan_8(pn_onnx_call *c) {
+  const pn_onnx_graph *body;
+  pn_value_list captures = {NULL, 0, 0};
+  pn_attrs_scan *batch = pn_onnx_attrs(c, PN_OP_SCAN), *inner = pn_onnx_attrs(c, PN_OP_SCAN);
+  if (!batch || !inner) return pn_fail_memory(c->diag, "a node");
+  PN_TRY(body_of(c, "body", &body));
+  if (pn_onnx_has(c, 0)) return pn_fail(c->diag, PELTON_UNSUPPORTED, "lengths of sequences, before version 9");
+  PN_TRY(pn_onnx_attr_require(c->node, "num_scan_inputs", c->diag));
+  PN_TRY(pn_onnx_attr_i64(c->node, "num_scan_inputs", 1, &inner->scan_count, c->diag));
+  PN_TRY(pn_onnx_ints(c, "directions", &inner->input_reversed));
+  const uint32_t count = c->input_count > 0 ? c->input_count - 1 : 0;
+  if (inner->scan_count < 1 || inner->scan_count > count)
+    return pn_fail(c->diag, PELTON_INVALID_DATA, "attribute \"num_scan_inputs\" is %lld, but it has %u inputs",
+                   (long long)inner->scan_count, c->input_count);
+  inner->state_count = (int64_t)count - inner->scan_count;
+  pn_type *types = PN_NEW_ARRAY(&c->importer->scratch, pn_type, (size_t)count * 2);
+  if (!types) return pn_fail_memory(c->diag, "a node");
+  for (uint32_t i = 0; i < count; i++) {
+    if (!pn_onnx_has(c, 1 + i)) return pn_fail(c->diag, PELTON_INVALID_DATA, "its input %u is missing", 1 + i);
+    types[i] = sliced_type(type_or_anything(c, c->inputs[1 + i]), 0);
+    types[count + i] = i < inner->state_count ? batch_state_type(c, body, i, types[i]) : sliced_type(types[i], 0);
+  }
+  PN_TRY(pn_onnx_subgraph(c, body, types + count, count, &captures, &inner->body));
+  if (inner->body->outputs.count < inner->state_count)
+    return pn_fail(c->diag, PELTON_INVALID_DATA, "its body gives %u results, but has %lld states",
+                   inner->body->outputs.count, (long long)inner->state_count);
+  batch->scan_count = count;
+  PN_TRY(element_graph(c, inner, types, count, &captures, &batch->body));
+  return add_control(c, PN_OP_SCAN, batch, c->inputs + 1, count, &captures, inner->body->outputs.count);
+}
+
 /* ---- the table --------------------------------------------------------------------------------------------------- */
 
-/* Scan 8 had a batch dimension in front, and lengths. */
 static const pn_onnx_op rows[] = {
     {"If", "", 1, 0, import_if},
     {"Loop", "", 1, 0, import_loop},
+    {"Scan", "", 8, 8, import_scan_8},
     {"Scan", "", 9, 0, import_scan},
 };
 
