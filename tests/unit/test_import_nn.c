@@ -133,7 +133,8 @@ TEST(signals) {
                "f32[2,15,16,1] = gather(%v3, ", " axis=1  #", "f32[16,1] = unsqueeze(%v5, ",
                "%r2_0: f32[2,15,9,2] = dft(", " onesided=true  #", "%r3_0: f32[2,?1,16,2] = dft(",
                "%r4_0: f32[9,4] = pointwise(", "expr=\"select(greater(x0,0.5:f32),1.0:f32,0.0:f32)\"",
-               "%r6_0: i64[2,3] = pointwise(", "%r7_0: f32[1,2] = gather(", " axis=-1  #", "%r8_0: f32[2,2] = gather(%v18, ");
+               "%r6_0: i64[2,3] = pointwise(",
+               "%r7_0: f32[1,2] = gather(", " axis=-1  #", "%r8_0: f32[2,2] = gather(%v18, ");
 }
 
 /* Queries that share keys are multiplied together; the subgraph sees each head apart. */
@@ -180,4 +181,5 @@ TEST(memory) {
   }
 }
 
-TEST_MAIN(T(opset_7), T(opset_10), T(opset_18), T(opset_23), T(opset_8), T(losses), T(signals), T(opset_27), T(refused), T(memory))
+TEST_MAIN(T(opset_7), T(opset_10), T(opset_18), T(opset_23), T(opset_8), T(losses), T(signals), T(opset_27),
+          T(refused), T(memory))

@@ -1,5 +1,5 @@
-/* Operators of signals and of recurrences: dft, col2im, linear_attention, what a recurrent layer clips; and the Fourier transform
-   itself, against the sum that defines it. */
+/* Operators of signals and of recurrences: dft, col2im, linear_attention, what a recurrent layer clips; and the Fourier
+   transform itself, against the sum that defines it. */
 #include "harness.h"
 #include "op_case.h"
 
@@ -138,7 +138,8 @@ TEST(linear_attention_heads) {
            "f16[1,0,1]{} f32[1,1,1,1]{7}");
   op_infers("linear_attention", "rule=linear q_heads=4 kv_heads=2", "f16[n,t,32] f16[n,t,16] f16[n,t,h*2]",
             "f16[n,t,h*4] f16[n,2,8,h]");
-  op_refuses("linear_attention", "q_heads=3 kv_heads=2", "f32[1,1,6] f32[1,1,4] f32[1,1,4]", "q_heads is 3, kv_heads 2");
+  op_refuses("linear_attention", "q_heads=3 kv_heads=2", "f32[1,1,6] f32[1,1,4] f32[1,1,4]",
+             "q_heads is 3, kv_heads 2");
   op_refuses("linear_attention", "", "f32[1,1,1] f32[1,1,1] f32[1,1,1]", "decay is absent; the rule takes it");
   op_refuses("linear_attention", "rule=linear", "f32[1,1,1] f32[1,1,1] f32[1,1,1] - f32[1,1,1]", "decay is given");
   op_refuses("linear_attention", "rule=linear", "f32[1,1,2] f32[1,1,1] f32[1,1,1]", "k has 1 elements a head");

@@ -1,5 +1,5 @@
-/* col2im: the sum of blocks at the places where a window slides over a picture; what a convolution's gradient needs, and
-   the inverse of cutting a picture into blocks that do not overlap.
+/* col2im: the sum of blocks at the places where a window slides over a picture; what a convolution's gradient needs,
+   and the inverse of cutting a picture into blocks that do not overlap.
 
    x[N,C*block,windows] image_shape[axes] block_shape[axes] -> [N,C,image...]; taps that fall on padding are dropped. */
 #include "op/linear/line.h"
@@ -128,6 +128,18 @@ static bool is_inside(const picture *p) {
   return true;
 }
 
+/* The element of x at the walk's place onto its element of the plane |to|; sums of floats are kept in |sums|. */
+static void add_element(const picture *p, const pn_tensor *x, int64_t from, pn_tensor *y, int64_t to, double *sums) {
+  from += p->walk.from;
+  to += p->walk.to;
+  if (pn_dtype_is_float(x->dtype)) {
+    sums[p->walk.to] += pn_tensor_get_f64(x, from);
+    return;
+  }
+  const uint64_t sum = (uint64_t)pn_tensor_get_i64(y, to) + (uint64_t)pn_tensor_get_i64(x, from);
+  pn_tensor_set_i64(y, to, (int64_t)sum);
+}
+
 pelton_status pn_reference_col2im(const pn_call *call) {
   const pn_tensor *x = &call->in[X];
   pn_tensor *y = &call->out[0];
@@ -143,10 +155,7 @@ pelton_status pn_reference_col2im(const pn_call *call) {
       if (!is_float) pn_tensor_set_i64(y, to + i, 0);
     }
     if (pn_walk_begin(&p.walk)) do {
-        if (!is_inside(&p)) continue;
-        const int64_t at = to + p.walk.to, element = from + p.walk.from;
-        if (is_float) sums[p.walk.to] += pn_tensor_get_f64(x, element);
-        else pn_tensor_set_i64(y, at, (int64_t)((uint64_t)pn_tensor_get_i64(y, at) + (uint64_t)pn_tensor_get_i64(x, element)));
+        if (is_inside(&p)) add_element(&p, x, from, y, to, sums);
       } while (pn_walk_next(&p.walk));
     if (is_float) pn_line_store(y, to, 1, p.elements, sums);
   }

@@ -1,5 +1,5 @@
-/* dft: the discrete Fourier transform along an axis of x[...,1] (real) or x[...,2] (complex), over |length| elements: zeros
-   are appended, or the rest is left out. The inverse divides by the length.
+/* dft: the discrete Fourier transform along an axis of x[...,1] (real) or x[...,2] (complex), over |length| elements:
+   zeros are appended, or the rest is left out. The inverse divides by the length.
 
    A onesided transform of real numbers gives the first length/2+1 elements, of which the others are conjugates; its
    inverse takes those and gives real numbers. */

@@ -1,7 +1,7 @@
 /* Fourier transforms of complex numbers, of any length: y[k] = sum of x[n] exp(-2 pi i k n / size).
 
-   Lengths of small prime factors are taken apart factor by factor (Cooley and Tukey); any other becomes a convolution of
-   a length that is a power of two (Bluestein). Either way the time grows with size * log(size). */
+   Lengths of small prime factors are taken apart factor by factor (Cooley and Tukey); any other becomes a convolution
+   of a length that is a power of two (Bluestein). Either way the time grows with size * log(size). */
 #ifndef PN_OP_FFT_H
 #define PN_OP_FFT_H
 

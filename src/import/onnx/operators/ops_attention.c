@@ -173,7 +173,8 @@ static pelton_status import_flex_attention(pn_onnx_call *c) {
   for (uint32_t i = 0; i < 3; i++) {
     uint32_t rank;
     PN_TRY(pn_onnx_rank(c, i, &rank));
-    if (rank != 4) return pn_fail(c->diag, PELTON_INVALID_DATA, "its input %u has %u dimensions, but must have 4", i, rank);
+    if (rank != 4)
+      return pn_fail(c->diag, PELTON_INVALID_DATA, "its input %u has %u dimensions, but must have 4", i, rank);
   }
   a->softmax_dtype = pn_onnx_dtype(c, 0) == PELTON_DTYPE_F64 ? PELTON_DTYPE_F64 : PELTON_DTYPE_F32;
   PN_TRY(pn_onnx_elem_attr(c, "softmax_precision", &a->softmax_dtype));

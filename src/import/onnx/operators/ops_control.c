@@ -149,7 +149,8 @@ static pelton_status import_scan(pn_onnx_call *c) {
   const uint32_t states = (uint32_t)a->state_count;
   for (uint32_t i = 0; i < c->input_count; i++) {
     const int64_t axis = i >= states && i - states < a->input_axes.count ? a->input_axes.data[i - states] : 0;
-    types[i] = i < states ? carried_type(c, body, i, c->inputs[i]) : sliced_type(type_or_anything(c, c->inputs[i]), axis);
+    const pn_type outside = type_or_anything(c, c->inputs[i]);
+    types[i] = i < states ? carried_type(c, body, i, c->inputs[i]) : sliced_type(outside, axis);
   }
   PN_TRY(pn_onnx_subgraph(c, body, types, c->input_count, &captures, &a->body));
   if (a->body->outputs.count < states)
@@ -168,7 +169,7 @@ static pn_type batch_state_type(const pn_onnx_call *c, const pn_onnx_graph *body
   return type;
 }
 
-/* The graph that scans one element of the batch: |inner| over |operands|, which have the types |types|, and captures. */
+/* The graph that scans one element of the batch: |inner| over |count| operands of |types|, and over captures. */
 static pelton_status element_graph(pn_onnx_call *c, const pn_attrs_scan *inner, const pn_type *types, uint32_t count,
                                    const pn_value_list *captures, pn_graph **out) {
   pn_graph *g = *out = pn_graph_create(c->graph->arena, c->graph->symbols, c->name);

@@ -1,7 +1,7 @@
 /* Losses: NegativeLogLikelihoodLoss and SoftmaxCrossEntropyLoss, which is the same of a log-softmax.
 
-   Each sample takes its class's element of x[N,C,...], negated and times the class's weight. Labels that are ignored may
-   be no class at all, so they read class 0 and then count nothing. */
+   Each sample takes its class's element of x[N,C,...], negated and times the class's weight. Labels that are ignored
+   may be no class at all, so they read class 0 and then count nothing. */
 #include "base/format.h"
 #include "import/onnx/importer.h"
 
