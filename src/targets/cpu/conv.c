@@ -25,3 +25,10 @@ bool pn_cpu_conv_accepts(const pn_problem *p, pn_window *y, pn_window *x, pn_rea
   if (!pn_cpu_conv_window(p, y, x)) return pn_refuse(why, "its window does not fit");
   return pn_epilogue_compile(p, &epilogue, why);
 }
+
+float pn_cpu_conv_bias(const pn_problem *p, const pn_epilogue *epilogue, int64_t output) {
+  const pn_operand *own = pn_problem_input(p, 0, 2);
+  float value = own ? ((const float *)own->data)[output] : 0;
+  if (epilogue->bias != PN_NO_OPERAND) value += ((const float *)p->operands[epilogue->bias].data)[output];
+  return value;
+}

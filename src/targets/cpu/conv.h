@@ -13,4 +13,7 @@ bool pn_cpu_conv_window(const pn_problem *problem, pn_window *y, pn_window *x);
    problem is no convolution). What a tactic wants beyond that it asks itself. */
 bool pn_cpu_conv_accepts(const pn_problem *problem, pn_window *y, pn_window *x, pn_reason *why);
 
+/* The bias of output channel |output|: the convolution's own, and what a native epilogue adds along the channels. */
+float pn_cpu_conv_bias(const pn_problem *problem, const pn_epilogue *epilogue, int64_t output);
+
 #endif

@@ -77,11 +77,7 @@ static pelton_status pack(const pn_problem *p, const pn_device *device, const pn
   float *to = packed, *bias = to + taps * s.channels;
   for (int64_t t = 0; t < taps; t++)
     for (int64_t c = 0; c < s.channels; c++) to[t * s.channels + c] = w[c * taps + t];
-  const pn_operand *own = pn_problem_input(p, 0, 2);
-  for (int64_t c = 0; c < s.channels; c++) {
-    bias[c] = own ? ((const float *)own->data)[c] : 0;
-    if (s.epilogue.bias != PN_NO_OPERAND) bias[c] += ((const float *)p->operands[s.epilogue.bias].data)[c];
-  }
+  for (int64_t c = 0; c < s.channels; c++) bias[c] = pn_cpu_conv_bias(p, &s.epilogue, c);
   return PELTON_OK;
 }
 

@@ -190,17 +190,12 @@ static pelton_status pack(const pn_problem *p, const pn_device *device, const pn
   fill(p, device, config, &s);
   int64_t nr = s.width.nr;
   const float *w = pn_problem_input(p, 0, 1)->data;
-  const pn_operand *own = pn_problem_input(p, 0, 2);
-  const float *more = s.epilogue.bias == PN_NO_OPERAND ? NULL : p->operands[s.epilogue.bias].data;
   float *bias = (float *)(void *)((char *)packed + s.packed_bytes);
   for (int64_t g = 0; g < s.groups; g++) {
     for (int64_t q = 0; q < s.panels; q++) {
       pack_panel(&s, w, g, q, (float *)packed + (g * s.panels + q) * nr * s.taps * s.k);
       for (int64_t j = q * nr; j < (q + 1) * nr; j++) {
-        int64_t output = g * s.group_outputs + j;
-        float value = 0;
-        if (j < s.group_outputs && own) value += ((const float *)own->data)[output];
-        if (j < s.group_outputs && more) value += more[output];
+        float value = j < s.group_outputs ? pn_cpu_conv_bias(p, &s.epilogue, g * s.group_outputs + j) : 0;
         bias[(g * s.panels) * nr + j] = value;
       }
     }

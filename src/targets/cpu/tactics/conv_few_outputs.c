@@ -111,16 +111,12 @@ static pelton_status pack(const pn_problem *p, const pn_device *device, const pn
   (void)diag;
   fill(p, device, &s);
   const float *w = pn_problem_input(p, 0, 1)->data;
-  const pn_operand *own = pn_problem_input(p, 0, 2);
   float *to = packed;
   for (int64_t i = 0; i < s.y.kernel; i++)
     for (int64_t o = 0; o < s.outputs; o++)
       for (int64_t j = 0; j < s.x.kernel; j++)
         for (int64_t c = 0; c < s.channels; c++) *to++ = w[((o * s.channels + c) * s.y.kernel + i) * s.x.kernel + j];
-  for (int64_t o = 0; o < s.outputs; o++) {
-    to[o] = own ? ((const float *)own->data)[o] : 0;
-    if (s.epilogue.bias != PN_NO_OPERAND) to[o] += ((const float *)p->operands[s.epilogue.bias].data)[o];
-  }
+  for (int64_t o = 0; o < s.outputs; o++) to[o] = pn_cpu_conv_bias(p, &s.epilogue, o);
   return PELTON_OK;
 }
 

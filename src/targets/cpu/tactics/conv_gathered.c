@@ -129,8 +129,6 @@ static pelton_status pack(const pn_problem *p, const pn_device *device, const pn
   (void)diag;
   fill(p, device, config, &s);
   const float *w = pn_problem_input(p, 0, 1)->data;
-  const pn_operand *own = pn_problem_input(p, 0, 2);
-  const float *more = s.epilogue.bias == PN_NO_OPERAND ? NULL : p->operands[s.epilogue.bias].data;
   int64_t nr = s.width.nr, taps = s.y.kernel * s.x.kernel;
   float *to = packed, *bias = (float *)(void *)((char *)packed + s.packed_bytes);
   for (int64_t panel = 0; panel < s.groups * s.panels; panel++) {
@@ -139,10 +137,7 @@ static pelton_status pack(const pn_problem *p, const pn_device *device, const pn
     for (int64_t t = 0; t < taps; t++)
       for (int64_t c = 0; c < s.group_channels; c++)
         for (int64_t j = 0; j < nr; j++) *to++ = j < n ? w[((output + j) * s.group_channels + c) * taps + t] : 0;
-    for (int64_t j = 0; j < nr; j++) {
-      float value = own && j < n ? ((const float *)own->data)[output + j] : 0;
-      *bias++ = more && j < n ? value + more[output + j] : value;
-    }
+    for (int64_t j = 0; j < nr; j++) *bias++ = j < n ? pn_cpu_conv_bias(p, &s.epilogue, output + j) : 0;
   }
   return PELTON_OK;
 }

@@ -177,14 +177,10 @@ static pelton_status pack(const pn_problem *p, const pn_device *device, const pn
   fill(p, device, config, &s);
   int64_t nr = s.width.nr, plane = s.channels * nr;
   const float *w = pn_problem_input(p, 0, 1)->data;
-  const pn_operand *own = pn_problem_input(p, 0, 2);
-  const float *more = s.epilogue.bias == PN_NO_OPERAND ? NULL : p->operands[s.epilogue.bias].data;
   float *bias = (float *)(void *)((char *)packed + s.packed_bytes);
   for (int64_t k = 0; k < s.panels * nr; k++) {
     float *to = (float *)packed + k / nr * s.points * plane + k % nr;
-    bias[k] = 0;
-    if (k < s.outputs && own) bias[k] += ((const float *)own->data)[k];
-    if (k < s.outputs && more) bias[k] += more[k];
+    bias[k] = k < s.outputs ? pn_cpu_conv_bias(p, &s.epilogue, k) : 0;
     for (int64_t c = 0; c < s.channels; c++) {
       if (k < s.outputs)
         pn_winograd_filter(s.size, w + (k * s.channels + c) * 9, points);
