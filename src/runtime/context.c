@@ -8,7 +8,7 @@ struct pelton_context {
   pn_machine machine;
   pn_frame *frame;
   pn_tensor *in, *out;
-  size_t *capacities;
+  pn_sink *sinks; /* by output */
 };
 
 pelton_status pelton_context_create(pelton_engine *engine, const pelton_context_options *options, pelton_context **out,
@@ -30,8 +30,12 @@ pelton_status pelton_context_create(pelton_engine *engine, const pelton_context_
   if (!status) {
     context->in = PN_NEW_ARRAY(&context->frame->arena, pn_tensor, g->inputs.count + 1);
     context->out = PN_NEW_ARRAY(&context->frame->arena, pn_tensor, g->outputs.count + 1);
-    context->capacities = PN_NEW_ARRAY(&context->frame->arena, size_t, g->outputs.count + 1);
-    if (!context->in || !context->out || !context->capacities) status = pn_fail_memory(diag, "a context");
+    context->sinks = PN_NEW_ARRAY(&context->frame->arena, pn_sink, g->outputs.count + 1);
+    if (!context->in || !context->out || !context->sinks) status = pn_fail_memory(diag, "a context");
+  }
+  for (uint32_t i = 0; i < g->outputs.count && !status; i++) {
+    context->sinks[i] = (pn_sink){.index = i, .name = engine->output_names[i].name};
+    context->frame->sinks[i] = &context->sinks[i];
   }
   if (status)
     pelton_context_release(context);
@@ -51,6 +55,19 @@ void pelton_context_release(pelton_context *context) {
   pn_arena_deinit(&context->machine.profile_arena);
   pn_release(engine->allocator, context);
   pelton_engine_release(engine);
+}
+
+pelton_status pelton_context_set_output_allocator(pelton_context *context, uint32_t index,
+                                                  const pelton_output_allocator *allocator, pelton_diag *diag) {
+  if (!context)
+    return pn_fail(diag, PELTON_INVALID_ARGUMENT, "pelton_context_set_output_allocator: context must not be null");
+  uint32_t count = context->engine->image->graph->outputs.count;
+  if (index >= count && index != PELTON_ALL_OUTPUTS)
+    return pn_fail(diag, PELTON_INVALID_ARGUMENT, "there is no output %u: the engine has %u", index, count);
+  for (uint32_t i = 0; i < count; i++)
+    if (i == index || index == PELTON_ALL_OUTPUTS)
+      context->sinks[i].allocator = allocator ? *allocator : (pelton_output_allocator){NULL, NULL};
+  return PELTON_OK;
 }
 
 static pelton_status check_input(const pn_graph *g, uint32_t index, const pelton_tensor *given, pn_tensor *out,
@@ -96,6 +113,26 @@ static pelton_status check_input(const pn_graph *g, uint32_t index, const pelton
   return PELTON_OK;
 }
 
+/* All outputs get their types and shapes, also those after one whose buffer is too small. */
+static pelton_status deliver(pelton_context *context, pelton_tensor *outputs, pelton_diag *diag) {
+  pelton_status status = PELTON_OK;
+  uint32_t count = context->engine->image->graph->outputs.count;
+  for (uint32_t i = 0; i < count && (!status || status == PELTON_INVALID_ARGUMENT); i++) {
+    pn_tensor *t = &context->out[i];
+    pelton_status one = pn_sink_deliver(&context->sinks[i], t, diag);
+    if (one) status = one;
+    outputs[i].dtype = t->dtype;
+    outputs[i].shape.rank = t->rank;
+    memcpy(outputs[i].shape.dims, t->dims, sizeof t->dims[0] * t->rank);
+  }
+  for (uint32_t i = 0; i < count && !status; i++) { /* else the shape tells how large a buffer must be */
+    const pn_tensor *t = &context->out[i];
+    outputs[i].data = t->data;
+    outputs[i].bytes = (size_t)pn_tensor_elements(t) * pelton_dtype_bytes(t->dtype);
+  }
+  return status;
+}
+
 pelton_status pelton_context_run(pelton_context *context, const pelton_tensor *inputs, uint32_t input_count,
                                  pelton_tensor *outputs, uint32_t output_count, pelton_diag *diag) {
   if (!context) return pn_fail(diag, PELTON_INVALID_ARGUMENT, "pelton_context_run: context must not be null");
@@ -106,20 +143,12 @@ pelton_status pelton_context_run(pelton_context *context, const pelton_tensor *i
                    g->inputs.count, g->outputs.count, inputs ? input_count : 0, outputs ? output_count : 0);
   for (uint32_t i = 0; i < input_count; i++) PN_TRY(check_input(g, i, &inputs[i], &context->in[i], diag));
   for (uint32_t i = 0; i < output_count; i++) {
-    context->out[i] = (pn_tensor){.data = outputs[i].data};
-    context->capacities[i] = outputs[i].bytes;
+    pn_sink_begin(&context->sinks[i], outputs[i].data, outputs[i].bytes);
+    context->out[i] = (pn_tensor){0};
   }
   pn_machine_forget_times(&context->machine);
-  PN_TRY(pn_frame_run(context->frame, context->in, context->out, context->capacities, diag));
-  for (uint32_t i = 0; i < output_count; i++) {
-    const pn_tensor *t = &context->out[i];
-    outputs[i].dtype = t->dtype;
-    outputs[i].shape.rank = t->rank;
-    memcpy(outputs[i].shape.dims, t->dims, sizeof t->dims[0] * t->rank);
-    outputs[i].data = t->data;
-    outputs[i].bytes = (size_t)pn_tensor_elements(t) * pelton_dtype_bytes(t->dtype);
-  }
-  return PELTON_OK;
+  PN_TRY(pn_frame_run(context->frame, context->in, context->out, diag));
+  return deliver(context, outputs, diag);
 }
 
 pelton_status pelton_context_profile_json(const pelton_context *context, char **out, pelton_diag *diag) {

@@ -36,8 +36,9 @@ static bool allocate(pn_frame *frame) {
   frame->in = PN_NEW_ARRAY(arena, pn_tensor, g->inputs.count + 1u);
   frame->out = PN_NEW_ARRAY(arena, pn_tensor, g->outputs.count + 1u);
   frame->gathered = PN_NEW_ARRAY(arena, pn_gathered, g->outputs.count + 1u);
+  frame->sinks = PN_NEW_ARRAY(arena, pn_sink *, g->outputs.count + 1u);
   return frame->values && frame->slots && frame->last_use && frame->output_index && frame->live && frame->children &&
-         frame->in && frame->out && frame->gathered;
+         frame->in && frame->out && frame->gathered && frame->sinks;
 }
 
 pelton_status pn_frame_create(pn_machine *machine, const pn_graph *graph, pn_frame **out, pelton_diag *diag) {
@@ -99,6 +100,13 @@ void *pn_frame_slot(pn_frame *frame, pn_value_id v, size_t bytes) {
   slot->capacity = bytes;
   frame->machine->bytes += bytes;
   return slot->memory;
+}
+
+pelton_status pn_frame_place(pn_frame *frame, pn_value_id v, pn_tensor *t, pelton_diag *diag) {
+  uint32_t k = frame->output_index[v.v];
+  PN_TRY(pn_sink_open(k == UINT32_MAX ? NULL : frame->sinks[k], t, &t->data, diag));
+  if (!t->data) t->data = pn_frame_slot(frame, v, (size_t)pn_tensor_elements(t) * pelton_dtype_bytes(t->dtype));
+  return t->data ? PELTON_OK : pn_fail_memory(diag, "an output");
 }
 
 pelton_status pn_frame_child(pn_frame *frame, uint32_t node, uint32_t which, const pn_graph *graph, pn_frame **out,
@@ -217,7 +225,6 @@ static pelton_status list_edges(const pn_frame *frame, pn_segment *s, const pn_f
   const pn_graph *g = frame->graph;
   const pn_live *live = &frame->live[s->first_node];
   pn_value_list in = {0}, out = {0}, absent = {0};
-  PN_LIST(uint32_t) graph_outputs = {0};
   bool ok = true;
   for (uint32_t i = 0; i < live->count && ok; i++)
     if (frame->values[live->values[i].v].data) ok = pn_list_push(&s->arena, &in, live->values[i]);
@@ -225,10 +232,7 @@ static pelton_status list_edges(const pn_frame *frame, pn_segment *s, const pn_f
     for (uint32_t i = 0; i < g->nodes.data[n].outputs.count && ok; i++) {
       pn_value_id v = g->nodes.data[n].outputs.data[i];
       if (!pn_value_valid(v) || frame->last_use[v.v] < s->end_node) continue;
-      if (facts->data[v.v].present)
-        ok = pn_list_push(&s->arena, &out, v) && pn_list_push(&s->arena, &graph_outputs, frame->output_index[v.v]);
-      else
-        ok = pn_list_push(&s->arena, &absent, v);
+      ok = pn_list_push(&s->arena, facts->data[v.v].present ? &out : &absent, v);
     }
   }
   if (!ok) return pn_fail_memory(diag, "a plan");
@@ -236,7 +240,6 @@ static pelton_status list_edges(const pn_frame *frame, pn_segment *s, const pn_f
   s->input_count = in.count;
   s->outputs = out.data;
   s->output_count = out.count;
-  s->graph_outputs = graph_outputs.data;
   s->absent = absent.data;
   s->absent_count = absent.count;
   return PELTON_OK;
@@ -350,19 +353,15 @@ static void *locate(const pn_frame *frame, const pn_segment *s, const pn_place *
   return NULL;
 }
 
-/* Gives every result of the segment its memory: the caller's where it is large enough, else the frame's. */
-static pelton_status bind_outputs(pn_frame *frame, const pn_segment *s, const pn_tensor *wanted,
-                                  const size_t *capacities, pelton_diag *diag) {
+/* Gives every result of the segment its memory. */
+static pelton_status bind_outputs(pn_frame *frame, const pn_segment *s, pelton_diag *diag) {
   for (uint32_t i = 0; i < s->absent_count; i++) frame->values[s->absent[i].v].data = NULL;
   for (uint32_t i = 0; i < s->output_count; i++) {
     const pn_plan_binding *b = &s->plan->outputs[i];
     pn_tensor *t = &frame->values[s->outputs[i].v];
-    uint32_t k = s->graph_outputs[i];
     *t = (pn_tensor){.dtype = b->dtype, .rank = b->rank};
     memcpy(t->dims, b->dims, sizeof t->dims);
-    if (capacities && k != UINT32_MAX && wanted[k].data && capacities[k] >= b->bytes) t->data = wanted[k].data;
-    if (!t->data) t->data = pn_frame_slot(frame, s->outputs[i], b->bytes);
-    if (!t->data) return pn_fail_memory(diag, "an output");
+    PN_TRY(pn_frame_place(frame, s->outputs[i], t, diag));
   }
   return PELTON_OK;
 }
@@ -389,10 +388,9 @@ static pelton_status run_steps(pn_frame *frame, const pn_segment *s, pelton_diag
   return PELTON_OK;
 }
 
-static pelton_status run_segment(pn_frame *frame, const pn_segment *s, const pn_tensor *wanted,
-                                 const size_t *capacities, pelton_diag *diag) {
+static pelton_status run_segment(pn_frame *frame, const pn_segment *s, pelton_diag *diag) {
   PN_TRY(reserve(frame, s->plan, diag));
-  PN_TRY(bind_outputs(frame, s, wanted, capacities, diag));
+  PN_TRY(bind_outputs(frame, s, diag));
   PN_TRY(run_steps(frame, s, diag));
   PN_TRY(frame->machine->engine->target->stream_synchronize(frame->machine->stream, diag));
   for (uint32_t i = 0; i < s->output_count;
@@ -415,27 +413,7 @@ static pelton_status run_host_op(pn_frame *frame, uint32_t node, pelton_diag *di
   }
 }
 
-static pelton_status collect_outputs(pn_frame *frame, pn_tensor *outputs, const size_t *capacities, pelton_diag *diag) {
-  const pn_graph *g = frame->graph;
-  for (uint32_t i = 0; i < g->outputs.count; i++) {
-    pn_tensor result = frame->values[g->outputs.data[i].v];
-    void *wanted = capacities ? outputs[i].data : NULL;
-    outputs[i] = result;
-    if (!wanted || wanted == result.data) continue;
-    size_t bytes = (size_t)pn_tensor_elements(&result) * pelton_dtype_bytes(result.dtype);
-    const pn_str name = g->values.data[g->outputs.data[i].v].name;
-    if (bytes > capacities[i])
-      return pn_fail(diag, PELTON_INVALID_ARGUMENT,
-                     "output '%.*s' has %zu bytes, its buffer only %zu; give a larger one or none", PN_STR_ARG(name),
-                     bytes, capacities[i]);
-    if (bytes) memmove(wanted, result.data, bytes);
-    outputs[i].data = wanted;
-  }
-  return PELTON_OK;
-}
-
-pelton_status pn_frame_run(pn_frame *frame, const pn_tensor *inputs, pn_tensor *outputs, const size_t *capacities,
-                           pelton_diag *diag) {
+pelton_status pn_frame_run(pn_frame *frame, const pn_tensor *inputs, pn_tensor *outputs, pelton_diag *diag) {
   for (uint32_t i = 0; i < frame->graph->inputs.count; i++) frame->values[frame->graph->inputs.data[i].v] = inputs[i];
   for (uint32_t pos = 0; pos < frame->graph->nodes.count;) {
     if (pn_is_host_op(&frame->graph->nodes.data[pos])) {
@@ -450,8 +428,10 @@ pelton_status pn_frame_run(pn_frame *frame, const pn_tensor *inputs, pn_tensor *
       PN_TRY(plan_segment(frame, pos, &s, diag));
       keep_segment(frame, s);
     }
-    PN_TRY(run_segment(frame, s, outputs, capacities, diag));
+    PN_TRY(run_segment(frame, s, diag));
     pos = s->end_node;
   }
-  return collect_outputs(frame, outputs, capacities, diag);
+  for (uint32_t i = 0; i < frame->graph->outputs.count; i++)
+    outputs[i] = frame->values[frame->graph->outputs.data[i].v];
+  return PELTON_OK;
 }

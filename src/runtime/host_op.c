@@ -19,8 +19,7 @@ static pelton_status resize_output(pn_call *call, uint32_t index, uint32_t rank,
   for (uint32_t i = 0; i < rank; i++) t->dims[i] = dims[i];
   pn_value_id v = host->node->outputs.data[index];
   if (!pn_value_valid(v)) return PELTON_OK;
-  t->data = pn_frame_slot(host->frame, v, (size_t)elements * pelton_dtype_bytes(t->dtype));
-  return t->data ? PELTON_OK : pn_fail_memory(call->diag, "an output");
+  return pn_frame_place(host->frame, v, t, call->diag);
 }
 
 pelton_status pn_frame_run_reference(pn_frame *frame, uint32_t index, pelton_diag *diag) {
