@@ -133,6 +133,10 @@ PELTON_API pelton_status pelton_context_run(pelton_context *context, const pelto
 /* Per step of the latest run: name, source nodes, tactic, seconds, bytes; a JSON array. For pelton_text_release. */
 PELTON_API pelton_status pelton_context_profile_json(const pelton_context *context, char **out,
                                                      pelton_diag *diag) PELTON_CHECKED;
+/* How many plans this context has made. A run of shapes met before leaves it as it is, and so do numbers met before in
+   operands from which shapes follow (axes, sizes, a k that is an input); where it grows with every run, they never
+   repeat, or more take turns than the context remembers. */
+PELTON_API uint64_t pelton_context_plan_count(const pelton_context *context);
 /* Bytes that this context holds. */
 PELTON_API uint64_t pelton_context_bytes(const pelton_context *context);
 

@@ -186,4 +186,6 @@ pelton_status pelton_context_profile_json(const pelton_context *context, char **
   return PELTON_OK;
 }
 
+uint64_t pelton_context_plan_count(const pelton_context *context) { return context ? context->machine.plans_made : 0; }
+
 uint64_t pelton_context_bytes(const pelton_context *context) { return context ? context->machine.bytes : 0; }

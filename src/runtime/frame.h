@@ -14,12 +14,13 @@ enum { PN_FRAME_SEGMENTS = 64 }; /* planned segments a frame remembers; the leas
 
 typedef struct pn_segment {
   uint64_t key;
-  bool with_contents; /* planned on the contents of small operands, which |key| covers */
+  bool with_contents; /* planned on the contents of some operands, which |key| covers */
   uint64_t last_used;
   uint32_t first_node, end_node;
   pn_plan *plan;
   pn_arena arena; /* lists below */
   const pn_value_id *inputs, *outputs;
+  const void *const *contents; /* by input: on which contents it was planned; null: on none */
   const pn_value_id *absent; /* optional results that these shapes leave out: nobody may see an earlier run's */
   uint32_t input_count, output_count, absent_count;
   struct pn_segment *next; /* in the machine's list of retired ones */
@@ -28,6 +29,7 @@ typedef struct pn_segment {
 /* What a segment that starts at some node finds: values from before that it or a later node uses. */
 typedef struct pn_live {
   const pn_value_id *values;
+  bool *steers; /* by value: shapes followed from its contents at some time, so that plans are keyed on them */
   uint32_t count;
   bool listed;
 } pn_live;
@@ -51,6 +53,7 @@ typedef struct pn_machine {
   size_t arena_bytes;
   pn_arena scratch; /* of host operators and inference */
   uint64_t clock;
+  uint64_t plans_made;
   bool profile;
   pn_arena profile_arena;
   PN_LIST(pn_step_time) times;
