@@ -127,8 +127,7 @@ static size_t bytes_of(const pn_tensor *t) { return (size_t)pn_tensor_elements(t
    to inference and are in the key, so that a small input that is mere data does not make a plan for each of its values.
  */
 static bool may_steer(const pn_tensor *t) {
-  return t->data &&
-         pn_tensor_elements(t) <= (pn_dtype_is_float(t->dtype) ? CONTENT_FLOATS : CONTENT_ELEMENTS);
+  return t->data && pn_tensor_elements(t) <= (pn_dtype_is_float(t->dtype) ? CONTENT_FLOATS : CONTENT_ELEMENTS);
 }
 
 /* Whether |v| was made before |node| and is used from there on. */
@@ -327,8 +326,7 @@ static pelton_status find_steering(pn_frame *frame, uint32_t first_node, pelton_
   if (!shown) return pn_fail_memory(diag, "a plan");
   for (uint32_t i = 0; i < live->count; i++) shown[i] = may_steer(&frame->values[live->values[i].v]);
   pelton_status status = reach(frame, first_node, shown, &goal, diag);
-  if (!status && goal > stopped)
-    status = drop_unneeded(frame, first_node, goal, shown, 0, live->count, diag);
+  if (!status && goal > stopped) status = drop_unneeded(frame, first_node, goal, shown, 0, live->count, diag);
   for (uint32_t i = 0; i < live->count && !status && goal > stopped; i++) live->steers[i] |= shown[i];
   pn_release(frame->machine->engine->allocator, shown);
   return status;
