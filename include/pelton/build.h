@@ -24,8 +24,13 @@ typedef struct pelton_import_options {
   uint32_t size;
   const pelton_allocator *allocator; /* must outlive the model */
   const pelton_log *log;
+  /* Names of the model's constants that shall be inputs of the engine, which must then be given at each run. ONNX: the
+     initializers that are inputs of the graph too, and which the file so allows to be replaced; all others, and those
+     not named here, are constants, with which the engine is optimised. */
+  const char *const *overrides;
+  uint32_t override_count;
 } pelton_import_options;
-#define PELTON_IMPORT_OPTIONS_INIT {(uint32_t)sizeof(pelton_import_options), NULL, NULL}
+#define PELTON_IMPORT_OPTIONS_INIT {(uint32_t)sizeof(pelton_import_options), NULL, NULL, NULL, 0}
 
 /* Reads the model file (or folder) at |path|, whatever its format. Weights stay in the mapped file, which must not
    change while the model, or an engine built from it, lives. Every unsupported node is listed in |diag|, not just the

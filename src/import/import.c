@@ -105,10 +105,20 @@ static pelton_status import_file(pn_model *model, const char *path, pelton_diag 
 }
 
 pelton_status pn_model_import(const char *path, const pelton_allocator *allocator, pn_model **out, pelton_diag *diag) {
+  return pn_model_import_overriding(path, allocator, NULL, 0, out, diag);
+}
+
+pelton_status pn_model_import_overriding(const char *path, const pelton_allocator *allocator,
+                                         const char *const *overrides, uint32_t count, pn_model **out,
+                                         pelton_diag *diag) {
   *out = NULL;
   pn_model *model = pn_model_create(allocator);
   if (!model) return pn_fail_memory(diag, "a model");
+  model->overrides = overrides;
+  model->override_count = count;
   const pelton_status status = import_file(model, path, diag);
+  model->overrides = NULL; /* the caller's */
+  model->override_count = 0;
   if (status) {
     pn_model_release(model);
     return status;

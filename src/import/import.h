@@ -11,6 +11,8 @@ typedef struct pn_model {
   pn_graph *graph;
   PN_LIST(pn_file) files; /* mapped until the model is released */
   const char *format;     /* "onnx", "pelton text", "" (built by hand) */
+  const char *const *overrides; /* while it is imported: names of constants that shall be inputs */
+  uint32_t override_count;
 } pn_model;
 
 /* An empty model; null when memory is out. */
@@ -20,6 +22,11 @@ void pn_model_release(pn_model *model);
 /* Reads the model at |path|, whatever its format; PELTON_INVALID_DATA, with the known formats, when it is none. */
 pelton_status pn_model_import(const char *path, const pelton_allocator *allocator, pn_model **out, pelton_diag *diag)
     PN_CHECKED;
+
+/* The same, with the |count| constants that |overrides| names as inputs, where the format has such. */
+pelton_status pn_model_import_overriding(const char *path, const pelton_allocator *allocator,
+                                         const char *const *overrides, uint32_t count, pn_model **out,
+                                         pelton_diag *diag) PN_CHECKED;
 
 /* ---- the formats --------------------------------------------------------------------------------------------------- */
 

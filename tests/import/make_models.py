@@ -115,6 +115,10 @@ write("outputs", [node("Relu", ["x"], ["r"]), node("Identity", ["r"], ["s"]), no
 write("unaligned", [node("Add", ["x", "w"], ["y"])], [value("x", [2])], [value("y", [2])],
       [floats("w", [2]), helper.make_tensor("unused", TensorProto.STRING, [1], [b"text"]), floats("odd", [3])])
 
+# "w" and "b" may be replaced, "k" may not
+write("override", [node("MatMul", ["x", "w"], ["m"]), node("Add", ["m", "b"], ["s"]), node("Mul", ["s", "k"], ["y"])],
+      [value("x", [2, 3]), value("w", [3, "n"]), value("b", [4])], [value("y", None)], [floats("w", [3, 4]), floats("b", [4]), floats("k", [1])])
+
 # ---- what is refused
 
 write("unsupported",

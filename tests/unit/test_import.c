@@ -12,12 +12,15 @@
 
 static pelton_diag diag;
 
+static const char *const *overrides; /* of the next import */
+static uint32_t override_count;
+
 static pn_model *import(const char *name) {
   char path[256];
   pn_model *model;
   pelton_diag_init(&diag);
   snprintf(path, sizeof path, "tests/import/%s", name);
-  REQUIRE_OK(pn_model_import(path, NULL, &model, &diag), &diag);
+  REQUIRE_OK(pn_model_import_overriding(path, NULL, overrides, override_count, &model, &diag), &diag);
   EXPECT_EQ(diag.count, 0);
   EXPECT_STR(model->format, "onnx");
   REQUIRE_OK(pn_graph_verify(model->graph, &diag), &diag);
@@ -46,7 +49,7 @@ static void expect_graph(const char *name, const char *const *parts) {
 static void expect_refused(const char *path, pelton_status status, const char *const *parts) {
   pn_model *model;
   pelton_diag_init(&diag);
-  EXPECT_EQ(pn_model_import(path, NULL, &model, &diag), status);
+  EXPECT_EQ(pn_model_import_overriding(path, NULL, overrides, override_count, &model, &diag), status);
   EXPECT(model == NULL);
   uint32_t count = 0;
   for (; parts[count]; count++) EXPECT_HAS(pelton_diag_message(&diag, count), parts[count]);
@@ -61,6 +64,26 @@ static void expect_refused(const char *path, pelton_status status, const char *c
 TEST(input_with_an_initializer_is_a_constant) {
   EXPECT_GRAPH("old.onnx", "graph old(%x: f32[2,3,4]) -> (%y)", "%b: f32[3] = const [0.0, 1.0, 2.0]",
                "f32[3,1] = unsqueeze(%b", "expr=\"add(x0,x1)\"", "%y: f32[2,3,4] = pointwise(%s) expr=\"clip(x0,-1.0:f32,6.0:f32)\"");
+}
+
+TEST(a_constant_that_may_be_replaced_is_an_input_when_asked) {
+  static const char *const both[] = {"b", "w"}, *const plain[] = {"x"}, *const fixed[] = {"w", "k"}, *const none[] = {"z"};
+  EXPECT_GRAPH("override.onnx", "graph override(%x: f32[2,3]) -> (%y)", "%w: f32[3,4] = const", "%b: f32[4] = const");
+  overrides = both;
+  override_count = 1;
+  EXPECT_GRAPH("override.onnx", "graph override(%x: f32[2,3], %b: f32[4]) -> (%y)", "%w: f32[3,4] = const");
+  override_count = 2; /* as the model declares it: its dims may be names */
+  EXPECT_GRAPH("override.onnx", "graph override(%x: f32[2,3], %w: f32[3,n], %b: f32[4]) -> (%y)", "%k: f32[1] = const");
+  overrides = plain;
+  override_count = 1;
+  EXPECT_GRAPH("override.onnx", "graph override(%x: f32[2,3]) -> (%y)");
+  overrides = fixed;
+  override_count = 2;
+  EXPECT_REFUSED("override.onnx", PELTON_INVALID_ARGUMENT, "\"k\" shall be an input instead of a constant");
+  overrides = none;
+  override_count = 1;
+  EXPECT_REFUSED("override.onnx", PELTON_INVALID_ARGUMENT, "\"z\" shall be an input");
+  override_count = 0;
 }
 
 TEST(dims_keep_their_names) {
@@ -209,7 +232,8 @@ TEST(each_allocation_may_fail) {
   }
 }
 
-TEST_MAIN(T(input_with_an_initializer_is_a_constant), T(dims_keep_their_names), T(few_bits), T(functions_are_expanded),
+TEST_MAIN(T(input_with_an_initializer_is_a_constant), T(a_constant_that_may_be_replaced_is_an_input_when_asked),
+          T(dims_keep_their_names), T(few_bits), T(functions_are_expanded),
           T(branches_share_their_captures), T(branch_that_is_always_taken_is_inlined), T(loop_body_is_closed),
           T(scan_without_its_state_afterwards), T(nodes_need_not_be_sorted), T(outputs_that_are_other_values),
           T(constants_are_aligned_and_unused_ones_ignored), T(unsupported_nodes_are_listed_at_once), T(broken_graphs),

@@ -65,7 +65,8 @@ static pelton_status check_versions(const pn_onnx_model *onnx, pelton_diag *diag
   return PELTON_OK;
 }
 
-/* A graph's input that is also an initializer (older files list every one) is a constant. */
+/* A graph's input that is also an initializer is a constant, in files that list every one (before IR version 4) as in
+   those that list what may be replaced, unless the caller wants it as an input: then it is none of the initializers. */
 static pelton_status import_inputs(pn_onnx_importer *importer, pn_onnx_scope *scope) {
   const pn_onnx_value_infos *inputs = &scope->onnx->inputs;
   for (uint32_t i = 0; i < inputs->count; i++) {
@@ -86,6 +87,21 @@ static pelton_status import_inputs(pn_onnx_importer *importer, pn_onnx_scope *sc
       if (!pn_value_valid(entry.value)) return pn_fail_memory(importer->diag, "a graph");
     }
     PN_TRY(pn_onnx_scope_define(importer, scope, info->name, "input", entry));
+  }
+  return PELTON_OK;
+}
+
+/* Every name that the caller overrides must be one that the file offers. */
+static pelton_status check_overrides(const pn_onnx_importer *importer) {
+  const pn_onnx_value_infos *inputs = &importer->onnx->graph->inputs;
+  for (uint32_t k = 0; k < importer->model->override_count; k++) {
+    const char *name = importer->model->overrides[k];
+    bool found = false;
+    for (uint32_t i = 0; i < inputs->count && name; i++) found |= pn_str_is(inputs->data[i].name, name);
+    if (!found)
+      return pn_fail(importer->diag, PELTON_INVALID_ARGUMENT,
+                     "\"%s\" shall be an input instead of a constant, but the model does not list it among its inputs",
+                     name ? name : "");
   }
   return PELTON_OK;
 }
@@ -111,6 +127,7 @@ static pelton_status import_root(pn_onnx_importer *importer) {
   scope.onnx = onnx->graph;
   scope.opsets = &onnx->opsets;
   importer->scope = &scope;
+  PN_TRY(check_overrides(importer));
   PN_TRY(pn_onnx_scope_initializers(importer, &scope));
   PN_TRY(import_inputs(importer, &scope));
   PN_TRY(pn_onnx_import_nodes(importer, &scope, &onnx->graph->nodes));

@@ -28,16 +28,25 @@ pelton_status pn_onnx_scope_define(pn_onnx_importer *importer, pn_onnx_scope *sc
   return add_name(importer, scope, name, entry);
 }
 
+static bool is_overridden(const pn_onnx_importer *importer, const pn_onnx_scope *scope, pn_str name) {
+  bool is = false;
+  for (uint32_t i = 0; i < importer->model->override_count && !scope->outer; i++)
+    is |= pn_str_is(name, importer->model->overrides[i]);
+  return is;
+}
+
 pelton_status pn_onnx_scope_initializers(pn_onnx_importer *importer, pn_onnx_scope *scope) {
   const pn_onnx_graph *g = scope->onnx;
   for (uint32_t i = 0; i < g->initializers.count; i++) {
     const pn_onnx_name entry = {PN_ONNX_NAME_INITIALIZER, PN_NO_VALUE, i};
+    if (is_overridden(importer, scope, g->initializers.data[i].name)) continue;
     PN_TRY(pn_onnx_scope_define(importer, scope, g->initializers.data[i].name, "initializer", entry));
   }
   for (uint32_t i = 0; i < g->sparse_initializers.count; i++) {
     const pn_onnx_name entry = {PN_ONNX_NAME_SPARSE, PN_NO_VALUE, i};
     const pn_onnx_tensor *values = g->sparse_initializers.data[i].values;
     if (!values) return pn_fail(importer->diag, PELTON_INVALID_DATA, "sparse initializer %u has no values", i);
+    if (is_overridden(importer, scope, values->name)) continue;
     PN_TRY(pn_onnx_scope_define(importer, scope, values->name, "sparse initializer", entry));
   }
   return PELTON_OK;
