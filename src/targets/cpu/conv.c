@@ -32,3 +32,10 @@ float pn_cpu_conv_bias(const pn_problem *p, const pn_epilogue *epilogue, int64_t
   if (epilogue->bias != PN_NO_OPERAND) value += ((const float *)p->operands[epilogue->bias].data)[output];
   return value;
 }
+
+double pn_cpu_few_outputs_cost(const pn_cpu_dotconv_f32 *dotconv, int64_t filter_rows, int64_t depth, int64_t outputs) {
+  double lanes = dotconv->lanes, sums = (double)outputs, pixels = (double)(dotconv->lanes / outputs);
+  double step = pixels * sums > pixels + sums ? pixels * sums : pixels + sums;
+  double tile = (double)(filter_rows * pn_div_up(depth, dotconv->lanes)) * step + 6.0 * (double)filter_rows + 3 * lanes;
+  return tile * lanes / pixels;
+}

@@ -81,17 +81,13 @@ static void fill(const pn_problem *p, const pn_device *device, state *s) {
   s->regions_y = pn_div_up(s->y.output, s->region_rows);
 }
 
-/* In vectors: of |lanes| sums at once, the multiply-adds or the loads, whichever are more, and adding up the lanes. */
 static double estimate(const pn_problem *p, const pn_device *device, const pn_config *config) {
   state s = {0};
   (void)config;
   fill(p, device, &s);
-  double lanes = s.dotconv->lanes, outputs = (double)s.outputs, pixels = (double)(s.dotconv->lanes / s.outputs);
-  double step = pixels * outputs > pixels + outputs ? pixels * outputs : pixels + outputs;
-  double tile = (double)(s.y.kernel * pn_div_up(s.x.kernel * s.channels, s.dotconv->lanes)) * step +
-                6.0 * (double)s.y.kernel + 3 * lanes;
-  double tiles = (double)(s.images * s.y.output * s.x.output) / pixels;
-  return pn_cpu_estimate(device, tiles * tile * lanes, pn_cpu_operand_bytes(p), 0.65);
+  double pixels = (double)(s.images * s.y.output * s.x.output);
+  double cost = pn_cpu_few_outputs_cost(s.dotconv, s.y.kernel, s.x.kernel * s.channels, s.outputs);
+  return pn_cpu_estimate(device, pixels * cost, pn_cpu_operand_bytes(p), 0.65);
 }
 
 static void sizes(const pn_problem *p, const pn_device *device, const pn_config *config, pn_sizes *out) {
