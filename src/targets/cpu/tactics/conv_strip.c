@@ -30,8 +30,7 @@ static uint32_t configs(const pn_problem *p, const pn_device *device, pn_config 
 static double estimate(const pn_problem *p, const pn_device *device, const pn_config *config) {
   pn_strip strip;
   (void)pn_strip_make(p, device, config, &strip, NULL); /* accepted before */
-  /* 0.95: a sum of guesses has to promise something before it replaces tactics that are known better. */
-  return pn_cpu_estimate(device, strip.cost * device->threads, pn_cpu_operand_bytes(p), 0.95);
+  return pn_cpu_estimate(device, strip.cost * device->threads, pn_cpu_operand_bytes(p), 1);
 }
 
 static size_t tap_count(const pn_strip *t) {
