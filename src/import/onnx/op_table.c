@@ -51,3 +51,11 @@ const pn_onnx_op *pn_onnx_op_find(const pn_onnx_node *node, int64_t opset, const
                           : reason_unsupported(node);
   return NULL;
 }
+
+const pn_onnx_op *pn_onnx_op_at(uint32_t index) {
+  for (size_t f = 0; f < PN_COUNT(families); f++) {
+    if (index < families[f]->count) return &families[f]->rows[index];
+    index -= families[f]->count;
+  }
+  return NULL;
+}

@@ -110,5 +110,7 @@ pelton_status pn_onnx_inline(pn_onnx_call *c, const pn_onnx_graph *graph, const 
 
 /* The row for |node| at |opset|, or null with the reason. */
 const pn_onnx_op *pn_onnx_op_find(const pn_onnx_node *node, int64_t opset, const char **reason);
+/* Row |index| of all families' tables, one after another; null after the last. */
+const pn_onnx_op *pn_onnx_op_at(uint32_t index);
 
 #endif
