@@ -95,9 +95,11 @@ typedef struct pelton_build_options {
   /* Called from time to time with what is done, 0 to 1; returning nonzero asks the build to stop. */
   int (*progress)(void *self, double done, const char *what);
   void *progress_self;
+  uint32_t omit_packed;         /* 1: save the engine without weights packed for this machine: about the model's size
+                                   instead of twice that and more, but whoever opens it packs them at the first run */
 } pelton_build_options;
 #define PELTON_BUILD_OPTIONS_INIT \
-  {(uint32_t)sizeof(pelton_build_options), NULL, NULL, NULL, 0, 1, 0.0, NULL, 0, NULL, 0, NULL, NULL, NULL, NULL}
+  {(uint32_t)sizeof(pelton_build_options), NULL, NULL, NULL, 0, 1, 0.0, NULL, 0, NULL, 0, NULL, NULL, NULL, NULL, 0}
 
 /* Compiles |model| (which is not changed and may be released afterwards; its mapped files stay open as long as the
    engine needs them). Dynamic inputs without a profile are planned when a context first meets their shapes. */

@@ -66,7 +66,7 @@ PELTON_API pelton_status pelton_engine_json(const pelton_engine *engine, char **
 PELTON_API void pelton_text_release(char *text);
 
 typedef struct pelton_memory_info {
-  uint64_t weight_bytes;    /* constants and packed weights in the engine */
+  uint64_t weight_bytes;    /* constants and packed weights: of the engine, and packed since by its contexts for all */
   uint64_t context_bytes;   /* what a context allocates for the shapes that the engine was built for */
   uint64_t file_bytes;
 } pelton_memory_info;

@@ -250,6 +250,7 @@ static void release_model(void *model) { pelton_model_release(model); }
 static pelton_status build_engine(build *b, const pelton_model *model, pelton_diag *diag) {
   b->image = pn_image_create(b->allocator, NULL);
   if (!b->image) return pn_fail_memory(diag, "an engine");
+  b->image->omit_packed = b->options.omit_packed != 0;
   b->image->graph = b->graph = pn_graph_clone(model->model->graph, &b->image->arena);
   pelton_run_options run = PELTON_RUN_OPTIONS_INIT;
   run.target = "cpu";

@@ -43,6 +43,7 @@ pelton_status pelton_engine_memory(const pelton_engine *engine, pelton_memory_in
   for (uint32_t v = 0; v < g->values.count; v++) out->weight_bytes += g->values.data[v].data_bytes;
   for (uint32_t i = 0; i < engine->image->packed.list.count; i++)
     out->weight_bytes += engine->image->packed.list.data[i].bytes;
+  out->weight_bytes += pn_packed_shared_bytes(engine->shared);
   if (engine->built) out->context_bytes = engine->built->arena_bytes + engine->built->workspace_bytes;
   return PELTON_OK;
 }

@@ -273,6 +273,7 @@ static pelton_status make_plan(pn_frame *frame, pn_segment *s, const pn_facts *f
   pn_plan_options options = {.target = engine->target,
                              .device = engine->device,
                              .packed = root ? &engine->image->packed : NULL,
+                             .shared = engine->shared,
                              .decisions = root && engine->record ? &engine->record->decisions : NULL};
   frame->machine->plans_made++;
   return pn_plan_create(&request, &options, engine->allocator, &s->plan, diag);

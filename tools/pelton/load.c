@@ -143,6 +143,7 @@ pelton_status load_build(const char *path, const load_options *o, loaded *out, p
   options.profile_count = o->profile_count;
   options.timing_cache = o->timing_cache;
   options.no_passes = o->no_passes;
+  options.omit_packed = o->omit_packed;
   progress bar;
   progress_start(&bar, o->quiet);
   options.progress = progress_report;
