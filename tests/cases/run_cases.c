@@ -21,7 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_NODES = 4, MAX_OPERANDS = 48, MAX_LAYOUT_OPERANDS = 5, MAX_CONFIGS = 16 };
+enum { MAX_NODES = 6, MAX_OPERANDS = 48, MAX_LAYOUT_OPERANDS = 5, MAX_CONFIGS = 16 };
 
 typedef struct value {
   pn_operand operand;

@@ -13,6 +13,10 @@ static const pn_tactic *const tactic_table[] = {
 };
 
 static const pn_pattern pattern_table[] = {
+    {"attention", {"matmul", "pointwise", "softmax", "matmul", "transpose", NULL}},
+    {"attention", {"matmul", "pointwise", "softmax", "matmul", NULL}},
+    {"attention", {"matmul", "softmax", "matmul", "transpose", NULL}},
+    {"attention", {"matmul", "softmax", "matmul", NULL}},
     {"conv+pointwise", {"conv", "pointwise", NULL}},
     {"conv_transpose+pointwise", {"conv_transpose", "pointwise", NULL}},
     {"matmul+pointwise", {"matmul", "pointwise", NULL}},

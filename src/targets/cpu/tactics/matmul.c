@@ -6,6 +6,7 @@
    block of rows by a block of columns of one batch; within it every panel of B stays in the second cache while the rows
    go by. */
 #include "targets/cpu/epilogue.h"
+#include "targets/cpu/gemm.h"
 #include "targets/cpu/strides.h"
 
 enum { ROW_BLOCK = 112, BATCH_RANK = PN_MAX_RANK };
@@ -74,30 +75,13 @@ static double estimate(const pn_problem *p, const pn_device *device, const pn_co
                          0.85 * few_rows);
 }
 
-static const pn_cpu_gemm_f32_width *choose_width(const pn_cpu_gemm_f32 *gemm, const shape *s) {
-  const pn_cpu_gemm_f32_width *best = &gemm->widths[0];
-  double best_cost = 0;
-  for (uint32_t i = 0; i < gemm->width_count;
-       i++) { /* vectors of columns by tiles of rows; narrow tiles reuse B less */
-    const pn_cpu_gemm_f32_width *w = &gemm->widths[i];
-    double rows = (double)pn_div_up(s->m, w->mr_max), mr = (double)s->m / rows;
-    double columns = (double)(pn_div_up(s->n, w->nr) * w->nr), vectors = w->nr / (double)gemm->widths[0].nr;
-    double loads = (vectors + mr) / (vectors * mr); /* a multiply-add */
-    double cost = columns * (1 + loads) * (vectors * mr < 8 ? 8 / (vectors * mr) : 1);
-    if (i && cost >= best_cost) continue;
-    best_cost = cost;
-    best = w;
-  }
-  return best;
-}
-
 static void fill(const pn_problem *p, const pn_device *device, state *s) {
   shape dims = shape_of(p);
   const pn_operand *a = pn_problem_input(p, 0, 0), *b = pn_problem_input(p, 0, 1), *c = pn_problem_output(p, 0, 0);
   s->gemm = device->gemm;
   s->vec = device->vec;
   s->transpose = device->transpose;
-  s->width = *choose_width(device->gemm, &dims);
+  s->width = *pn_cpu_gemm_f32_width_for(device->gemm, dims.m, dims.n);
   s->m = dims.m;
   s->n = dims.n;
   s->k = dims.k;
