@@ -6,9 +6,9 @@
 
 #include <math.h>
 
-/* 128 rows and 192 keys keep the scores (96 KiB), both packed blocks and the rows' sums in a second cache of 512 KiB
+/* 128 rows and 256 keys keep the scores (128 KiB), both packed blocks and the rows' sums in a second cache of 512 KiB
    for depths up to 128. */
-enum { ROW_BLOCK = 128, KEY_BLOCK = 192, STREAMED_ROWS = 8, STREAMED_KEYS = 256, LEAST_ROWS = 32 };
+enum { ROW_BLOCK = 128, KEY_BLOCK = 256, STREAMED_ROWS = 8, STREAMED_KEYS = 256, LEAST_ROWS = 32 };
 
 /* ---- plan -------------------------------------------------------------------------------------------------------- */
 
