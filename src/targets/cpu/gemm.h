@@ -7,6 +7,22 @@
 /* The width that should be quickest for a product of |m| rows by |n| columns. */
 const pn_cpu_gemm_f32_width *pn_cpu_gemm_f32_width_for(const pn_cpu_gemm_f32 *gemm, int64_t m, int64_t n);
 
+/* Extents of a matmul operator, with A's stack folded into its rows where B has none. */
+typedef struct pn_cpu_matmul_shape {
+  int64_t m, n, k, batches;
+  bool trans_a, trans_b;
+} pn_cpu_matmul_shape;
+pn_cpu_matmul_shape pn_cpu_matmul_shape_of(const pn_problem *problem);
+
+/* Its stack: strides of both operands in elements, 0 where one broadcasts. */
+typedef struct pn_cpu_matmul_stack {
+  uint32_t rank;
+  int64_t dims[PN_MAX_RANK], a[PN_MAX_RANK], b[PN_MAX_RANK];
+} pn_cpu_matmul_stack;
+void pn_cpu_matmul_stack_of(const pn_problem *problem, const pn_cpu_matmul_shape *shape, pn_cpu_matmul_stack *out);
+/* Where matrix |batch| begins, by |strides| a or b. */
+int64_t pn_cpu_matmul_offset(const pn_cpu_matmul_stack *stack, int64_t batch, const int64_t *strides);
+
 /* C = A * B [+ C] [+ residual], all rows and all panels. */
 typedef struct pn_cpu_product {
   const float *a; /* [rows][k], rows |a_stride| apart */
