@@ -13,44 +13,15 @@ import sys
 import tempfile
 from pathlib import Path
 
-ORT = """
-import json, sys, time
-import numpy as np, onnxruntime as ort
-path, threads, seconds = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
-options = ort.SessionOptions()
-options.intra_op_num_threads = threads
-options.inter_op_num_threads = 1
-options.log_severity_level = 3
-start = time.perf_counter()
-session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-load = time.perf_counter() - start
-rng = np.random.default_rng(1)
-kinds = {"tensor(float)": np.float32, "tensor(int64)": np.int64, "tensor(int32)": np.int32, "tensor(bool)": np.bool_}
-feed = {}
-for i in session.get_inputs():
-    shape = [d if isinstance(d, int) else 1 for d in i.shape]
-    feed[i.name] = rng.uniform(-1, 1, shape).astype(kinds[i.type])
-for _ in range(3):
-    session.run(None, feed)
-times, end = [], time.perf_counter() + seconds
-while time.perf_counter() < end or len(times) < 5:
-    start = time.perf_counter()
-    session.run(None, feed)
-    times.append(1e3 * (time.perf_counter() - start))
-rss = [l.split()[1] for l in open("/proc/self/status") if l.startswith("VmHWM")][0]
-print(json.dumps({"min": min(times), "median": sorted(times)[len(times) // 2], "load_ms": 1e3 * load, "rss": 1024 * int(rss)}))
-"""
-
+import timing
 
 def time_ort(model, threads, seconds):
-    out = subprocess.run([sys.executable, "-c", ORT, model, str(threads), str(seconds)], capture_output=True, text=True, check=True)
-    return json.loads(out.stdout)
+    command = [sys.executable, timing.__file__, model, str(threads), str(seconds)]
+    return json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
 def time_pelton(pelton, engine, threads, seconds):
-    out = subprocess.run([pelton, "bench", engine, "--threads", str(threads), "--duration", str(seconds), "--json"],
-                         capture_output=True, text=True, check=True)
-    r = json.loads(out.stdout)
+    r = timing.time_pelton(pelton, engine, threads, seconds)
     return {"min": r["latency_ms"]["min"], "median": r["latency_ms"]["median"], "load_ms": r["load_ms"], "rss": r["peak_rss_bytes"]}
 
 
@@ -72,9 +43,10 @@ def main():
     for model in a.models:
         with tempfile.TemporaryDirectory() as folder:
             engine = str(Path(folder) / "model.pelton")
-            built = subprocess.run([a.pelton, "build", model, "-o", engine, "--threads", str(a.threads), "--level", a.level], capture_output=True, text=True)
-            if built.returncode:
-                print(f"{Path(model).stem:28s} build failed: {built.stderr.strip().splitlines()[-1] if built.stderr else built.returncode}", flush=True)
+            try:
+                timing.build_engine(a.pelton, model, engine, a.threads, a.level)
+            except timing.Failed as reason:
+                print(f"{Path(model).stem:28s} build failed: {reason}", flush=True)
                 continue
             ours, theirs = [], []
             for _ in range(a.rounds):
