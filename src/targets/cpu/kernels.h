@@ -249,6 +249,26 @@ typedef struct pn_cpu_dotconv_f32 {
   void (*run)(const pn_cpu_dotconv_f32_run *run);
 } pn_cpu_dotconv_f32;
 
+/* ---- gemv_f32: few rows times a matrix that is not packed ------------------------------------------------------------ */
+
+/* y[r][j] = (add ? y[r][j] : 0) + sum over k of x[r][k] * b[k][j] for r < rows, j < n; each strided by rows. The terms
+   are added in the order of k. For products with B's transpose dotconv_f32 serves: its pixels are B's rows. */
+enum { PN_CPU_GEMV_ROWS = 4 };
+typedef struct pn_cpu_gemv_f32_run {
+  const float *x;
+  ptrdiff_t x_stride;
+  const float *b;
+  ptrdiff_t b_stride;
+  float *y;
+  ptrdiff_t y_stride;
+  size_t rows; /* 1 to PN_CPU_GEMV_ROWS */
+  size_t k, n;
+  int add;
+} pn_cpu_gemv_f32_run;
+typedef struct pn_cpu_gemv_f32 {
+  void (*run)(const pn_cpu_gemv_f32_run *run);
+} pn_cpu_gemv_f32;
+
 /* ---- reduce_f32: one contiguous row ------------------------------------------------------------------------------ */
 
 /* |n| >= 1 floats; |y| may be |x|. Extremes are NaN when an element is. */
@@ -258,6 +278,8 @@ typedef struct pn_cpu_reduce_f32 {
   float (*max)(size_t n, const float *x);
   float (*min)(size_t n, const float *x);
   float (*dot)(size_t n, const float *x, const float *y);
+  /* y = exp(x - shift), and the sum of it. */
+  float (*exp_sum)(size_t n, const float *x, float shift, float *y);
   void (*softmax)(size_t n, const float *x, float *y);
   void (*log_softmax)(size_t n, const float *x, float *y);
   /* (x - mean) / sqrt(variance + epsilon) [* gain] [+ bias], the variance from a second pass; |gain|, |bias|, |mean|
@@ -283,8 +305,8 @@ typedef struct pn_cpu_transpose_f32 {
 
 /* Every family; a family `f` has its table type pn_cpu_f, its pointer in pn_cpu_kernels and its pn_cpu_f_best. */
 #define PN_CPU_FAMILIES(X) \
-  X(gemm_f32) X(vec_f32) X(dwconv_f32) X(dotconv_f32) X(pool_f32) X(reduce_f32) X(transpose_f32) X(winograd_f32) \
-  X(vec_typed)
+  X(gemm_f32) X(gemv_f32) X(vec_f32) X(dwconv_f32) X(dotconv_f32) X(pool_f32) X(reduce_f32) X(transpose_f32) \
+  X(winograd_f32) X(vec_typed)
 
 /* What one kernel file offers: usually one family, the other pointers null. */
 typedef struct pn_cpu_kernels {
