@@ -49,10 +49,13 @@ void pn_cpu_product_run(const pn_cpu_gemm_f32_width *width, const pn_cpu_product
 }
 
 pn_cpu_matmul_shape pn_cpu_matmul_shape_of(const pn_problem *p) {
-  const pn_attrs_matmul *attrs = p->nodes[0].attrs;
   const pn_operand *a = pn_problem_input(p, 0, 0), *b = pn_problem_input(p, 0, 1), *c = pn_problem_output(p, 0, 0);
-  pn_cpu_matmul_shape s = {
-      .batches = 1, .trans_a = attrs->trans_a && a->rank > 1, .trans_b = attrs->trans_b && b->rank > 1};
+  pn_cpu_matmul_shape s = {.batches = 1};
+  if (p->nodes[0].op == PN_OP_MATMUL) {
+    const pn_attrs_matmul *attrs = p->nodes[0].attrs;
+    s.trans_a = attrs->trans_a && a->rank > 1;
+    s.trans_b = attrs->trans_b && b->rank > 1;
+  }
   s.k = a->rank == 1 ? a->dims[0] : a->dims[a->rank - (s.trans_a ? 2 : 1)];
   s.m = a->rank == 1 ? 1 : a->dims[a->rank - (s.trans_a ? 1 : 2)];
   s.n = b->rank == 1 ? 1 : b->dims[b->rank - (s.trans_b ? 2 : 1)];

@@ -7,7 +7,7 @@
 /* The width that should be quickest for a product of |m| rows by |n| columns. */
 const pn_cpu_gemm_f32_width *pn_cpu_gemm_f32_width_for(const pn_cpu_gemm_f32 *gemm, int64_t m, int64_t n);
 
-/* Extents of a matmul operator, with A's stack folded into its rows where B has none. */
+/* Extents of a matmul or matmul_integer, with A's stack folded into its rows where B has none. */
 typedef struct pn_cpu_matmul_shape {
   int64_t m, n, k, batches;
   bool trans_a, trans_b;

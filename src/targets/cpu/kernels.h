@@ -269,6 +269,39 @@ typedef struct pn_cpu_gemv_f32 {
   void (*run)(const pn_cpu_gemv_f32_run *run);
 } pn_cpu_gemv_f32;
 
+/* ---- rotary_f32: pairs that turn ------------------------------------------------------------------------------------- */
+
+/* a' = cos a - sin b, b' = sin a + cos b for |n| pairs: halves of a run, or neighbours. |y| is not |x|. */
+typedef struct pn_cpu_rotary_f32 {
+  void (*halves)(size_t n, const float *cosine, const float *sine, const float *x, float *y);
+  void (*neighbours)(size_t n, const float *cosine, const float *sine, const float *x, float *y);
+} pn_cpu_rotary_f32;
+
+/* ---- gemm_i16: products of small integers ---------------------------------------------------------------------------- */
+
+/* C[row][column] = sum over k of A[row][k] * B[k][column] in int32, for numbers of nine bits (bytes less their zero
+   points). Two steps of k are a pair: A's rows are pairs of int16, B's panels [pairs][nr][2]; an odd depth is filled up
+   with a zero in both. Sums wrap, as int32 does. */
+typedef struct pn_cpu_gemm_i16_tile {
+  const int16_t *a;
+  ptrdiff_t a_row_stride; /* elements, even */
+  size_t pairs;
+  const int16_t *b;
+  int32_t *c;
+  ptrdiff_t c_row_stride;
+  size_t n; /* columns that exist, 1 to nr; nothing is written behind them */
+} pn_cpu_gemm_i16_tile;
+typedef void pn_cpu_gemm_i16_fn(const pn_cpu_gemm_i16_tile *tile);
+typedef struct pn_cpu_gemm_i16 {
+  uint32_t nr, mr_max; /* fns[mr - 1] for 1 <= mr <= mr_max */
+  pn_cpu_gemm_i16_fn *const *fns;
+  /* to[i] = from[i] - zero for i < n, from bytes with or without a sign. */
+  void (*widen)(size_t n, const void *from, int is_signed, int zero, int16_t *to);
+  /* A panel of B from |columns| <= nr columns of its k rows, |row_stride| apart; |zeros| one a column. */
+  void (*pack)(const void *from, int is_signed, ptrdiff_t row_stride, size_t k, size_t columns, const int16_t *zeros,
+               int16_t *to);
+} pn_cpu_gemm_i16;
+
 /* ---- reduce_f32: one contiguous row ------------------------------------------------------------------------------ */
 
 /* |n| >= 1 floats; |y| may be |x|. Extremes are NaN when an element is. */
@@ -305,8 +338,8 @@ typedef struct pn_cpu_transpose_f32 {
 
 /* Every family; a family `f` has its table type pn_cpu_f, its pointer in pn_cpu_kernels and its pn_cpu_f_best. */
 #define PN_CPU_FAMILIES(X) \
-  X(gemm_f32) X(gemv_f32) X(vec_f32) X(dwconv_f32) X(dotconv_f32) X(pool_f32) X(reduce_f32) X(transpose_f32) \
-  X(winograd_f32) X(vec_typed)
+  X(gemm_f32) X(gemv_f32) X(gemm_i16) X(vec_f32) X(dwconv_f32) X(dotconv_f32) X(pool_f32) X(reduce_f32) \
+  X(transpose_f32) X(winograd_f32) X(vec_typed) X(rotary_f32)
 
 /* What one kernel file offers: usually one family, the other pointers null. */
 typedef struct pn_cpu_kernels {
