@@ -48,6 +48,30 @@ pelton_status pelton_model_import(const char *path, const pelton_import_options 
   return wrap(model, options.allocator, out, diag);
 }
 
+pelton_status pelton_model_check(const char *path, const pelton_import_options *given, pelton_diag *diag) {
+  if (!path) return pn_fail(diag, PELTON_INVALID_ARGUMENT, "pelton_model_check: path must not be null");
+  return pn_model_check(path, import_options(given).allocator, diag);
+}
+
+pelton_status pelton_model_describe(const char *path, const pelton_import_options *given, char **out,
+                                    pelton_diag *diag) {
+  if (!path || !out)
+    return pn_fail(diag, PELTON_INVALID_ARGUMENT, "pelton_model_describe: path and out must not be null");
+  pn_text text;
+  pn_json json;
+  pn_text_init(&text, NULL);
+  pn_json_init(&json, &text);
+  pn_json_object_begin(&json, NULL);
+  pelton_status status = pn_model_describe(path, import_options(given).allocator, &json, diag);
+  pn_json_object_end(&json);
+  if (status == PELTON_OK && text.failed) status = pn_fail_memory(diag, "the description of a model");
+  *out = text.data;
+  if (status == PELTON_OK) return PELTON_OK;
+  pn_text_deinit(&text);
+  *out = NULL;
+  return status;
+}
+
 pelton_status pelton_model_parse(const char *text, size_t bytes, const pelton_import_options *given, pelton_model **out,
                                  pelton_diag *diag) {
   if (!text || !out) return pn_fail(diag, PELTON_INVALID_ARGUMENT, "pelton_model_parse: text and out must not be null");

@@ -16,6 +16,7 @@
 #include "op/schema.h"
 
 struct pn_onnx_scope;
+struct pn_onnx_survey;
 struct pn_infer_walk;
 
 typedef struct pn_onnx_importer {
@@ -29,6 +30,7 @@ typedef struct pn_onnx_importer {
   uint32_t node_count;         /* imported so far, those of expanded functions included */
   uint32_t unsupported_count;
   pn_map unsupported_ops;      /* how often each operator was reported */
+  struct pn_onnx_survey *survey; /* types are asked for, no graph (check/survey.h); else null */
 } pn_onnx_importer;
 
 /* The import of one node. */

@@ -1,5 +1,6 @@
 /* One ONNX node after another: operands are found by name, the operator's function adds nodes, results get their names.
    What cannot be imported is noted, and so is everything that depends on it. */
+#include "import/onnx/check/survey.h"
 #include "import/onnx/scope.h"
 
 #include <inttypes.h>
@@ -11,8 +12,7 @@ enum {
 
 /* ---- what is said of a node ------------------------------------------------------------------------------------ */
 
-/* The node, in front of each message since |mark| that does not name it yet. */
-static void prefix_node(pelton_diag *diag, uint32_t mark, const pn_onnx_node *node, int64_t opset) {
+void pn_onnx_node_prefix(pelton_diag *diag, uint32_t mark, const pn_onnx_node *node, int64_t opset) {
   if (!diag || diag->count == mark || pn_str_starts(pn_str_from(pelton_diag_message(diag, mark)), "node ")) return;
   const pn_str domain = node->domain.size ? node->domain : PN_STR("ai.onnx");
   const bool named = node->name.size || !node->outputs.count;
@@ -32,7 +32,7 @@ static void note_operator(pn_onnx_importer *importer, const pn_onnx_node *node, 
   if (times > REPORTS_AN_OPERATOR) return;
   const uint32_t mark = pn_diag_mark(importer->diag);
   pn_fail(importer->diag, PELTON_UNSUPPORTED, "%s", reason);
-  prefix_node(importer->diag, mark, node, opset);
+  pn_onnx_node_prefix(importer->diag, mark, node, opset);
 }
 
 static pelton_status results_unknown(pn_onnx_importer *importer, pn_onnx_scope *scope, const pn_onnx_node *node) {
@@ -51,11 +51,14 @@ static pelton_status find_operands(pn_onnx_importer *importer, pn_onnx_scope *sc
   for (uint32_t i = 0; i < node->inputs.count; i++) {
     pn_onnx_name found;
     PN_TRY(pn_onnx_scope_find(importer, scope, node->inputs.data[i], &found));
-    if (found.kind == PN_ONNX_NAME_MISSING)
-      return pn_onnx_node_fail(node, importer->diag, PELTON_INVALID_DATA,
-                               "its input %u, \"%.*s\", is no input, initializer or result of the graph", i,
-                               PN_STR_ARG(node->inputs.data[i]));
-    if (found.kind == PN_ONNX_NAME_UNKNOWN) *known = false;
+    if (found.kind == PN_ONNX_NAME_MISSING) {
+      pn_onnx_node_fail(node, importer->diag, PELTON_INVALID_DATA,
+                        "its input %u, \"%.*s\", is no input, initializer or result of the graph", i,
+                        PN_STR_ARG(node->inputs.data[i]));
+      if (!importer->survey) return PELTON_INVALID_DATA;
+      importer->survey->wrong++;
+    }
+    if (found.kind != PN_ONNX_NAME_VALUE) *known = false;
     inputs[i] = found.value;
   }
   return PELTON_OK;
@@ -88,6 +91,7 @@ static pelton_status define_results(pn_onnx_importer *importer, pn_onnx_scope *s
     if (name.size == 0) continue;
     const pn_onnx_name entry = {.kind = PN_ONNX_NAME_VALUE, .value = outputs[i]};
     PN_TRY(pn_onnx_scope_define(importer, scope, name, "result", entry));
+    if (importer->survey) PN_TRY(pn_onnx_survey_complete(importer, scope, name, outputs[i]));
     const pn_node_id producer = pn_graph_value(graph, outputs[i])->producer;
     if (!pn_node_valid(producer) || producer.v < first_node) continue;
     use_declared_type(importer, scope, name, outputs[i]);
@@ -135,7 +139,7 @@ static pelton_status call_operator(pn_onnx_importer *importer, pn_onnx_scope *sc
     scope->area->inferred_nodes = graph->nodes.count;
   }
   if (status) {
-    prefix_node(importer->diag, mark, node, opset);
+    pn_onnx_node_prefix(importer->diag, mark, node, opset);
     return status;
   }
   for (uint32_t i = first; i < graph->nodes.count; i++)
@@ -143,7 +147,22 @@ static pelton_status call_operator(pn_onnx_importer *importer, pn_onnx_scope *sc
   return define_results(importer, scope, node, outputs, first);
 }
 
+/* In a survey, for nodes of which Pelton could not say the types of the results itself. */
+static pelton_status survey_node(pn_onnx_importer *importer, pn_onnx_scope *scope, const pn_onnx_node *node,
+                                 const pn_onnx_op *op, int64_t opset, pn_str name, const pn_value_id *inputs,
+                                 pn_value_id *outputs, bool known, uint32_t mark) {
+  const uint32_t before = importer->survey->inner_count;
+  pelton_status status = PELTON_UNSUPPORTED;
+  if (op && known && !pn_onnx_survey_by_rule(node)) {
+    status = call_operator(importer, scope, node, op, opset, name, inputs, outputs);
+    if (status == PELTON_OK) return PELTON_OK;
+    if (status == PELTON_INVALID_DATA && importer->survey->inner_count > before) status = PELTON_UNSUPPORTED;
+  }
+  return pn_onnx_survey_node(importer, scope, node, opset, name, inputs, status, mark);
+}
+
 static pelton_status import_node(pn_onnx_importer *importer, pn_onnx_scope *scope, const pn_onnx_node *written) {
+  const uint32_t mark = pn_diag_mark(importer->diag);
   const pn_onnx_node *node;
   const char *reason;
   int64_t opset = 0;
@@ -164,7 +183,8 @@ static pelton_status import_node(pn_onnx_importer *importer, pn_onnx_scope *scop
   const pn_onnx_op *op = pn_onnx_op_find(node, opset, &reason);
   const pn_onnx_function *function = pn_onnx_function_find(importer, node);
   if (function && !(op && pn_onnx_domain_equal(node->domain, PN_STR("")))) {
-    if (!known) return results_unknown(importer, scope, node);
+    if (!known && !importer->survey) return results_unknown(importer, scope, node);
+    if (!known) return survey_node(importer, scope, node, NULL, opset, name, inputs, outputs, known, mark);
     return pn_onnx_function_expand(importer, scope, node, function, name, inputs);
   }
   if (!has_opset) {
@@ -172,10 +192,10 @@ static pelton_status import_node(pn_onnx_importer *importer, pn_onnx_scope *scop
     reason = standard ? "the model imports no operator set of ai.onnx" : "the model imports no operator set of its domain";
     op = NULL;
   }
-  if (!op) {
-    note_operator(importer, node, opset, reason);
-    return results_unknown(importer, scope, node);
-  }
+  if (!op) note_operator(importer, node, opset, reason);
+  if (importer->survey)
+    return survey_node(importer, scope, node, op, opset, name, inputs, outputs, known, mark);
+  if (!op) return results_unknown(importer, scope, node);
   if (!known) return results_unknown(importer, scope, node);
   const pelton_status status = call_operator(importer, scope, node, op, opset, name, inputs, outputs);
   return status == PELTON_UNSUPPORTED ? results_unknown(importer, scope, node) : status;

@@ -1,6 +1,8 @@
 /* Names: what a node's operand is, in this graph, in one around it, or in an initializer that nobody has used yet. */
 #include "import/onnx/scope.h"
 
+#include "import/onnx/check/survey.h"
+
 void pn_onnx_scope_init(pn_onnx_importer *importer, pn_onnx_scope *scope, pn_onnx_area *area) {
   *scope = (pn_onnx_scope){.area = area};
   pn_map_init(&scope->names, &importer->scratch);
@@ -31,11 +33,11 @@ pelton_status pn_onnx_scope_define(pn_onnx_importer *importer, pn_onnx_scope *sc
 pelton_status pn_onnx_scope_initializers(pn_onnx_importer *importer, pn_onnx_scope *scope) {
   const pn_onnx_graph *g = scope->onnx;
   for (uint32_t i = 0; i < g->initializers.count; i++) {
-    const pn_onnx_name entry = {PN_ONNX_NAME_INITIALIZER, PN_NO_VALUE, i};
+    const pn_onnx_name entry = {.kind = PN_ONNX_NAME_INITIALIZER, .value = PN_NO_VALUE, .index = i};
     PN_TRY(pn_onnx_scope_define(importer, scope, g->initializers.data[i].name, "initializer", entry));
   }
   for (uint32_t i = 0; i < g->sparse_initializers.count; i++) {
-    const pn_onnx_name entry = {PN_ONNX_NAME_SPARSE, PN_NO_VALUE, i};
+    const pn_onnx_name entry = {.kind = PN_ONNX_NAME_SPARSE, .value = PN_NO_VALUE, .index = i};
     const pn_onnx_tensor *values = g->sparse_initializers.data[i].values;
     if (!values) return pn_fail(importer->diag, PELTON_INVALID_DATA, "sparse initializer %u has no values", i);
     PN_TRY(pn_onnx_scope_define(importer, scope, values->name, "sparse initializer", entry));
@@ -74,6 +76,21 @@ static pelton_status make_initializer(pn_onnx_importer *importer, pn_onnx_scope 
   return pn_onnx_constant_import(importer, scope->area->graph, name, &data, &entry->value);
 }
 
+/* In a survey: what the file says of an initializer that Pelton cannot hold. */
+static pelton_status describe_initializer(pn_onnx_importer *importer, const pn_onnx_scope *scope,
+                                          const pn_onnx_name *named, uint32_t mark, pn_onnx_name *out) {
+  const bool dense = named->kind == PN_ONNX_NAME_INITIALIZER;
+  const pn_onnx_tensor *t = dense ? &scope->onnx->initializers.data[named->index]
+                                  : scope->onnx->sparse_initializers.data[named->index].values;
+  pn_onnx_described *described = PN_NEW(&importer->scratch, pn_onnx_described);
+  if (!described) return pn_fail_memory(importer->diag, "types of values");
+  *described = pn_onnx_describe_tensor(t->elem, NULL);
+  if (dense && t->dims.count <= PN_MAX_RANK)
+    described->type = pn_type_make(described->type.dtype, t->dims.count, t->dims.data);
+  out->described = described;
+  return pn_onnx_survey_refuse(importer, mark);
+}
+
 /* ---- looking up ------------------------------------------------------------------------------------------------ */
 
 /* A value of the outer area becomes one of this subgraph: a constant is repeated with the same data, anything else is
@@ -108,10 +125,13 @@ pelton_status pn_onnx_scope_find(pn_onnx_importer *importer, pn_onnx_scope *scop
   if (pn_map_get(&scope->names, name, &at)) {
     pn_onnx_name entry = scope->entries.data[at];
     if (entry.kind == PN_ONNX_NAME_INITIALIZER || entry.kind == PN_ONNX_NAME_SPARSE) {
+      const uint32_t mark = pn_diag_mark(importer->diag);
+      const pn_onnx_name before = entry;
       const pelton_status status = make_initializer(importer, scope, &entry);
       if (status && status != PELTON_UNSUPPORTED) return status;
       if (status) importer->unsupported_count++;
       entry.kind = status ? PN_ONNX_NAME_UNKNOWN : PN_ONNX_NAME_VALUE;
+      if (status && importer->survey) PN_TRY(describe_initializer(importer, scope, &before, mark, &entry));
       scope->entries.data[at] = entry;
     }
     *out = entry;

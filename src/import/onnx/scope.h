@@ -37,6 +37,7 @@ typedef struct pn_onnx_name {
   pn_onnx_name_kind kind;
   pn_value_id value;
   uint32_t index; /* of the initializer */
+  const struct pn_onnx_described *described; /* in a survey, of what is UNKNOWN; else null */
 } pn_onnx_name;
 
 typedef struct pn_onnx_scope {
@@ -107,6 +108,9 @@ pelton_status pn_onnx_function_substitute(pn_onnx_importer *importer, const pn_o
    |outputs| get its first |output_count| results. */
 pelton_status pn_onnx_inline(pn_onnx_call *c, const pn_onnx_graph *graph, const pn_value_id *inputs,
                              uint32_t input_count, pn_value_id *outputs, uint32_t output_count) PN_CHECKED;
+
+/* The node, in front of each message since |mark| that does not name it yet. */
+void pn_onnx_node_prefix(pelton_diag *diag, uint32_t mark, const pn_onnx_node *node, int64_t opset);
 
 /* The row for |node| at |opset|, or null with the reason. */
 const pn_onnx_op *pn_onnx_op_find(const pn_onnx_node *node, int64_t opset, const char **reason);
