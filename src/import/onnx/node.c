@@ -151,14 +151,14 @@ static pelton_status call_operator(pn_onnx_importer *importer, pn_onnx_scope *sc
 static pelton_status survey_node(pn_onnx_importer *importer, pn_onnx_scope *scope, const pn_onnx_node *node,
                                  const pn_onnx_op *op, int64_t opset, pn_str name, const pn_value_id *inputs,
                                  pn_value_id *outputs, bool known, uint32_t mark) {
-  const uint32_t before = importer->survey->inner_count;
+  const uint32_t before = importer->survey->inner_count, wrong = importer->survey->wrong;
   pelton_status status = PELTON_UNSUPPORTED;
   if (op && known && !pn_onnx_survey_by_rule(node)) {
     status = call_operator(importer, scope, node, op, opset, name, inputs, outputs);
     if (status == PELTON_OK) return PELTON_OK;
     if (status == PELTON_INVALID_DATA && importer->survey->inner_count > before) status = PELTON_UNSUPPORTED;
   }
-  return pn_onnx_survey_node(importer, scope, node, opset, name, inputs, status, mark);
+  return pn_onnx_survey_node(importer, scope, node, opset, name, inputs, status, mark, wrong);
 }
 
 static pelton_status import_node(pn_onnx_importer *importer, pn_onnx_scope *scope, const pn_onnx_node *written) {

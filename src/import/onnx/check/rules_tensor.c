@@ -196,24 +196,38 @@ static pelton_status max_unpool(pn_onnx_rule_call *r) {
   return PELTON_OK;
 }
 
+static pelton_status gemm(pn_onnx_rule_call *r) {
+  int64_t turned[2];
+  const pn_type *a = shaped(r, 0), *b = shaped(r, 1);
+  PN_TRY(attr(r, "transA", 0, &turned[0]));
+  PN_TRY(attr(r, "transB", 0, &turned[1]));
+  PN_TRY(rank_of(r, 0, 2));
+  PN_TRY(rank_of(r, 1, 2));
+  if (a && b) set_shape(r, 0, 2, (pn_dim[]){a->dims[turned[0] ? 1 : 0], b->dims[turned[1] ? 0 : 1]});
+  return PELTON_OK;
+}
+
 /* ---- losses -------------------------------------------------------------------------------------------------------- */
 
-/* Scores [N,C,...] and labels [N,...]. */
+static pelton_status check_labels(const pn_onnx_rule_call *r, const pn_type *scores, const pn_type *labels) {
+  if (!scores || !labels) return PELTON_OK;
+  PN_TRY(rank_of(r, 1, scores->rank - 1));
+  for (int32_t i = 0; i < labels->rank; i++) {
+    const pn_dim a = scores->dims[i + (i > 0)], b = labels->dims[i];
+    if (pn_dim_is_number(a) && pn_dim_is_number(b) && !pn_dim_equal(a, b))
+      return pn_fail(r->call->diag, PELTON_INVALID_DATA,
+                     "extent %" PRId32 " of its labels is %" PRId64 ", but the scores have %" PRId64, i, b.number, a.number);
+  }
+  return PELTON_OK;
+}
+
+/* Scores [N,C,...] and labels [N,...], which only one of the two losses looks at. */
 static pelton_status loss(pn_onnx_rule_call *r) {
   pn_str reduction;
   const pn_type *scores = shaped(r, 0), *labels = shaped(r, 1);
   PN_TRY(pn_onnx_attr_str(r->call->node, "reduction", "mean", &reduction, r->call->diag));
   PN_TRY(rank_of(r, 2, 1));
-  if (scores && labels) {
-    PN_TRY(rank_of(r, 1, scores->rank - 1));
-    for (int32_t i = 0; i < labels->rank; i++) {
-      const pn_dim a = scores->dims[i + (i > 0)], b = labels->dims[i];
-      if (pn_dim_is_number(a) && pn_dim_is_number(b) && !pn_dim_equal(a, b))
-        return pn_fail(r->call->diag, PELTON_INVALID_DATA,
-                       "extent %" PRId32 " of its labels is %" PRId64 ", but the scores have %" PRId64, i, b.number,
-                       a.number);
-    }
-  }
+  if (pn_str_is(r->call->node->op_type, "NegativeLogLikelihoodLoss")) PN_TRY(check_labels(r, scores, labels));
   const pn_type *weights = shaped(r, 2);
   if (weights && scores && scores->rank > 1 && pn_dim_is_number(weights->dims[0]) && pn_dim_is_number(scores->dims[1]) &&
       !pn_dim_equal(weights->dims[0], scores->dims[1]))
@@ -404,6 +418,7 @@ static const pn_onnx_rule rows[] = {
     {"DFT", dft, false},
     {"GRU", recurrent, false},
     {"GatherND", gather_nd, false},
+    {"Gemm", gemm, false},
     {"Greater", broadcast, false},
     {"GreaterOrEqual", broadcast, false},
     {"LSTM", recurrent, false},

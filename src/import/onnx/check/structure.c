@@ -40,6 +40,11 @@ static void check_graph(checker *c, const pn_onnx_graph *g, const names *outer);
 
 /* ---- names ----------------------------------------------------------------------------------------------------- */
 
+static bool is_here(const names *n, pn_str name) {
+  uint32_t at;
+  return pn_map_get(&n->map, name, &at);
+}
+
 static bool is_known(const names *n, pn_str name) {
   uint32_t at;
   for (; n; n = n->outer)
@@ -314,7 +319,7 @@ static void check_graph(checker *c, const pn_onnx_graph *g, const names *outer) 
   check_values(c, &g->outputs, "output", outer != NULL);
   for (uint32_t i = 0; i < g->inputs.count; i++) {
     const pn_str name = g->inputs.data[i].name;
-    if (is_known(&known, name))
+    if (is_here(&known, name))
       wrong(c, "input \"%.*s\" of graph \"%.*s\": the name is used already; each may be defined once", PN_STR_ARG(name),
             PN_STR_ARG(g->name));
     add_name(c, &known, name);

@@ -252,18 +252,19 @@ static pelton_status define_result(pn_onnx_importer *importer, pn_onnx_scope *sc
 
 /* Whether the standard would take what Pelton refused as invalid: it has a rule that looks at less. */
 static pelton_status settle_refusal(pn_onnx_importer *importer, const pn_onnx_rule *rule, pelton_status refused,
-                                    uint32_t mark) {
+                                    uint32_t mark, uint32_t wrong) {
   struct pn_onnx_survey *survey = importer->survey;
   if (refused == PELTON_INVALID_DATA && !rule) {
     survey->wrong++;
     return PELTON_OK;
   }
+  survey->wrong = wrong;
   return pn_onnx_survey_refuse(importer, mark);
 }
 
 pelton_status pn_onnx_survey_node(pn_onnx_importer *importer, pn_onnx_scope *scope, const pn_onnx_node *node,
                                   int64_t opset, pn_str name, const pn_value_id *inputs, pelton_status refused,
-                                  uint32_t mark) {
+                                  uint32_t mark, uint32_t wrong) {
   const uint32_t input_count = node->inputs.count, output_count = node->outputs.count;
   pn_onnx_described *in = PN_NEW_ARRAY(&importer->scratch, pn_onnx_described, (size_t)input_count + 1);
   pn_onnx_described *out = PN_NEW_ARRAY(&importer->scratch, pn_onnx_described, (size_t)output_count + 1);
@@ -275,7 +276,7 @@ pelton_status pn_onnx_survey_node(pn_onnx_importer *importer, pn_onnx_scope *sco
   for (uint32_t i = 0; i < input_count; i++)
     PN_TRY(pn_onnx_describe_name(importer, scope, node->inputs.data[i], &in[i]));
   for (uint32_t i = 0; i < output_count; i++) out[i] = by_row(schema, in, input_count, i);
-  PN_TRY(settle_refusal(importer, rule, refused, mark));
+  PN_TRY(settle_refusal(importer, rule, refused, mark, wrong));
   pn_onnx_call call = {importer, scope->area->graph, node, opset, name, input_count, inputs, output_count, NULL,
                        importer->diag};
   pn_onnx_rule_call r = {&call, scope->area->graph->symbols, in, out};

@@ -42,10 +42,11 @@ pelton_status pn_onnx_survey_input(pn_onnx_importer *importer, pn_onnx_scope *sc
     PN_CHECKED;
 /* Whether |node| is to be typed by rule even if Pelton could import it: it deals in sequences. */
 bool pn_onnx_survey_by_rule(const pn_onnx_node *node);
-/* Types the results of |node|, which was refused with |status| and messages from |mark| on, by rule. */
+/* Types the results of |node|, which was refused with |status| and messages from |mark| on, by rule. |wrong| is how
+   many mistakes there were before: what was found wrong within its subgraphs is forgiven with it. */
 pelton_status pn_onnx_survey_node(pn_onnx_importer *importer, pn_onnx_scope *scope, const pn_onnx_node *node,
                                   int64_t opset, pn_str name, const pn_value_id *inputs, pelton_status status,
-                                  uint32_t mark) PN_CHECKED;
+                                  uint32_t mark, uint32_t wrong) PN_CHECKED;
 /* Completes the type of |value|, called |name|, by what the file declares. */
 pelton_status pn_onnx_survey_complete(pn_onnx_importer *importer, pn_onnx_scope *scope, pn_str name,
                                       pn_value_id value) PN_CHECKED;

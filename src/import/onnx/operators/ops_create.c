@@ -63,6 +63,9 @@ static pelton_status import_constant_of_shape(pn_onnx_call *c) {
   pn_value_id operands[2] = {pn_onnx_input(c, 0), PN_NO_VALUE};
   const pn_onnx_tensor *tensor;
   pn_onnx_data data;
+  if (pn_onnx_has(c, 0) && pn_onnx_dtype(c, 0) != PELTON_DTYPE_I64)
+    return pn_fail(c->diag, PELTON_INVALID_DATA, "its shape is of type %s, but must be of i64",
+                   pelton_dtype_name(pn_onnx_dtype(c, 0)));
   PN_TRY(pn_onnx_attr_tensor(c->node, "value", &tensor, c->diag));
   if (tensor) {
     PN_TRY(pn_onnx_tensor_data(tensor, c->importer->source, 0, &c->importer->model->arena, &data, c->diag));

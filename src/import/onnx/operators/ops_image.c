@@ -138,6 +138,24 @@ static pelton_status import_upsample_7(pn_onnx_call *c) {
   return resize_once(c, mode, PN_ROUND_FLOOR, c->inputs[0], factors, &c->outputs[0]);
 }
 
+/* It had two factors, of height and width. */
+static pelton_status import_upsample_1(pn_onnx_call *c) {
+  float factors[4] = {1, 1, 1, 1};
+  uint32_t rank;
+  pn_resize_mode mode;
+  pn_value_id scales;
+  PN_TRY(pn_onnx_rank(c, 0, &rank));
+  if (rank != 4)
+    return pn_fail(c->diag, PELTON_INVALID_DATA, "its input 0 has %u dimensions, but must have 4 in this version", rank);
+  PN_TRY(mode_attr(c, &mode));
+  PN_TRY(pn_onnx_attr_require(c->node, "height_scale", c->diag));
+  PN_TRY(pn_onnx_attr_require(c->node, "width_scale", c->diag));
+  PN_TRY(pn_onnx_attr_f32(c->node, "height_scale", 1, &factors[2], c->diag));
+  PN_TRY(pn_onnx_attr_f32(c->node, "width_scale", 1, &factors[3], c->diag));
+  PN_TRY(scales_constant(c, factors, 4, &scales));
+  return resize_once(c, mode, PN_ROUND_FLOOR, c->inputs[0], scales, &c->outputs[0]);
+}
+
 static pelton_status import_upsample(pn_onnx_call *c) {
   pn_resize_mode mode;
   if (c->input_count != 2 || !pn_onnx_has(c, 0) || !pn_onnx_has(c, 1))
@@ -235,6 +253,7 @@ static const pn_onnx_op rows[] = {
     {"Resize", "", 11, 0, import_resize},
     {"RoiAlign", "", 10, 15, import_roi_align_10},
     {"RoiAlign", "", 16, 0, import_roi_align},
+    {"Upsample", "", 1, 6, import_upsample_1},
     {"Upsample", "", 7, 8, import_upsample_7},
     {"Upsample", "", 9, 9, import_upsample},
 };
