@@ -132,3 +132,30 @@ write("no_opset", [node("Neg", ["x"], ["y"], "n")], [value("x", [2])], [value("y
 write("rank", [node("Neg", ["x"], ["y"])], [value("x", [1] * 9)], [value("y", [1] * 9)])
 write("shapes", [node("Add", ["x", "w"], ["y"], "sum")], [value("x", [2])], [value("y", [2])], [floats("w", [3])])
 write("too_new", [node("CastLike", ["x", "x"], ["y"], "cl")], [value("x", [2])], [value("y", [2])], opset=14)
+
+# ---- what is only described, and what is wrong with a file
+
+write("survey",
+      [node("RandomNormalLike", ["x"], ["noise"], seed=1.0), node("Add", ["x", "noise"], ["y"]),
+       node("SequenceConstruct", ["x", "y"], ["pair"]), node("SequenceAt", ["pair", "zero"], ["one"]),
+       node("Reshape", ["x", "any"], ["turned"]), node("Relu", ["turned"], ["z"]),
+       node("Identity", ["names"], ["same_names"]),
+       node("LSTM", ["steps", "w", "r"], ["all", "last"], hidden_size=6)],
+      [value("x", ["n", 4]), value("any", [None], I64), value("names", ["n"], TensorProto.STRING),
+       value("steps", [5, 3, 4]), value("w", [1, 24, 4]), value("r", [1, 24, 4])],
+      [value("z", [None, None, 2]), value("all", [5, 1, 3, 6])], [tensor("zero", np.array(0, np.int64))],
+      value_info=[value("turned", [2, "n", 2])])
+
+write("mistakes",
+      [node("Conv", ["x", "w"], ["a"], name="conv", paddings=[1, 1]),
+       node("Softmax", ["a", "b"], ["b"], name="softmax", axis=1.5),
+       node("Relu", [""], ["c"], name="relu"), node("Cast", ["c"], ["a"], name="cast"),
+       node("Frobnicate", ["c"], ["d"], name="frob"), node("Mish", ["c"], ["e"], name="mish"),
+       node("Far", ["c"], ["f"], name="far", domain="far")],
+      [value("x", [1, 1, 4, 4]), onnx.ValueInfoProto(name="q")],
+      [value("a", [1, 1, 4, 4])],
+      [floats("w", [1, 1, 3, 3]), onnx.TensorProto(name="w", data_type=F32, dims=[2], raw_data=b"1234"),
+       onnx.TensorProto(name="", data_type=99, dims=[1])], opset=17)
+
+write("contradiction", [node("Relu", ["x"], ["y"], name="relu"), node("Neg", ["y"], ["z"], name="neg")],
+      [value("x", [2, 3])], [value("z", [2, 4])], value_info=[value("y", [2, 3], I64)])

@@ -152,6 +152,8 @@ def test_shapes(rows, tally):
         else:
             difference = compare_types(row["folder"], answer["holds"])
             more += difference == "more"
+            if difference == "more" and tally.listing:
+                print(f"  shape, more known: {row['case']}")
             tally.add("shape", difference in ("", "more"), row, difference)
     tally.note("shape", f"{more} of them with more known than onnx says")
 

@@ -83,6 +83,11 @@ static pelton_status import_inputs(pn_onnx_importer *importer, pn_onnx_scope *sc
       continue;
     }
     const uint32_t mark = pn_diag_mark(importer->diag);
+    const pn_onnx_type_kind kind = pn_onnx_type_kind_of(info->type);
+    if (importer->survey && kind != PN_ONNX_TYPE_NONE && kind != PN_ONNX_TYPE_TENSOR) {
+      PN_TRY(pn_onnx_survey_input(importer, scope, info));
+      continue;
+    }
     const pelton_status status = pn_onnx_type_import(importer, info, true, &type);
     if (status == PELTON_UNSUPPORTED) {
       importer->unsupported_count++;

@@ -25,9 +25,9 @@ void pn_onnx_node_prefix(pelton_diag *diag, uint32_t mark, const pn_onnx_node *n
    has room for every operator. */
 static void note_operator(pn_onnx_importer *importer, const pn_onnx_node *node, int64_t opset, const char *reason) {
   uint32_t times = 0;
-  pn_map_get(&importer->unsupported_ops, node->op_type, &times);
+  if (!importer->survey) pn_map_get(&importer->unsupported_ops, node->op_type, &times);
   times++;
-  if (!pn_map_set(&importer->unsupported_ops, node->op_type, times)) times = 1;
+  if (!importer->survey && !pn_map_set(&importer->unsupported_ops, node->op_type, times)) times = 1;
   importer->unsupported_count++;
   if (times > REPORTS_AN_OPERATOR) return;
   const uint32_t mark = pn_diag_mark(importer->diag);
@@ -94,7 +94,7 @@ static pelton_status define_results(pn_onnx_importer *importer, pn_onnx_scope *s
     if (importer->survey) PN_TRY(pn_onnx_survey_complete(importer, scope, name, outputs[i]));
     const pn_node_id producer = pn_graph_value(graph, outputs[i])->producer;
     if (!pn_node_valid(producer) || producer.v < first_node) continue;
-    use_declared_type(importer, scope, name, outputs[i]);
+    if (!importer->survey) use_declared_type(importer, scope, name, outputs[i]);
     if (scope->onnx) PN_TRY(pn_onnx_rename(importer, graph, outputs[i], name, false));
   }
   return PELTON_OK;
@@ -162,7 +162,6 @@ static pelton_status survey_node(pn_onnx_importer *importer, pn_onnx_scope *scop
 }
 
 static pelton_status import_node(pn_onnx_importer *importer, pn_onnx_scope *scope, const pn_onnx_node *written) {
-  const uint32_t mark = pn_diag_mark(importer->diag);
   const pn_onnx_node *node;
   const char *reason;
   int64_t opset = 0;
@@ -178,6 +177,7 @@ static pelton_status import_node(pn_onnx_importer *importer, pn_onnx_scope *scop
   if (!inputs || !outputs) return pn_fail_memory(importer->diag, "a node");
   for (uint32_t i = 0; i < node->outputs.count; i++) outputs[i] = PN_NO_VALUE;
   PN_TRY(find_operands(importer, scope, node, inputs, &known));
+  const uint32_t mark = pn_diag_mark(importer->diag);
 
   const bool has_opset = pn_onnx_opset_version(scope->opsets, node->domain, &opset);
   const pn_onnx_op *op = pn_onnx_op_find(node, opset, &reason);

@@ -77,6 +77,11 @@ static pelton_status take_element(pn_onnx_rule_call *r) {
   return PELTON_OK;
 }
 
+static pelton_status identity(pn_onnx_rule_call *r) {
+  if (operand(r, 0)) r->out[0] = r->in[0];
+  return PELTON_OK;
+}
+
 static pelton_status sequence_length(pn_onnx_rule_call *r) {
   scalar(r, PN_ONNX_INT64);
   return PELTON_OK;
@@ -231,6 +236,7 @@ static pelton_status loop(pn_onnx_rule_call *r) {
 
 static const pn_onnx_rule rows[] = {
     {"ConcatFromSequence", concat_from_sequence, true},
+    {"Identity", identity, false},
     {"Loop", loop, false},
     {"Optional", optional, true},
     {"OptionalGetElement", take_element, true},

@@ -84,24 +84,28 @@ pelton_status pn_onnx_survey_refuse(pn_onnx_importer *importer, uint32_t mark) {
 
 /* ---- declared types -------------------------------------------------------------------------------------------- */
 
-static void index_infos(pn_map *index, const pn_onnx_value_infos *infos, uint32_t first) {
+static bool index_infos(pn_map *index, const pn_onnx_value_infos *infos, uint32_t first) {
   for (uint32_t i = 0; i < infos->count; i++)
-    if (!pn_map_set(index, infos->data[i].name, first + i)) return;
+    if (!pn_map_set(index, infos->data[i].name, first + i)) return false;
+  return true;
 }
 
-/* What the file says of |name| as an output of the graph or a value within it. */
-static const pn_onnx_value_info *declared(pn_onnx_importer *importer, pn_onnx_scope *scope, pn_str name) {
+/* What the file says of |name| as an output of the graph or a value within it; null when it says nothing. */
+static pelton_status declared(pn_onnx_importer *importer, pn_onnx_scope *scope, pn_str name,
+                              const pn_onnx_value_info **out) {
   const pn_onnx_value_infos none = {NULL, 0, 0};
   const pn_onnx_value_infos *inner = scope->onnx ? &scope->onnx->value_infos : &scope->function->value_infos;
   const pn_onnx_value_infos *outputs = scope->onnx ? &scope->onnx->outputs : &none;
   uint32_t at;
+  *out = NULL;
   if (scope->declared.count == 0) {
     pn_map_init(&scope->declared, &importer->scratch);
-    index_infos(&scope->declared, inner, 0);
-    index_infos(&scope->declared, outputs, inner->count);
+    if (!index_infos(&scope->declared, inner, 0) || !index_infos(&scope->declared, outputs, inner->count))
+      return pn_fail_memory(importer->diag, "types of values");
   }
-  if (scope->declared.count == 0 || !pn_map_get(&scope->declared, name, &at)) return NULL;
-  return at < inner->count ? &inner->data[at] : &outputs->data[at - inner->count];
+  if (scope->declared.count == 0 || !pn_map_get(&scope->declared, name, &at)) return PELTON_OK;
+  *out = at < inner->count ? &inner->data[at] : &outputs->data[at - inner->count];
+  return PELTON_OK;
 }
 
 static pelton_status contradiction(pn_onnx_importer *importer, pn_str name, const pn_onnx_described *is,
@@ -168,8 +172,9 @@ static pelton_status complete(pn_onnx_importer *importer, pn_str name, const pn_
 /* The same from the file's words; a contradiction is noted, and what is known stays. */
 static pelton_status complete_named(pn_onnx_importer *importer, pn_onnx_scope *scope, pn_str name,
                                     pn_onnx_described *known) {
-  const pn_onnx_value_info *info = declared(importer, scope, name);
+  const pn_onnx_value_info *info;
   pn_onnx_described said;
+  PN_TRY(declared(importer, scope, name, &info));
   if (!info || !info->type) return PELTON_OK;
   PN_TRY(pn_onnx_describe_type(importer, info->type, &said));
   const pelton_status status = complete(importer, name, &said, known);
