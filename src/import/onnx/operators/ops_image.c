@@ -164,6 +164,18 @@ static pelton_status import_upsample(pn_onnx_call *c) {
   return resize_once(c, mode, PN_ROUND_FLOOR, c->inputs[0], c->inputs[1], &c->outputs[0]);
 }
 
+/* ---- ImageDecoder ------------------------------------------------------------------------------------------------ */
+
+static pelton_status import_image_decoder(pn_onnx_call *c) {
+  static const char *const words[] = {PN_ENUM_pixel_format(PN_ENUM_TEXT) NULL};
+  int format = PN_PIXEL_RGB;
+  pn_attrs_image_decode *a = pn_onnx_attrs(c, PN_OP_IMAGE_DECODE);
+  if (!a) return pn_fail_memory(c->diag, "a node");
+  PN_TRY(pn_onnx_word(c, "pixel_format", words, &format));
+  a->pixel_format = (pn_pixel_format)format;
+  return pn_onnx_map(c, PN_OP_IMAGE_DECODE, a);
+}
+
 /* ---- GridSample, AffineGrid -------------------------------------------------------------------------------------- */
 
 static pelton_status grid_sample(pn_onnx_call *c, const char *const *words) {
@@ -248,6 +260,7 @@ static const pn_onnx_op rows[] = {
     {"Col2Im", "", 18, 0, import_col2im},
     {"GridSample", "", 16, 19, import_grid_sample_16},
     {"GridSample", "", 20, 0, import_grid_sample},
+    {"ImageDecoder", "", 20, 0, import_image_decoder},
     {"MaxRoiPool", "", 1, 0, import_max_roi_pool},
     {"Resize", "", 10, 10, import_resize_10},
     {"Resize", "", 11, 0, import_resize},
