@@ -152,7 +152,7 @@ pelton_status pn_decode_jpeg2000(const pn_picture_source *source, pelton_image *
 pelton_status pn_decode_jpeg2000(const pn_picture_source *source, pelton_image *out, pelton_diag *diag) {
   (void)source, (void)out;
   return pn_fail(diag, PELTON_UNSUPPORTED,
-                 "a JPEG 2000 file, but this build of Pelton was made without OpenJPEG: install libopenjp2's development "
+                 "a JPEG 2000 file, but this build of Pelton has no libopenjp2: install its development "
                  "files and build again, or convert the picture to PNG");
 }
 

@@ -149,7 +149,7 @@ pelton_status pn_decode_tiff(const pn_picture_source *source, pelton_image *out,
 pelton_status pn_decode_tiff(const pn_picture_source *source, pelton_image *out, pelton_diag *diag) {
   (void)source, (void)out;
   return pn_fail(diag, PELTON_UNSUPPORTED,
-                 "a TIFF file, but this build of Pelton was made without libtiff (4.5 or newer): install its development "
+                 "a TIFF file, but this build of Pelton has no libtiff (4.5 or newer): install its development "
                  "files and build again, or convert the picture to PNG");
 }
 

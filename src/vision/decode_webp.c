@@ -31,7 +31,7 @@ pelton_status pn_decode_webp(const pn_picture_source *source, pelton_image *out,
 pelton_status pn_decode_webp(const pn_picture_source *source, pelton_image *out, pelton_diag *diag) {
   (void)source, (void)out;
   return pn_fail(diag, PELTON_UNSUPPORTED,
-                 "a WebP file, but this build of Pelton was made without libwebp: install libwebp's development files and "
+                 "a WebP file, but this build of Pelton has no libwebp: install libwebp's development files and "
                  "build again, or convert the picture to PNG");
 }
 
