@@ -11,7 +11,8 @@ enum {
   PN_PROGRAM_STEPS = 64,
   PN_PROGRAM_REGISTERS = 12, /* of PN_PROGRAM_RUN floats each, live at once */
   PN_PROGRAM_RUN = 512,
-  PN_PROGRAM_SCRATCH_BYTES = PN_PROGRAM_REGISTERS * PN_PROGRAM_RUN * 4
+  PN_PROGRAM_REPEATS = 2, /* runs that an epilogue fills with operands that vary by column alone */
+  PN_PROGRAM_SCRATCH_BYTES = (PN_PROGRAM_REGISTERS + PN_PROGRAM_REPEATS) * PN_PROGRAM_RUN * 4
 };
 
 typedef enum pn_source_kind { PN_SOURCE_REGISTER, PN_SOURCE_OPERAND, PN_SOURCE_CONSTANT } pn_source_kind;

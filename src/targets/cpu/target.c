@@ -13,7 +13,7 @@ static const pn_tactic *const tactic_table[] = {
 };
 
 static const pn_pattern pattern_table[] = {
-    {"conv+pointwise", {"conv", "pointwise", NULL}},
+    {"convs", {"conv", "pointwise?", "conv", "pointwise?", "conv", "pointwise?", "conv", "pointwise?"}},
     {"conv_transpose+pointwise", {"conv_transpose", "pointwise", NULL}},
     {"matmul+pointwise", {"matmul", "pointwise", NULL}},
 };
