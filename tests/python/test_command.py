@@ -97,7 +97,7 @@ class Folder(unittest.TestCase):
 
 
 class Usage(Folder):
-    COMMANDS = ("build", "run", "bench", "compare", "test", "inspect", "ops", "classify")
+    COMMANDS = ("build", "run", "bench", "compare", "test", "inspect", "check", "ops", "classify")
 
     def test_bad_usage_is_2(self):
         self.check(2)
@@ -224,6 +224,21 @@ class Work(Folder):
         for path in (engine, model):
             self.assertEqual(json.loads(self.check(0, "inspect", path, "--json").stdout)["inputs"][0]["name"], "x")
         self.check(0, "compare", engine, model, "--shapes", "x:7x3")
+
+    def test_what_model_files_hold(self):
+        add, words = self.write("add.pir", ADD), self.write("words", "no model")
+        held = json.loads(self.check(0, "inspect", add, "--json").stdout)
+        self.assertEqual([held["format"], held["refused"]], ["pelton text", []])
+        self.assertIn({"name": "x", "type": "tensor", "dtype": "f32", "shape": ["n", 3]}, held["values"])
+        two = json.loads(self.check(3, "inspect", add, words, "--json", error="words").stdout)
+        self.assertEqual([(t["file"], t["exit_code"]) for t in two], [(add, 0), (words, 3)])
+        self.assertEqual([two[0]["holds"]["values"], two[1]["holds"]], [held["values"], None])
+        self.assertIn("# file     " + add, self.check(0, "inspect", add, add).stdout)
+        self.assertEqual(self.check(0, "check", add).stdout, f"{add}: valid\n")
+        mistakes = os.path.join("tests", "import", "mistakes.onnx")
+        told = json.loads(self.check(3, "check", add, mistakes, "--json", error="has no type").stdout)
+        self.assertEqual([t["valid"] for t in told], [True, False])
+        self.assertGreater(len(told[1]["reasons"]), 10)
 
     def test_bench_keys(self):
         model = self.write("s.pir", SQUARE)
