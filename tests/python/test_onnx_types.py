@@ -34,13 +34,14 @@ PELTON = os.environ.get("PELTON_BIN", "build/release/pelton")
 SHARED = Path(os.environ.get("PELTON_SHARED", "../shared"))
 
 # Shares that must agree, in percent.
-SHAPES, ACCEPTED, REJECTED, CONVERTED = 95, 95, 95, 95
+SHAPES, ACCEPTED, REJECTED, CONVERTED = 97, 97, 95, 97
 
 DTYPES = {"f32": "FLOAT", "f64": "DOUBLE", "f16": "FLOAT16", "bf16": "BFLOAT16", "i8": "INT8", "u8": "UINT8",
           "i16": "INT16", "u16": "UINT16", "i32": "INT32", "u32": "UINT32", "i64": "INT64", "u64": "UINT64",
           "bool": "BOOL", "string": "STRING", "complex64": "COMPLEX64", "complex128": "COMPLEX128",
           "f8e4m3fn": "FLOAT8E4M3FN", "f8e4m3fnuz": "FLOAT8E4M3FNUZ", "f8e5m2": "FLOAT8E5M2",
-          "f8e5m2fnuz": "FLOAT8E5M2FNUZ"}
+          "f8e5m2fnuz": "FLOAT8E5M2FNUZ", "f8e8m0": "FLOAT8E8M0", "f4e2m1": "FLOAT4E2M1", "i4": "INT4",
+          "u4": "UINT4", "i2": "INT2", "u2": "UINT2"}
 
 
 def unpack(folder):

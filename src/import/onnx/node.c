@@ -91,7 +91,6 @@ static pelton_status define_results(pn_onnx_importer *importer, pn_onnx_scope *s
     if (name.size == 0) continue;
     const pn_onnx_name entry = {.kind = PN_ONNX_NAME_VALUE, .value = outputs[i]};
     PN_TRY(pn_onnx_scope_define(importer, scope, name, "result", entry));
-    if (importer->survey) PN_TRY(pn_onnx_survey_complete(importer, scope, name, outputs[i]));
     const pn_node_id producer = pn_graph_value(graph, outputs[i])->producer;
     if (!pn_node_valid(producer) || producer.v < first_node) continue;
     if (!importer->survey) use_declared_type(importer, scope, name, outputs[i]);
@@ -144,6 +143,7 @@ static pelton_status call_operator(pn_onnx_importer *importer, pn_onnx_scope *sc
   }
   for (uint32_t i = first; i < graph->nodes.count; i++)
     if (!pn_graph_add_source(graph, (pn_node_id){i}, name)) return pn_fail_memory(importer->diag, "a node");
+  if (importer->survey) PN_TRY(pn_onnx_survey_refine(&call, scope, first));
   return define_results(importer, scope, node, outputs, first);
 }
 

@@ -70,10 +70,16 @@ static pelton_status sequence_insert(pn_onnx_rule_call *r) {
 
 static pelton_status sequence_erase(pn_onnx_rule_call *r) { return make(r, 0, PN_ONNX_TYPE_SEQUENCE, element(r, 0)); }
 
-static pelton_status take_element(pn_onnx_rule_call *r) {
-  const pn_onnx_described *inner = element(r, 0), *outer = operand(r, 0);
-  if (inner) r->out[0] = *inner;
-  else if (outer && outer->kind == PN_ONNX_TYPE_TENSOR) r->out[0] = *outer; /* OptionalGetElement of a tensor */
+static pelton_status sequence_at(pn_onnx_rule_call *r) {
+  if (element(r, 0)) r->out[0] = *element(r, 0);
+  return PELTON_OK;
+}
+
+/* What is no optional is its own element. */
+static pelton_status optional_get_element(pn_onnx_rule_call *r) {
+  const pn_onnx_described *d = operand(r, 0);
+  if (d && d->kind != PN_ONNX_TYPE_OPTIONAL) r->out[0] = *d;
+  else if (d && d->element) r->out[0] = *d->element;
   return PELTON_OK;
 }
 
@@ -217,13 +223,15 @@ static pelton_status loop(pn_onnx_rule_call *r) {
                    r->call->input_count);
   const uint32_t carried = r->call->input_count < 2 ? 0 : r->call->input_count - 2;
   for (uint32_t i = 0; i < r->call->output_count; i++) {
+    if (1 + i >= body->outputs.count) break;
+    PN_TRY(pn_onnx_describe_type(r->call->importer, body->outputs.data[1 + i].type, &r->out[i]));
     if (i < carried) {
-      r->out[i] = r->in[2 + i];
+      const bool silent = r->out[i].kind == PN_ONNX_TYPE_NONE ||
+                          (r->out[i].kind == PN_ONNX_TYPE_TENSOR && r->out[i].elem == PN_ONNX_UNDEFINED);
+      if (silent) r->out[i] = r->in[2 + i];
       r->out[i].type.rank = PN_RANK_UNKNOWN;
       continue;
     }
-    if (1 + i >= body->outputs.count) break;
-    PN_TRY(pn_onnx_describe_type(r->call->importer, body->outputs.data[1 + i].type, &r->out[i]));
     pn_type *type = &r->out[i].type;
     if (type->rank == PN_RANK_UNKNOWN || type->rank == PN_MAX_RANK) continue;
     for (int32_t k = type->rank++; k > 0; k--) type->dims[k] = type->dims[k - 1];
@@ -232,23 +240,40 @@ static pelton_status loop(pn_onnx_rule_call *r) {
   return PELTON_OK;
 }
 
+/* What both branches declare. */
+static pelton_status branches(pn_onnx_rule_call *r) {
+  const pn_onnx_graph *one, *other;
+  PN_TRY(pn_onnx_attr_graph(r->call->node, "then_branch", &one, r->call->diag));
+  PN_TRY(pn_onnx_attr_graph(r->call->node, "else_branch", &other, r->call->diag));
+  for (uint32_t i = 0; one && other && i < r->call->output_count; i++) {
+    pn_onnx_described a, b;
+    if (i >= one->outputs.count || i >= other->outputs.count) break;
+    PN_TRY(pn_onnx_describe_type(r->call->importer, one->outputs.data[i].type, &a));
+    PN_TRY(pn_onnx_describe_type(r->call->importer, other->outputs.data[i].type, &b));
+    if (a.kind != b.kind || a.elem != b.elem) continue;
+    r->out[i] = a.kind == PN_ONNX_TYPE_TENSOR ? both(r, a, &b) : a;
+  }
+  return PELTON_OK;
+}
+
 /* ---- the table ------------------------------------------------------------------------------------------------------ */
 
 static const pn_onnx_rule rows[] = {
-    {"ConcatFromSequence", concat_from_sequence, true},
-    {"Identity", identity, false},
-    {"Loop", loop, false},
-    {"Optional", optional, true},
-    {"OptionalGetElement", take_element, true},
-    {"OptionalHasElement", optional_has_element, true},
-    {"SequenceAt", take_element, true},
-    {"SequenceConstruct", sequence_construct, true},
-    {"SequenceEmpty", sequence_empty, true},
-    {"SequenceErase", sequence_erase, true},
-    {"SequenceInsert", sequence_insert, true},
-    {"SequenceLength", sequence_length, true},
-    {"SequenceMap", sequence_map, true},
-    {"SplitToSequence", split_to_sequence, true},
+    {"ConcatFromSequence", concat_from_sequence, PN_ONNX_RULE_ALWAYS},
+    {"Identity", identity, PN_ONNX_RULE_FORGIVES},
+    {"If", branches, PN_ONNX_RULE_FORGIVES},
+    {"Loop", loop, PN_ONNX_RULE_FORGIVES},
+    {"Optional", optional, PN_ONNX_RULE_ALWAYS},
+    {"OptionalGetElement", optional_get_element, PN_ONNX_RULE_ALWAYS},
+    {"OptionalHasElement", optional_has_element, PN_ONNX_RULE_ALWAYS},
+    {"SequenceAt", sequence_at, PN_ONNX_RULE_ALWAYS},
+    {"SequenceConstruct", sequence_construct, PN_ONNX_RULE_ALWAYS},
+    {"SequenceEmpty", sequence_empty, PN_ONNX_RULE_ALWAYS},
+    {"SequenceErase", sequence_erase, PN_ONNX_RULE_ALWAYS},
+    {"SequenceInsert", sequence_insert, PN_ONNX_RULE_ALWAYS},
+    {"SequenceLength", sequence_length, PN_ONNX_RULE_ALWAYS},
+    {"SequenceMap", sequence_map, PN_ONNX_RULE_ALWAYS},
+    {"SplitToSequence", split_to_sequence, PN_ONNX_RULE_ALWAYS},
 };
 
 const pn_onnx_rules pn_onnx_rules_sequence = {rows, (uint32_t)PN_COUNT(rows)};

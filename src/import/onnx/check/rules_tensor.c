@@ -203,7 +203,19 @@ static pelton_status gemm(pn_onnx_rule_call *r) {
   PN_TRY(attr(r, "transB", 0, &turned[1]));
   PN_TRY(rank_of(r, 0, 2));
   PN_TRY(rank_of(r, 1, 2));
-  if (a && b) set_shape(r, 0, 2, (pn_dim[]){a->dims[turned[0] ? 1 : 0], b->dims[turned[1] ? 0 : 1]});
+  set_shape(r, 0, 2, (pn_dim[]){a ? a->dims[turned[0] ? 1 : 0] : pn_dim_fresh(r->symbols),
+                                b ? b->dims[turned[1] ? 0 : 1] : pn_dim_fresh(r->symbols)});
+  return PELTON_OK;
+}
+
+/* Running statistics keep the shape of those that come in. */
+static pelton_status batch_norm(pn_onnx_rule_call *r) {
+  same_shape(r, 0, 0);
+  for (uint32_t i = 1; i < 3; i++) {
+    const pn_onnx_described *d = operand(r, 2 + i);
+    if (d) set_elem(r, i, d->elem);
+    same_shape(r, i, 2 + i);
+  }
   return PELTON_OK;
 }
 
@@ -369,6 +381,19 @@ static pelton_status linear_classifier(pn_onnx_rule_call *r) {
   return PELTON_OK;
 }
 
+static pelton_status string_split(pn_onnx_rule_call *r) {
+  const pn_type *x = shaped(r, 0);
+  pn_dim dims[PN_MAX_RANK + 1];
+  set_elem(r, 0, PN_ONNX_STRING);
+  set_elem(r, 1, PN_ONNX_INT64);
+  if (!x) return PELTON_OK;
+  for (int32_t i = 0; i < x->rank; i++) dims[i] = x->dims[i];
+  dims[x->rank] = pn_dim_fresh(r->symbols);
+  set_shape(r, 0, x->rank + 1, dims);
+  same_shape(r, 1, 0);
+  return PELTON_OK;
+}
+
 static pelton_status string_normalizer(pn_onnx_rule_call *r) {
   const pn_type *x = shaped(r, 0);
   set_elem(r, 0, PN_ONNX_STRING);
@@ -409,41 +434,48 @@ static pelton_status constant(pn_onnx_rule_call *r) {
 /* ---- the table ------------------------------------------------------------------------------------------------------ */
 
 static const pn_onnx_rule rows[] = {
-    {"Adagrad", one_state, false},
-    {"Adam", two_states, false},
-    {"Bernoulli", random_like, false},
-    {"Constant", constant, false},
-    {"ConstantOfShape", constant_of_shape, false},
-    {"ConvInteger", conv_integer, false},
-    {"DFT", dft, false},
-    {"GRU", recurrent, false},
-    {"GatherND", gather_nd, false},
-    {"Gemm", gemm, false},
-    {"Greater", broadcast, false},
-    {"GreaterOrEqual", broadcast, false},
-    {"LSTM", recurrent, false},
-    {"Less", broadcast, false},
-    {"LessOrEqual", broadcast, false},
-    {"LinearClassifier", linear_classifier, false},
-    {"MaxUnpool", max_unpool, false},
-    {"Momentum", one_state, false},
-    {"Multinomial", multinomial, false},
-    {"NegativeLogLikelihoodLoss", loss, false},
-    {"NonMaxSuppression", non_max_suppression, false},
-    {"QLinearConv", qlinear_conv, false},
-    {"RNN", recurrent, false},
-    {"RandomNormal", random_of_shape, false},
-    {"RandomNormalLike", random_like, false},
-    {"RandomUniform", random_of_shape, false},
-    {"RandomUniformLike", random_like, false},
-    {"Reshape", NULL, false},
-    {"STFT", stft, false},
-    {"Scatter", same, false},
-    {"ScatterElements", same, false},
-    {"ScatterND", same, false},
-    {"SoftmaxCrossEntropyLoss", loss, false},
-    {"StringNormalizer", string_normalizer, false},
-    {"TfIdfVectorizer", tf_idf, false},
+    {"Adagrad", one_state, PN_ONNX_RULE_FORGIVES},
+    {"Adam", two_states, PN_ONNX_RULE_FORGIVES},
+    {"BatchNormalization", batch_norm, PN_ONNX_RULE_REFINES},
+    {"Bernoulli", random_like, PN_ONNX_RULE_FORGIVES},
+    {"Constant", constant, PN_ONNX_RULE_FORGIVES},
+    {"ConstantOfShape", constant_of_shape, PN_ONNX_RULE_FORGIVES},
+    {"ConvInteger", conv_integer, PN_ONNX_RULE_FORGIVES},
+    {"DFT", dft, PN_ONNX_RULE_FORGIVES},
+    {"Equal", broadcast, PN_ONNX_RULE_FORGIVES},
+    {"GRU", recurrent, PN_ONNX_RULE_FORGIVES},
+    {"GatherND", gather_nd, PN_ONNX_RULE_FORGIVES},
+    {"Gemm", gemm, PN_ONNX_RULE_REFINES},
+    {"Greater", broadcast, PN_ONNX_RULE_FORGIVES},
+    {"GreaterOrEqual", broadcast, PN_ONNX_RULE_FORGIVES},
+    {"LSTM", recurrent, PN_ONNX_RULE_FORGIVES},
+    {"Less", broadcast, PN_ONNX_RULE_FORGIVES},
+    {"LessOrEqual", broadcast, PN_ONNX_RULE_FORGIVES},
+    {"LinearClassifier", linear_classifier, PN_ONNX_RULE_FORGIVES},
+    {"MaxUnpool", max_unpool, PN_ONNX_RULE_FORGIVES},
+    {"Momentum", one_state, PN_ONNX_RULE_FORGIVES},
+    {"Multinomial", multinomial, PN_ONNX_RULE_FORGIVES},
+    {"NegativeLogLikelihoodLoss", loss, PN_ONNX_RULE_FORGIVES | PN_ONNX_RULE_REFINES},
+    {"NonMaxSuppression", non_max_suppression, PN_ONNX_RULE_FORGIVES},
+    {"PRelu", same, PN_ONNX_RULE_REFINES},
+    {"QLinearConv", qlinear_conv, PN_ONNX_RULE_FORGIVES},
+    {"RNN", recurrent, PN_ONNX_RULE_FORGIVES},
+    {"RandomNormal", random_of_shape, PN_ONNX_RULE_FORGIVES},
+    {"RandomNormalLike", random_like, PN_ONNX_RULE_FORGIVES},
+    {"RandomUniform", random_of_shape, PN_ONNX_RULE_FORGIVES},
+    {"RandomUniformLike", random_like, PN_ONNX_RULE_FORGIVES},
+    {"RegexFullMatch", same, PN_ONNX_RULE_FORGIVES},
+    {"Reshape", NULL, PN_ONNX_RULE_FORGIVES},
+    {"STFT", stft, PN_ONNX_RULE_FORGIVES},
+    {"Scatter", same, PN_ONNX_RULE_FORGIVES},
+    {"ScatterElements", same, PN_ONNX_RULE_FORGIVES},
+    {"ScatterND", same, PN_ONNX_RULE_FORGIVES},
+    {"SoftmaxCrossEntropyLoss", loss, PN_ONNX_RULE_FORGIVES | PN_ONNX_RULE_REFINES},
+    {"StringConcat", broadcast, PN_ONNX_RULE_FORGIVES},
+    {"StringNormalizer", string_normalizer, PN_ONNX_RULE_FORGIVES},
+    {"StringSplit", string_split, PN_ONNX_RULE_FORGIVES},
+    {"SwiGLU", same, PN_ONNX_RULE_REFINES},
+    {"TfIdfVectorizer", tf_idf, PN_ONNX_RULE_FORGIVES},
 };
 
 const pn_onnx_rules pn_onnx_rules_tensor = {rows, (uint32_t)PN_COUNT(rows)};

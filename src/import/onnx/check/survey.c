@@ -183,16 +183,6 @@ static pelton_status complete_named(pn_onnx_importer *importer, pn_onnx_scope *s
   return PELTON_OK;
 }
 
-pelton_status pn_onnx_survey_complete(pn_onnx_importer *importer, pn_onnx_scope *scope, pn_str name, pn_value_id id) {
-  pn_value *value = pn_graph_value(scope->area->graph, id);
-  pn_fact *fact = pn_onnx_area_fact(importer, scope->area, id);
-  if (!fact) return pn_fail_memory(importer->diag, "types of values");
-  pn_onnx_described known = pn_onnx_describe_tensor(elem_of_dtype(value->type.dtype), &value->type);
-  PN_TRY(complete_named(importer, scope, name, &known));
-  if (known.kind == PN_ONNX_TYPE_TENSOR) value->type = fact->type = known.type;
-  return PELTON_OK;
-}
-
 pelton_status pn_onnx_survey_input(pn_onnx_importer *importer, pn_onnx_scope *scope, const pn_onnx_value_info *info) {
   pn_onnx_described said, known;
   uint32_t at;
@@ -222,7 +212,7 @@ static const pn_onnx_rule *find_rule(const pn_onnx_node *node) {
 
 bool pn_onnx_survey_by_rule(const pn_onnx_node *node) {
   const pn_onnx_rule *rule = find_rule(node);
-  return rule && rule->always;
+  return rule && rule->use & PN_ONNX_RULE_ALWAYS;
 }
 
 /* What the operator's row says of result |i|: an element type, or that of an operand with the same variable. */
@@ -259,7 +249,7 @@ static pelton_status define_result(pn_onnx_importer *importer, pn_onnx_scope *sc
 static pelton_status settle_refusal(pn_onnx_importer *importer, const pn_onnx_rule *rule, pelton_status refused,
                                     uint32_t mark, uint32_t wrong) {
   struct pn_onnx_survey *survey = importer->survey;
-  if (refused == PELTON_INVALID_DATA && !rule) {
+  if (refused == PELTON_INVALID_DATA && !(rule && rule->use & PN_ONNX_RULE_FORGIVES)) {
     survey->wrong++;
     return PELTON_OK;
   }
@@ -267,39 +257,87 @@ static pelton_status settle_refusal(pn_onnx_importer *importer, const pn_onnx_ru
   return pn_onnx_survey_refuse(importer, mark);
 }
 
+/* What |rule| (may be null) and the operator's row say of the results; |*out| gets one for each. */
+static pelton_status by_rule(pn_onnx_call *call, pn_onnx_scope *scope, const pn_onnx_rule *rule,
+                             pn_onnx_described **out) {
+  pn_onnx_importer *importer = call->importer;
+  pn_onnx_described *in = PN_NEW_ARRAY(&importer->scratch, pn_onnx_described, (size_t)call->input_count + 1);
+  *out = PN_NEW_ARRAY(&importer->scratch, pn_onnx_described, (size_t)call->output_count + 1);
+  if (!in || !*out) return pn_fail_memory(importer->diag, "types of values");
+  const pn_onnx_schema *schema = pn_onnx_schema_find(call->node, call->opset, NULL);
+  for (uint32_t i = 0; i < call->input_count; i++)
+    PN_TRY(pn_onnx_describe_name(importer, scope, call->node->inputs.data[i], &in[i]));
+  for (uint32_t i = 0; i < call->output_count; i++) (*out)[i] = by_row(schema, in, call->input_count, i);
+  pn_onnx_rule_call r = {call, scope->area->graph->symbols, in, *out};
+  if (!rule || !rule->infer) return PELTON_OK;
+  const uint32_t mark = pn_diag_mark(importer->diag);
+  const pelton_status status = rule->infer(&r);
+  if (status == PELTON_UNSUPPORTED) {
+    pn_diag_rewind(importer->diag, mark);
+    return PELTON_OK;
+  }
+  if (status != PELTON_INVALID_DATA) return status;
+  pn_onnx_node_prefix(importer->diag, mark, call->node, call->opset);
+  importer->survey->wrong++;
+  return PELTON_OK;
+}
+
 pelton_status pn_onnx_survey_node(pn_onnx_importer *importer, pn_onnx_scope *scope, const pn_onnx_node *node,
                                   int64_t opset, pn_str name, const pn_value_id *inputs, pelton_status refused,
                                   uint32_t mark, uint32_t wrong) {
-  const uint32_t input_count = node->inputs.count, output_count = node->outputs.count;
-  pn_onnx_described *in = PN_NEW_ARRAY(&importer->scratch, pn_onnx_described, (size_t)input_count + 1);
-  pn_onnx_described *out = PN_NEW_ARRAY(&importer->scratch, pn_onnx_described, (size_t)output_count + 1);
-  if (!in || !out) return pn_fail_memory(importer->diag, "types of values");
+  pn_onnx_call call = {importer, scope->area->graph, node, opset, name, node->inputs.count, inputs, node->outputs.count,
+                       NULL, importer->diag};
+  pn_onnx_described *out;
   if (refused == PELTON_OUT_OF_MEMORY) return refused;
   scope->area->inferred_nodes = scope->area->graph->nodes.count;
-  const pn_onnx_schema *schema = pn_onnx_schema_find(node, opset, NULL);
   const pn_onnx_rule *rule = find_rule(node);
-  for (uint32_t i = 0; i < input_count; i++)
-    PN_TRY(pn_onnx_describe_name(importer, scope, node->inputs.data[i], &in[i]));
-  for (uint32_t i = 0; i < output_count; i++) out[i] = by_row(schema, in, input_count, i);
   PN_TRY(settle_refusal(importer, rule, refused, mark, wrong));
-  pn_onnx_call call = {importer, scope->area->graph, node, opset, name, input_count, inputs, output_count, NULL,
-                       importer->diag};
-  pn_onnx_rule_call r = {&call, scope->area->graph->symbols, in, out};
-  if (rule && rule->infer) {
-    const uint32_t before = pn_diag_mark(importer->diag);
-    const pelton_status status = rule->infer(&r);
-    if (status == PELTON_INVALID_DATA) {
-      pn_onnx_node_prefix(importer->diag, before, node, opset);
-      importer->survey->wrong++;
-    } else if (status == PELTON_UNSUPPORTED) {
-      pn_diag_rewind(importer->diag, before);
-    } else if (status) {
-      return status;
-    }
-  }
-  for (uint32_t i = 0; i < output_count; i++)
+  PN_TRY(by_rule(&call, scope, rule, &out));
+  for (uint32_t i = 0; i < node->outputs.count; i++)
     if (node->outputs.data[i].size > 0) PN_TRY(define_result(importer, scope, node->outputs.data[i], &out[i]));
-  return pn_symbols_status(r.symbols, importer->diag);
+  return pn_symbols_status(scope->area->graph->symbols, importer->diag);
+}
+
+/* |*value| with |type|: a value of its own where it is another name's too, an operand that is handed on. */
+static pelton_status retype(pn_onnx_importer *importer, pn_onnx_scope *scope, uint32_t first_node, const pn_type *type,
+                            pn_value_id *id) {
+  pn_graph *graph = scope->area->graph;
+  const pn_value before = *pn_graph_value(graph, *id);
+  if (pn_type_equal(&before.type, type)) return PELTON_OK;
+  if (!pn_node_valid(before.producer) || before.producer.v < first_node) {
+    const pn_fact *fact = pn_onnx_area_fact(importer, scope->area, *id);
+    const pn_fact known = fact ? *fact : (pn_fact){.present = false};
+    *id = pn_graph_add_value(graph, before.name, type);
+    pn_fact *own = pn_value_valid(*id) ? pn_onnx_area_fact(importer, scope->area, *id) : NULL;
+    if (!fact || !own) return pn_fail_memory(importer->diag, "types of values");
+    own->content = known.content;
+    if (scope->depth > 0) importer->survey->inner_count++;
+    return PELTON_OK;
+  }
+  pn_fact *fact = pn_onnx_area_fact(importer, scope->area, *id);
+  if (!fact) return pn_fail_memory(importer->diag, "types of values");
+  pn_graph_value(graph, *id)->type = fact->type = *type;
+  return PELTON_OK;
+}
+
+pelton_status pn_onnx_survey_refine(const pn_onnx_call *given, pn_onnx_scope *scope, uint32_t first_node) {
+  pn_onnx_importer *importer = given->importer;
+  pn_onnx_call call = *given;
+  pn_onnx_described *said = NULL;
+  const pn_onnx_rule *rule = find_rule(call.node);
+  if (rule && rule->use & PN_ONNX_RULE_REFINES) PN_TRY(by_rule(&call, scope, rule, &said));
+  for (uint32_t i = 0; i < call.output_count; i++) {
+    const pn_str name = call.node->outputs.data[i];
+    if (name.size == 0) continue;
+    const pn_type type = pn_graph_value(call.graph, call.outputs[i])->type;
+    pn_onnx_described known = pn_onnx_describe_tensor(elem_of_dtype(type.dtype), &type);
+    const uint32_t mark = pn_diag_mark(importer->diag);
+    if (said && complete(importer, name, &said[i], &known) == PELTON_INVALID_DATA)
+      pn_diag_rewind(importer->diag, mark); /* what was inferred is the better answer */
+    PN_TRY(complete_named(importer, scope, name, &known));
+    if (known.kind == PN_ONNX_TYPE_TENSOR) PN_TRY(retype(importer, scope, first_node, &known.type, &call.outputs[i]));
+  }
+  return PELTON_OK;
 }
 
 /* ---- what comes out -------------------------------------------------------------------------------------------- */

@@ -47,9 +47,9 @@ bool pn_onnx_survey_by_rule(const pn_onnx_node *node);
 pelton_status pn_onnx_survey_node(pn_onnx_importer *importer, pn_onnx_scope *scope, const pn_onnx_node *node,
                                   int64_t opset, pn_str name, const pn_value_id *inputs, pelton_status status,
                                   uint32_t mark, uint32_t wrong) PN_CHECKED;
-/* Completes the type of |value|, called |name|, by what the file declares. */
-pelton_status pn_onnx_survey_complete(pn_onnx_importer *importer, pn_onnx_scope *scope, pn_str name,
-                                      pn_value_id value) PN_CHECKED;
+/* Completes the types of the results of a node that was imported, call->outputs, by the operator's rule if it has one
+   for that, and by what the file declares. |first_node| is the first node that it added. */
+pelton_status pn_onnx_survey_refine(const pn_onnx_call *call, pn_onnx_scope *scope, uint32_t first_node) PN_CHECKED;
 
 /* The members "format", "values" and "refused" of an object that is open. */
 pelton_status pn_onnx_survey_write(pn_onnx_importer *importer, pn_onnx_scope *scope, pn_json *json) PN_CHECKED;
@@ -65,10 +65,17 @@ typedef struct pn_onnx_rule_call {
 
 typedef pelton_status pn_onnx_rule_function(pn_onnx_rule_call *r);
 
+/* What a rule is for, beside nodes that Pelton cannot import. */
+enum {
+  PN_ONNX_RULE_FORGIVES = 1, /* nodes that Pelton refused as invalid: the standard looks at less */
+  PN_ONNX_RULE_REFINES = 2,  /* what Pelton could not tell of a node it imported */
+  PN_ONNX_RULE_ALWAYS = 4    /* Pelton is not asked */
+};
+
 typedef struct pn_onnx_rule {
   const char *name;
   pn_onnx_rule_function *infer; /* null: what the operator's row says is all */
-  bool always;
+  uint32_t use;                 /* PN_ONNX_RULE_... */
 } pn_onnx_rule;
 
 typedef struct pn_onnx_rules {
