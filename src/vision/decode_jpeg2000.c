@@ -59,8 +59,10 @@ static pelton_status fail_broken(const jp2_reader *r, pelton_diag *diag) {
 /* A sample of |c| as 8 bits, rounded. */
 static uint8_t sample(const opj_image_comp_t *c, size_t i) {
   int64_t value = (int64_t)c->data[i] + (c->sgnd ? (int64_t)1 << (c->prec - 1) : 0);
-  if (c->prec > 8) value = (value + ((int64_t)1 << (c->prec - 9))) >> (c->prec - 8);
-  else if (c->prec < 8) value = value * 255 / (((int64_t)1 << c->prec) - 1);
+  if (c->prec > 8)
+    value = (value + ((int64_t)1 << (c->prec - 9))) >> (c->prec - 8);
+  else if (c->prec < 8)
+    value = value * 255 / (((int64_t)1 << c->prec) - 1);
   return (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value);
 }
 
@@ -118,8 +120,8 @@ static pelton_status decode(jp2_reader *r, opj_codec_t *codec, opj_stream_t *str
   PN_TRY(check_image(r, *image, diag));
   PN_TRY(check_colours(*image, diag));
   const uint32_t channels = (*image)->numcomps < 3 ? 1 : 3; /* a second or a fourth component is alpha */
-  PN_TRY(pn_picture_create(r->source->allocator, (*image)->x1 - (*image)->x0, (*image)->y1 - (*image)->y0, channels, out,
-                           diag));
+  PN_TRY(pn_picture_create(r->source->allocator, (*image)->x1 - (*image)->x0, (*image)->y1 - (*image)->y0, channels,
+                           out, diag));
   for (uint32_t i = 0; i < channels; i++) PN_TRY(copy_component(*image, i, out, diag));
   return PELTON_OK;
 }

@@ -21,7 +21,8 @@ static void skip_blanks(pnm_reader *r) {
   for (; r->at < r->source->size; r->at++) {
     if (d[r->at] == '#')
       while (r->at + 1 < r->source->size && d[r->at] != '\n') r->at++;
-    else if (!is_blank(d[r->at])) return;
+    else if (!is_blank(d[r->at]))
+      return;
   }
 }
 
@@ -31,7 +32,8 @@ static pelton_status read_number(pnm_reader *r, const char *what, uint32_t *out,
   skip_blanks(r);
   if (r->at == r->source->size) return fail_short(r, what, diag);
   if (d[r->at] < '0' || d[r->at] > '9')
-    return pn_fail(diag, PELTON_INVALID_DATA, "a PNM file whose %s is no number: byte %zu is %02x", what, r->at, d[r->at]);
+    return pn_fail(diag, PELTON_INVALID_DATA, "a PNM file whose %s is no number: byte %zu is %02x", what, r->at,
+                   d[r->at]);
   uint32_t value = 0;
   for (; r->at < r->source->size && d[r->at] >= '0' && d[r->at] <= '9'; r->at++) {
     if (value > UINT32_MAX / 10 - 1)
@@ -82,9 +84,12 @@ static pelton_status read_text(pnm_reader *r, pelton_image *out, pelton_diag *di
 static void read_bytes(const pnm_reader *r, const uint8_t *row, uint32_t y, pelton_image *out) {
   uint8_t *to = out->pixels + (size_t)y * out->row_bytes;
   for (size_t i = 0; i < out->row_bytes; i++) {
-    if (r->kind == '4') to[i] = row[i / 8] >> (7 - i % 8) & 1 ? 0 : 255;
-    else if (r->most > 255) to[i] = scaled(r, (uint32_t)row[2 * i] << 8 | row[2 * i + 1]);
-    else to[i] = scaled(r, row[i]);
+    if (r->kind == '4')
+      to[i] = row[i / 8] >> (7 - i % 8) & 1 ? 0 : 255;
+    else if (r->most > 255)
+      to[i] = scaled(r, (uint32_t)row[2 * i] << 8 | row[2 * i + 1]);
+    else
+      to[i] = scaled(r, row[i]);
   }
 }
 
@@ -92,8 +97,8 @@ pelton_status pn_decode_pnm(const pn_picture_source *source, pelton_image *out, 
   pnm_reader r = {.source = source};
   PN_TRY(read_header(&r, diag));
   /* A pixel takes a byte of text at least, a bit otherwise: what is not there asks for no memory. */
-  const size_t row = r.kind == '4' ? ((size_t)r.width + 7) / 8
-                                   : (size_t)r.width * r.channels * (r.kind > '3' && r.most > 255 ? 2 : 1);
+  const size_t row =
+      r.kind == '4' ? ((size_t)r.width + 7) / 8 : (size_t)r.width * r.channels * (r.kind > '3' && r.most > 255 ? 2 : 1);
   if ((source->size - r.at) / row < r.height) return fail_short(&r, "samples", diag);
   PN_TRY(pn_picture_create(source->allocator, r.width, r.height, r.channels, out, diag));
   if (r.kind <= '3') return read_text(&r, out, diag);

@@ -22,7 +22,8 @@ pelton_status pn_decode_webp(const pn_picture_source *source, pelton_image *out,
   PN_TRY(pn_picture_create(source->allocator, (uint32_t)features.width, (uint32_t)features.height, 3, out, diag));
   if (!WebPDecodeRGBInto(source->data, source->size, out->pixels, out->row_bytes * out->height, (int)out->row_bytes))
     return pn_fail(diag, PELTON_INVALID_DATA,
-                   "a broken WebP file, or one cut off, or too little memory to decode it: it has %zu bytes", source->size);
+                   "a broken WebP file, or one cut off, or too little memory to decode it: it has %zu bytes",
+                   source->size);
   return PELTON_OK;
 }
 

@@ -47,11 +47,13 @@ TEST(values_by_their_names_in_the_file) {
   pn_text text;
   REQUIRE_OK(describe("survey.onnx", NULL, &text), &diag);
   EXPECT_EQ(diag.count, 0);
-  EXPECT_PARTS(text.data, "\"format\":\"onnx\"", "{\"name\":\"x\",\"type\":\"tensor\",\"dtype\":\"f32\",\"shape\":[\"n\",4]}",
+  EXPECT_PARTS(text.data, "\"format\":\"onnx\"",
+               "{\"name\":\"x\",\"type\":\"tensor\",\"dtype\":\"f32\",\"shape\":[\"n\",4]}",
                "{\"name\":\"any\",\"type\":\"tensor\",\"dtype\":\"i64\",\"shape\":[null]}",
                "{\"name\":\"names\",\"type\":\"tensor\",\"dtype\":\"string\",\"shape\":[\"n\"]}",
                "{\"name\":\"noise\",\"type\":\"tensor\",\"dtype\":\"f32\",\"shape\":[\"n\",4]}",
-               "{\"name\":\"pair\",\"type\":\"sequence\",\"element\":{\"type\":\"tensor\",\"dtype\":\"f32\",\"shape\":[\"n\",4]}}",
+               "{\"name\":\"pair\",\"type\":\"sequence\",\"element\":{\"type\":\"tensor\",\"dtype\":\"f32\",\"shape\":["
+               "\"n\",4]}}",
                "{\"name\":\"one\",\"type\":\"tensor\",\"dtype\":\"f32\",\"shape\":[\"n\",4]}",
                "{\"name\":\"z\",\"type\":\"tensor\",\"dtype\":\"f32\",\"shape\":[2,\"n\",2]}",
                "{\"name\":\"all\",\"type\":\"tensor\",\"dtype\":\"f32\",\"shape\":[5,1,3,6]}",
@@ -75,21 +77,23 @@ TEST(valid_models) {
 
 TEST(every_mistake_is_named) {
   EXPECT_EQ(check("mistakes.onnx", NULL), PELTON_INVALID_DATA);
-  EXPECT_REASONS(
-      "input \"q\" has no type", "tensor \"w\": raw_data holds 4 bytes where shape 2 of float needs 8",
-      "initializer \"w\": there is another initializer of this name",
-      "tensor without a name: its data_type is 99, which is no element type of ONNX",
-      "initializer 2 of graph \"mistakes\" has no name",
-      "node \"conv\" (Conv): it has an attribute \"paddings\", which the operator does not have in this version; known: auto_pad",
-      "node \"softmax\" (Softmax): its input 1, \"b\", is no input or initializer of the graph and no result of a node before",
-      "node \"softmax\" (Softmax): it has 2 inputs, but must have 1",
-      "node \"softmax\" (Softmax): attribute \"axis\" has type FLOAT, but must have type INT",
-      "node \"relu\" (Relu): its input 0 (X) has an empty name",
-      "node \"cast\" (Cast): attribute \"to\" is missing",
-      "node \"cast\" (Cast): its output \"a\" is already the name of another value",
-      "node \"frob\" (Frobnicate): operator set 17 of ai.onnx has no such operator",
-      "node \"mish\" (Mish): operator set 17 of ai.onnx, which the model imports, has no such operator; it came with 18",
-      "node \"far\" (far.Far): the model imports no operator set of domain \"far\"");
+  EXPECT_REASONS("input \"q\" has no type", "tensor \"w\": raw_data holds 4 bytes where shape 2 of float needs 8",
+                 "initializer \"w\": there is another initializer of this name",
+                 "tensor without a name: its data_type is 99, which is no element type of ONNX",
+                 "initializer 2 of graph \"mistakes\" has no name",
+                 "node \"conv\" (Conv): it has an attribute \"paddings\", which the operator does not have in this "
+                 "version; known: auto_pad",
+                 "node \"softmax\" (Softmax): its input 1, \"b\", is no input or initializer of the graph and no "
+                 "result of a node before",
+                 "node \"softmax\" (Softmax): it has 2 inputs, but must have 1",
+                 "node \"softmax\" (Softmax): attribute \"axis\" has type FLOAT, but must have type INT",
+                 "node \"relu\" (Relu): its input 0 (X) has an empty name",
+                 "node \"cast\" (Cast): attribute \"to\" is missing",
+                 "node \"cast\" (Cast): its output \"a\" is already the name of another value",
+                 "node \"frob\" (Frobnicate): operator set 17 of ai.onnx has no such operator",
+                 "node \"mish\" (Mish): operator set 17 of ai.onnx, which the model imports, has no such operator; it "
+                 "came with 18",
+                 "node \"far\" (far.Far): the model imports no operator set of domain \"far\"");
 }
 
 TEST(types_that_contradict_the_file) {
@@ -105,7 +109,8 @@ TEST(order_and_names) {
   EXPECT_EQ(check("unsorted.onnx", NULL), PELTON_INVALID_DATA);
   EXPECT_HAS(pelton_diag_message(&diag, 0), "nodes must stand in order of evaluation");
   EXPECT_EQ(check("duplicate.onnx", NULL), PELTON_INVALID_DATA);
-  EXPECT_HAS(pelton_diag_message(&diag, 0), "node \"n2\" (Relu): its output \"a\" is already the name of another value");
+  EXPECT_HAS(pelton_diag_message(&diag, 0),
+             "node \"n2\" (Relu): its output \"a\" is already the name of another value");
   EXPECT_EQ(check("shapes.onnx", NULL), PELTON_INVALID_DATA);
   EXPECT_EQ(check("missing.onnx", NULL), PELTON_INVALID_DATA);
 }
@@ -162,5 +167,6 @@ TEST(each_allocation_may_fail) {
   }
 }
 
-TEST_MAIN(T(values_by_their_names_in_the_file), T(graphs_are_described_as_well), T(valid_models), T(every_mistake_is_named),
-          T(types_that_contradict_the_file), T(order_and_names), T(schemas), T(each_allocation_may_fail))
+TEST_MAIN(T(values_by_their_names_in_the_file), T(graphs_are_described_as_well), T(valid_models),
+          T(every_mistake_is_named), T(types_that_contradict_the_file), T(order_and_names), T(schemas),
+          T(each_allocation_may_fail))

@@ -21,7 +21,8 @@ int command_check(int argc, char **argv) {
   const option rows[] = {{"json", 0, OPTION_FLAG, &as_json, NULL, "an array of {file, valid, reasons}", 0, 0}};
   const option_table table = {
       "check MODEL... [--json]",
-      "Whether each file is a valid model: names, versions, types, attributes, stored tensors. Exit code 3, with every\n"
+      "Whether each file is a valid model: names, versions, types, attributes, stored tensors. Exit code 3, with "
+      "every\n"
       "reason, if one is not. A valid model may hold operators that Pelton does not have; `pelton build` says so.",
       rows,
       OPTION_COUNT(rows),
@@ -37,8 +38,10 @@ int command_check(int argc, char **argv) {
       pelton_diag diag = PELTON_DIAG_INIT;
       const pelton_status status = pelton_model_check(words.data[i], NULL, &diag);
       const int this_code = status ? print_failure(status, &diag, NULL) : EXIT_DONE;
-      if (as_json) write_file(&json, words.data[i], status == PELTON_OK, &diag);
-      else printf("%s: %s\n", words.data[i], status ? "not valid" : "valid");
+      if (as_json)
+        write_file(&json, words.data[i], status == PELTON_OK, &diag);
+      else
+        printf("%s: %s\n", words.data[i], status ? "not valid" : "valid");
       if (this_code > code) code = this_code;
     }
     if (as_json) json_end(&json, ']');

@@ -9,7 +9,8 @@ static const pn_onnx_described *operand(const pn_onnx_rule_call *r, uint32_t i) 
   return i < r->call->input_count && r->in[i].kind != PN_ONNX_TYPE_NONE ? &r->in[i] : NULL;
 }
 
-static pelton_status make(const pn_onnx_rule_call *r, uint32_t i, pn_onnx_type_kind kind, const pn_onnx_described *element) {
+static pelton_status make(const pn_onnx_rule_call *r, uint32_t i, pn_onnx_type_kind kind,
+                          const pn_onnx_described *element) {
   if (i >= r->call->output_count) return PELTON_OK;
   r->out[i] = (pn_onnx_described){.kind = kind, .type = {.rank = PN_RANK_UNKNOWN}};
   if (!element || element->kind == PN_ONNX_TYPE_NONE) return PELTON_OK;
@@ -36,7 +37,8 @@ static const pn_onnx_described *element(const pn_onnx_rule_call *r, uint32_t i) 
   return d ? d->element : NULL;
 }
 
-/* ---- sequences ---------------------------------------------------------------------------------------------------- */
+/* ---- sequences ----------------------------------------------------------------------------------------------------
+ */
 
 static pelton_status sequence_empty(pn_onnx_rule_call *r) {
   int64_t elem;
@@ -51,8 +53,8 @@ static pelton_status sequence_construct(pn_onnx_rule_call *r) {
   pn_onnx_described tensor = *first;
   for (uint32_t i = 1; i < r->call->input_count; i++) {
     if (r->in[i].kind == PN_ONNX_TYPE_TENSOR && r->in[i].elem != tensor.elem)
-      return pn_fail(r->call->diag, PELTON_INVALID_DATA, "its input %u has elements of type %s, the others of type %s", i,
-                     pn_onnx_elem_name(r->in[i].elem), pn_onnx_elem_name(tensor.elem));
+      return pn_fail(r->call->diag, PELTON_INVALID_DATA, "its input %u has elements of type %s, the others of type %s",
+                     i, pn_onnx_elem_name(r->in[i].elem), pn_onnx_elem_name(tensor.elem));
     tensor = both(r, tensor, &r->in[i]);
   }
   return make(r, 0, PN_ONNX_TYPE_SEQUENCE, &tensor);
@@ -78,8 +80,10 @@ static pelton_status sequence_at(pn_onnx_rule_call *r) {
 /* What is no optional is its own element. */
 static pelton_status optional_get_element(pn_onnx_rule_call *r) {
   const pn_onnx_described *d = operand(r, 0);
-  if (d && d->kind != PN_ONNX_TYPE_OPTIONAL) r->out[0] = *d;
-  else if (d && d->element) r->out[0] = *d->element;
+  if (d && d->kind != PN_ONNX_TYPE_OPTIONAL)
+    r->out[0] = *d;
+  else if (d && d->element)
+    r->out[0] = *d->element;
   return PELTON_OK;
 }
 
@@ -105,8 +109,8 @@ static pelton_status concat_from_sequence(pn_onnx_rule_call *r) {
   const int32_t rank = type->rank + (adds != 0);
   if (axis < 0) axis += rank;
   if (axis < 0 || axis >= rank)
-    return pn_fail(r->call->diag, PELTON_INVALID_DATA, "attribute \"axis\" is not within [-%" PRId32 ", %" PRId32 ")", rank,
-                   rank);
+    return pn_fail(r->call->diag, PELTON_INVALID_DATA, "attribute \"axis\" is not within [-%" PRId32 ", %" PRId32 ")",
+                   rank, rank);
   if (rank > PN_MAX_RANK) {
     type->rank = PN_RANK_UNKNOWN;
     return PELTON_OK;
@@ -141,8 +145,8 @@ static pelton_status split_to_sequence(pn_onnx_rule_call *r) {
   if (type->rank != PN_RANK_UNKNOWN) {
     if (axis < 0) axis += type->rank;
     if (axis < 0 || axis >= type->rank)
-      return pn_fail(r->call->diag, PELTON_INVALID_DATA, "attribute \"axis\" lies outside of its %" PRId32 " dimensions",
-                     type->rank);
+      return pn_fail(r->call->diag, PELTON_INVALID_DATA,
+                     "attribute \"axis\" lies outside of its %" PRId32 " dimensions", type->rank);
     if (sizes) {
       type->dims[axis] = part(r, type->dims[axis]);
     } else if (keep) {
@@ -155,7 +159,8 @@ static pelton_status split_to_sequence(pn_onnx_rule_call *r) {
   return make(r, 0, PN_ONNX_TYPE_SEQUENCE, &tensor);
 }
 
-/* ---- optionals ---------------------------------------------------------------------------------------------------- */
+/* ---- optionals ----------------------------------------------------------------------------------------------------
+ */
 
 static pelton_status optional(pn_onnx_rule_call *r) {
   const pn_onnx_attribute *type = pn_onnx_attr_find(r->call->node, "type");
@@ -172,7 +177,8 @@ static pelton_status optional_has_element(pn_onnx_rule_call *r) {
   return PELTON_OK;
 }
 
-/* ---- subgraphs ---------------------------------------------------------------------------------------------------- */
+/* ---- subgraphs ----------------------------------------------------------------------------------------------------
+ */
 
 /* A sequence of what the body makes of the elements. */
 static pelton_status sequence_map(pn_onnx_rule_call *r) {
@@ -256,7 +262,8 @@ static pelton_status branches(pn_onnx_rule_call *r) {
   return PELTON_OK;
 }
 
-/* ---- the table ------------------------------------------------------------------------------------------------------ */
+/* ---- the table ------------------------------------------------------------------------------------------------------
+ */
 
 static const pn_onnx_rule rows[] = {
     {"ConcatFromSequence", concat_from_sequence, PN_ONNX_RULE_ALWAYS},

@@ -44,11 +44,12 @@ static pelton_status attr(const pn_onnx_rule_call *r, const char *name, int64_t 
 static pelton_status rank_of(const pn_onnx_rule_call *r, uint32_t i, int32_t rank) {
   const pn_type *type = shaped(r, i);
   if (!type || type->rank == rank) return PELTON_OK;
-  return pn_fail(r->call->diag, PELTON_INVALID_DATA, "its input %u has %" PRId32 " dimensions, but must have %" PRId32, i,
-                 type->rank, rank);
+  return pn_fail(r->call->diag, PELTON_INVALID_DATA, "its input %u has %" PRId32 " dimensions, but must have %" PRId32,
+                 i, type->rank, rank);
 }
 
-/* ---- the first operand's shape ------------------------------------------------------------------------------------ */
+/* ---- the first operand's shape ------------------------------------------------------------------------------------
+ */
 
 static pelton_status same(pn_onnx_rule_call *r) {
   same_shape(r, 0, 0);
@@ -65,13 +66,16 @@ static pelton_status broadcast(pn_onnx_rule_call *r) {
     const pn_dim one = pn_dim_of(1);
     const pn_dim x = i < rank - a->rank ? one : a->dims[i - rank + a->rank];
     const pn_dim y = i < rank - b->rank ? one : b->dims[i - rank + b->rank];
-    if (pn_dim_is(x, 1) || pn_dim_equal(x, y)) dims[i] = y;
-    else if (pn_dim_is(y, 1)) dims[i] = x;
+    if (pn_dim_is(x, 1) || pn_dim_equal(x, y))
+      dims[i] = y;
+    else if (pn_dim_is(y, 1))
+      dims[i] = x;
     else if (pn_dim_is_number(x) && pn_dim_is_number(y))
       return pn_fail(r->call->diag, PELTON_INVALID_DATA,
-                     "its operands do not broadcast: extents %" PRId64 " and %" PRId64 " are neither equal nor 1", x.number,
-                     y.number);
-    else dims[i] = pn_dim_is_number(x) ? x : pn_dim_is_number(y) ? y : pn_dim_fresh(r->symbols);
+                     "its operands do not broadcast: extents %" PRId64 " and %" PRId64 " are neither equal nor 1",
+                     x.number, y.number);
+    else
+      dims[i] = pn_dim_is_number(x) ? x : pn_dim_is_number(y) ? y : pn_dim_fresh(r->symbols);
   }
   set_shape(r, 0, rank, dims);
   return PELTON_OK;
@@ -110,7 +114,8 @@ static pelton_status multinomial(pn_onnx_rule_call *r) {
   return PELTON_OK;
 }
 
-/* ---- layers -------------------------------------------------------------------------------------------------------- */
+/* ---- layers --------------------------------------------------------------------------------------------------------
+ */
 
 static pelton_status recurrent(pn_onnx_rule_call *r) {
   int64_t hidden, layout;
@@ -189,7 +194,8 @@ static pelton_status max_unpool(pn_onnx_rule_call *r) {
   for (uint32_t i = 0; i < axes; i++) {
     const int64_t rest = at(&attrs[0], i, 1) - at(&attrs[2], i, 0) - at(&attrs[2], axes + i, 0);
     const pn_dim before = pn_dim_sub(r->symbols, x->dims[2 + i], pn_dim_of(1));
-    dims[2 + i] = pn_dim_add(r->symbols, pn_dim_mul(r->symbols, before, pn_dim_of(at(&attrs[1], i, 1))), pn_dim_of(rest));
+    dims[2 + i] =
+        pn_dim_add(r->symbols, pn_dim_mul(r->symbols, before, pn_dim_of(at(&attrs[1], i, 1))), pn_dim_of(rest));
     if (r->call->input_count > 2) dims[2 + i] = pn_dim_fresh(r->symbols); /* the third operand says it, at run time */
   }
   set_shape(r, 0, x->rank, dims);
@@ -203,8 +209,9 @@ static pelton_status gemm(pn_onnx_rule_call *r) {
   PN_TRY(attr(r, "transB", 0, &turned[1]));
   PN_TRY(rank_of(r, 0, 2));
   PN_TRY(rank_of(r, 1, 2));
-  set_shape(r, 0, 2, (pn_dim[]){a ? a->dims[turned[0] ? 1 : 0] : pn_dim_fresh(r->symbols),
-                                b ? b->dims[turned[1] ? 0 : 1] : pn_dim_fresh(r->symbols)});
+  set_shape(r, 0, 2,
+            (pn_dim[]){a ? a->dims[turned[0] ? 1 : 0] : pn_dim_fresh(r->symbols),
+                       b ? b->dims[turned[1] ? 0 : 1] : pn_dim_fresh(r->symbols)});
   return PELTON_OK;
 }
 
@@ -219,7 +226,8 @@ static pelton_status batch_norm(pn_onnx_rule_call *r) {
   return PELTON_OK;
 }
 
-/* ---- losses -------------------------------------------------------------------------------------------------------- */
+/* ---- losses --------------------------------------------------------------------------------------------------------
+ */
 
 static pelton_status check_labels(const pn_onnx_rule_call *r, const pn_type *scores, const pn_type *labels) {
   if (!scores || !labels) return PELTON_OK;
@@ -228,7 +236,8 @@ static pelton_status check_labels(const pn_onnx_rule_call *r, const pn_type *sco
     const pn_dim a = scores->dims[i + (i > 0)], b = labels->dims[i];
     if (pn_dim_is_number(a) && pn_dim_is_number(b) && !pn_dim_equal(a, b))
       return pn_fail(r->call->diag, PELTON_INVALID_DATA,
-                     "extent %" PRId32 " of its labels is %" PRId64 ", but the scores have %" PRId64, i, b.number, a.number);
+                     "extent %" PRId32 " of its labels is %" PRId64 ", but the scores have %" PRId64, i, b.number,
+                     a.number);
   }
   return PELTON_OK;
 }
@@ -241,17 +250,20 @@ static pelton_status loss(pn_onnx_rule_call *r) {
   PN_TRY(rank_of(r, 2, 1));
   if (pn_str_is(r->call->node->op_type, "NegativeLogLikelihoodLoss")) PN_TRY(check_labels(r, scores, labels));
   const pn_type *weights = shaped(r, 2);
-  if (weights && scores && scores->rank > 1 && pn_dim_is_number(weights->dims[0]) && pn_dim_is_number(scores->dims[1]) &&
-      !pn_dim_equal(weights->dims[0], scores->dims[1]))
+  if (weights && scores && scores->rank > 1 && pn_dim_is_number(weights->dims[0]) &&
+      pn_dim_is_number(scores->dims[1]) && !pn_dim_equal(weights->dims[0], scores->dims[1]))
     return pn_fail(r->call->diag, PELTON_INVALID_DATA, "it has %" PRId64 " weights for %" PRId64 " classes",
                    weights->dims[0].number, scores->dims[1].number);
-  if (!pn_str_is(reduction, "none")) set_shape(r, 0, 0, NULL);
-  else same_shape(r, 0, 1);
+  if (!pn_str_is(reduction, "none"))
+    set_shape(r, 0, 0, NULL);
+  else
+    same_shape(r, 0, 1);
   same_shape(r, 1, 0); /* of SoftmaxCrossEntropyLoss: the logarithms */
   return PELTON_OK;
 }
 
-/* ---- selection ----------------------------------------------------------------------------------------------------- */
+/* ---- selection -----------------------------------------------------------------------------------------------------
+ */
 
 static pelton_status gather_nd(pn_onnx_rule_call *r) {
   const pn_type *x = shaped(r, 0), *indices = shaped(r, 1);
@@ -263,7 +275,8 @@ static pelton_status gather_nd(pn_onnx_rule_call *r) {
   if (!pn_dim_is_number(last)) return PELTON_OK;
   if (batch < 0 || last.number < 1 || batch > x->rank || last.number > x->rank - batch)
     return pn_fail(r->call->diag, PELTON_INVALID_DATA,
-                   "its indices of %" PRId64 " elements do not fit data of %" PRId32 " dimensions", last.number, x->rank);
+                   "its indices of %" PRId64 " elements do not fit data of %" PRId32 " dimensions", last.number,
+                   x->rank);
   int32_t rank = 0;
   for (int32_t i = 0; i + 1 < indices->rank; i++) dims[rank++] = indices->dims[i];
   for (int32_t i = (int32_t)(last.number + batch); i < x->rank; i++) dims[rank++] = x->dims[i];
@@ -296,7 +309,8 @@ static pelton_status constant_of_shape(pn_onnx_rule_call *r) {
   return PELTON_OK;
 }
 
-/* ---- signals ------------------------------------------------------------------------------------------------------- */
+/* ---- signals -------------------------------------------------------------------------------------------------------
+ */
 
 static bool constant_number(const pn_onnx_rule_call *r, uint32_t i, int64_t *out) {
   pn_i64s numbers;
@@ -334,10 +348,11 @@ static pelton_status dft(pn_onnx_rule_call *r) {
   if (!x || x->rank < 2) return PELTON_OK;
   if (axis < 0) axis += x->rank;
   if (axis < 0 || axis >= x->rank - 1)
-    return pn_fail(r->call->diag, PELTON_INVALID_DATA, "axis %" PRId64 " lies outside of its %" PRId32 " dimensions", axis,
-                   x->rank);
+    return pn_fail(r->call->diag, PELTON_INVALID_DATA, "axis %" PRId64 " lies outside of its %" PRId32 " dimensions",
+                   axis, x->rank);
   for (int32_t i = 0; i < x->rank; i++) dims[i] = x->dims[i];
-  if (pn_onnx_has(r->call, 1)) dims[axis] = constant_number(r, 1, &length) ? pn_dim_of(length) : pn_dim_fresh(r->symbols);
+  if (pn_onnx_has(r->call, 1))
+    dims[axis] = constant_number(r, 1, &length) ? pn_dim_of(length) : pn_dim_fresh(r->symbols);
   if (onesided)
     dims[axis] = pn_dim_add(r->symbols, pn_dim_floor_div(r->symbols, dims[axis], pn_dim_of(2)), pn_dim_of(1));
   dims[x->rank - 1] = pn_dim_of(2);
@@ -345,11 +360,13 @@ static pelton_status dft(pn_onnx_rule_call *r) {
   return PELTON_OK;
 }
 
-/* ---- training ------------------------------------------------------------------------------------------------------ */
+/* ---- training ------------------------------------------------------------------------------------------------------
+ */
 
 /* Two scalars, then tensors X, gradients G, and states: results are the new X and states. */
 static pelton_status optimiser(pn_onnx_rule_call *r, uint32_t states) {
-  const uint32_t tensors = (r->call->input_count - (r->call->input_count < 2 ? r->call->input_count : 2)) / (2 + states);
+  const uint32_t tensors =
+      (r->call->input_count - (r->call->input_count < 2 ? r->call->input_count : 2)) / (2 + states);
   for (uint32_t i = 0; i < tensors * (1 + states); i++) {
     const uint32_t from = 2 + (i < tensors ? i : tensors + i);
     const pn_onnx_described *d = operand(r, from);
@@ -363,7 +380,8 @@ static pelton_status optimiser(pn_onnx_rule_call *r, uint32_t states) {
 static pelton_status one_state(pn_onnx_rule_call *r) { return optimiser(r, 1); }
 static pelton_status two_states(pn_onnx_rule_call *r) { return optimiser(r, 2); }
 
-/* ---- classical models and text ------------------------------------------------------------------------------------- */
+/* ---- classical models and text -------------------------------------------------------------------------------------
+ */
 
 static pelton_status linear_classifier(pn_onnx_rule_call *r) {
   pn_onnx_strs names;
@@ -426,12 +444,15 @@ static pelton_status constant(pn_onnx_rule_call *r) {
   }
   PN_TRY(pn_onnx_attr_strs(r->call->node, "value_strings", &strings, r->call->diag));
   set_elem(r, 0, PN_ONNX_STRING);
-  if (strings.count > 0) set_shape(r, 0, 1, (pn_dim[]){pn_dim_of(strings.count)});
-  else set_shape(r, 0, 0, NULL);
+  if (strings.count > 0)
+    set_shape(r, 0, 1, (pn_dim[]){pn_dim_of(strings.count)});
+  else
+    set_shape(r, 0, 0, NULL);
   return PELTON_OK;
 }
 
-/* ---- the table ------------------------------------------------------------------------------------------------------ */
+/* ---- the table ------------------------------------------------------------------------------------------------------
+ */
 
 static const pn_onnx_rule rows[] = {
     {"Adagrad", one_state, PN_ONNX_RULE_FORGIVES},

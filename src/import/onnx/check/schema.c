@@ -4,7 +4,8 @@
 
 static const pn_onnx_schema rows[] = {
 #define PN_ONNX_NEWEST(version)
-#define PN_ONNX_SCHEMA(domain, name, since, inputs, outputs, attributes) {domain, name, since, inputs, outputs, attributes},
+#define PN_ONNX_SCHEMA(domain, name, since, inputs, outputs, attributes)                                               \
+  {domain, name, since, inputs, outputs, attributes},
 #include "import/onnx/check/schemas.def"
 #undef PN_ONNX_SCHEMA
 #undef PN_ONNX_NEWEST
@@ -32,8 +33,10 @@ const pn_onnx_schema *pn_onnx_schema_find(const pn_onnx_node *node, int64_t opse
   for (size_t i = 0; i < PN_COUNT(rows); i++) { /* versions of an operator are in order */
     if (!pn_str_is(node->op_type, rows[i].name)) continue;
     if (!pn_onnx_domain_equal(node->domain, pn_str_from(rows[i].domain))) continue;
-    if (rows[i].since <= opset) found = &rows[i];
-    else if (!found && later && *later == 0) *later = rows[i].since;
+    if (rows[i].since <= opset)
+      found = &rows[i];
+    else if (!found && later && *later == 0)
+      *later = rows[i].since;
   }
   return found;
 }
@@ -68,8 +71,10 @@ void pn_onnx_formal_counts(const char *words, uint32_t *least, uint32_t *most) {
   *least = *most = 0;
   for (uint32_t i = 0; pn_onnx_formal_next(&words, &formal); i++) {
     *most = formal.least >= 0 ? UINT32_MAX : i + 1;
-    if (formal.least >= 0) *least = formal.least > 0 ? i + (uint32_t)formal.least : *least;
-    else if (!formal.optional) *least = i + 1;
+    if (formal.least >= 0)
+      *least = formal.least > 0 ? i + (uint32_t)formal.least : *least;
+    else if (!formal.optional)
+      *least = i + 1;
   }
 }
 
@@ -78,11 +83,10 @@ int32_t pn_onnx_formal_attr_type(char kind) {
     char kind;
     pn_onnx_attr_type type;
   } kinds[] = {
-      {'f', PN_ONNX_ATTR_FLOAT},   {'i', PN_ONNX_ATTR_INT},     {'s', PN_ONNX_ATTR_STRING},
-      {'t', PN_ONNX_ATTR_TENSOR},  {'g', PN_ONNX_ATTR_GRAPH},   {'F', PN_ONNX_ATTR_FLOATS},
-      {'I', PN_ONNX_ATTR_INTS},    {'S', PN_ONNX_ATTR_STRINGS}, {'T', PN_ONNX_ATTR_TENSORS},
-      {'G', PN_ONNX_ATTR_GRAPHS},  {'p', PN_ONNX_ATTR_SPARSE_TENSOR},
-      {'y', PN_ONNX_ATTR_TYPE_PROTO},
+      {'f', PN_ONNX_ATTR_FLOAT},  {'i', PN_ONNX_ATTR_INT},           {'s', PN_ONNX_ATTR_STRING},
+      {'t', PN_ONNX_ATTR_TENSOR}, {'g', PN_ONNX_ATTR_GRAPH},         {'F', PN_ONNX_ATTR_FLOATS},
+      {'I', PN_ONNX_ATTR_INTS},   {'S', PN_ONNX_ATTR_STRINGS},       {'T', PN_ONNX_ATTR_TENSORS},
+      {'G', PN_ONNX_ATTR_GRAPHS}, {'p', PN_ONNX_ATTR_SPARSE_TENSOR}, {'y', PN_ONNX_ATTR_TYPE_PROTO},
   };
   for (size_t i = 0; i < PN_COUNT(kinds); i++)
     if (kinds[i].kind == kind) return (int32_t)kinds[i].type;

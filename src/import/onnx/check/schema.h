@@ -1,12 +1,12 @@
 /* The surface of ONNX's operators as the standard has it, in every version: names of operands, results and attributes.
    schemas.def holds it; the importer's own tables say what Pelton does with an operator, these what a file may say.
 
-   In schemas.def an operator's row stands for its version and the following ones up to its next row. Words are separated
-   by blanks. Operands and results are "name:type", with "?" behind an optional one and "*n" behind one that stands for
-   any number from n on. A type is an element type ("f32", "i64", "string", ...), "seq", or a variable ("T"): those that
-   share it are of one type, save those that stand for several. Attributes are "name:kind", "!" behind one that must be
-   there; the kind is f i s t g y p for a float, integer, string, tensor, graph, type or sparse tensor, in capitals for
-   lists of them. Operands "-" mark a version in which the operator is withdrawn. */
+   In schemas.def an operator's row stands for its version and the following ones up to its next row. Words are
+   separated by blanks. Operands and results are "name:type", with "?" behind an optional one and "*n" behind one that
+   stands for any number from n on. A type is an element type ("f32", "i64", "string", ...), "seq", or a variable ("T"):
+   those that share it are of one type, save those that stand for several. Attributes are "name:kind", "!" behind one
+   that must be there; the kind is f i s t g y p for a float, integer, string, tensor, graph, type or sparse tensor, in
+   capitals for lists of them. Operands "-" mark a version in which the operator is withdrawn. */
 #ifndef PN_IMPORT_ONNX_CHECK_SCHEMA_H
 #define PN_IMPORT_ONNX_CHECK_SCHEMA_H
 
@@ -31,8 +31,8 @@ bool pn_onnx_schema_withdrawn(const pn_onnx_schema *schema);
 typedef struct pn_onnx_formal {
   pn_str name, type; /* of an attribute the type is its kind, one letter */
   bool optional;
-  bool required;     /* of an attribute */
-  int32_t least;     /* -1: it stands for one; else for this many or more */
+  bool required; /* of an attribute */
+  int32_t least; /* -1: it stands for one; else for this many or more */
 } pn_onnx_formal;
 
 /* Takes the next word from the front of |*words|; false at the end. */

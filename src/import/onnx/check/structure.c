@@ -132,7 +132,8 @@ static void check_attribute(checker *c, const pn_onnx_node *node, const pn_onnx_
   }
   const uint32_t count = members_set(a, &type);
   if (count > 1)
-    WRONG(c, node, "attribute \"%.*s\" holds %u values of different kinds; it must hold one", PN_STR_ARG(a->name), count);
+    WRONG(c, node, "attribute \"%.*s\" holds %u values of different kinds; it must hold one", PN_STR_ARG(a->name),
+          count);
   else if (type != a->type)
     WRONG(c, node, "attribute \"%.*s\" says it is of type %s, but holds one of type %s", PN_STR_ARG(a->name),
           pn_onnx_attr_type_name(a->type), pn_onnx_attr_type_name(type));
@@ -179,9 +180,12 @@ static void check_operands(checker *c, const pn_onnx_node *node, const pn_onnx_s
   pn_onnx_formal formal;
   pn_onnx_formal_counts(words, &least, &most);
   if (given->count < least || given->count > most) {
-    if (most == UINT32_MAX) WRONG(c, node, "it has %u %ss, but must have %u or more", given->count, what, least);
-    else if (least == most) WRONG(c, node, "it has %u %ss, but must have %u", given->count, what, least);
-    else WRONG(c, node, "it has %u %ss, but must have %u to %u", given->count, what, least, most);
+    if (most == UINT32_MAX)
+      WRONG(c, node, "it has %u %ss, but must have %u or more", given->count, what, least);
+    else if (least == most)
+      WRONG(c, node, "it has %u %ss, but must have %u", given->count, what, least);
+    else
+      WRONG(c, node, "it has %u %ss, but must have %u to %u", given->count, what, least, most);
   }
   for (uint32_t i = 0; i < given->count; i++)
     if (given->data[i].size == 0 && pn_onnx_formal_at(words, i, &formal) && !formal.optional && formal.least < 0)
@@ -199,8 +203,17 @@ static bool is_function(const checker *c, const pn_onnx_node *node) {
 /* Operators that were on trial in the first versions, and that later versions do not have: they are let through, as the
    standard's own checker does, and reported as unsupported where they are to be run. */
 static bool was_experimental(pn_str op) {
-  static const char *const known[] = {"ATen", "Affine", "ConstantFill", "Crop", "DynamicSlice", "GRUUnit",
-                                      "GivenTensorFill", "ImageScaler", "ParametricSoftplus", "Scale", "ScaledTanh"};
+  static const char *const known[] = {"ATen",
+                                      "Affine",
+                                      "ConstantFill",
+                                      "Crop",
+                                      "DynamicSlice",
+                                      "GRUUnit",
+                                      "GivenTensorFill",
+                                      "ImageScaler",
+                                      "ParametricSoftplus",
+                                      "Scale",
+                                      "ScaledTanh"};
   for (size_t i = 0; i < PN_COUNT(known); i++)
     if (pn_str_is(op, known[i])) return true;
   return false;
@@ -212,7 +225,8 @@ static void check_operator(checker *c, const pn_onnx_node *node) {
   const bool standard = pn_onnx_domain_equal(node->domain, PN_STR(""));
   const pn_str domain = standard ? PN_STR("ai.onnx") : node->domain;
   if (!pn_onnx_opset_version(c->opsets, node->domain, &opset)) {
-    if (!is_function(c, node)) WRONG(c, node, "the model imports no operator set of domain \"%.*s\"", PN_STR_ARG(domain));
+    if (!is_function(c, node))
+      WRONG(c, node, "the model imports no operator set of domain \"%.*s\"", PN_STR_ARG(domain));
     return;
   }
   const pn_onnx_schema *schema = pn_onnx_schema_find(node, opset, &later);
@@ -220,15 +234,19 @@ static void check_operator(checker *c, const pn_onnx_node *node) {
   if (!schema) {
     if (!pn_onnx_schema_domain(node->domain) || (standard && opset > pn_onnx_schema_newest())) return;
     if (later)
-      WRONG(c, node, "operator set %" PRId64 " of %.*s, which the model imports, has no such operator; it came with %"
-            PRId32 ": import that version", opset, PN_STR_ARG(domain), later);
+      WRONG(c, node,
+            "operator set %" PRId64 " of %.*s, which the model imports, has no such operator; it came with %" PRId32
+            ": import that version",
+            opset, PN_STR_ARG(domain), later);
     else
       WRONG(c, node, "operator set %" PRId64 " of %.*s has no such operator", opset, PN_STR_ARG(domain));
     return;
   }
   if (pn_onnx_schema_withdrawn(schema)) {
-    WRONG(c, node, "operator set %" PRId64 " of %.*s, which the model imports, has withdrawn the operator since version %"
-          PRId32, opset, PN_STR_ARG(domain), schema->since);
+    WRONG(c, node,
+          "operator set %" PRId64
+          " of %.*s, which the model imports, has withdrawn the operator since version %" PRId32,
+          opset, PN_STR_ARG(domain), schema->since);
     return;
   }
   check_operands(c, node, &node->inputs, schema->inputs, "input");
@@ -244,8 +262,10 @@ static void check_nodes(checker *c, const pn_onnx_nodes *nodes, names *known) {
     for (uint32_t k = 0; k < node->inputs.count; k++) {
       const pn_str name = node->inputs.data[k];
       if (name.size > 0 && !is_known(known, name))
-        WRONG(c, node, "its input %u, \"%.*s\", is no input or initializer of the graph and no result of a node before it; "
-              "nodes must stand in order of evaluation", k, PN_STR_ARG(name));
+        WRONG(c, node,
+              "its input %u, \"%.*s\", is no input or initializer of the graph and no result of a node before it; "
+              "nodes must stand in order of evaluation",
+              k, PN_STR_ARG(name));
     }
     if (node->op_type.size > 0) check_operator(c, node);
     for (uint32_t k = 0; k < node->attributes.count; k++) check_attribute(c, node, &node->attributes.data[k], known);
@@ -269,8 +289,8 @@ static void check_type(checker *c, const pn_onnx_type *type, pn_str name, const 
   case PN_ONNX_TYPE_SPARSE_TENSOR: {
     const pn_onnx_tensor_type *tensor = type->tensor ? type->tensor : type->sparse_tensor;
     if (tensor->elem <= 0 || tensor->elem >= PN_ONNX_ELEM_COUNT)
-      wrong(c, "%s \"%.*s\": elem_type is %" PRId32 ", which is no element type of ONNX (1 to %d)", what, PN_STR_ARG(name),
-            tensor->elem, PN_ONNX_ELEM_COUNT - 1);
+      wrong(c, "%s \"%.*s\": elem_type is %" PRId32 ", which is no element type of ONNX (1 to %d)", what,
+            PN_STR_ARG(name), tensor->elem, PN_ONNX_ELEM_COUNT - 1);
     if (!tensor->shape && !is_inner)
       wrong(c, "%s \"%.*s\": the field shape is missing; give each dimension a number, a name, or neither", what,
             PN_STR_ARG(name));
@@ -298,13 +318,18 @@ static void check_initializers(checker *c, const pn_onnx_graph *g, names *known)
     const pn_onnx_sparse_tensor *sparse = dense ? NULL : &g->sparse_initializers.data[i - g->initializers.count];
     const pn_onnx_tensor *t = dense ? &g->initializers.data[i] : sparse->values;
     const char *what = dense ? "initializer" : "sparse initializer";
-    if (dense) check_tensor(c, t);
-    else check_sparse_tensor(c, sparse, "a sparse initializer");
+    if (dense)
+      check_tensor(c, t);
+    else
+      check_sparse_tensor(c, sparse, "a sparse initializer");
     if (!t) continue;
-    if (t->name.size == 0) wrong(c, "%s %u of graph \"%.*s\" has no name", what, dense ? i : i - g->initializers.count, PN_STR_ARG(g->name));
-    else if (is_known(&seen, t->name)) wrong(c, "%s \"%.*s\": there is another initializer of this name", what, PN_STR_ARG(t->name));
+    if (t->name.size == 0)
+      wrong(c, "%s %u of graph \"%.*s\" has no name", what, dense ? i : i - g->initializers.count, PN_STR_ARG(g->name));
+    else if (is_known(&seen, t->name))
+      wrong(c, "%s \"%.*s\": there is another initializer of this name", what, PN_STR_ARG(t->name));
     if (c->model->ir_version < 4 && !known->outer && !is_known(known, t->name))
-      wrong(c, "%s \"%.*s\" is no input of the graph, as it must be before IR version 4; the file is of version %" PRId64,
+      wrong(c,
+            "%s \"%.*s\" is no input of the graph, as it must be before IR version 4; the file is of version %" PRId64,
             what, PN_STR_ARG(t->name), c->model->ir_version);
     add_name(c, &seen, t->name);
     add_name(c, known, t->name);
@@ -335,7 +360,8 @@ static void check_versions(checker *c) {
   int64_t opset;
   if (m->ir_version <= 0) wrong(c, "ir_version is %" PRId64 "; it must be 1 or more", m->ir_version);
   if (m->ir_version >= 3 && m->opsets.count == 0)
-    wrong(c, "opset_import is empty; a model of IR version %" PRId64 " must say which operator sets it uses", m->ir_version);
+    wrong(c, "opset_import is empty; a model of IR version %" PRId64 " must say which operator sets it uses",
+          m->ir_version);
   if (m->ir_version < 3 && m->opsets.count > 0)
     wrong(c, "opset_import is given, but IR version %" PRId64 " does not have it", m->ir_version);
   if (pn_onnx_opset_version(&m->opsets, PN_STR(""), &opset) && opset < 1)

@@ -1,6 +1,6 @@
-/* Whether an ONNX model is one, as the standard defines it: versions, names, types, operators' surfaces, stored tensors.
-   The importer asks less (it takes what it can make sense of) and more (that Pelton has the operators); this is for
-   those who ask whether the file itself is right. */
+/* Whether an ONNX model is one, as the standard defines it: versions, names, types, operators' surfaces, stored
+   tensors. The importer asks less (it takes what it can make sense of) and more (that Pelton has the operators); this
+   is for those who ask whether the file itself is right. */
 #ifndef PN_IMPORT_ONNX_CHECK_STRUCTURE_H
 #define PN_IMPORT_ONNX_CHECK_STRUCTURE_H
 

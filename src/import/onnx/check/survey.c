@@ -118,11 +118,10 @@ static pelton_status contradiction(pn_onnx_importer *importer, pn_str name, cons
   pn_text_printf(&b, "%s ", pn_onnx_elem_name(said->elem));
   pn_type_print(symbols, &is->type, &a);
   pn_type_print(symbols, &said->type, &b);
-  const pelton_status status =
-      a.failed || b.failed
-          ? pn_fail_memory(importer->diag, "types of values")
-          : pn_fail(importer->diag, PELTON_INVALID_DATA, "\"%.*s\" is of type %s, but the file declares it as %s",
-                    PN_STR_ARG(name), a.data, b.data);
+  const pelton_status status = a.failed || b.failed ? pn_fail_memory(importer->diag, "types of values")
+                                                    : pn_fail(importer->diag, PELTON_INVALID_DATA,
+                                                              "\"%.*s\" is of type %s, but the file declares it as %s",
+                                                              PN_STR_ARG(name), a.data, b.data);
   pn_text_deinit(&a);
   pn_text_deinit(&b);
   return status;
@@ -152,8 +151,7 @@ static pelton_status complete(pn_onnx_importer *importer, pn_str name, const pn_
     known->elem = said->elem;
     known->type.dtype = said->type.dtype;
   }
-  if (said->elem != PN_ONNX_UNDEFINED && said->elem != known->elem)
-    return contradiction(importer, name, known, said);
+  if (said->elem != PN_ONNX_UNDEFINED && said->elem != known->elem) return contradiction(importer, name, known, said);
   if (said->type.rank == PN_RANK_UNKNOWN) return PELTON_OK;
   pn_type type = said->type;
   type.dtype = known->type.dtype;
@@ -188,11 +186,13 @@ pelton_status pn_onnx_survey_input(pn_onnx_importer *importer, pn_onnx_scope *sc
   uint32_t at;
   PN_TRY(pn_onnx_describe_type(importer, info->type, &said));
   if (said.kind == PN_ONNX_TYPE_TENSOR && (said.elem <= 0 || said.elem >= PN_ONNX_ELEM_COUNT)) {
-    pn_fail(importer->diag, PELTON_INVALID_DATA, "input \"%.*s\": elem_type is %" PRId32 ", which is no element type of ONNX",
-            PN_STR_ARG(info->name), said.elem);
+    pn_fail(importer->diag, PELTON_INVALID_DATA,
+            "input \"%.*s\": elem_type is %" PRId32 ", which is no element type of ONNX", PN_STR_ARG(info->name),
+            said.elem);
     importer->survey->wrong++;
   }
-  if (!pn_map_get(&scope->names, info->name, &at)) return pn_onnx_survey_define(importer, scope, info->name, "input", &said);
+  if (!pn_map_get(&scope->names, info->name, &at))
+    return pn_onnx_survey_define(importer, scope, info->name, "input", &said);
   PN_TRY(pn_onnx_describe_name(importer, scope, info->name, &known));
   const pelton_status status = complete(importer, info->name, &said, &known);
   if (status != PELTON_INVALID_DATA) return status;
@@ -285,8 +285,8 @@ static pelton_status by_rule(pn_onnx_call *call, pn_onnx_scope *scope, const pn_
 pelton_status pn_onnx_survey_node(pn_onnx_importer *importer, pn_onnx_scope *scope, const pn_onnx_node *node,
                                   int64_t opset, pn_str name, const pn_value_id *inputs, pelton_status refused,
                                   uint32_t mark, uint32_t wrong) {
-  pn_onnx_call call = {importer, scope->area->graph, node, opset, name, node->inputs.count, inputs, node->outputs.count,
-                       NULL, importer->diag};
+  pn_onnx_call call = {importer, scope->area->graph,  node, opset,         name, node->inputs.count,
+                       inputs,   node->outputs.count, NULL, importer->diag};
   pn_onnx_described *out;
   if (refused == PELTON_OUT_OF_MEMORY) return refused;
   scope->area->inferred_nodes = scope->area->graph->nodes.count;
@@ -356,19 +356,24 @@ static void write_shape(const pn_symbols *symbols, const pn_type *type, pn_json 
     }
     /* A symbol that stands for nothing the file names is not known; so is what is computed from one. */
     const pn_symbol *symbol = &symbols->list.data[d.symbol - 1];
-    if (memchr(symbol->name.data, '?', symbol->name.size)) pn_json_null(json, NULL);
-    else pn_json_string(json, NULL, symbol->name);
+    if (memchr(symbol->name.data, '?', symbol->name.size))
+      pn_json_null(json, NULL);
+    else
+      pn_json_string(json, NULL, symbol->name);
   }
   pn_json_array_end(json);
 }
 
 static void write_described(const pn_symbols *symbols, const pn_onnx_described *d, pn_json *json) {
   const bool tensor = d->kind == PN_ONNX_TYPE_TENSOR || d->kind == PN_ONNX_TYPE_SPARSE_TENSOR;
-  if (d->kind == PN_ONNX_TYPE_NONE) pn_json_null(json, "type");
-  else pn_json_string(json, "type", pn_str_from(pn_onnx_type_kind_name(d->kind)));
+  if (d->kind == PN_ONNX_TYPE_NONE)
+    pn_json_null(json, "type");
+  else
+    pn_json_string(json, "type", pn_str_from(pn_onnx_type_kind_name(d->kind)));
   if (tensor) {
     const pelton_dtype dtype = pn_onnx_elem_dtype(d->elem);
-    if (d->elem == PN_ONNX_UNDEFINED) pn_json_null(json, "dtype");
+    if (d->elem == PN_ONNX_UNDEFINED)
+      pn_json_null(json, "dtype");
     else
       pn_json_string(json, "dtype", pn_str_from(dtype ? pelton_dtype_name(dtype) : pn_onnx_elem_name(d->elem)));
     write_shape(symbols, &d->type, json);

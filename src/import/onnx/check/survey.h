@@ -10,9 +10,9 @@
 
 /* What is known of a value, of types that Pelton does not have too. */
 typedef struct pn_onnx_described {
-  pn_onnx_type_kind kind; /* NONE: nothing is known */
-  int32_t elem;           /* of tensors: pn_onnx_elem, UNDEFINED when not known */
-  pn_type type;           /* of tensors: rank and dims; dtype is |elem|'s */
+  pn_onnx_type_kind kind;                  /* NONE: nothing is known */
+  int32_t elem;                            /* of tensors: pn_onnx_elem, UNDEFINED when not known */
+  pn_type type;                            /* of tensors: rank and dims; dtype is |elem|'s */
   const struct pn_onnx_described *element; /* of sequences and optionals; null: not known */
 } pn_onnx_described;
 
@@ -24,8 +24,8 @@ struct pn_onnx_survey {
 
 pn_onnx_described pn_onnx_describe_tensor(int32_t elem, const pn_type *type);
 /* What |type|, of the file, says. */
-pelton_status pn_onnx_describe_type(pn_onnx_importer *importer, const pn_onnx_type *type, pn_onnx_described *out)
-    PN_CHECKED;
+pelton_status pn_onnx_describe_type(pn_onnx_importer *importer, const pn_onnx_type *type,
+                                    pn_onnx_described *out) PN_CHECKED;
 /* What is known of |name| now. */
 pelton_status pn_onnx_describe_name(pn_onnx_importer *importer, pn_onnx_scope *scope, pn_str name,
                                     pn_onnx_described *out) PN_CHECKED;
@@ -38,8 +38,8 @@ pelton_status pn_onnx_survey_refuse(pn_onnx_importer *importer, uint32_t mark) P
 pelton_status pn_onnx_survey_define(pn_onnx_importer *importer, pn_onnx_scope *scope, pn_str name, const char *what,
                                     const pn_onnx_described *described) PN_CHECKED;
 /* The graph's input |info|: one that is no value of Pelton's, or has an initializer, whose type it must then be. */
-pelton_status pn_onnx_survey_input(pn_onnx_importer *importer, pn_onnx_scope *scope, const pn_onnx_value_info *info)
-    PN_CHECKED;
+pelton_status pn_onnx_survey_input(pn_onnx_importer *importer, pn_onnx_scope *scope,
+                                   const pn_onnx_value_info *info) PN_CHECKED;
 /* Whether |node| is to be typed by rule even if Pelton could import it: it deals in sequences. */
 bool pn_onnx_survey_by_rule(const pn_onnx_node *node);
 /* Types the results of |node|, which was refused with |status| and messages from |mark| on, by rule. |wrong| is how
