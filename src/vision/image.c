@@ -155,8 +155,7 @@ static pelton_status decode_source(const pn_picture_source *source, uint32_t cha
     const uint8_t *d = source->data;
     return pn_fail(diag, PELTON_INVALID_DATA,
                    "no picture: it begins with bytes %02x %02x; JPEG, PNG, BMP, PNM, WebP, TIFF and JPEG 2000 are read",
-                   d[0],
-                   source->size > 1 ? d[1] : 0);
+                   d[0], source->size > 1 ? d[1] : 0);
   }
   if (source->size < format->count)
     return pn_fail(diag, PELTON_INVALID_DATA, "no picture: it has only %zu bytes", source->size);
