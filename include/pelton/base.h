@@ -120,8 +120,18 @@ typedef enum pelton_dtype {
   PELTON_DTYPE_U4 = 21,
   PELTON_DTYPE_I2 = 22,
   PELTON_DTYPE_U2 = 23,
-  PELTON_DTYPE_COUNT = 24
+  PELTON_DTYPE_STRING = 24, /* texts: elements are pelton_string */
+  PELTON_DTYPE_COUNT = 25
 } pelton_dtype;
+
+/* An element of PELTON_DTYPE_STRING: |bytes| bytes at |data|, by convention UTF-8, not NUL-terminated. An empty text may
+   have |data| null. The bytes belong to whoever made the tensor: of inputs to the caller, who keeps them until the run
+   has ended; of outputs to the context, until its next run, also where the elements were written to the caller's
+   memory. */
+typedef struct pelton_string {
+  const char *data;
+  uint64_t bytes;
+} pelton_string;
 
 /* "f32", "i64", "bool", ...; "?" for a value that is no type. Static storage. */
 PELTON_API const char *pelton_dtype_name(pelton_dtype dtype);
@@ -141,7 +151,7 @@ typedef struct pelton_tensor {
   pelton_dtype dtype;
   pelton_shape shape;
   void *data;
-  size_t bytes; /* of |data|: at least the product of the shape and the element size */
+  size_t bytes; /* of |data|: at least the product of the shape and the element size; of texts the elements alone */
 } pelton_tensor;
 
 #ifdef __cplusplus

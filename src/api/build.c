@@ -115,7 +115,7 @@ static pelton_status plan_first_segment(build *b, pelton_diag *diag) {
   pn_facts facts;
   pn_fact *inputs = PN_NEW_ARRAY(&arena, pn_fact, g->inputs.count + 1);
   uint32_t stopped = 0, end = 0;
-  while (end < g->nodes.count && !(pn_op_get(g->nodes.data[end].op)->flags & (PN_OP_DATA_SHAPE | PN_OP_CONTROL))) end++;
+  while (end < g->nodes.count && !pn_op_is_host(g->nodes.data[end].op)) end++;
   pelton_status status = inputs ? pn_facts_create(g, &arena, &facts, diag) : pn_fail_memory(diag, "the build");
   for (uint32_t i = 0; i < g->inputs.count && !status; i++)
     inputs[i] = (pn_fact){

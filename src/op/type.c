@@ -100,6 +100,8 @@ bool pn_dtype_is_integer(pelton_dtype dtype) {
          (dtype >= PELTON_DTYPE_I4 && dtype <= PELTON_DTYPE_U2);
 }
 
+bool pn_dtype_points(pelton_dtype dtype) { return dtype == PELTON_DTYPE_STRING; }
+
 bool pn_dtype_parse(pn_str text, pelton_dtype *out) {
   for (int dtype = PELTON_DTYPE_NONE + 1; dtype < PELTON_DTYPE_COUNT; dtype++)
     if (pn_str_is(text, pelton_dtype_name((pelton_dtype)dtype))) {
@@ -135,6 +137,7 @@ int64_t pn_tensor_get_i64(const pn_tensor *tensor, int64_t index) {
   case PELTON_DTYPE_U4:
   case PELTON_DTYPE_I2:
   case PELTON_DTYPE_U2: return pn_dtype_wrap(tensor->dtype, *(const uint8_t *)p);
+  case PELTON_DTYPE_STRING: return 0;
   default: return pn_i64_from_f64(pn_tensor_get_f64(tensor, index));
   }
 }
@@ -155,6 +158,7 @@ void pn_tensor_set_i64(pn_tensor *tensor, int64_t index, int64_t value) {
   case PELTON_DTYPE_U4:
   case PELTON_DTYPE_I2:
   case PELTON_DTYPE_U2: *(uint8_t *)p = (uint8_t)pn_dtype_wrap(tensor->dtype, value); return;
+  case PELTON_DTYPE_STRING: return;
   default: pn_tensor_set_f64(tensor, index, (double)value); return;
   }
 }

@@ -23,6 +23,7 @@ pelton_status pelton_context_create(pelton_engine *engine, const pelton_context_
   context->machine.engine = engine;
   context->machine.profile = options && options->size >= sizeof *options && options->profile;
   pn_arena_init(&context->machine.scratch, engine->allocator);
+  pn_arena_init(&context->machine.lasting, engine->allocator);
   pn_arena_init(&context->machine.profile_arena, engine->allocator);
   const pn_graph *g = engine->image->graph;
   pelton_status status = engine->target->stream_create(engine->device, &context->machine.stream, diag);
@@ -48,6 +49,7 @@ void pelton_context_release(pelton_context *context) {
   engine->target->memory_release(engine->device, context->machine.arena);
   if (context->machine.stream) engine->target->stream_release(context->machine.stream);
   pn_arena_deinit(&context->machine.scratch);
+  pn_arena_deinit(&context->machine.lasting);
   pn_arena_deinit(&context->machine.profile_arena);
   pn_release(engine->allocator, context);
   pelton_engine_release(engine);
@@ -110,6 +112,7 @@ pelton_status pelton_context_run(pelton_context *context, const pelton_tensor *i
     context->capacities[i] = outputs[i].bytes;
   }
   pn_machine_forget_times(&context->machine);
+  pn_arena_reset(&context->machine.lasting);
   PN_TRY(pn_frame_run(context->frame, context->in, context->out, context->capacities, diag));
   for (uint32_t i = 0; i < output_count; i++) {
     const pn_tensor *t = &context->out[i];

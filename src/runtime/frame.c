@@ -4,7 +4,7 @@
 
 enum { CONTENT_ELEMENTS = 1024, CONTENT_FLOATS = 16 };
 
-bool pn_is_host_op(const pn_node *node) { return pn_op_get(node->op)->flags & (PN_OP_DATA_SHAPE | PN_OP_CONTROL); }
+bool pn_is_host_op(const pn_node *node) { return pn_op_is_host(node->op); }
 
 /* ---- life ----------------------------------------------------------------------------------------------------------
  */
@@ -112,8 +112,10 @@ pelton_status pn_frame_child(pn_frame *frame, uint32_t node, uint32_t which, con
 /* ---- keys ----------------------------------------------------------------------------------------------------------
  */
 
-/* Small tensors whose elements may steer shapes; only these are shown to inference, and all of them are in the key. */
+/* Small tensors whose elements may steer shapes; only these are shown to inference, and all of them are in the key.
+   What texts point at does not outlive the run, so that no plan may know it. */
 static bool has_content(const pn_tensor *t) {
+  if (pn_dtype_points(t->dtype)) return false;
   int64_t n = pn_tensor_elements(t);
   return n <= (pn_dtype_is_float(t->dtype) ? CONTENT_FLOATS : CONTENT_ELEMENTS);
 }

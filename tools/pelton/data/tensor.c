@@ -115,6 +115,7 @@ double tensor_get(const pelton_tensor *t, size_t i) {
   case PELTON_DTYPE_U4: return ((const uint8_t *)t->data)[i] & 15;
   case PELTON_DTYPE_I2: return ((((const uint8_t *)t->data)[i] & 3) ^ 2) - 2;
   case PELTON_DTYPE_U2: return ((const uint8_t *)t->data)[i] & 3;
+  case PELTON_DTYPE_STRING:
   case PELTON_DTYPE_NONE:
   case PELTON_DTYPE_COUNT: break;
   }
@@ -154,6 +155,7 @@ void tensor_set(pelton_tensor *t, size_t i, double value) {
   case PELTON_DTYPE_U4: ((uint8_t *)t->data)[i] = (uint8_t)limit(value, 0, 15); break;
   case PELTON_DTYPE_I2: ((int8_t *)t->data)[i] = (int8_t)limit(value, -2, 1); break;
   case PELTON_DTYPE_U2: ((uint8_t *)t->data)[i] = (uint8_t)limit(value, 0, 3); break;
+  case PELTON_DTYPE_STRING:
   case PELTON_DTYPE_NONE:
   case PELTON_DTYPE_COUNT: break;
   }
