@@ -121,7 +121,8 @@ typedef enum pelton_dtype {
   PELTON_DTYPE_I2 = 22,
   PELTON_DTYPE_U2 = 23,
   PELTON_DTYPE_STRING = 24, /* texts: elements are pelton_string */
-  PELTON_DTYPE_COUNT = 25
+  PELTON_DTYPE_TENSOR = 25, /* sequences and optionals: elements are const pelton_tensor *, see pelton_tensor */
+  PELTON_DTYPE_COUNT = 26
 } pelton_dtype;
 
 /* An element of PELTON_DTYPE_STRING: |bytes| bytes at |data|, by convention UTF-8, not NUL-terminated. An empty text may
@@ -146,7 +147,12 @@ typedef struct pelton_shape {
   int64_t dims[PELTON_MAX_RANK];
 } pelton_shape;
 
-/* A dense row-major tensor in host memory, borrowed from whoever made it. */
+/* A dense row-major tensor in host memory, borrowed from whoever made it.
+
+   A sequence is a tensor of rank 1 of PELTON_DTYPE_TENSOR: |data| is an array of const pelton_tensor *, none null, each
+   an item; items share a type but not a shape. An optional is the same with no or one item; an optional sequence has a
+   sequence as its item. Items are the caller's among inputs, and need to stay only during the run; among outputs they
+   are the context's until its next run, also where the array was written to the caller's memory. */
 typedef struct pelton_tensor {
   pelton_dtype dtype;
   pelton_shape shape;

@@ -51,8 +51,13 @@ static void *probe_attrs(pn_op op, pn_arena *arena) {
 static bool takes(const pn_op_info *op, const void *attrs, uint32_t inputs, const pelton_dtype *types,
                   pn_symbols *symbols, pn_arena *arena) {
   pn_fact in[PROBE_OPERANDS] = {{0}}, out[PROBE_OPERANDS] = {{0}};
-  for (uint32_t i = 0; i < inputs; i++)
+  for (uint32_t i = 0; i < inputs; i++) {
     in[i] = (pn_fact){.present = true, .type = {.dtype = types[i], .rank = PN_RANK_UNKNOWN}};
+    const pn_type item = {.dtype = PELTON_DTYPE_F32};
+    if (types[i] == PELTON_DTYPE_TENSOR &&
+        (!(op->flags & PN_OP_BOXES) || !pn_type_box(&item, pn_dim_fresh(symbols), false, &in[i].type)))
+      return false;
+  }
   uint32_t outputs = op->min_outputs < PROBE_OPERANDS ? op->min_outputs : PROBE_OPERANDS;
   for (uint32_t i = 0; i < outputs; i++) out[i].present = true;
   pn_infer call = {.attrs = attrs,
@@ -101,7 +106,8 @@ static void json_types(pn_json *json, pn_op which, pn_arena *arena) {
   pn_symbols_init(&symbols, arena);
   pn_json_array_begin(json, "types");
   for (int t = PELTON_DTYPE_NONE + 1; t < PELTON_DTYPE_COUNT; t++)
-    if (any || takes_first(op, attrs, (pelton_dtype)t, &symbols, arena))
+    if (any ? t != PELTON_DTYPE_TENSOR || (op->flags & PN_OP_BOXES) != 0
+            : takes_first(op, attrs, (pelton_dtype)t, &symbols, arena))
       pn_json_string(json, NULL, pn_str_from(pelton_dtype_name((pelton_dtype)t)));
   pn_json_array_end(json);
 }

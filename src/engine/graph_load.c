@@ -81,10 +81,10 @@ static pelton_status load_constant(load *l, pn_value *v) {
 static pelton_status load_value(load *l, pn_graph *g) {
   pn_value v = {0};
   v.name = pn_get_str(l->c);
-  pn_str dtype = pn_get_str(l->c);
+  pn_str elements = pn_get_str(l->c);
   int64_t rank = pn_get_i64(l->c);
   PN_TRY(pn_cursor_status(l->c, l->diag));
-  if (!pn_dtype_parse(dtype, &v.type.dtype) || rank < PN_RANK_UNKNOWN || rank > PN_MAX_RANK)
+  if (!pn_type_parse_elements(&elements, &v.type) || elements.size > 0 || rank < PN_RANK_UNKNOWN || rank > PN_MAX_RANK)
     return broken(l, "a value's type is none");
   v.type.rank = (int32_t)rank;
   for (int64_t d = 0; d < rank; d++) PN_TRY(load_dim(l, l->symbols->list.count, &v.type.dims[d]));

@@ -43,9 +43,19 @@ static void store_ids(pn_text *out, const pn_value_list *ids) {
   for (uint32_t i = 0; i < ids->count; i++) pn_put_u32(out, ids->data[i].v);
 }
 
+/* The type of elements as text: "f32", "tensor<f32>". */
+static void put_elements(pn_text *out, const pn_type *type) {
+  pn_text text;
+  pn_text_init(&text, out->allocator);
+  pn_type_print_elements(type, &text);
+  pn_put_str(out, (pn_str){text.data, text.size});
+  out->failed |= text.failed;
+  pn_text_deinit(&text);
+}
+
 static void store_value(store *s, const pn_value *v) {
   pn_put_str(s->out, v->name);
-  pn_put_str(s->out, pn_str_from(pelton_dtype_name(v->type.dtype)));
+  put_elements(s->out, &v->type);
   pn_put_i64(s->out, v->type.rank);
   for (int32_t d = 0; d < v->type.rank; d++) store_dim(s->out, v->type.dims[d]);
   pn_put_u32(s->out, v->producer.v);

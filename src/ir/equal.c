@@ -12,7 +12,7 @@ static bool dims_equal(const pn_symbols *a_symbols, pn_dim a, const pn_symbols *
 }
 
 static bool types_equal(const pn_graph *a, const pn_type *x, const pn_graph *b, const pn_type *y) {
-  if (x->dtype != y->dtype || x->rank != y->rank) return false;
+  if (!pn_type_same_elements(x, y) || x->boxes.optional != y->boxes.optional || x->rank != y->rank) return false;
   for (int32_t i = 0; i < x->rank; i++)
     if (!dims_equal(a->symbols, x->dims[i], b->symbols, y->dims[i])) return false;
   return true;

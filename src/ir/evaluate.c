@@ -26,6 +26,8 @@ bool pn_can_evaluate(const pn_evaluation *e) {
   if ((info->flags & PN_OP_CONTROL) || !info->reference) return false;
   for (uint32_t i = 0; i < e->in_count; i++)
     if (e->in[i].present && (!e->in[i].data || !pn_type_is_static(&e->in[i].type))) return false;
+  for (uint32_t i = 0; i < e->out_count; i++) /* sequences and optionals are made during a run */
+    if (e->out[i].present && e->out[i].type.dtype == PELTON_DTYPE_TENSOR) return false;
   if (pn_op_sizes_results(e->op)) return true;
   for (uint32_t i = 0; i < e->out_count; i++)
     if (e->out[i].present && !pn_type_is_static(&e->out[i].type)) return false;

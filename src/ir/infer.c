@@ -161,6 +161,9 @@ static pelton_status check_type(const pn_type *type, const char *what, uint32_t 
   bool empty = false;
   if (bytes == 0 || type->rank < PN_RANK_UNKNOWN || type->rank > PN_MAX_RANK)
     return pn_fail(diag, PELTON_INTERNAL, "internal error: %s %u has no type", what, i);
+  if (!pn_type_boxes_valid(type))
+    return pn_fail(diag, PELTON_INVALID_DATA, "%s %u: a tensor of tensors has one dimension and items of a known type",
+                   what, i);
   for (int32_t k = 0; k < type->rank; k++) {
     empty = empty || pn_dim_is(type->dims[k], 0);
     if (pn_dim_is_number(type->dims[k]) && type->dims[k].number < 0)
@@ -221,7 +224,7 @@ static pelton_status complete_content(const pn_infer_walk *walk, pn_fact *fact, 
   return PELTON_OK;
 }
 
-/* Facts have no memory of their own for what elements point at: texts are left alone. */
+/* Facts have no memory of their own for what elements point at: texts and boxes are left alone. */
 static bool may_know(const pn_fact *fact) { return !fact->present || !pn_dtype_points(fact->type.dtype); }
 
 static bool is_small(const pn_fact *fact) {
@@ -348,7 +351,7 @@ static pelton_status infer_operator(struct pn_infer_level *level, pelton_diag *d
                          .diag = diag, .subgraph = infer_subgraph, .subgraph_self = level};
   const uint64_t visits_before = walk->visit_count;
   PN_TRY(check_counts(node, diag));
-  PN_TRY(info->check(&call));
+  PN_TRY(pn_op_check(node->op, &call));
   PN_TRY(info->infer(&call));
   PN_TRY(pn_symbols_status(walk->symbols, diag));
   for (uint32_t i = 0; i < level->out.count; i++)

@@ -89,11 +89,9 @@ static pelton_status parse_dim(parser *p, pn_dim *out) {
 }
 
 static pelton_status parse_type(parser *p, pn_type *out) {
-  const pn_str word = pn_lexer_peek_word(&p->lexer);
   *out = (pn_type){.rank = PN_RANK_UNKNOWN};
-  if (!pn_dtype_parse(word, &out->dtype) || out->dtype == PELTON_DTYPE_NONE)
-    return pn_lexer_expected(&p->lexer, "a type as f32[2,n]");
-  pn_lexer_advance(&p->lexer, word.size);
+  pn_lexer_skip_blank(&p->lexer);
+  if (!pn_type_parse_elements(&p->lexer.rest, out)) return pn_lexer_expected(&p->lexer, "a type as f32[2,n]");
   PN_TRY(expect(p, "[", "after the name of a type"));
   if (pn_lexer_accept(&p->lexer, "*")) return expect(p, "]", "after '*'");
   out->rank = 0;
@@ -410,7 +408,7 @@ static bool dims_agree(const pn_symbols *symbols, pn_dim stated, pn_dim inferred
 
 static bool types_agree(const pn_symbols *symbols, const pn_type *stated, const pn_type *inferred) {
   if (inferred->dtype == PELTON_DTYPE_NONE) return true; /* in a branch that is never taken */
-  if (stated->dtype != inferred->dtype) return false;
+  if (!pn_type_same_elements(stated, inferred) || stated->boxes.optional != inferred->boxes.optional) return false;
   if (stated->rank == PN_RANK_UNKNOWN) return true;
   if (stated->rank != inferred->rank) return false;
   for (int32_t i = 0; i < stated->rank; i++)

@@ -85,7 +85,7 @@ static bool is_leaf(const pn_symbol *symbol) {
 }
 
 static void print_type(printer *p, const pn_type *type) {
-  pn_text_add(p->out, pn_str_from(pelton_dtype_name(type->dtype)));
+  pn_type_print_elements(type, p->out);
   if (type->rank == PN_RANK_UNKNOWN) {
     pn_text_add(p->out, PN_STR("[*]"));
     return;

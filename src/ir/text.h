@@ -17,6 +17,9 @@
    Types that are stated must be those that are inferred; symbols known only at run time (?1) keep their numbers (but
    for sums of several of them, whose order follows from the numbers).
 
+   A sequence of tensors of f32 is tensor<f32>[n], an optional one optional<f32>[n], an optional sequence
+   optional<tensor<f32>>[n]; they have one dimension and are no constants.
+
    Absent operands and results are "_". Comments run from '#' to the line's end; "# from" at a node's line end is its
    provenance and is kept. Symbols' bounds are written once, where a symbol first appears: n, n<=32, 1<=n<=32. */
 #ifndef PN_IR_TEXT_H

@@ -29,7 +29,8 @@ enum {
   PN_OP_VIEW = 1,       /* the output has the first operand's bytes: no kernel is needed */
   PN_OP_DATA_SHAPE = 2, /* output shapes depend on operands' data: the plan is cut after it */
   PN_OP_CONTROL = 4,    /* runs subgraphs: the runtime executes it */
-  PN_OP_LASTING = 8     /* results' elements point at memory of their own (texts, boxes), which the runtime keeps */
+  PN_OP_LASTING = 8,    /* results' elements point at memory of their own (texts, boxes), which the runtime keeps */
+  PN_OP_BOXES = 32      /* takes operands of dtype TENSOR: sequences and optionals */
 };
 
 /* pn_op: PN_OP_CONV, ... */
@@ -167,6 +168,8 @@ PN_INLINE bool pn_op_is_host(pn_op op) {
 PN_INLINE bool pn_op_sizes_results(pn_op op) {
   return (pn_op_get(op)->flags & (PN_OP_DATA_SHAPE | PN_OP_LASTING)) != 0;
 }
+/* The operator's own check; before that, that it takes sequences and optionals where it is given some. */
+pelton_status pn_op_check(pn_op op, const pn_infer *call) PN_CHECKED;
 bool pn_op_find(pn_str name, pn_op *out) PN_CHECKED;
 
 #define PN_OP(name, upper, ...)                          \

@@ -2,6 +2,7 @@
 #include "runtime/frame.h"
 
 #include "base/json.h"
+#include "runtime/boxes.h"
 
 struct pelton_context {
   pelton_engine *engine;
@@ -55,8 +56,8 @@ void pelton_context_release(pelton_context *context) {
   pelton_engine_release(engine);
 }
 
-static pelton_status check_input(const pn_graph *g, uint32_t index, const pelton_tensor *given, pn_tensor *out,
-                                 pelton_diag *diag) {
+static pelton_status check_input(const pn_graph *g, uint32_t index, const pelton_tensor *given, pn_arena *lasting,
+                                 pn_tensor *out, pelton_diag *diag) {
   const pn_value *value = &g->values.data[g->inputs.data[index].v];
   const pn_type *type = &value->type;
   int64_t elements;
@@ -92,6 +93,7 @@ static pelton_status check_input(const pn_graph *g, uint32_t index, const pelton
   if (given->bytes < bytes || (!given->data && bytes))
     return pn_fail(diag, PELTON_INVALID_ARGUMENT, "input '%.*s' needs %zu bytes, %zu are given",
                    PN_STR_ARG(value->name), bytes, given->data ? given->bytes : 0);
+  if (type->dtype == PELTON_DTYPE_TENSOR) return pn_boxes_take(lasting, value->name, type, given, out, diag);
   static uint64_t nothing; /* a present tensor of no elements has an address */
   *out = (pn_tensor){.dtype = given->dtype, .rank = given->shape.rank, .data = given->data ? given->data : &nothing};
   memcpy(out->dims, given->shape.dims, sizeof out->dims[0] * out->rank);
@@ -106,13 +108,14 @@ pelton_status pelton_context_run(pelton_context *context, const pelton_tensor *i
       (!outputs && output_count))
     return pn_fail(diag, PELTON_INVALID_ARGUMENT, "the engine has %u inputs and %u outputs; %u and %u are given",
                    g->inputs.count, g->outputs.count, inputs ? input_count : 0, outputs ? output_count : 0);
-  for (uint32_t i = 0; i < input_count; i++) PN_TRY(check_input(g, i, &inputs[i], &context->in[i], diag));
+  pn_arena_reset(&context->machine.lasting);
+  for (uint32_t i = 0; i < input_count; i++)
+    PN_TRY(check_input(g, i, &inputs[i], &context->machine.lasting, &context->in[i], diag));
   for (uint32_t i = 0; i < output_count; i++) {
     context->out[i] = (pn_tensor){.data = outputs[i].data};
     context->capacities[i] = outputs[i].bytes;
   }
   pn_machine_forget_times(&context->machine);
-  pn_arena_reset(&context->machine.lasting);
   PN_TRY(pn_frame_run(context->frame, context->in, context->out, context->capacities, diag));
   for (uint32_t i = 0; i < output_count; i++) {
     const pn_tensor *t = &context->out[i];

@@ -192,6 +192,8 @@ static pelton_status known_facts(const pn_frame *frame, uint32_t first_node, boo
     if (!t->data) continue;
     pn_fact *fact = &facts->data[live->values[i].v];
     *fact = (pn_fact){.present = true, .type = pn_type_make(t->dtype, t->rank, t->dims)};
+    if (t->dtype == PELTON_DTYPE_TENSOR) /* what is in boxes, only the graph says */
+      fact->type.boxes = frame->graph->values.data[live->values[i].v].type.boxes;
     if (with_contents && has_content(t)) {
       fact->data = pn_arena_copy(arena, t->data, (size_t)pn_tensor_elements(t) * pelton_dtype_bytes(t->dtype), 64);
       if (!fact->data) return pn_fail_memory(diag, "a plan");

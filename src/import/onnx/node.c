@@ -77,7 +77,7 @@ static void use_declared_type(pn_onnx_importer *importer, pn_onnx_scope *scope, 
   if (infos->count == 0 || !pn_map_get(index, name, &at)) return;
   const uint32_t mark = pn_diag_mark(importer->diag);
   if (pn_onnx_type_import(importer, &infos->data[at], false, &type)) pn_diag_rewind(importer->diag, mark);
-  else if (type.dtype == value->type.dtype) value->type = scope->area->facts.data[id.v].type = type;
+  else if (pn_type_same_elements(&type, &value->type)) value->type = scope->area->facts.data[id.v].type = type;
 }
 
 static pelton_status define_results(pn_onnx_importer *importer, pn_onnx_scope *scope, const pn_onnx_node *node,
@@ -201,10 +201,27 @@ static bool is_output(const pn_graph *g, pn_value_id id) {
   return false;
 }
 
+/* The same sequence or optional as another value: boxed as a whole, and taken out of that. */
+static pelton_status output_boxed(pn_onnx_importer *importer, pn_onnx_scope *scope, pn_str name, pn_value_id *id) {
+  pn_graph *graph = scope->area->graph;
+  pn_attrs_box *box = pn_attrs_new(PN_OP_BOX, graph->arena);
+  pn_attrs_unbox *unbox = pn_attrs_new(PN_OP_UNBOX, graph->arena);
+  if (!box || !unbox) return pn_fail_memory(importer->diag, "an output");
+  unbox->optional = pn_graph_value(graph, *id)->type.boxes.optional;
+  const pn_node_id boxed = pn_graph_add_node(graph, PN_OP_BOX, box, name, id, 1, 1);
+  const pn_value_id whole = pn_node_valid(boxed) ? pn_graph_result(graph, boxed, 0) : PN_NO_VALUE;
+  if (!pn_value_valid(whole)) return pn_fail_memory(importer->diag, "an output");
+  const pn_node_id copy = pn_graph_add_node(graph, PN_OP_UNBOX, unbox, name, &whole, 1, 1);
+  if (!pn_node_valid(copy)) return pn_fail_memory(importer->diag, "an output");
+  *id = pn_graph_result(graph, copy, 0);
+  return pn_onnx_area_infer(importer, scope->area);
+}
+
 /* A value of its own for output |name| when |id| cannot be it: it has a name to keep, or is an output already. */
 static pelton_status output_copy(pn_onnx_importer *importer, pn_onnx_scope *scope, pn_str name, pn_value_id *id) {
   const pn_expr *expr;
   pn_graph *graph = scope->area->graph;
+  if (pn_graph_value(graph, *id)->type.dtype == PELTON_DTYPE_TENSOR) return output_boxed(importer, scope, name, id);
   PN_TRY(pn_expr_parse(PN_STR("x0"), graph->arena, &expr, importer->diag));
   const pn_value_id copy = pn_graph_add_pointwise(graph, expr, name, id, 1);
   if (!pn_value_valid(copy)) return pn_fail_memory(importer->diag, "an output");

@@ -116,6 +116,7 @@ double tensor_get(const pelton_tensor *t, size_t i) {
   case PELTON_DTYPE_I2: return ((((const uint8_t *)t->data)[i] & 3) ^ 2) - 2;
   case PELTON_DTYPE_U2: return ((const uint8_t *)t->data)[i] & 3;
   case PELTON_DTYPE_STRING:
+  case PELTON_DTYPE_TENSOR:
   case PELTON_DTYPE_NONE:
   case PELTON_DTYPE_COUNT: break;
   }
@@ -156,6 +157,7 @@ void tensor_set(pelton_tensor *t, size_t i, double value) {
   case PELTON_DTYPE_I2: ((int8_t *)t->data)[i] = (int8_t)limit(value, -2, 1); break;
   case PELTON_DTYPE_U2: ((uint8_t *)t->data)[i] = (uint8_t)limit(value, 0, 3); break;
   case PELTON_DTYPE_STRING:
+  case PELTON_DTYPE_TENSOR:
   case PELTON_DTYPE_NONE:
   case PELTON_DTYPE_COUNT: break;
   }
