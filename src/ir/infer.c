@@ -348,7 +348,7 @@ static pelton_status infer_operator(struct pn_infer_level *level, pelton_diag *d
                          .diag = diag, .subgraph = infer_subgraph, .subgraph_self = level};
   const uint64_t visits_before = walk->visit_count;
   PN_TRY(check_counts(node, diag));
-  PN_TRY(info->check(&call));
+  PN_TRY(pn_op_check(node->op, &call));
   PN_TRY(info->infer(&call));
   PN_TRY(pn_symbols_status(walk->symbols, diag));
   for (uint32_t i = 0; i < level->out.count; i++)

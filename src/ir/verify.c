@@ -301,7 +301,7 @@ static void check_operator(const scope *s, const pn_node *node) {
   const pn_infer call = {.attrs = node->attrs, .input_count = in_count, .output_count = out_count, .in = in, .out = out,
                          .symbols = s->g->symbols, .arena = &s->v->arena, .diag = s->v->diag};
   const uint32_t mark = pn_diag_mark(s->v->diag);
-  const pelton_status status = pn_op_get(node->op)->check(&call);
+  const pelton_status status = pn_op_check(node->op, &call);
   if (!status) return;
   if (s->may_lack_types && status != PELTON_OUT_OF_MEMORY) {
     pn_diag_rewind(s->v->diag, mark); /* a branch that is never taken need not fit */

@@ -19,6 +19,15 @@ bool pn_op_find(pn_str name, pn_op *out) {
   return false;
 }
 
+pelton_status pn_op_check(pn_op op, const pn_infer *call) {
+  const pn_op_info *info = pn_op_get(op);
+  for (uint32_t i = 0; i < call->input_count && !(info->flags & PN_OP_TEXTS); i++)
+    if (call->in[i].present && pn_dtype_points(call->in[i].type.dtype))
+      return pn_fail(call->diag, PELTON_UNSUPPORTED, "%s: operand %u is of type %s; it takes numbers only", info->name, i,
+                     pelton_dtype_name(call->in[i].type.dtype));
+  return info->check(call);
+}
+
 /* How many elements a fact of rank 0 or 1 has, when that is a number. */
 static bool fact_count(const pn_fact *fact, int64_t *out) {
   const pn_type *type = &fact->type;

@@ -29,7 +29,8 @@ enum {
   PN_OP_VIEW = 1,       /* the output has the first operand's bytes: no kernel is needed */
   PN_OP_DATA_SHAPE = 2, /* output shapes depend on operands' data: the plan is cut after it */
   PN_OP_CONTROL = 4,    /* runs subgraphs: the runtime executes it */
-  PN_OP_LASTING = 8     /* results' elements point at memory of their own (texts, boxes), which the runtime keeps */
+  PN_OP_LASTING = 8,    /* results' elements point at memory of their own (texts, boxes), which the runtime keeps */
+  PN_OP_TEXTS = 16      /* operands may be texts: their elements are only moved, or the operator is about texts */
 };
 
 /* pn_op: PN_OP_CONV, ... */
@@ -168,6 +169,9 @@ PN_INLINE bool pn_op_sizes_results(pn_op op) {
   return (pn_op_get(op)->flags & (PN_OP_DATA_SHAPE | PN_OP_LASTING)) != 0;
 }
 bool pn_op_find(pn_str name, pn_op *out) PN_CHECKED;
+
+/* The row's check, after what holds for all of them: only operators with PN_OP_TEXTS take texts. */
+pelton_status pn_op_check(pn_op op, const pn_infer *call) PN_CHECKED;
 
 #define PN_OP(name, upper, ...)                          \
   pelton_status pn_check_##name(const pn_infer *call);   \
