@@ -169,6 +169,7 @@ static pelton_status parse_random(parser *p, const pn_type *type, int64_t count,
   const size_t bytes = (size_t)count * pelton_dtype_bytes(type->dtype);
   pn_dim seed;
   pn_lexer_advance(&p->lexer, strlen("random"));
+  if (pn_dtype_points(type->dtype)) return pn_lexer_fail(&p->lexer, "random constants are numbers, not texts");
   PN_TRY(expect(p, "(", "after random"));
   PN_TRY(parse_plain_dim(p, &seed));
   PN_TRY(expect(p, ")", "after a random constant's seed"));

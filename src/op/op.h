@@ -30,6 +30,7 @@ enum {
   PN_OP_DATA_SHAPE = 2, /* output shapes depend on operands' data: the plan is cut after it */
   PN_OP_CONTROL = 4,    /* runs subgraphs: the runtime executes it */
   PN_OP_LASTING = 8,    /* results' elements point at memory of their own (texts, boxes), which the runtime keeps */
+  PN_OP_TEXTS = 16,     /* operands may be texts: their elements are only moved, or the operator is about texts */
   PN_OP_BOXES = 32      /* takes operands of dtype TENSOR: sequences and optionals */
 };
 
@@ -168,9 +169,11 @@ PN_INLINE bool pn_op_is_host(pn_op op) {
 PN_INLINE bool pn_op_sizes_results(pn_op op) {
   return (pn_op_get(op)->flags & (PN_OP_DATA_SHAPE | PN_OP_LASTING)) != 0;
 }
-/* The operator's own check; before that, that it takes sequences and optionals where it is given some. */
-pelton_status pn_op_check(pn_op op, const pn_infer *call) PN_CHECKED;
 bool pn_op_find(pn_str name, pn_op *out) PN_CHECKED;
+
+/* The row's check, after what holds for all of them: only operators with PN_OP_TEXTS take texts, only those with
+   PN_OP_BOXES sequences and optionals. */
+pelton_status pn_op_check(pn_op op, const pn_infer *call) PN_CHECKED;
 
 #define PN_OP(name, upper, ...)                          \
   pelton_status pn_check_##name(const pn_infer *call);   \

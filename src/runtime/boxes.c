@@ -1,6 +1,7 @@
 #include "runtime/boxes.h"
 
 #include "op/boxed/box.h"
+#include "op/text/strings.h"
 
 typedef struct taker {
   pn_arena *arena;
@@ -35,11 +36,8 @@ static pelton_status check_item(const taker *t, const pelton_tensor *item, int64
   const size_t bytes = (size_t)elements * pelton_dtype_bytes(wanted);
   if (item->bytes < bytes || (!item->data && bytes))
     return refuse(t, index, "it needs %zu bytes, %zu are given", bytes, item->data ? item->bytes : 0);
-  for (int64_t i = 0; wanted == PELTON_DTYPE_STRING && i < elements; i++) {
-    const pelton_string *text = (const pelton_string *)item->data + i;
-    if (!text->data && text->bytes) return refuse(t, index, "text %lld is a null pointer", (long long)i);
-  }
-  return PELTON_OK;
+  const size_t texts = wanted == PELTON_DTYPE_STRING ? (size_t)elements : 0, broken = pn_strings_broken(item->data, texts);
+  return broken == texts ? PELTON_OK : refuse(t, index, "text %zu is a null pointer", broken);
 }
 
 /* |count| items with |depth| levels of boxes in each. */

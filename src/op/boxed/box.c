@@ -2,6 +2,8 @@
    is memory of one node that the next iteration of a loop writes anew; unboxing copies nothing, for boxes stay. */
 #include "op/boxed/box.h"
 
+#include "op/text/strings.h"
+
 /* ---- boxes ----------------------------------------------------------------------------------------------------- */
 
 pelton_tensor *pn_box_empty(pn_arena *arena, pelton_dtype dtype, uint32_t rank, const int64_t *dims) {
@@ -20,13 +22,8 @@ pelton_tensor *pn_box_empty(pn_arena *arena, pelton_dtype dtype, uint32_t rank, 
 
 bool pn_box_keep_texts(pn_arena *arena, pelton_tensor *box) {
   if (box->dtype != PELTON_DTYPE_STRING) return true;
-  pelton_string *texts = box->data;
-  for (size_t i = 0; i < box->bytes / sizeof *texts; i++) {
-    if (texts[i].bytes == 0) continue;
-    texts[i].data = pn_arena_copy(arena, texts[i].data, (size_t)texts[i].bytes, 1);
-    if (!texts[i].data) return false;
-  }
-  return true;
+  box->data = pn_strings_copy(arena, box->data, box->bytes / sizeof(pelton_string));
+  return box->data != NULL;
 }
 
 const pelton_tensor *pn_box_new(pn_arena *arena, const pn_tensor *tensor) {
