@@ -2,6 +2,7 @@
 #include "runtime/frame.h"
 
 #include "base/json.h"
+#include "op/text/strings.h"
 #include "runtime/boxes.h"
 
 struct pelton_context {
@@ -94,9 +95,25 @@ static pelton_status check_input(const pn_graph *g, uint32_t index, const pelton
     return pn_fail(diag, PELTON_INVALID_ARGUMENT, "input '%.*s' needs %zu bytes, %zu are given",
                    PN_STR_ARG(value->name), bytes, given->data ? given->bytes : 0);
   if (type->dtype == PELTON_DTYPE_TENSOR) return pn_boxes_take(lasting, value->name, type, given, out, diag);
+  const size_t broken = given->dtype == PELTON_DTYPE_STRING ? pn_strings_broken(given->data, (size_t)elements) : 0;
+  if (given->dtype == PELTON_DTYPE_STRING && broken < (size_t)elements)
+    return pn_fail(diag, PELTON_INVALID_ARGUMENT, "input '%.*s': text %zu has a length but no bytes",
+                   PN_STR_ARG(value->name), broken);
   static uint64_t nothing; /* a present tensor of no elements has an address */
   *out = (pn_tensor){.dtype = given->dtype, .rank = given->shape.rank, .data = given->data ? given->data : &nothing};
   memcpy(out->dims, given->shape.dims, sizeof out->dims[0] * out->rank);
+  return PELTON_OK;
+}
+
+/* Texts of a result may be the caller's, pieces of an input: they become the context's. Elements stay where they are
+   only in memory that the caller gave for them; elsewhere they may be a constant's, which other threads read. */
+static pelton_status keep_texts(pelton_context *context, pn_tensor *t, const void *given, pelton_diag *diag) {
+  const size_t count = (size_t)pn_tensor_elements(t);
+  if (t->dtype != PELTON_DTYPE_STRING || !count) return PELTON_OK;
+  pelton_string *texts = pn_strings_copy(&context->machine.lasting, t->data, count);
+  if (!texts) return pn_fail_memory(diag, "an output's texts");
+  if (given) memcpy(t->data, texts, count * sizeof *texts);
+  else t->data = texts;
   return PELTON_OK;
 }
 
@@ -118,7 +135,8 @@ pelton_status pelton_context_run(pelton_context *context, const pelton_tensor *i
   pn_machine_forget_times(&context->machine);
   PN_TRY(pn_frame_run(context->frame, context->in, context->out, context->capacities, diag));
   for (uint32_t i = 0; i < output_count; i++) {
-    const pn_tensor *t = &context->out[i];
+    pn_tensor *t = &context->out[i];
+    PN_TRY(keep_texts(context, t, outputs[i].data, diag));
     outputs[i].dtype = t->dtype;
     outputs[i].shape.rank = t->rank;
     memcpy(outputs[i].shape.dims, t->dims, sizeof t->dims[0] * t->rank);
