@@ -41,11 +41,47 @@ bool tensor_create(pelton_tensor *out, pelton_dtype dtype, const pelton_shape *s
 }
 
 void tensor_release(pelton_tensor *t) {
+  for (size_t i = 0; t->data && i < tensor_item_count(t); i++) {
+    pelton_tensor *item = ((pelton_tensor **)t->data)[i];
+    if (item) tensor_release(item);
+    free(item);
+  }
   free(t->data);
   t->data = NULL;
 }
 
+/* ---- sequences and optionals ---------------------------------------------------------------------------------------
+ */
+
+size_t tensor_item_count(const pelton_tensor *t) {
+  return t->dtype == PELTON_DTYPE_TENSOR && t->shape.rank == 1 ? (size_t)t->shape.dims[0] : 0;
+}
+
+const pelton_tensor *tensor_item(const pelton_tensor *t, size_t i) { return ((const pelton_tensor *const *)t->data)[i]; }
+
+void tensor_add_item(pelton_tensor *t, const pelton_tensor *item) {
+  const size_t count = tensor_item_count(t);
+  pelton_tensor **items = memory_grow(t->data, count + 1, sizeof *items);
+  items[count] = memory_new(1, sizeof *item);
+  *items[count] = *item;
+  *t = (pelton_tensor){PELTON_DTYPE_TENSOR, {1, {(int64_t)count + 1}}, items, (count + 1) * sizeof *items};
+}
+
+static bool copy_items(pelton_tensor *out, const pelton_tensor *from) {
+  *out = (pelton_tensor){PELTON_DTYPE_TENSOR, {1, {0}}, NULL, 0};
+  for (size_t i = 0; i < tensor_item_count(from); i++) {
+    pelton_tensor item;
+    if (!tensor_copy(&item, tensor_item(from, i))) {
+      tensor_release(out);
+      return false;
+    }
+    tensor_add_item(out, &item);
+  }
+  return true;
+}
+
 bool tensor_copy(pelton_tensor *out, const pelton_tensor *from) {
+  if (from->dtype == PELTON_DTYPE_TENSOR) return copy_items(out, from);
   if (!tensor_create(out, from->dtype, &from->shape)) return false;
   memcpy(out->data, from->data, out->bytes);
   return true;

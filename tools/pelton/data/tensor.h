@@ -10,6 +10,12 @@ bool tensor_create(pelton_tensor *out, pelton_dtype dtype, const pelton_shape *s
 void tensor_release(pelton_tensor *t);
 bool tensor_copy(pelton_tensor *out, const pelton_tensor *from);
 
+/* A sequence or an optional (PELTON_DTYPE_TENSOR): how many items it has, 0 of a tensor; one of them; and |item| put
+   behind them, whose memory goes over to |t|. An empty one has data null. */
+size_t tensor_item_count(const pelton_tensor *t);
+const pelton_tensor *tensor_item(const pelton_tensor *t, size_t index);
+void tensor_add_item(pelton_tensor *t, const pelton_tensor *item);
+
 size_t tensor_count(const pelton_shape *shape);
 bool shape_equal(const pelton_shape *a, const pelton_shape *b);
 bool dtype_is_float(pelton_dtype dtype);

@@ -193,8 +193,7 @@ static void unpack(const proto *p, pelton_tensor *out, size_t stored) {
   free(packed);
 }
 
-static pb_result make_tensor(const char *path, const file_bytes *file, pelton_tensor *out, proto *p, char *reason) {
-  const bytes all = {file->data, file->data + file->size};
+static pb_result make_tensor(const char *path, bytes all, pelton_tensor *out, proto *p, char *reason) {
   if (!read_proto(all, p)) return fail(PB_BROKEN, reason, path, "is no TensorProto", "");
   if (p->data_type == STRING && !p->other) return fail(PB_NO_TENSOR, reason, path, "holds texts", "");
   p->other |= p->maybe_name && !p->has_raw;
@@ -210,7 +209,7 @@ static pb_result make_tensor(const char *path, const file_bytes *file, pelton_te
   const uint32_t bits = packed_bits(dtype), a_byte = bits ? 8 / bits : 1;
   uint64_t count = 1; /* a byte of the file holds at most four elements */
   for (uint32_t d = 0; d < p->shape.rank && !empty; d++) {
-    if (p->shape.dims[d] < 0 || (uint64_t)p->shape.dims[d] > a_byte * (uint64_t)file->size / count)
+    if (p->shape.dims[d] < 0 || (uint64_t)p->shape.dims[d] > a_byte * (uint64_t)(all.end - all.data) / count)
       return fail(PB_BROKEN, reason, path, "is too short for its shape", "");
     count *= (uint64_t)p->shape.dims[d];
   }
