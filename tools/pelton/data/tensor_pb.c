@@ -43,7 +43,7 @@ static const struct {
              {"int16", PELTON_DTYPE_I16},
              {"int32", PELTON_DTYPE_I32},
              {"int64", PELTON_DTYPE_I64},
-             {"string", 0},
+             {"string", PELTON_DTYPE_STRING},
              {"bool", PELTON_DTYPE_BOOL},
              {"float16", PELTON_DTYPE_F16},
              {"double", PELTON_DTYPE_F64},
@@ -139,7 +139,7 @@ static bool read_proto(bytes b, proto *p) {
       p->name = f.span;
     else if (f.number == RAW_DATA && f.wire == 2)
       p->raw = f.span, p->has_raw = true;
-    else if (f.number == STRING_DATA && p->data_type == STRING)
+    else if (f.number == STRING_DATA && f.wire == 2)
       p->has_texts = true;
     else if (f.number == FLOAT_DATA || f.number == INT32_DATA || f.number == INT64_DATA || f.number == DOUBLE_DATA ||
              f.number == UINT64_DATA)
@@ -179,6 +179,24 @@ static size_t read_typed(bytes b, pelton_tensor *t) {
   return done;
 }
 
+/* All texts of |b|: their number and bytes, and, with |t| given, at its elements and |text|. */
+static size_t read_texts(bytes b, pelton_tensor *t, char *text, size_t *text_bytes) {
+  size_t count = 0;
+  field f;
+  *text_bytes = 0;
+  while (b.data < b.end && read_field(&b, &f)) {
+    if (f.number != STRING_DATA || f.wire != 2) continue;
+    const size_t size = (size_t)(f.span.end - f.span.data);
+    if (t) {
+      ((pelton_string *)t->data)[count] = (pelton_string){text + *text_bytes, size};
+      memcpy(text + *text_bytes, f.span.data, size);
+    }
+    *text_bytes += size;
+    count++;
+  }
+  return count;
+}
+
 static pb_result fail(pb_result result, char *reason, const char *path, const char *why, const char *what) {
   const char *slash = strrchr(path, '/');
   snprintf(reason, 256, "%.100s %.60s%.60s", slash ? slash + 1 : path, why, what);
@@ -196,8 +214,8 @@ static void unpack(const proto *p, pelton_tensor *out, size_t stored) {
 static pb_result make_tensor(const char *path, const file_bytes *file, pelton_tensor *out, proto *p, char *reason) {
   const bytes all = {file->data, file->data + file->size};
   if (!read_proto(all, p)) return fail(PB_BROKEN, reason, path, "is no TensorProto", "");
-  if (p->data_type == STRING && !p->other) return fail(PB_NO_TENSOR, reason, path, "holds texts", "");
-  p->other |= p->maybe_name && !p->has_raw;
+  const bool is_texts = p->data_type == STRING;
+  p->other |= p->maybe_name && !p->has_raw && !(is_texts && p->has_texts);
   const bool has_data = p->has_raw || p->has_typed || p->has_texts;
   bool empty = false;
   for (uint32_t d = 0; d < p->shape.rank; d++) empty |= p->shape.dims[d] == 0;
@@ -213,6 +231,16 @@ static pb_result make_tensor(const char *path, const file_bytes *file, pelton_te
     if (p->shape.dims[d] < 0 || (uint64_t)p->shape.dims[d] > a_byte * (uint64_t)file->size / count)
       return fail(PB_BROKEN, reason, path, "is too short for its shape", "");
     count *= (uint64_t)p->shape.dims[d];
+  }
+  if (is_texts) {
+    size_t text_bytes;
+    char *text;
+    if (read_texts(all, NULL, NULL, &text_bytes) != (empty ? 0 : count))
+      return fail(PB_BROKEN, reason, path, "does not have as many texts as its shape", "");
+    if (!tensor_create_texts(out, &p->shape, text_bytes, &text))
+      return fail(PB_BROKEN, reason, path, "has a negative dim", "");
+    (void)read_texts(all, out, text, &text_bytes);
+    return PB_READ;
   }
   if (!tensor_create(out, dtype, &p->shape)) return fail(PB_BROKEN, reason, path, "has a negative dim", "");
   const size_t raw_bytes = (size_t)(p->raw.end - p->raw.data);

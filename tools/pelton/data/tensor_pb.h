@@ -7,7 +7,7 @@
 typedef enum pb_result {
   PB_READ,
   PB_BROKEN, /* no file, or no TensorProto */
-  PB_NO_TENSOR /* understood, but a sequence, an optional, or of texts */,
+  PB_NO_TENSOR /* understood, but a sequence or an optional */,
   PB_UNSUPPORTED /* elements of a type that Pelton does not have */
 } pb_result;
 
