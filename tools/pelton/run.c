@@ -45,22 +45,54 @@ static int save_output(const run *r, const char *name, const pelton_tensor *t) {
   return ok ? EXIT_DONE : EXIT_INPUT;
 }
 
+enum { SHOWN_TEXTS = 16, SHOWN_BYTES = 40 };
+
+/* The first texts, those that are long cut. */
+static void print_texts(const pelton_tensor *t) {
+  const pelton_string *texts = t->data;
+  const size_t count = tensor_count(&t->shape);
+  for (size_t i = 0; i < count && i < SHOWN_TEXTS; i++) {
+    const size_t bytes = texts[i].bytes < SHOWN_BYTES ? (size_t)texts[i].bytes : SHOWN_BYTES;
+    fputs(" \"", stdout);
+    for (size_t k = 0; k < bytes; k++) putchar((unsigned char)texts[i].data[k] < 0x20 ? '?' : texts[i].data[k]);
+    fputs(bytes < texts[i].bytes ? "...\"" : "\"", stdout);
+  }
+  if (count > SHOWN_TEXTS) printf(" and %zu more", count - SHOWN_TEXTS);
+  putchar('\n');
+}
+
 static void print_output(const char *name, const pelton_tensor *t) {
-  const tensor_summary s = tensor_summarize(t);
   printf("%-24s %-5s %-18s", name, pelton_dtype_name(t->dtype), format_shape(&t->shape).text);
+  if (t->dtype == PELTON_DTYPE_STRING) {
+    print_texts(t);
+    return;
+  }
+  const tensor_summary s = tensor_summarize(t);
   if (tensor_count(&t->shape) > s.not_finite) printf(" min %.6g max %.6g mean %.6g", s.min, s.max, s.mean);
   if (s.not_finite) printf(" (%zu not finite)", s.not_finite);
   putchar('\n');
 }
 
 static void write_output(json_writer *json, const char *name, const pelton_tensor *t) {
-  const tensor_summary s = tensor_summarize(t);
   json_begin(json, NULL, '{');
   json_text(json, "name", name);
   json_text(json, "type", pelton_dtype_name(t->dtype));
   json_begin(json, "shape", '[');
   for (uint32_t d = 0; d < t->shape.rank; d++) json_integer(json, NULL, t->shape.dims[d]);
   json_end(json, ']');
+  if (t->dtype == PELTON_DTYPE_STRING) {
+    json_begin(json, "texts", '[');
+    for (size_t i = 0; i < tensor_count(&t->shape) && i < SHOWN_TEXTS; i++) {
+      const pelton_string s = ((const pelton_string *)t->data)[i];
+      char *text = memory_format("%.*s", (int)(s.bytes < 4096 ? s.bytes : 4096), s.bytes ? s.data : "");
+      json_text(json, NULL, text);
+      free(text);
+    }
+    json_end(json, ']');
+    json_end(json, '}');
+    return;
+  }
+  const tensor_summary s = tensor_summarize(t);
   json_number(json, "min", s.min);
   json_number(json, "max", s.max);
   json_number(json, "mean", s.mean);

@@ -17,6 +17,30 @@ static void say_where(const pelton_tensor *t, size_t element, char *out, size_t 
     n += (size_t)snprintf(out + n, bytes - n, "%s%lld", d ? "," : "", (long long)index[d]);
 }
 
+/* Texts are equal or they are not. */
+static bool measure_texts(const pelton_tensor *got, const pelton_tensor *wanted, difference *out) {
+  const pelton_string *a = got->data, *b = wanted->data;
+  size_t first = 0;
+  out->count = tensor_count(&got->shape);
+  for (size_t i = 0; i < out->count; i++)
+    if ((a[i].bytes != b[i].bytes || (a[i].bytes && memcmp(a[i].data, b[i].data, (size_t)a[i].bytes))) && !out->apart++)
+      first = i;
+  if (!out->apart) {
+    out->max_abs = out->max_rel = 0;
+    out->cosine = 1;
+    out->sqnr = INFINITY;
+    return true;
+  }
+  char where[160];
+  const int got_bytes = a[first].bytes < 40 ? (int)a[first].bytes : 40,
+            wanted_bytes = b[first].bytes < 40 ? (int)b[first].bytes : 40;
+  say_where(got, first, where, sizeof where);
+  snprintf(out->reason, sizeof out->reason, "%zu of %zu texts differ, first at [%.80s]: \"%.*s\", expected \"%.*s\"",
+           out->apart, out->count, where, got_bytes, got_bytes ? a[first].data : "", wanted_bytes,
+           wanted_bytes ? b[first].data : "");
+  return false;
+}
+
 bool difference_measure(const pelton_tensor *got, const pelton_tensor *wanted, double rtol, double atol,
                         bool exact_integers, difference *out) {
   *out = (difference){.max_abs = NAN, .max_rel = NAN, .cosine = NAN, .sqnr = NAN};
@@ -30,6 +54,7 @@ bool difference_measure(const pelton_tensor *got, const pelton_tensor *wanted, d
              format_shape(&wanted->shape).text);
     return false;
   }
+  if (got->dtype == PELTON_DTYPE_STRING) return measure_texts(got, wanted, out);
   const bool exact = exact_integers && (!dtype_is_float(got->dtype) || is_low_float(got->dtype));
   const size_t size = pelton_dtype_bytes(got->dtype);
   double dot = 0, got_norm = 0, wanted_norm = 0, noise = 0, max_abs = 0, max_rel = 0;

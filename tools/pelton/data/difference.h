@@ -13,7 +13,7 @@ typedef struct difference {
 } difference;
 
 /* |got - wanted| <= atol + rtol * |wanted|; not-a-numbers are equal, and infinities of one sign. Types and shapes must
-   be the same, integers and booleans too when |exact_integers|. True when within tolerance. */
+   be the same, texts, and integers and booleans too when |exact_integers|. True when within tolerance. */
 bool difference_measure(const pelton_tensor *got, const pelton_tensor *wanted, double rtol, double atol,
                         bool exact_integers, difference *out);
 

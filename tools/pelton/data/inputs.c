@@ -69,7 +69,8 @@ static int fit_type(const pelton_io_info *input, pelton_tensor *t) {
     t->dtype = input->dtype;
     return EXIT_DONE;
   }
-  if (dtype_is_float(t->dtype) && !dtype_is_float(input->dtype)) {
+  const bool texts = t->dtype == PELTON_DTYPE_STRING || input->dtype == PELTON_DTYPE_STRING;
+  if (texts || (dtype_is_float(t->dtype) && !dtype_is_float(input->dtype))) {
     print_error("input '%s' is %s; its file has %s", input->name, pelton_dtype_name(input->dtype),
                 pelton_dtype_name(t->dtype));
     return EXIT_INPUT;
