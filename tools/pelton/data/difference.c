@@ -41,6 +41,29 @@ static bool measure_texts(const pelton_tensor *got, const pelton_tensor *wanted,
   return false;
 }
 
+/* Item by item: the worst of them, and the reason of the first that is apart. */
+static bool measure_items(const pelton_tensor *got, const pelton_tensor *wanted, double rtol, double atol,
+                          bool exact_integers, difference *out) {
+  out->max_abs = out->max_rel = 0;
+  out->cosine = 1;
+  out->sqnr = INFINITY;
+  bool ok = true;
+  for (size_t i = 0; i < tensor_item_count(got); i++) {
+    difference one;
+    const bool fits =
+        difference_measure(tensor_item(got, i), tensor_item(wanted, i), rtol, atol, exact_integers, &one);
+    if (ok && !fits) snprintf(out->reason, sizeof out->reason, "item %zu: %.220s", i, one.reason);
+    ok &= fits;
+    out->max_abs = fmax(out->max_abs, one.max_abs); /* fmax and fmin pass over not-a-numbers */
+    out->max_rel = fmax(out->max_rel, one.max_rel);
+    out->cosine = fmin(out->cosine, one.cosine);
+    out->sqnr = fmin(out->sqnr, one.sqnr);
+    out->count += one.count;
+    out->apart += one.apart;
+  }
+  return ok;
+}
+
 bool difference_measure(const pelton_tensor *got, const pelton_tensor *wanted, double rtol, double atol,
                         bool exact_integers, difference *out) {
   *out = (difference){.max_abs = NAN, .max_rel = NAN, .cosine = NAN, .sqnr = NAN};
@@ -54,6 +77,7 @@ bool difference_measure(const pelton_tensor *got, const pelton_tensor *wanted, d
              format_shape(&wanted->shape).text);
     return false;
   }
+  if (got->dtype == PELTON_DTYPE_TENSOR) return measure_items(got, wanted, rtol, atol, exact_integers, out);
   if (got->dtype == PELTON_DTYPE_STRING) return measure_texts(got, wanted, out);
   const bool exact = exact_integers && (!dtype_is_float(got->dtype) || is_low_float(got->dtype));
   const size_t size = pelton_dtype_bytes(got->dtype);
