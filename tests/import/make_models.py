@@ -119,7 +119,7 @@ write("unaligned", [node("Add", ["x", "w"], ["y"])], [value("x", [2])], [value("
 
 write("unsupported",
       [node("Frobnicate", ["x"], ["a"], "frob"), node("Relu", ["a"], ["b"], "fine"), node("Bend", ["b"], ["c"], "bend", domain="far"),
-       node("SequenceConstruct", ["x", "x"], ["q"], "seq"), node("Cast", ["x"], ["f"], "cast", to=TensorProto.COMPLEX64)]
+       node("Cast", ["x"], ["f"], "cast", to=TensorProto.COMPLEX64)]
       + [node("Wiggle", ["x"], ["w%d" % i], "wiggle%d" % i) for i in range(7)] + [node("Add", ["x", "p"], ["y"])],
       [value("x", [2]), value("p", [2], TensorProto.COMPLEX64)], [value("y", [2]), value("c", [2])], opsets=[("", 17), ("far", 1)])
 write("cycle", [node("Neg", ["b"], ["a"], "n1"), node("Relu", ["a"], ["b"], "n2")], [value("x", [2])], [value("b", [2])])

@@ -201,29 +201,35 @@ static bool is_output(const pn_graph *g, pn_value_id id) {
   return false;
 }
 
-/* The same sequence or optional as another value: boxed as a whole, and taken out of that. */
-static pelton_status output_boxed(pn_onnx_importer *importer, pn_onnx_scope *scope, pn_str name, pn_value_id *id) {
-  pn_graph *graph = scope->area->graph;
-  pn_attrs_box *box = pn_attrs_new(PN_OP_BOX, graph->arena);
-  pn_attrs_unbox *unbox = pn_attrs_new(PN_OP_UNBOX, graph->arena);
-  if (!box || !unbox) return pn_fail_memory(importer->diag, "an output");
-  unbox->optional = pn_graph_value(graph, *id)->type.boxes.optional;
-  const pn_node_id boxed = pn_graph_add_node(graph, PN_OP_BOX, box, name, id, 1, 1);
-  const pn_value_id whole = pn_node_valid(boxed) ? pn_graph_result(graph, boxed, 0) : PN_NO_VALUE;
-  if (!pn_value_valid(whole)) return pn_fail_memory(importer->diag, "an output");
-  const pn_node_id copy = pn_graph_add_node(graph, PN_OP_UNBOX, unbox, name, &whole, 1, 1);
-  if (!pn_node_valid(copy)) return pn_fail_memory(importer->diag, "an output");
-  *id = pn_graph_result(graph, copy, 0);
-  return pn_onnx_area_infer(importer, scope->area);
+/* A sequence or an optional as another value: boxed as a whole, and taken out of that. */
+static pn_value_id add_boxed_copy(pn_graph *graph, pn_str name, pn_value_id id) {
+  pn_attrs_unbox *attrs = pn_attrs_new(PN_OP_UNBOX, graph->arena);
+  if (!attrs) return PN_NO_VALUE;
+  attrs->optional = pn_graph_value(graph, id)->type.boxes.optional;
+  const pn_node_id box = pn_graph_add_node(graph, PN_OP_BOX, NULL, name, &id, 1, 1);
+  const pn_value_id boxed = pn_node_valid(box) ? pn_graph_result(graph, box, 0) : PN_NO_VALUE;
+  if (!pn_value_valid(boxed)) return PN_NO_VALUE;
+  const pn_node_id node = pn_graph_add_node(graph, PN_OP_UNBOX, attrs, name, &boxed, 1, 1);
+  return pn_node_valid(node) ? pn_graph_result(graph, node, 0) : PN_NO_VALUE;
+}
+
+/* |id| as a value of its own: an expression of numbers, or what moves elements of any type. */
+static pn_value_id add_copy(pn_onnx_importer *importer, pn_graph *graph, pn_str name, pn_value_id id) {
+  const pn_expr *expr;
+  if (pn_graph_value(graph, id)->type.dtype == PELTON_DTYPE_TENSOR) return add_boxed_copy(graph, name, id);
+  if (pn_dtype_points(pn_graph_value(graph, id)->type.dtype)) {
+    const pn_value_id operands[2] = {id, pn_graph_add_i64s(graph, PN_STR(""), NULL, 0)}; /* every extent as it is */
+    if (!pn_value_valid(operands[1])) return PN_NO_VALUE;
+    const pn_node_id node = pn_graph_add_node(graph, PN_OP_EXPAND, NULL, name, operands, 2, 1);
+    return pn_node_valid(node) ? pn_graph_result(graph, node, 0) : PN_NO_VALUE;
+  }
+  if (pn_expr_parse(PN_STR("x0"), graph->arena, &expr, importer->diag)) return PN_NO_VALUE;
+  return pn_graph_add_pointwise(graph, expr, name, &id, 1);
 }
 
 /* A value of its own for output |name| when |id| cannot be it: it has a name to keep, or is an output already. */
 static pelton_status output_copy(pn_onnx_importer *importer, pn_onnx_scope *scope, pn_str name, pn_value_id *id) {
-  const pn_expr *expr;
-  pn_graph *graph = scope->area->graph;
-  if (pn_graph_value(graph, *id)->type.dtype == PELTON_DTYPE_TENSOR) return output_boxed(importer, scope, name, id);
-  PN_TRY(pn_expr_parse(PN_STR("x0"), graph->arena, &expr, importer->diag));
-  const pn_value_id copy = pn_graph_add_pointwise(graph, expr, name, id, 1);
+  const pn_value_id copy = add_copy(importer, scope->area->graph, name, *id);
   if (!pn_value_valid(copy)) return pn_fail_memory(importer->diag, "an output");
   *id = copy;
   return pn_onnx_area_infer(importer, scope->area);

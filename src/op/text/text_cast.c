@@ -33,7 +33,28 @@ static bool reads_back(pelton_dtype dtype, const char *text, double value) {
   return pn_dtype_round(dtype, pn_parse_f64(text, NULL)) == value;
 }
 
-/* The digits of a float: "d.ddde-dd" with as few as it takes. */
+/* |number|, "-d.ddde-dd", as a plain decimal, with zeros where its digits end before the point. */
+static void print_plain(const char *number, int exponent, char *out) {
+  char digits[NUMBER_BYTES];
+  int count = 0;
+  if (*number == '-') *out++ = *number++;
+  for (; *number != 'e'; number++)
+    if (*number != '.') digits[count++] = *number;
+  if (exponent < 0) {
+    *out++ = '0';
+    *out++ = '.';
+    for (int i = -1; i > exponent; i--) *out++ = '0';
+    for (int i = 0; i < count; i++) *out++ = digits[i];
+  } else {
+    for (int i = 0; i <= exponent; i++) *out++ = i < count ? digits[i] : '0';
+    *out++ = '.';
+    if (count <= exponent + 1) *out++ = '0';
+    for (int i = exponent + 1; i < count; i++) *out++ = digits[i];
+  }
+  *out = 0;
+}
+
+/* The digits of a float: as few as it takes. */
 static void print_float(pelton_dtype dtype, double value, char *out) {
   char digits[NUMBER_BYTES];
   if (isnan(value) || isinf(value)) {
@@ -47,7 +68,7 @@ static void print_float(pelton_dtype dtype, double value, char *out) {
   if (value != 0 && (exponent < -4 || exponent >= 16))
     pn_formatf(out, NUMBER_BYTES, "%s", digits);
   else
-    pn_formatf(out, NUMBER_BYTES, "%.*f", precision > exponent + 1 ? precision - exponent : 1, value);
+    print_plain(digits, exponent, out);
 }
 
 static void print_number(const pn_tensor *x, int64_t i, char *out) {
