@@ -191,6 +191,9 @@ static pelton_status parse_constant(parser *p, pn_graph *g, const result_list *r
   pn_value_id id;
   if (results->count != 1 || r->name.size == 0 || !r->typed || !pn_type_is_static(&r->type))
     return pn_lexer_fail(&p->lexer, "a constant is one value with a type of numbers: %%w: f32[2] = const [1, 2]");
+  if (r->type.dtype == PELTON_DTYPE_TENSOR)
+    return pn_lexer_fail(&p->lexer, "%%%.*s is a sequence, and those are no constants: make it of constants with box",
+                         PN_STR_ARG(r->name));
   const size_t element_bytes = pelton_dtype_bytes(r->type.dtype);
   for (int32_t i = 0; i < r->type.rank; i++) dims[i] = r->type.dims[i].number;
   if (!pn_dims_elements((uint32_t)r->type.rank, dims, element_bytes, &count))

@@ -270,6 +270,8 @@ static pb_result read_items(const char *path, bytes all, uint32_t depth, pelton_
     proto p = {.data_type = 0};
     bytes item_name;
     if (!read_field(&all, &f) || depth == MOST_DEPTH) result = fail(PB_BROKEN, reason, path, "is no SequenceProto", "");
+    else if ((f.number == DIMS && f.wire == 0) || f.number == NAME || f.number == RAW_DATA)
+      result = fail(PB_BROKEN, reason, path, "holds a tensor, not a sequence or an optional", "");
     else if (f.wire != 2) continue;
     else if (f.number == ITEMS_NAME) *name = f.span;
     else if (f.number == ITEM_TENSOR) result = make_tensor(path, f.span, &item, &p, reason);
