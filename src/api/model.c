@@ -4,6 +4,7 @@
 #include "ir/text.h"
 #include "ir/verify.h"
 #include "op/schema.h"
+#include "op/text/strings.h"
 
 static pelton_import_options import_options(const pelton_import_options *given) {
   pelton_import_options out = PELTON_IMPORT_OPTIONS_INIT;
@@ -136,6 +137,9 @@ pelton_status pelton_model_add_constant(pelton_model *model, const char *name, c
       tensor->bytes < (size_t)elements * pelton_dtype_bytes(tensor->dtype) || (!tensor->data && elements))
     return pn_fail(diag, PELTON_INVALID_ARGUMENT, "constant '%s': %zu bytes are not enough for its shape",
                    name ? name : "", tensor->bytes);
+  if (tensor->dtype == PELTON_DTYPE_STRING && pn_strings_broken(tensor->data, (size_t)elements) < (size_t)elements)
+    return pn_fail(diag, PELTON_INVALID_ARGUMENT, "constant '%s': text %zu has a length but no bytes", name ? name : "",
+                   pn_strings_broken(tensor->data, (size_t)elements));
   pn_type type = pn_type_make(tensor->dtype, tensor->shape.rank, tensor->shape.dims);
   pn_value_id v =
       pn_graph_add_constant_copy(model->model->graph, pn_str_from(name), &type, tensor->data ? tensor->data : "");
