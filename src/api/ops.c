@@ -48,11 +48,17 @@ static void *probe_attrs(pn_op op, pn_arena *arena) {
 }
 
 /* True when the operator's own check takes |inputs| operands of |types|, of unknown shapes. */
-static bool takes(const pn_op_info *op, const void *attrs, uint32_t inputs, const pelton_dtype *types,
-                  pn_symbols *symbols, pn_arena *arena) {
+static bool takes(pn_op which, const void *attrs, uint32_t inputs, const pelton_dtype *types, pn_symbols *symbols,
+                  pn_arena *arena) {
+  const pn_op_info *op = pn_op_get(which);
   pn_fact in[PROBE_OPERANDS] = {{0}}, out[PROBE_OPERANDS] = {{0}};
-  for (uint32_t i = 0; i < inputs; i++)
+  for (uint32_t i = 0; i < inputs; i++) {
     in[i] = (pn_fact){.present = true, .type = {.dtype = types[i], .rank = PN_RANK_UNKNOWN}};
+    const pn_type item = {.dtype = PELTON_DTYPE_F32};
+    if (types[i] == PELTON_DTYPE_TENSOR &&
+        (!(op->flags & PN_OP_BOXES) || !pn_type_box(&item, pn_dim_fresh(symbols), false, &in[i].type)))
+      return false;
+  }
   uint32_t outputs = op->min_outputs < PROBE_OPERANDS ? op->min_outputs : PROBE_OPERANDS;
   for (uint32_t i = 0; i < outputs; i++) out[i].present = true;
   pn_infer call = {.attrs = attrs,
@@ -62,13 +68,13 @@ static bool takes(const pn_op_info *op, const void *attrs, uint32_t inputs, cons
                    .out = out,
                    .symbols = symbols,
                    .arena = arena};
-  return op->check(&call) == PELTON_OK;
+  return pn_op_check(which, &call) == PELTON_OK;
 }
 
 /* The first operand may be |type|: with others of the same type, or with integers, floats, bools or bytes among them.
  */
-static bool takes_first(const pn_op_info *op, const void *attrs, pelton_dtype type, pn_symbols *symbols,
-                        pn_arena *arena) {
+static bool takes_first(pn_op which, const void *attrs, pelton_dtype type, pn_symbols *symbols, pn_arena *arena) {
+  const pn_op_info *op = pn_op_get(which);
   static const pelton_dtype companions[][2] = {
       /* of the second operand, and of those after it; NONE: the same as the first */
       {PELTON_DTYPE_NONE, PELTON_DTYPE_NONE}, {PELTON_DTYPE_I64, PELTON_DTYPE_I64},
@@ -85,7 +91,7 @@ static bool takes_first(const pn_op_info *op, const void *attrs, pelton_dtype ty
         pelton_dtype other = i ? companions[c][i > 1] : PELTON_DTYPE_NONE;
         types[i] = other == PELTON_DTYPE_NONE ? type : other;
       }
-      if (takes(op, attrs, inputs, types, symbols, arena)) return true;
+      if (takes(which, attrs, inputs, types, symbols, arena)) return true;
     }
   }
   return false;
@@ -101,7 +107,8 @@ static void json_types(pn_json *json, pn_op which, pn_arena *arena) {
   pn_symbols_init(&symbols, arena);
   pn_json_array_begin(json, "types");
   for (int t = PELTON_DTYPE_NONE + 1; t < PELTON_DTYPE_COUNT; t++)
-    if (any || takes_first(op, attrs, (pelton_dtype)t, &symbols, arena))
+    if (any ? t != PELTON_DTYPE_TENSOR || (op->flags & PN_OP_BOXES) != 0
+            : takes_first(which, attrs, (pelton_dtype)t, &symbols, arena))
       pn_json_string(json, NULL, pn_str_from(pelton_dtype_name((pelton_dtype)t)));
   pn_json_array_end(json);
 }

@@ -4,7 +4,7 @@
 
 enum { CONTENT_ELEMENTS = 1024, CONTENT_FLOATS = 16 };
 
-bool pn_is_host_op(const pn_node *node) { return pn_op_get(node->op)->flags & (PN_OP_DATA_SHAPE | PN_OP_CONTROL); }
+bool pn_is_host_op(const pn_node *node) { return pn_op_is_host(node->op); }
 
 /* ---- life ----------------------------------------------------------------------------------------------------------
  */
@@ -112,8 +112,10 @@ pelton_status pn_frame_child(pn_frame *frame, uint32_t node, uint32_t which, con
 /* ---- keys ----------------------------------------------------------------------------------------------------------
  */
 
-/* Small tensors whose elements may steer shapes; only these are shown to inference, and all of them are in the key. */
+/* Small tensors whose elements may steer shapes; only these are shown to inference, and all of them are in the key.
+   What texts point at does not outlive the run, so that no plan may know it. */
 static bool has_content(const pn_tensor *t) {
+  if (pn_dtype_points(t->dtype)) return false;
   int64_t n = pn_tensor_elements(t);
   return n <= (pn_dtype_is_float(t->dtype) ? CONTENT_FLOATS : CONTENT_ELEMENTS);
 }
@@ -190,6 +192,8 @@ static pelton_status known_facts(const pn_frame *frame, uint32_t first_node, boo
     if (!t->data) continue;
     pn_fact *fact = &facts->data[live->values[i].v];
     *fact = (pn_fact){.present = true, .type = pn_type_make(t->dtype, t->rank, t->dims)};
+    if (t->dtype == PELTON_DTYPE_TENSOR) /* what is in boxes, only the graph says */
+      fact->type.boxes = frame->graph->values.data[live->values[i].v].type.boxes;
     if (with_contents && has_content(t)) {
       fact->data = pn_arena_copy(arena, t->data, (size_t)pn_tensor_elements(t) * pelton_dtype_bytes(t->dtype), 64);
       if (!fact->data) return pn_fail_memory(diag, "a plan");

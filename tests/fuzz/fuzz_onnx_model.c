@@ -29,10 +29,12 @@ static void walk_str(walk *w, pn_str s) {
 }
 
 static void walk_data(walk *w, const pn_onnx_data *d) {
-  if (d->dtype != PELTON_DTYPE_NONE)
+  if (d->elem == PN_ONNX_STRING)
+    must(d->bytes.size == 0);
+  else if (d->dtype != PELTON_DTYPE_NONE)
     must(d->bytes.size == d->count * pelton_dtype_bytes(d->dtype));
   else
-    must(d->elem == PN_ONNX_STRING || d->bytes.size == (d->count * pn_onnx_elem_bits(d->elem) + 7) / 8);
+    must(d->bytes.size == (d->count * pn_onnx_elem_bits(d->elem) + 7) / 8);
   must(d->elem != PN_ONNX_STRING || d->count == 0 || d->strings);
   for (size_t i = 0; i < d->bytes.size; i++) w->sum += d->bytes.data[i];
   for (uint64_t i = 0; d->strings && i < d->count; i++) walk_str(w, d->strings[i]);

@@ -115,13 +115,42 @@ write("outputs", [node("Relu", ["x"], ["r"]), node("Identity", ["r"], ["s"]), no
 write("unaligned", [node("Add", ["x", "w"], ["y"])], [value("x", [2])], [value("y", [2])],
       [floats("w", [2]), helper.make_tensor("unused", TensorProto.STRING, [1], [b"text"]), floats("odd", [3])])
 
+# ---- sequences and optionals
+
+SEQ = helper.make_sequence_type_proto(helper.make_tensor_type_proto(F32, None))
+I64 = TensorProto.INT64
+write("sequence_map",
+      [node("SequenceMap", ["s", "k"], ["u", "v"], "map", body=helper.make_graph(
+          [node("Mul", ["x", "kk"], ["m"]), node("Add", ["m", "outside"], ["y"]), node("Shape", ["x"], ["z"])], "body",
+          [value("x", None), value("kk", None)], [value("y", None), value("z", None, I64)]))],
+      [helper.make_value_info("s", SEQ), value("k", [1]), value("outside", [1])],
+      [helper.make_value_info("u", SEQ),
+       helper.make_value_info("v", helper.make_sequence_type_proto(helper.make_tensor_type_proto(I64, None)))])
+write("sequence_optional",
+      [node("Loop", ["n", "", "o"], ["r"], "grow", body=helper.make_graph(
+          [node("OptionalHasElement", ["p"], ["has"]),
+           node("If", ["has"], ["q"], then_branch=helper.make_graph(
+               [node("OptionalGetElement", ["p"], ["a"])], "then", [], [helper.make_value_info("a", SEQ)]),
+                else_branch=helper.make_graph(
+               [node("SequenceEmpty", [], ["b"])], "else", [], [helper.make_value_info("b", SEQ)])),
+           node("Cast", ["i"], ["f"], to=F32), node("SequenceInsert", ["q", "f"], ["grown"]), node("Identity", ["c"], ["go"])],
+          "body", [value("i", [], I64), value("c", [], TensorProto.BOOL), helper.make_value_info("p", helper.make_optional_type_proto(SEQ))],
+          [value("go", [], TensorProto.BOOL), helper.make_value_info("grown", SEQ)])),
+       node("Identity", ["o"], ["same"])],
+      [value("n", [], I64), helper.make_value_info("o", helper.make_optional_type_proto(SEQ))],
+      [helper.make_value_info("r", SEQ), helper.make_value_info("same", helper.make_optional_type_proto(SEQ))], opset=18)
+write("sequence_missing", [node("SequenceAt", ["x", "i"], ["y"], "at")], [value("x", [2]), value("i", [], I64)], [value("y", [2])])
+write("sequence_of_maps", [node("SequenceLength", ["m"], ["y"], "length")],
+      [helper.make_value_info("m", helper.make_sequence_type_proto(helper.make_map_type_proto(I64, helper.make_tensor_type_proto(F32, None))))],
+      [value("y", [], I64)])
+
 # ---- what is refused
 
 write("unsupported",
       [node("Frobnicate", ["x"], ["a"], "frob"), node("Relu", ["a"], ["b"], "fine"), node("Bend", ["b"], ["c"], "bend", domain="far"),
-       node("SequenceConstruct", ["x", "x"], ["q"], "seq"), node("Cast", ["x"], ["f"], "cast", to=TensorProto.COMPLEX64)]
+       node("Cast", ["x"], ["f"], "cast", to=TensorProto.COMPLEX64)]
       + [node("Wiggle", ["x"], ["w%d" % i], "wiggle%d" % i) for i in range(7)] + [node("Add", ["x", "p"], ["y"])],
-      [value("x", [2]), value("p", [2], TensorProto.STRING)], [value("y", [2]), value("c", [2])], opsets=[("", 17), ("far", 1)])
+      [value("x", [2]), value("p", [2], TensorProto.COMPLEX64)], [value("y", [2]), value("c", [2])], opsets=[("", 17), ("far", 1)])
 write("cycle", [node("Neg", ["b"], ["a"], "n1"), node("Relu", ["a"], ["b"], "n2")], [value("x", [2])], [value("b", [2])])
 write("duplicate", [node("Neg", ["x"], ["a"], "n1"), node("Relu", ["x"], ["a"], "n2")], [value("x", [2])], [value("a", [2])])
 write("shadow", [node("Neg", ["x"], ["x"], "n1")], [value("x", [2])], [value("x", [2])])

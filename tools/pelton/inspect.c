@@ -12,7 +12,11 @@ typedef struct inspect {
 } inspect;
 
 static void print_io(const char *kind, const pelton_io_info *info) {
-  printf("# %-8s %s: %s[", kind, info->name, pelton_dtype_name(info->dtype));
+  printf("# %-8s %s: ", kind, info->name);
+  for (uint32_t i = 0; i < info->item_depth; i++) fputs(i == 0 && info->optional ? "optional<" : "tensor<", stdout);
+  fputs(pelton_dtype_name(info->item_depth ? info->item : info->dtype), stdout);
+  for (uint32_t i = 0; i < info->item_depth; i++) putchar('>');
+  putchar('[');
   if (!info->rank_known) printf("...");
   for (uint32_t d = 0; d < info->shape.rank && info->rank_known; d++) {
     if (d) putchar(',');

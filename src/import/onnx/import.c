@@ -12,15 +12,15 @@ enum { OLDEST_IR_VERSION = 3 };
 
 /* ---- types ----------------------------------------------------------------------------------------------------- */
 
-static pelton_status import_dim(pn_onnx_importer *importer, const pn_onnx_value_info *info, uint32_t i,
-                                bool symbols_named, pn_dim *out) {
-  const pn_onnx_dim *d = &info->type->tensor->shape->dims.data[i];
+/* |d| null: the length of a sequence, of which files say nothing. */
+static pelton_status import_dim(pn_onnx_importer *importer, const pn_onnx_value_info *info, const pn_onnx_dim *d,
+                                uint32_t i, bool symbols_named, pn_dim *out) {
   pn_symbols *symbols = importer->scope->area->graph->symbols;
-  if (d->has_value && d->value >= 0) {
+  if (d && d->has_value && d->value >= 0) {
     *out = pn_dim_of(d->value);
   } else if (!symbols_named) {
     *out = pn_dim_fresh(symbols);
-  } else if (d->param.size > 0) {
+  } else if (d && d->param.size > 0) {
     *out = pn_dim_named(symbols, d->param);
   } else if (importer->survey) {
     *out = pn_dim_fresh(symbols);
@@ -32,26 +32,44 @@ static pelton_status import_dim(pn_onnx_importer *importer, const pn_onnx_value_
   return pn_symbols_status(symbols, importer->diag);
 }
 
+pelton_status pn_onnx_elements_import(pn_onnx_importer *importer, pn_str name, const pn_onnx_type *type, pn_type *out) {
+  const pn_onnx_type_kind kind = pn_onnx_type_kind_of(type);
+  *out = (pn_type){.rank = PN_RANK_UNKNOWN};
+  if (kind == PN_ONNX_TYPE_NONE)
+    return pn_fail(importer->diag, PELTON_INVALID_DATA, "\"%.*s\" has no type in the file", PN_STR_ARG(name));
+  if (kind == PN_ONNX_TYPE_SEQUENCE || kind == PN_ONNX_TYPE_OPTIONAL) {
+    const bool optional = kind == PN_ONNX_TYPE_OPTIONAL;
+    pn_type item;
+    PN_TRY(pn_onnx_elements_import(importer, name, optional ? type->optional->elem : type->sequence->elem, &item));
+    if (pn_type_box(&item, pn_dim_of(0), optional, out)) return PELTON_OK;
+    return pn_fail(importer->diag, PELTON_UNSUPPORTED, "\"%.*s\" has sequences within sequences, more than %d levels",
+                   PN_STR_ARG(name), PN_MAX_BOXES);
+  }
+  if (kind != PN_ONNX_TYPE_TENSOR)
+    return pn_fail(importer->diag, PELTON_UNSUPPORTED, "\"%.*s\" is of type %s; Pelton has dense tensors, sequences and optionals",
+                   PN_STR_ARG(name), pn_onnx_type_kind_name(kind));
+  out->dtype = pn_onnx_elem_dtype(type->tensor->elem);
+  if (out->dtype != PELTON_DTYPE_NONE) return PELTON_OK;
+  return pn_fail(importer->diag, PELTON_UNSUPPORTED, "\"%.*s\" has elements of type %s, which Pelton does not have",
+                 PN_STR_ARG(name), pn_onnx_elem_name(type->tensor->elem));
+}
+
 pelton_status pn_onnx_type_import(pn_onnx_importer *importer, const pn_onnx_value_info *info, bool symbols_named,
                                   pn_type *out) {
-  const pn_onnx_type_kind kind = pn_onnx_type_kind_of(info->type);
-  if (kind == PN_ONNX_TYPE_NONE)
-    return pn_fail(importer->diag, PELTON_INVALID_DATA, "\"%.*s\" has no type in the file", PN_STR_ARG(info->name));
-  if (kind != PN_ONNX_TYPE_TENSOR)
-    return pn_fail(importer->diag, PELTON_UNSUPPORTED, "\"%.*s\" is of type %s; Pelton has dense tensors only",
-                   PN_STR_ARG(info->name), pn_onnx_type_kind_name(kind));
+  PN_TRY(pn_onnx_elements_import(importer, info->name, info->type, out));
+  if (out->dtype == PELTON_DTYPE_TENSOR) {
+    PN_TRY(import_dim(importer, info, NULL, 0, symbols_named, &out->dims[0]));
+    if (!out->boxes.optional || !symbols_named) return PELTON_OK;
+    return pn_symbol_bound(importer->scope->area->graph->symbols, out->dims[0], 0, 1, importer->diag);
+  }
   const pn_onnx_tensor_type *tensor = info->type->tensor;
-  *out = (pn_type){.dtype = pn_onnx_elem_dtype(tensor->elem), .rank = PN_RANK_UNKNOWN};
-  if (out->dtype == PELTON_DTYPE_NONE)
-    return pn_fail(importer->diag, PELTON_UNSUPPORTED, "\"%.*s\" has elements of type %s, which Pelton does not have",
-                   PN_STR_ARG(info->name), pn_onnx_elem_name(tensor->elem));
   if (!tensor->shape) return PELTON_OK;
   if (tensor->shape->dims.count > PN_MAX_RANK)
     return pn_fail(importer->diag, PELTON_UNSUPPORTED, "\"%.*s\" has %u dimensions; Pelton has at most %d",
                    PN_STR_ARG(info->name), tensor->shape->dims.count, PN_MAX_RANK);
   out->rank = (int32_t)tensor->shape->dims.count;
   for (uint32_t i = 0; i < tensor->shape->dims.count; i++)
-    PN_TRY(import_dim(importer, info, i, symbols_named, &out->dims[i]));
+    PN_TRY(import_dim(importer, info, &tensor->shape->dims.data[i], i, symbols_named, &out->dims[i]));
   return PELTON_OK;
 }
 

@@ -80,7 +80,7 @@ static void use_declared_type(pn_onnx_importer *importer, pn_onnx_scope *scope, 
   if (infos->count == 0 || !pn_map_get(index, name, &at)) return;
   const uint32_t mark = pn_diag_mark(importer->diag);
   if (pn_onnx_type_import(importer, &infos->data[at], false, &type)) pn_diag_rewind(importer->diag, mark);
-  else if (type.dtype == value->type.dtype) value->type = scope->area->facts.data[id.v].type = type;
+  else if (pn_type_same_elements(&type, &value->type)) value->type = scope->area->facts.data[id.v].type = type;
 }
 
 static pelton_status define_results(pn_onnx_importer *importer, pn_onnx_scope *scope, const pn_onnx_node *node,
@@ -221,12 +221,35 @@ static bool is_output(const pn_graph *g, pn_value_id id) {
   return false;
 }
 
+/* A sequence or an optional as another value: boxed as a whole, and taken out of that. */
+static pn_value_id add_boxed_copy(pn_graph *graph, pn_str name, pn_value_id id) {
+  pn_attrs_unbox *attrs = pn_attrs_new(PN_OP_UNBOX, graph->arena);
+  if (!attrs) return PN_NO_VALUE;
+  attrs->optional = pn_graph_value(graph, id)->type.boxes.optional;
+  const pn_node_id box = pn_graph_add_node(graph, PN_OP_BOX, NULL, name, &id, 1, 1);
+  const pn_value_id boxed = pn_node_valid(box) ? pn_graph_result(graph, box, 0) : PN_NO_VALUE;
+  if (!pn_value_valid(boxed)) return PN_NO_VALUE;
+  const pn_node_id node = pn_graph_add_node(graph, PN_OP_UNBOX, attrs, name, &boxed, 1, 1);
+  return pn_node_valid(node) ? pn_graph_result(graph, node, 0) : PN_NO_VALUE;
+}
+
+/* |id| as a value of its own: an expression of numbers, or what moves elements of any type. */
+static pn_value_id add_copy(pn_onnx_importer *importer, pn_graph *graph, pn_str name, pn_value_id id) {
+  const pn_expr *expr;
+  if (pn_graph_value(graph, id)->type.dtype == PELTON_DTYPE_TENSOR) return add_boxed_copy(graph, name, id);
+  if (pn_dtype_points(pn_graph_value(graph, id)->type.dtype)) {
+    const pn_value_id operands[2] = {id, pn_graph_add_i64s(graph, PN_STR(""), NULL, 0)}; /* every extent as it is */
+    if (!pn_value_valid(operands[1])) return PN_NO_VALUE;
+    const pn_node_id node = pn_graph_add_node(graph, PN_OP_EXPAND, NULL, name, operands, 2, 1);
+    return pn_node_valid(node) ? pn_graph_result(graph, node, 0) : PN_NO_VALUE;
+  }
+  if (pn_expr_parse(PN_STR("x0"), graph->arena, &expr, importer->diag)) return PN_NO_VALUE;
+  return pn_graph_add_pointwise(graph, expr, name, &id, 1);
+}
+
 /* A value of its own for output |name| when |id| cannot be it: it has a name to keep, or is an output already. */
 static pelton_status output_copy(pn_onnx_importer *importer, pn_onnx_scope *scope, pn_str name, pn_value_id *id) {
-  const pn_expr *expr;
-  pn_graph *graph = scope->area->graph;
-  PN_TRY(pn_expr_parse(PN_STR("x0"), graph->arena, &expr, importer->diag));
-  const pn_value_id copy = pn_graph_add_pointwise(graph, expr, name, id, 1);
+  const pn_value_id copy = add_copy(importer, scope->area->graph, name, *id);
   if (!pn_value_valid(copy)) return pn_fail_memory(importer->diag, "an output");
   *id = copy;
   return pn_onnx_area_infer(importer, scope->area);

@@ -1,5 +1,6 @@
 /* Names: what a node's operand is, in this graph, in one around it, or in an initializer that nobody has used yet. */
 #include "import/onnx/scope.h"
+#include "op/text/strings.h"
 
 #include "import/onnx/check/survey.h"
 
@@ -47,15 +48,26 @@ pelton_status pn_onnx_scope_initializers(pn_onnx_importer *importer, pn_onnx_sco
 
 /* ---- constants ------------------------------------------------------------------------------------------------- */
 
+/* Elements point into the model's file. */
+static pelton_status add_texts(pn_onnx_importer *importer, pn_graph *graph, pn_str name, const pn_type *type,
+                               const pn_onnx_data *data, pn_value_id *out) {
+  pelton_string *texts = PN_NEW_ARRAY(graph->arena, pelton_string, (size_t)data->count);
+  if (!texts) return pn_fail_memory(importer->diag, "a constant");
+  for (uint64_t i = 0; i < data->count; i++) texts[i] = pn_string_of(data->strings[i]);
+  *out = pn_graph_add_constant(graph, name, type, texts, (size_t)data->count * sizeof *texts);
+  return pn_value_valid(*out) ? PELTON_OK : pn_fail_memory(importer->diag, "a constant");
+}
+
 pelton_status pn_onnx_constant_import(pn_onnx_importer *importer, pn_graph *graph, pn_str name, const pn_onnx_data *data,
                                       pn_value_id *out) {
-  if (data->elem == PN_ONNX_STRING || data->dtype == PELTON_DTYPE_NONE)
+  if (data->dtype == PELTON_DTYPE_NONE)
     return pn_fail(importer->diag, PELTON_UNSUPPORTED, "tensor \"%.*s\" has elements of type %s, which Pelton does not have",
                    PN_STR_ARG(name), pn_onnx_elem_name(data->elem));
   if (data->rank > PN_MAX_RANK)
     return pn_fail(importer->diag, PELTON_UNSUPPORTED, "tensor \"%.*s\" has %u dimensions; Pelton has at most %d",
                    PN_STR_ARG(name), data->rank, PN_MAX_RANK);
   const pn_type type = pn_type_make(data->dtype, data->rank, data->dims);
+  if (data->elem == PN_ONNX_STRING) return add_texts(importer, graph, name, &type, data, out);
   *out = pn_graph_add_constant(graph, name, &type, data->bytes.data, data->bytes.size);
   return pn_value_valid(*out) ? PELTON_OK : pn_fail_memory(importer->diag, "a constant");
 }
