@@ -42,7 +42,7 @@ def without_tactic():
     for name, flags in re.findall(r"^PN_OP\((\w+),[^)]*,\s*([\w |]+)\)", table, re.M):
         if "PN_OP_VIEW" in flags:
             found[name] = "nothing to run: a view"
-        elif "PN_OP_DATA_SHAPE" in flags or "PN_OP_CONTROL" in flags:
+        elif any(flag in flags for flag in ("PN_OP_DATA_SHAPE", "PN_OP_CONTROL", "PN_OP_LASTING")):
             found[name] = "the runtime"
     return found
 

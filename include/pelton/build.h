@@ -37,6 +37,17 @@ typedef struct pelton_import_options {
    first. |options| may be null. */
 PELTON_API pelton_status pelton_model_import(const char *path, const pelton_import_options *options,
                                              pelton_model **out, pelton_diag *diag) PELTON_CHECKED;
+/* Whether the file at |path| is a model as its format's definition has it: names, versions, types, operators' attributes,
+   stored tensors, and types that follow from one another. PELTON_INVALID_DATA, with every mistake in |diag|, when it is
+   not. A valid model may hold operators that Pelton does not have. */
+PELTON_API pelton_status pelton_model_check(const char *path, const pelton_import_options *options,
+                                            pelton_diag *diag) PELTON_CHECKED;
+/* What the model file at |path| says and what follows from it, as a JSON object: "format"; "values", each with the
+   "name" it has in the file, its "type" ("tensor", "sequence", "optional", ...; null: not known), "dtype" and "shape" of
+   numbers, names and nulls (null: of unknown rank), or "element" of sequences and optionals; "refused", the reasons why
+   Pelton could not build it. For pelton_text_release. */
+PELTON_API pelton_status pelton_model_describe(const char *path, const pelton_import_options *options, char **out,
+                                               pelton_diag *diag) PELTON_CHECKED;
 /* A model from Pelton's own text form (see docs/ir.md). */
 PELTON_API pelton_status pelton_model_parse(const char *text, size_t bytes, const pelton_import_options *options,
                                             pelton_model **out, pelton_diag *diag) PELTON_CHECKED;

@@ -51,6 +51,10 @@ typedef struct pelton_io_info {
   pelton_shape shape;
   const char *dim_names[PELTON_MAX_RANK];
   uint32_t rank_known; /* 0: even the rank is known only at run time; |shape| is meaningless then */
+  /* Of PELTON_DTYPE_TENSOR: */
+  uint32_t optional;    /* 1: an optional, of no item or one; 0: a sequence of any number */
+  uint32_t item_depth;  /* 1: items are tensors; 2: they are sequences of tensors; ... */
+  pelton_dtype item;    /* of the innermost tensors, whose shapes may differ; else PELTON_DTYPE_NONE */
 } pelton_io_info;
 
 PELTON_API uint32_t pelton_engine_input_count(const pelton_engine *engine);

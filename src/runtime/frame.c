@@ -5,7 +5,7 @@
 /* Of larger operands no shape follows: what is longer is data. */
 enum { CONTENT_ELEMENTS = 1024, CONTENT_FLOATS = 16 };
 
-bool pn_is_host_op(const pn_node *node) { return pn_op_get(node->op)->flags & (PN_OP_DATA_SHAPE | PN_OP_CONTROL); }
+bool pn_is_host_op(const pn_node *node) { return pn_op_is_host(node->op); }
 
 /* ---- life ----------------------------------------------------------------------------------------------------------
  */
@@ -125,9 +125,10 @@ static size_t bytes_of(const pn_tensor *t) { return (size_t)pn_tensor_elements(t
 
 /* Small tensors whose elements may steer shapes. Those that do are found when a segment is planned; only they are shown
    to inference and are in the key, so that a small input that is mere data does not make a plan for each of its values.
- */
+   What texts point at does not outlive the run, so that no plan may know it. */
 static bool may_steer(const pn_tensor *t) {
-  return t->data && pn_tensor_elements(t) <= (pn_dtype_is_float(t->dtype) ? CONTENT_FLOATS : CONTENT_ELEMENTS);
+  if (!t->data || pn_dtype_points(t->dtype)) return false;
+  return pn_tensor_elements(t) <= (pn_dtype_is_float(t->dtype) ? CONTENT_FLOATS : CONTENT_ELEMENTS);
 }
 
 /* Whether |v| was made before |node| and is used from there on. */
@@ -204,6 +205,8 @@ static pelton_status known_facts(const pn_frame *frame, uint32_t first_node, con
     if (!t->data) continue;
     pn_fact *fact = &facts->data[live->values[i].v];
     *fact = (pn_fact){.present = true, .type = pn_type_make(t->dtype, t->rank, t->dims)};
+    if (t->dtype == PELTON_DTYPE_TENSOR) /* what is in boxes, only the graph says */
+      fact->type.boxes = frame->graph->values.data[live->values[i].v].type.boxes;
     if (shown && shown[i] && may_steer(t)) {
       fact->data = pn_arena_copy(arena, t->data, bytes_of(t), 64);
       if (!fact->data) return pn_fail_memory(diag, "a plan");

@@ -52,6 +52,7 @@ typedef struct pn_machine {
   void *arena; /* activations and workspace of the segment that runs */
   size_t arena_bytes;
   pn_arena scratch; /* of host operators and inference */
+  pn_arena lasting; /* what results of this run point at (texts, boxes): emptied when the root graph runs again */
   uint64_t clock;
   uint64_t plans_made;
   bool profile;

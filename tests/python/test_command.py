@@ -97,7 +97,7 @@ class Folder(unittest.TestCase):
 
 
 class Usage(Folder):
-    COMMANDS = ("build", "run", "bench", "compare", "test", "inspect", "ops", "classify")
+    COMMANDS = ("build", "run", "bench", "compare", "test", "inspect", "check", "ops", "classify")
 
     def test_bad_usage_is_2(self):
         self.check(2)
@@ -225,6 +225,21 @@ class Work(Folder):
             self.assertEqual(json.loads(self.check(0, "inspect", path, "--json").stdout)["inputs"][0]["name"], "x")
         self.check(0, "compare", engine, model, "--shapes", "x:7x3")
 
+    def test_what_model_files_hold(self):
+        add, words = self.write("add.pir", ADD), self.write("words", "no model")
+        held = json.loads(self.check(0, "inspect", add, "--json").stdout)
+        self.assertEqual([held["format"], held["refused"]], ["pelton text", []])
+        self.assertIn({"name": "x", "type": "tensor", "dtype": "f32", "shape": ["n", 3]}, held["values"])
+        two = json.loads(self.check(3, "inspect", add, words, "--json", error="words").stdout)
+        self.assertEqual([(t["file"], t["exit_code"]) for t in two], [(add, 0), (words, 3)])
+        self.assertEqual([two[0]["holds"]["values"], two[1]["holds"]], [held["values"], None])
+        self.assertIn("# file     " + add, self.check(0, "inspect", add, add).stdout)
+        self.assertEqual(self.check(0, "check", add).stdout, f"{add}: valid\n")
+        mistakes = os.path.join("tests", "import", "mistakes.onnx")
+        told = json.loads(self.check(3, "check", add, mistakes, "--json", error="has no type").stdout)
+        self.assertEqual([t["valid"] for t in told], [True, False])
+        self.assertGreater(len(told[1]["reasons"]), 10)
+
     def test_bench_keys(self):
         model = self.write("s.pir", SQUARE)
         result = self.check(0, "bench", model, "--warmup", "1", "--duration", "50ms", "--streams", "2", "--threads", "1", "--json")
@@ -341,6 +356,57 @@ class Cases(Folder):
         self.assertEqual(text, "passed  a/b/near\n1 passed, 0 failed, 0 skipped\n")
         self.assertIn("passed  near\n", self.check(0, "test", self.path("a", "b", "near") + "/").stdout)
 
+    def test_sequences(self):
+        model = ('graph g(%s: tensor<f32>[n], %o: optional<tensor<f32>>[m], %i: i64[]) -> (%t, %p, %y)\n'
+                 '  %t = sequence_erase(%s, %i)\n  %u = box(%s) optional=true\n  %v = unbox(%u)\n  %p = box(%v) optional=true\n'
+                 '  %y = unbox(%s, %i)\nend\n')
+        def items(*values, name=b""):
+            parts = [field(3, tensor_pb([len(v)], 1, 9, floats(*v))) for v in values]
+            return (field(1, name) if name else b"") + field(2, 1) + b"".join(parts)
+        index = tensor_pb([], 7, 7, varint(1), name="i")
+        inner = items((1, 2), (3,))
+        optional = field(2, 3) + field(5, inner)
+        outputs = [items((1, 2), name=b"t"), optional, tensor_pb([1], 1, 9, floats(3))]
+        self.case("right", model, [inner, optional, index], outputs)
+        self.case("turned", model, [index, items((1, 2), (3,), name=b"s"), field(1, b"o") + field(2, 3)],
+                  [outputs[2] + field(8, b"y"), outputs[0], field(1, b"p") + optional])
+        self.case("length", model, [inner, field(2, 3), index], [items((1, 2), (3,))] + outputs[1:])
+        self.case("item", model, [inner, field(2, 3), index], [items((1, 2.5))] + outputs[1:])
+        self.case("map", model, [field(2, 4) + field(6, b""), field(2, 3), index], outputs)
+        self.case("null", model, [field(3, tensor_pb([1], 11, 9, bytes(8))), field(2, 3), index], outputs)
+        for options in ((), ("--engine",)):
+            results = self.results(1, *options)
+            for name in ("right", "turned"):
+                self.assertEqual(results[name]["status"], "passed", results[name]["reason"])
+            reasons = {"length": "its shape is 1, expected 2", "item": "output 't': item 0: 1 of 2 elements", "map": "a map",
+                       "null": "input 's', item 0: it is f64, not f32"}
+            for name, reason in reasons.items():
+                self.assertIn(reason, results[name]["reason"])
+
+    def test_sequences_as_files(self):
+        model = self.write("q.pir", 'graph g(%s: tensor<f32>[n], %i: i64[]) -> (%t, %y)\n'
+                           '  %t = sequence_erase(%s, %i)\n  %y = unbox(%s, %i)\nend\n')
+        for i, values in enumerate(((1, 2), (3,), (4, 5, 6))):
+            self.write("s_%d.npy" % i, npy("<f4", (len(values),), floats(*values)))
+        self.write("i.npy", npy("<i8", (), struct.pack("<q", 1)))
+        given = ("--input", "s=" + self.path("s.npy"), "--input", "i=" + self.path("i.npy"))
+        out = self.check(0, "run", model, *given, "--output-dir", self.path("out")).stdout
+        self.assertIn("2 items", out)
+        self.assertEqual(sorted(os.listdir(self.path("out"))), ["t_0.npy", "t_1.npy", "y.npy"])
+        with open(self.path("out", "t_1.npy"), "rb") as file:
+            self.assertEqual(file.read()[-12:], floats(4, 5, 6))
+        self.check(0, "compare", model, self.path("out"), *given)
+        self.check(0, "compare", model, model, *given)
+        outputs = json.loads(self.check(0, "run", model, *given, "--json").stdout)["outputs"]
+        self.assertEqual([entry["name"] for entry in outputs[0]["items"]], ["t_0", "t_1"])
+        self.assertEqual(outputs[0]["type"], "tensor")
+        self.check(2, "run", model, error="input 's' is a sequence")
+        self.check(3, "run", model, "--input", "s=" + self.path("none.npy"), error="none_0.npy")
+        self.check(3, "run", model, "--input", "i=" + self.path("s_0.npy"), *given[:2], error="input 'i' is i64")
+        engine = self.path("e.pelton")
+        self.check(0, "build", model, "-o", engine)
+        self.assertIn("# input    s: tensor<f32>[n]", self.check(0, "inspect", engine).stdout)
+
     def test_elements_of_few_bits(self):
         def cast(name, source, elem, raw, wanted, elements, number=9):
             text = 'graph g(%%x: %s[5]) -> (%%y)\n  %%y = pointwise(%%x) expr="cast(x0,f32)"\nend\n' % source
@@ -389,15 +455,13 @@ class Cases(Folder):
         self.case("missing", SQUARE, [], [tensor_pb([2, 2], 1, 9, floats(1, 4, 9, 16))])
         results = self.results(1)
         reasons = {"far": "expected 9.02", "nan": "expected nan", "shape": "shape is 2x2, expected 4", "type": "type is f32, expected f64",
-                   "short": "as many elements", "float8": "type is f32, expected f8e4m3fn", "complex": "unsupported: ", "broken": "invalid data", "missing": "no file for input 'x'"}
+                   "short": "as many elements", "float8": "type is f32, expected f8e4m3fn", "complex": "unsupported: ", "broken": "invalid data", "missing": "no file for input 'x'",
+                   "text": "type is f32, expected string", "sequence": "output_0.pb ", "optional": "output_0.pb "}
         for name, reason in reasons.items():
             self.assertEqual(results[name]["status"], "failed")
             self.assertIn(reason, results[name]["reason"])
-        for name in ("text", "sequence", "optional"):
-            self.assertEqual(results[name]["status"], "skipped")
-            self.assertTrue(results[name]["reason"])
-        self.assertEqual(len(results), len(reasons) + 3)
-        self.assertTrue(self.check(1, "test", self.temporary.name).stdout.endswith("\n0 passed, 9 failed, 3 skipped\n"))
+        self.assertEqual(len(results), len(reasons))
+        self.assertTrue(self.check(1, "test", self.temporary.name).stdout.endswith("\n0 passed, 12 failed, 0 skipped\n"))
         self.check(0, "test", self.path("far"), "--rtol", "0.01")
 
     def test_integers_are_exact(self):

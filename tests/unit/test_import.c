@@ -120,6 +120,19 @@ TEST(scan_without_its_state_afterwards) {
   EXPECT_GRAPH("scan.onnx", "%y: f32[n,2] = scan(%s0, %x)", "state_count=1 scan_count=1 input_reversed=[1]");
 }
 
+TEST(a_sequence_map_is_a_loop) {
+  EXPECT_GRAPH("sequence_map.onnx", "graph sequence_map(%s: tensor<f32>[s_d0],", "%map_1: tensor<f32>[0] = box() dtype=f32",
+               "loop(%map, _, %map_1, %map_2, %s, %k, %outside)", "f32[*] = unbox(%s, %index)", "sequence_insert(%so_far, %y)",
+               "carried_count=2");
+}
+
+/* What the body takes as an optional and gives as a sequence is boxed again, and taken out after the loop. */
+TEST(a_loop_carries_an_optional) {
+  EXPECT_GRAPH("sequence_optional.onnx", "%o: optional<tensor<f32>>[o_d0<=1]", "loop(%n, _, %o)",
+               "%p: optional<tensor<f32>>[?", "size_of(%p)", "unbox(%p)", "box(%grown) optional=true", "= unbox(%r_1)",
+               "= box(%o)", "optional=true");
+}
+
 TEST(nodes_need_not_be_sorted) { EXPECT_GRAPH("unsorted.onnx", "%m: f32[2] = pointwise(%x)", "%y: f32[2] = pointwise(%m)"); }
 
 TEST(outputs_that_are_other_values) {
@@ -141,11 +154,17 @@ TEST(constants_are_aligned_and_unused_ones_ignored) {
 /* ---- what is refused --------------------------------------------------------------------------------------------- */
 
 TEST(unsupported_nodes_are_listed_at_once) {
-  EXPECT_REFUSED("unsupported.onnx", PELTON_UNSUPPORTED, "\"p\" has elements of type string",
+  EXPECT_REFUSED("unsupported.onnx", PELTON_UNSUPPORTED, "\"p\" has elements of type complex64",
                  "node \"frob\" (Frobnicate, ai.onnx, opset 17): Pelton does not know this operator",
-                 "node \"bend\" (Bend, far, opset 1): ", "node \"seq\" (SequenceConstruct, ai.onnx, opset 17): sequences",
+                 "node \"bend\" (Bend, far, opset 1): ",
                  "node \"cast\" (Cast, ai.onnx, opset 17): elements of type complex64", "node \"wiggle0\"",
                  "node \"wiggle1\"", "node \"wiggle2\"", "node \"wiggle3\"", "3 more nodes of operator Wiggle");
+}
+
+TEST(values_that_are_no_sequences) {
+  EXPECT_REFUSED("sequence_missing.onnx", PELTON_INVALID_DATA,
+                 "node \"at\" (SequenceAt, ai.onnx, opset 17): its input 0 is a tensor, but must be a sequence");
+  EXPECT_REFUSED("sequence_of_maps.onnx", PELTON_UNSUPPORTED, "\"m\" is of type map");
 }
 
 TEST(broken_graphs) {
@@ -213,7 +232,8 @@ TEST(formats_are_told_by_content) {
 /* ---- memory ------------------------------------------------------------------------------------------------------ */
 
 TEST(each_allocation_may_fail) {
-  static const char *const names[] = {"function.onnx", "if.onnx", "loop.onnx", "scan.onnx", "old.onnx", "outputs.onnx", "symbols.onnx"};
+  static const char *const names[] = {"function.onnx", "if.onnx", "loop.onnx", "scan.onnx", "old.onnx", "outputs.onnx", "symbols.onnx",
+                                      "sequence_map.onnx", "sequence_optional.onnx"};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
     harness_allocator a;
     uint64_t n = 0;
@@ -235,6 +255,7 @@ TEST(each_allocation_may_fail) {
 TEST_MAIN(T(input_with_an_initializer_is_a_constant), T(a_constant_that_may_be_replaced_is_an_input_when_asked),
           T(dims_keep_their_names), T(few_bits), T(functions_are_expanded),
           T(branches_share_their_captures), T(branch_that_is_always_taken_is_inlined), T(loop_body_is_closed),
-          T(scan_without_its_state_afterwards), T(nodes_need_not_be_sorted), T(outputs_that_are_other_values),
+          T(scan_without_its_state_afterwards), T(a_sequence_map_is_a_loop), T(a_loop_carries_an_optional),
+          T(values_that_are_no_sequences), T(nodes_need_not_be_sorted), T(outputs_that_are_other_values),
           T(constants_are_aligned_and_unused_ones_ignored), T(unsupported_nodes_are_listed_at_once), T(broken_graphs),
           T(limits_and_versions), T(formats_are_told_by_content), T(each_allocation_may_fail))

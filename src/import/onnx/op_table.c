@@ -17,8 +17,10 @@
   X(quant)                  \
   X(recurrent)              \
   X(reduce)                 \
+  X(sequence)               \
   X(shape)                  \
-  X(signal)
+  X(signal)                 \
+  X(text)
 
 #define DECLARE(family) extern const pn_onnx_ops pn_onnx_ops_##family;
 PN_ONNX_FAMILIES(DECLARE)
@@ -26,14 +28,8 @@ PN_ONNX_FAMILIES(DECLARE)
 #define ADDRESS(family) &pn_onnx_ops_##family,
 static const pn_onnx_ops *const families[] = {PN_ONNX_FAMILIES(ADDRESS)};
 
-/* Kinds of values that the IR does not have; their operators say so rather than "unknown". */
+/* What is said of an operator that no table has. */
 static const char *reason_unsupported(const pn_onnx_node *node) {
-  static const char *const prefixes[] = {"Sequence", "Optional", "SplitToSequence", "ConcatFromSequence"};
-  static const char *const strings[] = {"String", "RegexFullMatch", "TfIdfVectorizer"};
-  for (size_t i = 0; i < PN_COUNT(prefixes); i++)
-    if (pn_str_starts(node->op_type, prefixes[i])) return "sequences and optionals are not supported";
-  for (size_t i = 0; i < PN_COUNT(strings); i++)
-    if (pn_str_starts(node->op_type, strings[i])) return "strings are not supported";
   return pn_onnx_domain_equal(node->domain, PN_STR("")) ? "Pelton does not know this operator"
                                                         : "Pelton does not know this operator, and the model has no function of its name";
 }
