@@ -134,6 +134,7 @@ static pelton_status keep_texts(pelton_context *context, pn_tensor *t, const voi
   else
     t->data = texts;
   return PELTON_OK;
+}
 
 /* All outputs get their types and shapes, also those after one whose buffer is too small. */
 static pelton_status deliver(pelton_context *context, pelton_tensor *outputs, pelton_diag *diag) {

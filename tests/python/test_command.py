@@ -440,6 +440,48 @@ class Cases(Folder):
         self.assertIn(b"'|i1'", data)
         self.assertEqual(data[-3:], bytes([1, 0xff, 3]))
 
+    JOIN = ('graph g(%x: string[n]) -> (%y)\n  %c: string[] = const ["\xe4\\xff"]\n'
+            '  %y = text_concat(%x, %c)\nend\n')
+
+    def test_texts(self):
+        def texts(*values):
+            return field(1, len(values)) + field(2, 8) + b"".join(field(6, value) for value in values)
+        end = "\xe4".encode() + b"\xff"
+        given = texts(b"one", b"", b"a\0b")
+        self.case("same", self.JOIN, [given], [texts(b"one" + end, end, b"a\0b" + end)])
+        for options in ((), ("--engine",), ("--level", "0")):
+            self.assertEqual(self.results(0, *options)["same"]["max_abs"], 0)
+        self.case("other", self.JOIN, [given], [texts(b"one" + end, b"two", b"a\0b")])
+        self.case("few", self.JOIN, [field(1, 2) + texts(b"one")[2:]], [given])
+        self.case("numbers", self.JOIN, [tensor_pb([1], 1, 9, floats(1))], [given])
+        results = self.results(1)
+        self.assertIn('2 of 3 texts differ, first at [1]', results["other"]["reason"])
+        self.assertIn("as many texts as its shape", results["few"]["reason"])
+        self.assertIn("is string, not f32", results["numbers"]["reason"])
+
+    def test_texts_in_npy(self):
+        model = self.write("t.pir", self.JOIN)
+        wide = "".join(text.ljust(3, "\0") for text in ("o\xe9\u65e5", "a"))
+        files = {"<U3": wide.encode("utf-32-le"), ">U3": wide.encode("utf-32-be"), "|S2": b"o\0ab"}
+        for descr, cells in files.items():
+            result = self.check(0, "run", model, "--input", "x=" + self.write("x.npy", npy(descr, "(2,)", cells)),
+                                "--output-dir", self.path("out"), "--json")
+            header, data = read_npy(self.path("out", "y.npy"))
+            size = 5 if "U" in descr else 4
+            self.assertIn("'<U%d'" % size, header)
+            got = [data[i:i + 4 * size].decode("utf-32-le", "surrogatepass").rstrip("\0") for i in (0, 4 * size)]
+            ends = ["o\xe9\u65e5", "a"] if "U" in descr else ["o", "ab"]
+            self.assertEqual(got, [text + "\xe4\udcff" for text in ends])
+            self.assertEqual(json.loads(result.stdout)["outputs"][0]["type"], "string")
+        self.check(3, "run", model, "--input", "x=" + self.write("x.npy", npy("<U9", "(2,)", wide.encode("utf-32-le"))),
+                   error="too short")
+        self.check(3, "run", model, "--input", "x=" + self.write("x.npy", npy("<f4", "(2,)", floats(1, 2))),
+                   error="input 'x' is string; its file has f32")
+        again = self.check(0, "run", model, "--shapes", "x:4", "--seed", "3").stdout
+        self.assertEqual(again, self.check(0, "run", model, "--shapes", "x:4", "--seed", "3").stdout)
+        self.check(0, "compare", model, model, "--shapes", "x:4")
+        self.assertIn("string[n]", self.check(0, "inspect", model, "--text").stdout)
+
     def test_what_does_not(self):
         self.square("far", tensor_pb([2, 2], 1, 9, floats(1, 4, 9.02, 16)))
         self.square("nan", tensor_pb([2, 2], 1, 9, floats(1, 4, float("nan"), 16)))

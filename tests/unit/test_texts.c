@@ -14,7 +14,8 @@
 
 /* ---- building and running ---------------------------------------------------------------------------------------- */
 
-static pelton_status build(const char *text, const pelton_allocator *allocator, pelton_engine **out, pelton_diag *diag) {
+static pelton_status build(const char *text, const pelton_allocator *allocator, pelton_engine **out,
+                           pelton_diag *diag) {
   pelton_import_options import = PELTON_IMPORT_OPTIONS_INIT;
   pelton_build_options options = PELTON_BUILD_OPTIONS_INIT;
   pelton_model *model = NULL;
@@ -167,7 +168,10 @@ TEST(altered_texts_end_in_an_error_or_a_run) {
   const uint32_t count = pn_image_sections(image, sections, 8);
   size_t first = 0, end = 0;
   for (uint32_t i = 0; i < count; i++)
-    if (!strcmp(sections[i].kind, "constants")) first = (size_t)sections[i].offset, end = first + (size_t)sections[i].bytes;
+    if (!strcmp(sections[i].kind, "constants")) {
+      first = (size_t)sections[i].offset;
+      end = first + (size_t)sections[i].bytes;
+    }
   pn_image_release(image);
   REQUIRE(end > first && end <= size);
   for (size_t at = first; at < end; at++)
@@ -197,9 +201,9 @@ TEST(altered_texts_end_in_an_error_or_a_run) {
 
 static const char joining[] = "graph g(%x: string[n], %t: i64[]) -> (%all, %last, %x2)\n"
                               "  %c: string[1] = const [\"+\"]\n"
-                              "  %last, %all = loop(%t, _, %x, %c) body={ graph step(%i, %go, %s, %plus) -> (%ok, %u, %u)\n"
+                              "  %last, %all = loop(%t, _, %x, %c) body={ graph in(%i, %go, %s, %p) -> (%ok, %u, %u)\n"
                               "    %ok: bool[] = const [true]\n"
-                              "    %u = text_concat(%s, %plus)\n"
+                              "    %u = text_concat(%s, %p)\n"
                               "  end } carried_count=1\n"
                               "  %at: i64[1] = const [0]\n"
                               "  %x2 = gather(%x, %at)\n"
@@ -357,7 +361,8 @@ static void expect_refused(const char *node, const char *message) {
   char text[512];
   pelton_diag diag = PELTON_DIAG_INIT;
   pelton_model *model = NULL;
-  snprintf(text, sizeof text, "graph g(%%x: string[2,3], %%f: f32[2,3], %%i: i64[2]) -> (%%y)\n  %%y = %s\nend\n", node);
+  snprintf(text, sizeof text, "graph g(%%x: string[2,3], %%f: f32[2,3], %%i: i64[2]) -> (%%y)\n  %%y = %s\nend\n",
+           node);
   EXPECT(pelton_model_parse(text, strlen(text), NULL, &model, &diag) != PELTON_OK);
   EXPECT_HAS(pelton_diag_message(&diag, 0), message);
 }
@@ -420,7 +425,8 @@ TEST(runes) {
     EXPECT(pn_rune_category(rune) < PN_RUNE_CATEGORIES);
     EXPECT(pn_rune_lower(rune) < PN_UNICODE_END && pn_rune_upper(rune) < PN_UNICODE_END);
   }
-  static const char *const stray[] = {"\x80", "\xc0\x80", "\xc3", "\xe0\x80\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xff"};
+  static const char *const stray[] = {"\x80",         "\xc0\x80",         "\xc3", "\xe0\x80\x80",
+                                      "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xff"};
   for (size_t i = 0; i < PN_COUNT(stray); i++) {
     char byte;
     size_t size;
@@ -429,7 +435,8 @@ TEST(runes) {
     EXPECT(pn_rune_write(rune, &byte) == 1 && byte == *stray[i]);
     EXPECT(pn_rune_lower(rune) == rune && pn_rune_category(rune) == PN_RUNE_CATEGORIES);
   }
-  static const uint32_t pairs[][2] = {{'A', 'a'}, {0xc4, 0xe4}, {0x3a3, 0x3c3}, {0x414, 0x434}, {0x178, 0xff}, {0x10400, 0x10428}};
+  static const uint32_t pairs[][2] = {{'A', 'a'},     {0xc4, 0xe4},  {0x3a3, 0x3c3},
+                                      {0x414, 0x434}, {0x178, 0xff}, {0x10400, 0x10428}};
   for (size_t i = 0; i < PN_COUNT(pairs); i++) {
     EXPECT_EQ(pn_rune_lower(pairs[i][0]), pairs[i][1]);
     EXPECT_EQ(pn_rune_upper(pairs[i][1]), pairs[i][0]);
@@ -495,7 +502,8 @@ TEST(patterns_that_are_none) {
       {"*a", "nothing to repeat"},  {"a**", "a repetition is repeated"},       {"a{3}{2}", "a repetition is repeated"},
       {"(?i)*", "nothing to repeat"}, {"a{2,1}", "most is below its least"},   {"a{1001}", "counts to 1000"},
       {"[z-a]", "ends before it begins"}, {"[[:foo:]]", "no class of this name"}, {"\\1", "no references"},
-      {"(?=a)", "no such group"},   {"(?<=a)", "no such group"},               {"(?P<a>x)(?P<a>y)", "two groups have one name"},
+      {"(?=a)", "no such group"},   {"(?<=a)", "no such group"},
+      {"(?P<a>x)(?P<a>y)", "two groups have one name"},
       {"(?P<>x)", "a group's name"}, {"\\", "a backslash stands at its end"},  {"\\y", "no such escape"},
       {"\\x4", "two hexadecimal digits"}, {"\\x{110000}", "two hexadecimal digits"}, {"[\\", "a backslash stands"},
       {"\\p{Greek}", "general categories"}, {"\\C", "a single byte"},          {"(?i-)", "a flag is missing"},

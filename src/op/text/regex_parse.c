@@ -238,9 +238,10 @@ static pelton_status parse_class(parser *p, pn_regex_node **out) {
 static pelton_status parse_either(parser *p, pn_regex_node **out);
 
 static bool is_name(pn_str name) {
-  for (size_t i = 0; i < name.size; i++)
-    if (digit_of(name.data[i]) > 9 && name.data[i] != '_' && !((name.data[i] | 32) >= 'a' && (name.data[i] | 32) <= 'z'))
-      return false;
+  for (size_t i = 0; i < name.size; i++) {
+    const char c = name.data[i];
+    if (digit_of(c) > 9 && c != '_' && !((c | 32) >= 'a' && (c | 32) <= 'z')) return false;
+  }
   return name.size > 0;
 }
 
@@ -316,7 +317,10 @@ static pelton_status parse_escape(parser *p, pn_regex_node **out) {
   static const struct {
     const char *letter;
     pn_regex_kind kind;
-  } edges[] = {{"A", PN_REGEX_TEXT_BEGIN}, {"z", PN_REGEX_TEXT_END}, {"b", PN_REGEX_WORD_EDGE}, {"B", PN_REGEX_NO_WORD_EDGE}};
+  } edges[] = {{"A", PN_REGEX_TEXT_BEGIN},
+               {"z", PN_REGEX_TEXT_END},
+               {"b", PN_REGEX_WORD_EDGE},
+               {"B", PN_REGEX_NO_WORD_EDGE}};
   uint32_t rune;
   bool found;
   *out = NULL;

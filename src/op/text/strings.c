@@ -7,7 +7,10 @@ bool pn_strings_equal(const pelton_string *a, const pelton_string *b, size_t cou
 }
 
 uint64_t pn_strings_hash(const pelton_string *texts, size_t count, uint64_t seed) {
-  for (size_t i = 0; i < count; i++) seed = pn_hash_bytes(pn_string_str(texts[i]).data, (size_t)texts[i].bytes, seed + 1);
+  for (size_t i = 0; i < count; i++) {
+    const pn_str text = pn_string_str(texts[i]);
+    seed = pn_hash_bytes(text.data, text.size, seed + 1);
+  }
   return seed;
 }
 

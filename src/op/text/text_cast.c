@@ -1,8 +1,8 @@
 /* to_text and from_text: numbers as texts, and back.
 
    A float is the shortest decimal that reads back as the same number of its type, plain from 1e-4 up to 1e16 ("0.25",
-   "3.0", "1e-07"), or NaN, INF, -INF; an integer its digits; a bool 1 or 0. Reading takes digits with a sign, a point, an
-   exponent and blanks around them, INF and NaN in any case; an integer with a fraction is cut towards zero. */
+   "3.0", "1e-07"), or NaN, INF, -INF; an integer its digits; a bool 1 or 0. Reading takes digits with a sign, a point,
+   an exponent and blanks around them, INF and NaN in any case; an integer with a fraction is cut towards zero. */
 #include "base/format.h"
 #include "op/operand.h"
 #include "op/text/strings.h"

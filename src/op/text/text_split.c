@@ -95,7 +95,7 @@ pelton_status pn_reference_text_split(const pn_call *call) {
   pelton_string *y = call->out[0].data;
   for (int64_t i = 0; y && i < texts; i++) {
     splitter s = split_begin(call->attrs, pn_tensor_str(x, i));
-    for (int64_t k = 0; k < dims[x->rank]; k++, y++) *y = s.done ? (pelton_string){NULL, 0} : pn_string_of(split_next(&s));
+    for (int64_t k = 0; k < dims[x->rank]; k++) *y++ = s.done ? (pelton_string){NULL, 0} : pn_string_of(split_next(&s));
   }
   return PELTON_OK;
 }

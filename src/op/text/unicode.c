@@ -99,7 +99,11 @@ pn_str pn_str_skip_space(pn_str text) {
 }
 
 size_t pn_str_word_bytes(pn_str text) {
-  size_t at = 0, bytes;
-  while (at < text.size && !pn_rune_is_space(pn_rune_read((pn_str){text.data + at, text.size - at}, &bytes))) at += bytes;
-  return at;
+  const size_t size = text.size;
+  size_t bytes;
+  while (text.size && !pn_rune_is_space(pn_rune_read(text, &bytes))) {
+    text.data += bytes;
+    text.size -= bytes;
+  }
+  return size - text.size;
 }

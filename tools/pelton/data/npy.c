@@ -120,7 +120,8 @@ static bool parse(const char *path, const file_bytes *file, pelton_tensor *out, 
   if (dtype == PELTON_DTYPE_NONE) return fail(reason, path, "its type '%s' is none that Pelton has", name);
   if (!known_shape) return fail(reason, path, "its shape is missing, or has more than %d dims", PELTON_MAX_RANK);
   const size_t left = file->size - start - header_bytes;
-  uint64_t bytes = dtype == PELTON_DTYPE_STRING ? cell * unit : pelton_dtype_bytes(dtype); /* checked against the file before any memory is taken */
+  /* Checked against the file before any memory is taken. */
+  uint64_t bytes = dtype == PELTON_DTYPE_STRING ? cell * unit : pelton_dtype_bytes(dtype);
   bool empty = false;
   if (bytes == 0) return fail(reason, path, "its texts have no length: '%s'", name);
   for (uint32_t d = 0; d < shape.rank; d++) empty |= shape.dims[d] == 0;

@@ -61,8 +61,8 @@ static size_t read_cell(const uint8_t *cell, size_t count, size_t unit, bool swa
 bool npy_texts_read(const uint8_t *cells, const pelton_shape *shape, size_t cell, size_t unit, bool swapped,
                     pelton_tensor *out) {
   const size_t count = tensor_count(shape);
-  char *text;
-  if (!tensor_create_texts(out, shape, count * cell * unit, &text)) return false; /* a code point has four bytes at most */
+  char *text; /* a code point has four bytes at most */
+  if (!tensor_create_texts(out, shape, count * cell * unit, &text)) return false;
   for (size_t i = 0; i < count; i++) {
     const size_t size = read_cell(cells + i * cell * unit, cell, unit, swapped, text);
     ((pelton_string *)out->data)[i] = (pelton_string){text, size};

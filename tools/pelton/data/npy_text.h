@@ -1,6 +1,6 @@
 /* Texts as NumPy's arrays hold them: cells of one size, filled up with zeros. "<U5" has five code points of four bytes,
-   "|S5" five bytes. A byte that is not UTF-8 is the code point 0xdc00 plus the byte, as Python's surrogateescape has it.
-   Zeros at a text's end are lost, as NumPy loses them. */
+   "|S5" five bytes. A byte that is not UTF-8 is the code point 0xdc00 plus the byte, as Python's surrogateescape has
+   it. Zeros at a text's end are lost, as NumPy loses them. */
 #ifndef NPY_TEXT_H
 #define NPY_TEXT_H
 

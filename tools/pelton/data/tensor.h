@@ -1,5 +1,5 @@
-/* Tensors that the command owns, and their elements as numbers. A tensor of texts has their bytes behind its elements, in
-   one piece of memory. */
+/* Tensors that the command owns, and their elements as numbers. A tensor of texts has their bytes behind its elements,
+   in one piece of memory. */
 #ifndef TENSOR_H
 #define TENSOR_H
 

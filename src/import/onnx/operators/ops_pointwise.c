@@ -134,7 +134,7 @@ static pelton_status cast(pn_onnx_call *c, pelton_dtype to) {
   pn_cast_mode mode;
   PN_TRY(cast_mode_attrs(c, &mode));
   mode = pn_cast_mode_for(to, mode);
-  if (pn_onnx_dtype(c, 0) == PELTON_DTYPE_STRING && mode != PN_CAST_DEFAULT) { /* a text says no mode: its number has one */
+  if (pn_onnx_dtype(c, 0) == PELTON_DTYPE_STRING && mode != PN_CAST_DEFAULT) { /* modes are of numbers */
     pn_onnx_call with = *c;
     pn_value_id number;
     PN_TRY(pn_onnx_cast(c, c->inputs[0], PELTON_DTYPE_F32, &number));

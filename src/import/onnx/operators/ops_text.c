@@ -94,7 +94,8 @@ static pelton_status import_tf_idf_vectorizer(pn_onnx_call *c) {
   PN_TRY(pn_onnx_ints(c, "ngram_indexes", &a->gram_columns));
   PN_TRY(pn_onnx_attr_strs(c->node, "pool_strings", &texts, c->diag));
   PN_TRY(pn_onnx_attr_i64s(c->node, "pool_int64s", &numbers, c->diag));
-  if (texts.count && numbers.count) return pn_fail(c->diag, PELTON_INVALID_DATA, "it has two pools, of texts and of integers");
+  if (texts.count && numbers.count)
+    return pn_fail(c->diag, PELTON_INVALID_DATA, "it has two pools, of texts and of integers");
   if (pn_onnx_dtype(c, 0) == PELTON_DTYPE_STRING) PN_TRY(pn_onnx_texts_constant(c, &texts, &operands[1]));
   else PN_TRY(pn_onnx_i64s_constant(c, numbers.data, numbers.count, &operands[1]));
   PN_TRY(pn_onnx_attr_f32s(c->node, "weights", &weights, c->diag));
