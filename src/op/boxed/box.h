@@ -17,6 +17,8 @@ pn_tensor pn_box_open(const pelton_tensor *box);
 /* The boxes of operand |i|. An error when it has none, whatever the graph said. */
 pelton_status pn_call_boxes(const pn_call *call, const char *op, uint32_t i, const pelton_tensor *const **out,
                             int64_t *count) PN_CHECKED;
+/* The one number of operand |i|; |*out| stays when it is absent. Whether there is one may be known only now. */
+pelton_status pn_call_position(const pn_call *call, const char *op, uint32_t i, int64_t *out) PN_CHECKED;
 /* Result |i| as |count| boxes, to be filled in. */
 pelton_status pn_call_resize_boxes(const pn_call *call, uint32_t i, int64_t count,
                                    const pelton_tensor ***out) PN_CHECKED;
