@@ -1,6 +1,6 @@
 /* Boxes: elements of dtype TENSOR are const pelton_tensor *, and what they point at never changes once it is made, so
    that sequences share their items. Boxes and their bytes are in arenas (pn_call.lasting during a run); nobody frees a
-   single one. What a box says of itself (dtype, shape) is the truth at run time; a graph's types are what a file claims. */
+   single one. What a box says of itself (dtype, shape) is true at run time; a graph's types are what a file claims. */
 #ifndef PN_OP_BOXED_BOX_H
 #define PN_OP_BOXED_BOX_H
 

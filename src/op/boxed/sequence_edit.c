@@ -32,8 +32,9 @@ pelton_status pn_reference_sequence_insert(const pn_call *call) {
   int64_t position = count;
   PN_TRY(pn_call_position(call, "sequence_insert", 2, &position));
   if (position < -count || position > count)
-    return pn_fail(call->diag, PELTON_INVALID_DATA, "sequence_insert: position %lld lies outside a sequence of %lld items",
-                   (long long)position, (long long)count);
+    return pn_fail(call->diag, PELTON_INVALID_DATA,
+                   "sequence_insert: position %lld lies outside a sequence of %lld items", (long long)position,
+                   (long long)count);
   const int64_t at = position < 0 ? position + count : position;
   PN_TRY(pn_call_resize_boxes(call, 0, count + 1, &to));
   for (int64_t i = 0; i < count; i++) to[i < at ? i : i + 1] = from[i];
@@ -64,8 +65,9 @@ pelton_status pn_reference_sequence_erase(const pn_call *call) {
   int64_t position = count - 1;
   PN_TRY(pn_call_position(call, "sequence_erase", 1, &position));
   if (position < -count || position >= count)
-    return pn_fail(call->diag, PELTON_INVALID_DATA, "sequence_erase: position %lld lies outside a sequence of %lld items",
-                   (long long)position, (long long)count);
+    return pn_fail(call->diag, PELTON_INVALID_DATA,
+                   "sequence_erase: position %lld lies outside a sequence of %lld items", (long long)position,
+                   (long long)count);
   const int64_t at = position < 0 ? position + count : position;
   PN_TRY(pn_call_resize_boxes(call, 0, count - 1, &to));
   for (int64_t i = 0; i + 1 < count; i++) to[i] = from[i < at ? i : i + 1];
