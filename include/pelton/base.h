@@ -152,7 +152,8 @@ typedef struct pelton_shape {
    A sequence is a tensor of rank 1 of PELTON_DTYPE_TENSOR: |data| is an array of const pelton_tensor *, none null, each
    an item; items share a type but not a shape. An optional is the same with no or one item; an optional sequence has a
    sequence as its item. Items are the caller's among inputs, and need to stay only during the run; among outputs they
-   are the context's until its next run, also where the array was written to the caller's memory. */
+   are the context's until its next run, also where the array was written to the caller's memory: to be an input of that
+   run they must be copied first. */
 typedef struct pelton_tensor {
   pelton_dtype dtype;
   pelton_shape shape;

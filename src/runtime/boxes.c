@@ -36,7 +36,8 @@ static pelton_status check_item(const taker *t, const pelton_tensor *item, int64
   const size_t bytes = (size_t)elements * pelton_dtype_bytes(wanted);
   if (item->bytes < bytes || (!item->data && bytes))
     return refuse(t, index, "it needs %zu bytes, %zu are given", bytes, item->data ? item->bytes : 0);
-  const size_t texts = wanted == PELTON_DTYPE_STRING ? (size_t)elements : 0, broken = pn_strings_broken(item->data, texts);
+  const size_t texts = wanted == PELTON_DTYPE_STRING ? (size_t)elements : 0;
+  const size_t broken = pn_strings_broken(item->data, texts);
   return broken == texts ? PELTON_OK : refuse(t, index, "text %zu is a null pointer", broken);
 }
 

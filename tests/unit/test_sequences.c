@@ -122,6 +122,24 @@ TEST(positions_outside_are_named) {
   pelton_context_release(context);
 }
 
+TEST(a_position_is_one_number) {
+  pelton_context *context = context_of("graph g(%s: tensor<f32>[n], %i: i64[m]) -> (%y, %z)\n"
+                                       "  %y = unbox(%s, %i)\n  %z = sequence_erase(%s, %i)\nend\n");
+  float a[] = {1};
+  int64_t at[] = {0, 0};
+  const pelton_tensor one = floats(a, 1);
+  const pelton_tensor *items[] = {&one};
+  pelton_tensor in[] = {boxes(items, 1), {PELTON_DTYPE_I64, {1, {1}}, at, sizeof at}}, out[2] = {{0}};
+  REQUIRE_OK(pelton_context_run(context, in, 2, out, 2, &diag), &diag);
+  for (int64_t count = 0; count <= 2; count += 2) {
+    in[1].shape.dims[0] = count;
+    pelton_diag_init(&diag);
+    EXPECT_EQ(pelton_context_run(context, in, 2, out, 2, &diag), PELTON_INVALID_DATA);
+    EXPECT_HAS(pelton_diag_message(&diag, 0), "it must be one");
+  }
+  pelton_context_release(context);
+}
+
 /* ---- loops ------------------------------------------------------------------------------------------------------- */
 
 static const char *const loop_text =
@@ -370,6 +388,7 @@ TEST(any_allocation_may_fail) {
   }
 }
 
-TEST_MAIN(T(items_go_in_and_out), T(positions_outside_are_named), T(a_loop_collects_items),
+TEST_MAIN(T(items_go_in_and_out), T(positions_outside_are_named), T(a_position_is_one_number),
+          T(a_loop_collects_items),
           T(an_optional_sequence_is_two_boxes), T(wrong_items_are_named), T(wrong_models_are_refused),
           T(engines_keep_the_types_of_items), T(texts_in_boxes_are_the_context_s), T(any_allocation_may_fail))

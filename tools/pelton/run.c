@@ -207,7 +207,8 @@ int command_run(int argc, char **argv) {
   const option rows[] = {
       {"input", 'i', OPTION_LIST, &r.inputs, "NAME=FILE", "an input from a .npy, a .pb or an image; again for more", 0,
        0},
-      {"output-dir", 'o', OPTION_TEXT, &r.output_dir, "DIR", "write each output there, as NAME.npy; items of a sequence as NAME_0.npy, NAME_1.npy ...", 0, 0},
+      {"output-dir", 'o', OPTION_TEXT, &r.output_dir, "DIR",
+       "write each output there, as NAME.npy; items of a sequence as NAME_0.npy, NAME_1.npy ...", 0, 0},
       {"repeat", 0, OPTION_INTEGER, &r.repeat, "N", "run it N times, for the best time", 1, 1e9},
       {"seed", 0, OPTION_INTEGER, &r.seed, "N", "of random inputs (0)", 0, 0},
       LOAD_ROWS(r.load),
@@ -216,8 +217,8 @@ int command_run(int argc, char **argv) {
   const option_table table = {"run ENGINE|MODEL [options]",
                               "Runs an engine, or a model that is built in memory. Inputs that are not given are "
                               "random numbers from a seed. An\n"
-                              "image becomes [1,C,H,W] in the network's size, RGB, 0 to 255. A sequence or an optional comes from a .pb, or from\n"
-                              "FILE_0.npy, FILE_1.npy ... when FILE.npy is given.",
+                              "image becomes [1,C,H,W] in the network's size, RGB, 0 to 255. A sequence or an optional comes "
+                              "from a .pb, or\nfrom FILE_0.npy, FILE_1.npy ... when FILE.npy is given.",
                               rows,
                               OPTION_COUNT(rows),
                               1,

@@ -46,8 +46,8 @@ pelton_status pn_onnx_elements_import(pn_onnx_importer *importer, pn_str name, c
                    PN_STR_ARG(name), PN_MAX_BOXES);
   }
   if (kind != PN_ONNX_TYPE_TENSOR)
-    return pn_fail(importer->diag, PELTON_UNSUPPORTED, "\"%.*s\" is of type %s; Pelton has dense tensors, sequences and optionals",
-                   PN_STR_ARG(name), pn_onnx_type_kind_name(kind));
+    return pn_fail(importer->diag, PELTON_UNSUPPORTED,
+                   "\"%.*s\" is of type %s; Pelton has dense tensors, sequences and optionals", PN_STR_ARG(name), pn_onnx_type_kind_name(kind));
   out->dtype = pn_onnx_elem_dtype(type->tensor->elem);
   if (out->dtype != PELTON_DTYPE_NONE) return PELTON_OK;
   return pn_fail(importer->diag, PELTON_UNSUPPORTED, "\"%.*s\" has elements of type %s, which Pelton does not have",

@@ -50,6 +50,15 @@ pelton_status pn_call_boxes(const pn_call *call, const char *op, uint32_t i, con
   return PELTON_OK;
 }
 
+pelton_status pn_call_position(const pn_call *call, const char *op, uint32_t i, int64_t *out) {
+  if (!pn_call_has(call, i)) return PELTON_OK;
+  if (pn_tensor_elements(&call->in[i]) != 1)
+    return pn_fail(call->diag, PELTON_INVALID_DATA, "%s: the position is %lld numbers; it must be one", op,
+                   (long long)pn_tensor_elements(&call->in[i]));
+  *out = pn_tensor_get_i64(&call->in[i], 0);
+  return PELTON_OK;
+}
+
 pelton_status pn_call_resize_boxes(const pn_call *call, uint32_t i, int64_t count, const pelton_tensor ***out) {
   call->out[i].dtype = PELTON_DTYPE_TENSOR;
   PN_TRY(pn_call_resize(call, i, 1, &count));
@@ -59,8 +68,8 @@ pelton_status pn_call_resize_boxes(const pn_call *call, uint32_t i, int64_t coun
 
 pelton_status pn_operand_wants_boxes(const pn_infer *c, const char *op, uint32_t i) {
   if (c->in[i].type.dtype == PELTON_DTYPE_TENSOR) return PELTON_OK;
-  return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "%s: operand %u is a tensor of %s; it must be a sequence or an optional",
-                 op, (unsigned)i, pelton_dtype_name(c->in[i].type.dtype));
+  return pn_fail(c->diag, PELTON_INVALID_ARGUMENT,
+                 "%s: operand %u is a tensor of %s; it must be a sequence or an optional", op, (unsigned)i, pelton_dtype_name(c->in[i].type.dtype));
 }
 
 /* ---- box ------------------------------------------------------------------------------------------------------- */
@@ -135,7 +144,8 @@ pelton_status pn_reference_unbox(const pn_call *call) {
   int64_t count = 0, at = 0;
   PN_TRY(pn_call_boxes(call, "unbox", 0, &boxes, &count));
   if (pn_call_has(call, 1)) {
-    const int64_t index = pn_tensor_get_i64(&call->in[1], 0);
+    int64_t index = 0;
+    PN_TRY(pn_call_position(call, "unbox", 1, &index));
     if (index < -count || index >= count)
       return pn_fail(call->diag, PELTON_INVALID_DATA, "unbox: index %lld lies outside a sequence of %lld items",
                      (long long)index, (long long)count);

@@ -1,6 +1,6 @@
 /* Boxes: elements of dtype TENSOR are const pelton_tensor *, and what they point at never changes once it is made, so
    that sequences share their items. Boxes and their bytes are in arenas (pn_call.lasting during a run); nobody frees a
-   single one. What a box says of itself (dtype, shape) is the truth at run time; a graph's types are what a file claims. */
+   single one. What a box says of itself (dtype, shape) is true at run time; a graph's types are what a file claims. */
 #ifndef PN_OP_BOXED_BOX_H
 #define PN_OP_BOXED_BOX_H
 
@@ -17,6 +17,8 @@ pn_tensor pn_box_open(const pelton_tensor *box);
 /* The boxes of operand |i|. An error when it has none, whatever the graph said. */
 pelton_status pn_call_boxes(const pn_call *call, const char *op, uint32_t i, const pelton_tensor *const **out,
                             int64_t *count) PN_CHECKED;
+/* The one number of operand |i|; |*out| stays when it is absent. Whether there is one may be known only now. */
+pelton_status pn_call_position(const pn_call *call, const char *op, uint32_t i, int64_t *out) PN_CHECKED;
 /* Result |i| as |count| boxes, to be filled in. */
 pelton_status pn_call_resize_boxes(const pn_call *call, uint32_t i, int64_t count,
                                    const pelton_tensor ***out) PN_CHECKED;

@@ -27,13 +27,15 @@ pelton_status pn_infer_sequence_insert(const pn_infer *c) {
 
 pelton_status pn_reference_sequence_insert(const pn_call *call) {
   const pelton_tensor *const *from = NULL, **to = NULL;
-  int64_t count = 0, at;
+  int64_t count = 0;
   PN_TRY(pn_call_boxes(call, "sequence_insert", 0, &from, &count));
-  const int64_t position = pn_call_has(call, 2) ? pn_tensor_get_i64(&call->in[2], 0) : count;
+  int64_t position = count;
+  PN_TRY(pn_call_position(call, "sequence_insert", 2, &position));
   if (position < -count || position > count)
-    return pn_fail(call->diag, PELTON_INVALID_DATA, "sequence_insert: position %lld lies outside a sequence of %lld items",
-                   (long long)position, (long long)count);
-  at = position < 0 ? position + count : position;
+    return pn_fail(call->diag, PELTON_INVALID_DATA,
+                   "sequence_insert: position %lld lies outside a sequence of %lld items", (long long)position,
+                   (long long)count);
+  const int64_t at = position < 0 ? position + count : position;
   PN_TRY(pn_call_resize_boxes(call, 0, count + 1, &to));
   for (int64_t i = 0; i < count; i++) to[i < at ? i : i + 1] = from[i];
   to[at] = pn_box_new(call->lasting, &call->in[1]);
@@ -58,13 +60,15 @@ pelton_status pn_infer_sequence_erase(const pn_infer *c) {
 
 pelton_status pn_reference_sequence_erase(const pn_call *call) {
   const pelton_tensor *const *from = NULL, **to = NULL;
-  int64_t count = 0, at;
+  int64_t count = 0;
   PN_TRY(pn_call_boxes(call, "sequence_erase", 0, &from, &count));
-  const int64_t position = pn_call_has(call, 1) ? pn_tensor_get_i64(&call->in[1], 0) : count - 1;
+  int64_t position = count - 1;
+  PN_TRY(pn_call_position(call, "sequence_erase", 1, &position));
   if (position < -count || position >= count)
-    return pn_fail(call->diag, PELTON_INVALID_DATA, "sequence_erase: position %lld lies outside a sequence of %lld items",
-                   (long long)position, (long long)count);
-  at = position < 0 ? position + count : position;
+    return pn_fail(call->diag, PELTON_INVALID_DATA,
+                   "sequence_erase: position %lld lies outside a sequence of %lld items", (long long)position,
+                   (long long)count);
+  const int64_t at = position < 0 ? position + count : position;
   PN_TRY(pn_call_resize_boxes(call, 0, count - 1, &to));
   for (int64_t i = 0; i + 1 < count; i++) to[i] = from[i < at ? i : i + 1];
   return PELTON_OK;

@@ -125,7 +125,8 @@ pelton_status pn_reference_split_to_sequence(const pn_call *call) {
 pelton_status pn_check_concat_from_sequence(const pn_infer *c) {
   PN_TRY(pn_operand_wants_boxes(c, "concat_from_sequence", 0));
   if (c->in[0].type.boxes.depth > 1)
-    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "concat_from_sequence: the items are sequences; only tensors join");
+    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT,
+                   "concat_from_sequence: the items are sequences; only tensors join");
   return PELTON_OK;
 }
 

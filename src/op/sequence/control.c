@@ -78,7 +78,8 @@ pelton_status pn_check_if(const pn_infer *c) {
 static pelton_status merge_results(const pn_infer *c, uint32_t i, const pn_type *a, const pn_type *b) {
   if (!pn_type_same_elements(a, b))
     return pn_fail(c->diag, PELTON_INVALID_DATA, "if: result %u is %s from then_graph and %s from else_graph%s", i,
-                   pelton_dtype_name(a->dtype), pelton_dtype_name(b->dtype), a->dtype == b->dtype ? ", of other items" : "");
+                   pelton_dtype_name(a->dtype), pelton_dtype_name(b->dtype),
+                   a->dtype == b->dtype ? ", of other items" : "");
   pn_fact fact = fact_of_type(a);
   fact.type.boxes.optional = a->boxes.optional || b->boxes.optional;
   if (a->rank != b->rank) fact.type.rank = PN_RANK_UNKNOWN;
@@ -202,7 +203,8 @@ static pelton_status give_stacked(const pn_infer *c, const char *op, uint32_t i,
   pn_fact fact = fact_of_type(element);
   uint32_t at;
   if (element->dtype == PELTON_DTYPE_TENSOR)
-    return pn_fail(c->diag, PELTON_INVALID_DATA, "%s: result %u would collect sequences; only tensors are collected", op, i);
+    return pn_fail(c->diag, PELTON_INVALID_DATA, "%s: result %u would collect sequences; only tensors are collected",
+                   op, i);
   if (element->rank != PN_RANK_UNKNOWN) {
     if (element->rank == PN_MAX_RANK)
       return pn_fail(c->diag, PELTON_UNSUPPORTED, "%s: result %u would have rank %d; the limit is %d", op, i,

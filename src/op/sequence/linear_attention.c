@@ -121,7 +121,9 @@ pelton_status pn_infer_linear_attention(const pn_infer *c) {
   const pn_dim hidden = pn_dim_mul(c->symbols, s.value_depth, pn_dim_of(attrs->q_heads));
   c->out[0].type = (pn_type){.dtype = types[Q].dtype, .rank = 3, .dims = {s.batch, s.steps, hidden}};
   if (c->output_count > 1)
-    c->out[1].type = (pn_type){.dtype = state, .rank = 4, .dims = {s.batch, pn_dim_of(attrs->kv_heads), s.depth, s.value_depth}};
+    c->out[1].type = (pn_type){.dtype = state,
+                               .rank = 4,
+                               .dims = {s.batch, pn_dim_of(attrs->kv_heads), s.depth, s.value_depth}};
   return PELTON_OK;
 }
 

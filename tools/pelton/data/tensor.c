@@ -65,7 +65,9 @@ size_t tensor_item_count(const pelton_tensor *t) {
   return t->dtype == PELTON_DTYPE_TENSOR && t->shape.rank == 1 ? (size_t)t->shape.dims[0] : 0;
 }
 
-const pelton_tensor *tensor_item(const pelton_tensor *t, size_t i) { return ((const pelton_tensor *const *)t->data)[i]; }
+const pelton_tensor *tensor_item(const pelton_tensor *t, size_t i) {
+  return ((const pelton_tensor *const *)t->data)[i];
+}
 
 void tensor_add_item(pelton_tensor *t, const pelton_tensor *item) {
   const size_t count = tensor_item_count(t);

@@ -31,7 +31,8 @@ enum {
   UINT64_DATA = 11
 };
 enum { STRING = 8 };
-enum { ITEMS_NAME = 1, ITEM_TENSOR = 3, ITEM_SPARSE = 4, ITEM_SEQUENCE = 5, ITEM_MAP = 6, ITEM_OPTIONAL = 7, MOST_DEPTH = 8 };
+enum { ITEMS_NAME = 1, ITEM_TENSOR = 3, ITEM_SPARSE = 4, ITEM_SEQUENCE = 5, ITEM_MAP = 6, ITEM_OPTIONAL = 7 };
+enum { MOST_DEPTH = 8 };
 
 /* TensorProto.DataType; the types without a dtype are those that Pelton does not have. */
 static const struct {
@@ -214,7 +215,8 @@ static pb_result make_tensor(const char *path, bytes all, pelton_tensor *out, pr
   const bool has_data = p->has_raw || p->has_typed || p->has_texts;
   bool empty = false;
   for (uint32_t d = 0; d < p->shape.rank; d++) empty |= p->shape.dims[d] == 0;
-  if (!has_data && !empty) return fail(PB_BROKEN, reason, path, "has no elements; is it a sequence or an optional?", "");
+  if (!has_data && !empty)
+    return fail(PB_BROKEN, reason, path, "has no elements; is it a sequence or an optional?", "");
   if (p->data_type >= TYPES) return fail(PB_BROKEN, reason, path, "has elements of an unknown type", "");
   if (!types[p->data_type].dtype)
     return fail(PB_UNSUPPORTED, reason, path, "has elements of type ", types[p->data_type].name);
@@ -255,7 +257,9 @@ static pb_result make_tensor(const char *path, bytes all, pelton_tensor *out, pr
   return fail(PB_BROKEN, reason, path, "does not have as many elements as its shape", "");
 }
 
-static char *text_of(bytes b) { return memory_format("%.*s", (int)(b.end - b.data), b.data ? (const char *)b.data : ""); }
+static char *text_of(bytes b) {
+  return memory_format("%.*s", (int)(b.end - b.data), b.data ? (const char *)b.data : "");
+}
 
 /* ---- sequences and optionals ---------------------------------------------------------------------------------------
  */

@@ -16,7 +16,8 @@ static pelton_status wants_sequence(const pn_onnx_call *c, uint32_t i) {
 static pelton_status map_inputs(pn_onnx_call *c, pn_op op, const void *attrs, uint32_t most) {
   uint32_t count = c->input_count;
   while (count > 0 && !pn_value_valid(c->inputs[count - 1])) count--;
-  if (count > most) return pn_fail(c->diag, PELTON_INVALID_DATA, "it has %u inputs, but must have %u at most", count, most);
+  if (count > most)
+    return pn_fail(c->diag, PELTON_INVALID_DATA, "it has %u inputs, but must have %u at most", count, most);
   return pn_onnx_map_over(c, op, attrs, c->inputs, count);
 }
 
@@ -25,7 +26,8 @@ static pelton_status map_inputs(pn_onnx_call *c, pn_op op, const void *attrs, ui
 static pelton_status import_construct(pn_onnx_call *c) {
   pn_attrs_box *a = pn_onnx_attrs(c, PN_OP_BOX);
   if (!a) return pn_fail_memory(c->diag, "a node");
-  if (c->input_count == 0) return pn_fail(c->diag, PELTON_INVALID_DATA, "it has no input; SequenceEmpty makes empty ones");
+  if (c->input_count == 0)
+    return pn_fail(c->diag, PELTON_INVALID_DATA, "it has no input; SequenceEmpty makes empty ones");
   return pn_onnx_map(c, PN_OP_BOX, a);
 }
 
@@ -128,7 +130,8 @@ typedef struct map {
 
 static pelton_status add_formals(map *m) {
   pn_onnx_call *c = m->c;
-  const pn_type iteration = pn_type_make(PELTON_DTYPE_I64, 0, NULL), condition = pn_type_make(PELTON_DTYPE_BOOL, 0, NULL);
+  const pn_type iteration = pn_type_make(PELTON_DTYPE_I64, 0, NULL);
+  const pn_type condition = pn_type_make(PELTON_DTYPE_BOOL, 0, NULL);
   const pn_value_id index = pn_graph_add_input(m->body, PN_STR("index"), &iteration);
   if (!pn_value_valid(index) || !pn_value_valid(pn_graph_add_input(m->body, PN_STR("condition"), &condition)))
     return pn_fail_memory(c->diag, "a subgraph");
