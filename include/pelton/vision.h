@@ -1,8 +1,9 @@
 /* pelton/vision.h: from a picture's file to a network's input.
 
-   Decode (JPEG, PNG, BMP, PNM, WebP, TIFF, JPEG 2000), resize, crop, normalise; pelton_image_to_tensor does the last three in one call. Pixels are
-   8 bits a channel, rows from the top, RGB interleaved or grey. All functions may be called from several threads at
-   once as long as they do not share an image that one of them writes. Nothing here needs an engine. */
+   Decode (JPEG, PNG, BMP, PNM, WebP, TIFF, JPEG 2000), resize, crop, normalise; pelton_image_to_tensor does the last
+   three in one call. Pixels are 8 bits a channel, rows from the top, RGB interleaved or grey. All functions may be
+   called from several threads at once as long as they do not share an image that one of them writes. Nothing here needs
+   an engine. */
 #ifndef PELTON_VISION_H
 #define PELTON_VISION_H
 
