@@ -126,10 +126,11 @@ PELTON_API const char *pelton_engine_report(const pelton_engine *engine);
 /* ---- what there is ---------------------------------------------------------------------------------------------- */
 
 /* The operators as a JSON array: name, operands, attributes with types and defaults, the types that its data may have,
-   targets, for each target and type the tactics besides the reference, and a sample as text. For pelton_text_release. */
+   targets, for each target and type the tactics besides the reference, and a sample as text. For
+   pelton_text_release. */
 PELTON_API pelton_status pelton_ops_json(char **out, pelton_diag *diag) PELTON_CHECKED;
-/* The ONNX operators that are imported as a JSON array: name, domain, first and last version of the operator set (0: the
-   newest). An operator has several rows where its versions differ. For pelton_text_release. */
+/* The ONNX operators that are imported as a JSON array: name, domain, first and last version of the operator set (0:
+   the newest). An operator has several rows where its versions differ. For pelton_text_release. */
 PELTON_API pelton_status pelton_onnx_ops_json(char **out, pelton_diag *diag) PELTON_CHECKED;
 
 #ifdef __cplusplus

@@ -46,7 +46,8 @@ pelton_status pelton_model_import(const char *path, const pelton_import_options 
   pelton_import_options options = import_options(given);
   pn_model *model;
   if (options.override_count && !options.overrides)
-    return pn_fail(diag, PELTON_INVALID_ARGUMENT, "pelton_model_import: %u overrides, but no names", options.override_count);
+    return pn_fail(diag, PELTON_INVALID_ARGUMENT, "pelton_model_import: %u overrides, but no names",
+                   options.override_count);
   PN_TRY(pn_model_import_overriding(path, options.allocator, options.overrides, options.override_count, &model, diag));
   return wrap(model, options.allocator, out, diag);
 }

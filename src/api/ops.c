@@ -28,7 +28,8 @@ static void json_field(pn_json *json, const pn_field *f) {
   pn_json_object_end(json);
 }
 
-/* ---- types and what runs them --------------------------------------------------------------------------------------- */
+/* ---- types and what runs them ---------------------------------------------------------------------------------------
+ */
 
 /* How the operator is run, where that is no tactic's business. */
 static const char *runner(const pn_op_info *op) {
@@ -84,7 +85,8 @@ static void json_support(pn_json *json, pn_op which) {
   pn_text_deinit(&sample);
 }
 
-/* ---- the tables ---------------------------------------------------------------------------------------------------- */
+/* ---- the tables ----------------------------------------------------------------------------------------------------
+ */
 
 static pelton_status give(pn_text *text, char **out, pelton_diag *diag) {
   *out = text->data;

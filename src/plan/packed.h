@@ -1,6 +1,7 @@
-/* Weights that were packed after an engine was opened: for another processor than the one it was tuned for, for a plan of
-   other shapes, or because the file has none. All plans of all contexts of the engine share them, so that many contexts
-   hold them once. Nothing is given up before the engine: there are as many as tactics and configs that plans chose. */
+/* Weights that were packed after an engine was opened: for another processor than the one it was tuned for, for a plan
+   of other shapes, or because the file has none. All plans of all contexts of the engine share them, so that many
+   contexts hold them once. Nothing is given up before the engine: there are as many as tactics and configs that plans
+   chose. */
 #ifndef PN_PLAN_PACKED_H
 #define PN_PLAN_PACKED_H
 
