@@ -1,5 +1,5 @@
-/* Linear attention in f32: a task takes one head of keys of one batch through all steps. Its state, a matrix of a row for
-   each element of a key, lies in the task's scratch and is read and written by whole rows. */
+/* Linear attention in f32: a task takes one head of keys of one batch through all steps. Its state, a matrix of a row
+   for each element of a key, lies in the task's scratch and is read and written by whole rows. */
 #include "base/bytes.h"
 #include "targets/cpu/cpu.h"
 
