@@ -1,9 +1,10 @@
 /* An einsum of two operands that sums over labels which both have is a matrix product between transposes: labels of
    both operands and the output are its stack, those of one operand and the output its rows or columns, those that are
-   summed its depth. "bqhd,bkhd->bhqk" is [b,h,q,d] times the transpose of [b,h,k,d].
+   summed its depth (an axis of 1 for an outer product). "bqhd,bkhd->bhqk" is [b,h,q,d] times the transpose of
+   [b,h,k,d].
 
    Several labels that play one part are reshaped into one axis. Left as they are: labels twice in a term (diagonals),
-   labels that only one operand has and nobody keeps, products without a sum, extents that may broadcast. */
+   labels that only one operand has and nobody keeps, products by element, extents that may broadcast. */
 #include "passes/all.h"
 #include "passes/rewrite.h"
 
@@ -59,7 +60,7 @@ static bool sort_labels(const pn_einsum_equation *e, uint32_t left, plan *p) {
   }
   for (uint32_t i = 0; i < b->count; i++)
     if (!has(out, b->label[i]) && !has(a, b->label[i])) return false;
-  return p->depth.count > 0;
+  return p->depth.count > 0 || p->stack.count == 0;
 }
 
 /* One axis for all labels of |labels|; false when their product is not a number. */
