@@ -19,15 +19,18 @@ static const pn_operand *result_of(const pn_problem *p) { return pn_problem_outp
 
 static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why) {
   pelton_dtype types[PN_EXPR_MAX_INPUTS];
-  int64_t strides[PN_MAX_RANK];
+  int64_t strides[PN_MAX_RANK], dims[PN_MAX_RANK];
   (void)device;
   if (p->node_count != 1 || p->nodes[0].op != PN_OP_POINTWISE) return false;
   const pn_operand *out = result_of(p);
+  uint32_t axes = out->rank; /* up to the innermost one that a run goes along: extents of 1 are no axes */
+  pn_layout_stored_dims(out->layout, out->rank, out->dims, dims);
+  while (axes && dims[axes - 1] == 1) axes--;
   for (uint32_t i = 0; i < p->nodes[0].input_count; i++) {
     const pn_operand *o = pn_problem_input(p, 0, i);
     types[i] = o->dtype;
     if (!pn_operand_strides(o, out, strides)) return pn_refuse(why, "operand %u has more axes than the result", i);
-    int64_t last = out->rank ? strides[out->rank - 1] : 0;
+    int64_t last = axes ? strides[axes - 1] : 0;
     if (last != 0 && last != 1)
       return pn_refuse(why, "operand %u is not contiguous along the result's innermost axis", i);
   }
