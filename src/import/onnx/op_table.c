@@ -18,7 +18,9 @@
   X(recurrent)              \
   X(reduce)                 \
   X(shape)                  \
-  X(signal)
+  X(signal)                 \
+  X(training)               \
+  X(tree)
 
 #define DECLARE(family) extern const pn_onnx_ops pn_onnx_ops_##family;
 PN_ONNX_FAMILIES(DECLARE)

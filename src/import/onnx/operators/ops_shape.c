@@ -156,13 +156,14 @@ static pelton_status import_depth_to_space(pn_onnx_call *c) {
 }
 
 static pelton_status import_space_to_depth(pn_onnx_call *c) {
-  static const char *const words[] = {"dcr", NULL};
-  int mode = 0;
+  static const char *const words[] = {PN_ENUM_depth_mode(PN_ENUM_TEXT) NULL};
+  int mode = PN_DEPTH_DCR;
   pn_attrs_space_to_depth *a = pn_onnx_attrs(c, PN_OP_SPACE_TO_DEPTH);
   if (!a) return pn_fail_memory(c->diag, "a node");
   PN_TRY(pn_onnx_attr_require(c->node, "blocksize", c->diag));
   PN_TRY(pn_onnx_attr_i64(c->node, "blocksize", 1, &a->block, c->diag));
   PN_TRY(pn_onnx_word(c, "mode", words, &mode));
+  a->mode = (pn_depth_mode)mode;
   return pn_onnx_map(c, PN_OP_SPACE_TO_DEPTH, a);
 }
 
