@@ -18,11 +18,11 @@ from pathlib import Path
 import numpy as np
 from onnx import numpy_helper
 
-from . import ops_basic, ops_control, ops_movement, ops_nn
+from . import ops_basic, ops_control, ops_more, ops_movement, ops_nn
 from .core import BOOL, F16, F32, F64, I32, I64, U8, I8, Graph, Reject, tolerance
 
 PELTON = os.environ.get("PELTON_BIN", "build/release/pelton")
-TABLE = ops_basic.TABLE + ops_movement.TABLE + ops_nn.TABLE + ops_control.TABLE
+TABLE = ops_basic.TABLE + ops_movement.TABLE + ops_nn.TABLE + ops_control.TABLE + ops_more.TABLE
 WEIGHTS = np.array([w for w, _ in TABLE], float)
 OPSETS = [7, 8, 9, 10, 11, 12, 13, 13, 14, 15, 16, 17, 17, 18, 19, 20, 21, 22, 23, 24, 25, 27, 28]
 VARIANTS = {"default": [], "level0": ["--level", "0"], "engine": ["--engine"], "no-passes": ["--no-passes"],

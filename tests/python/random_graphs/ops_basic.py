@@ -60,6 +60,8 @@ def binary(g):
     x = g.pick(lambda v: v.is_float)
     op = g.choose(["Add", "Sub", "Mul", "Div", "Pow", "Mul", "Add", "Mod", "PRelu"])
     y = partner(g, x, *((0.5, 2.0) if op in ("Div", "Mod") and g.chance(0.7) else ()))
+    if y is x and op in ("Div", "Mod"):
+        raise Reject("noise by noise")
     if op == "PRelu":
         g.emit(op, [x, y])
     else:
