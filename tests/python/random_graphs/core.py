@@ -105,6 +105,7 @@ class Graph:
         self.rng, self.opset, self.sizes = rng, opset, sizes
         self.values, self.inputs, self.initializers, self.nodes = [], [], [], []
         self.counter = 0
+        self.wanted = None  # an operator that is chosen wherever it may be
         self.rejections = {}
         self.reference_used = False
 
@@ -121,6 +122,10 @@ class Graph:
         options = list(options)
         if not options:
             raise Reject("nothing to choose from")
+        if self.wanted:
+            for option in options:
+                if isinstance(option, (str, tuple)) and self.wanted in (option, option[0]):
+                    return option
         return options[self.rng.integers(len(options))]
 
     def integer(self, low, high):

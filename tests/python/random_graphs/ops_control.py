@@ -36,12 +36,8 @@ class Body:
         return helper.make_graph(self.nodes, self.g.fresh("body"), *infos)
 
 
-def unknown(v):
-    return list(v.shape)
-
-
 def dims(v):
-    return [d if d is not None else None for d in v.shape]
+    return list(v.shape)
 
 
 def picked(g):
@@ -92,9 +88,23 @@ def loop(g):
     g.emit("Loop", [trips, start, x], len(outputs), extra=body.taken, body=graph)
 
 
+def scan_8(g):
+    """Of a batch: states and rows have the batch in front."""
+    if g.opset != 8:
+        raise Reject("another form")
+    x = g.pick(lambda v: v.dtype == F32 and v.rank == 3 and 0 < v.elements < 3000 and v.static)
+    inner = list(x.shape[2:])
+    body = Body(g)
+    s, row = g.fresh("b"), g.fresh("b")
+    end = body.add("Tanh", [body.add("Add", [s, row])])
+    out = body.add("Sigmoid", [end])
+    graph = body.graph([(s, elem(F32), inner), (row, elem(F32), inner)], [(end, elem(F32), inner), (out, elem(F32), inner)])
+    g.emit("Scan", [None, g.random_constant([x.shape[0], *inner], F32), x], 2, body=graph, num_scan_inputs=1)
+
+
 def scan(g):
     if g.opset < 9:
-        raise Reject("another form")
+        return scan_8(g)
     x = g.pick(lambda v: v.dtype == F32 and 2 <= v.rank <= 4 and 0 < v.elements < 3000 and v.static)
     state = g.random_constant(x.shape[1:], F32)
     body = Body(g)

@@ -286,6 +286,10 @@ def mel(g):
 def states(g):
     """What came with operator set 27."""
     x = g.random_constant([2, 4, 7], F32)
+    if g.choose(["LinearAttention", "CausalConvWithState"]) == "LinearAttention":
+        q, k, v = (g.random_constant([2, 5, 8], F32) for _ in range(3))
+        g.emit("LinearAttention", [q, k, v], 2, q_num_heads=2, kv_num_heads=2, update_rule="linear")
+        return
     g.emit("CausalConvWithState", [x, weights(g, [4, 1, 3], F32, 3), g.random_constant([4], F32)], 2, activation=g.choose(["none", "silu"]))
 
 

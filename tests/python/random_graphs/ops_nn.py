@@ -73,8 +73,6 @@ def conv_transpose(g):
 def pool(g):
     op = g.choose(["MaxPool", "AveragePool", "MaxPool", "LpPool"])
     x, _, spatial = image(g, types=(F32, F64, F16) if op == "MaxPool" else (F32,))
-    if op == "LpPool" and g.opset >= 18:
-        raise Reject("onnxruntime's is older")
     kernel, attributes = window(g, spatial, op == "MaxPool" and g.opset >= 10 or g.opset >= 19, op != "LpPool")
     if "dilations" in attributes and attributes.get("auto_pad", "").startswith("SAME"):
         raise Reject("onnxruntime pads without regard to dilations")
