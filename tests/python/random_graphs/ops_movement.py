@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .core import BOOL, F32, I32, I64, Reject, elem
+from .core import BOOL, F32, I32, I64, NEWEST_IN_RUNTIME, Reject, elem
 
 
 def any_value(g, low=1, high=6):
@@ -318,8 +318,10 @@ def unique(g):
     x = g.pick(lambda v: v.dtype in (I64, F32) and 1 <= v.rank <= 3 and 0 < v.elements < 300)
     if x.is_float and x.error() > 0:
         raise Reject("equal but for a last digit")
-    axis = {"axis": g.integer(0, x.rank - 1)} if g.chance(0.4) else {}
-    g.emit("Unique", [x], 4, sorted=g.integer(0, 1), **axis)
+    axis, ordered = {"axis": g.integer(0, x.rank - 1)} if g.chance(0.4) else {}, g.integer(0, 1)
+    if axis and not ordered and g.opset > NEWEST_IN_RUNTIME:
+        raise Reject("the reference takes another axis")
+    g.emit("Unique", [x], 4, sorted=ordered, **axis)
 
 
 def one_hot(g):

@@ -23,6 +23,7 @@ NOT_MADE = {
     **dict.fromkeys("""ConcatFromSequence Optional OptionalGetElement OptionalHasElement RegexFullMatch SequenceAt SequenceConstruct
         SequenceEmpty SequenceErase SequenceInsert SequenceLength SequenceMap SplitToSequence StringConcat StringNormalizer StringSplit
         TfIdfVectorizer ImageDecoder""".split(), LISTS),
+    **dict.fromkeys([("GlobalLpPool", 22), ("MaxRoiPool", 22)], "neither onnxruntime nor the reference has it"),
 }
 
 
