@@ -261,7 +261,7 @@ class Graph:
         # New versions of these only take more types.
         asked = [n for n in [node, *subnodes(node)] if n.op_type not in ("If", "Loop", "Scan", "Constant", "Identity")]
         versions = [schema_of(n.op_type, self.opset, n.domain).since_version for n in asked]
-        opset = min(self.opset, max(NEWEST_IN_RUNTIME, *versions))
+        opset = min(self.opset, max([NEWEST_IN_RUNTIME, *versions]))
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=10)
         if opset <= NEWEST_IN_RUNTIME and all(v.dtype != BF16 for v in feeding.values()):
             options = onnxruntime.SessionOptions()
