@@ -1,6 +1,6 @@
 """Makes random graphs, writes them as cases, runs `pelton test` over them and tells what differs.
 
-    test_random_graphs.py [--seed N] [--count N] [--variants WORDS] [--keep FOLDER] [--statistics]
+    test_random_graphs.py [--seed N] [--count N] [--variants default,level0,...] [--keep FOLDER] [--statistics]
 
 The graph of seed N is the same whatever else is made. A failing one is written to FOLDER/N with its inputs and expected
 outputs, and is made again by `--seed N --count 1`, which also looks for the first node that differs."""
@@ -19,7 +19,7 @@ import numpy as np
 from onnx import numpy_helper
 
 from . import ops_basic, ops_control, ops_more, ops_movement, ops_nn
-from .core import BOOL, F16, F32, F64, I32, I64, U8, I8, Graph, Reject, tolerance
+from .core import BOOL, F16, F32, F64, I8, I32, I64, U8, Graph, tolerance
 
 PELTON = os.environ.get("PELTON_BIN", "build/release/pelton")
 TABLE = ops_basic.TABLE + ops_movement.TABLE + ops_nn.TABLE + ops_control.TABLE + ops_more.TABLE
@@ -121,7 +121,7 @@ def main(arguments=None):
     parser.add_argument("--statistics", action="store_true", help="what was made of which operators, and what was not taken")
     options = parser.parse_args(arguments)
     variants = options.variants.split(",")
-    graphs, operators, rejections, referred, empty, nodes = {}, {}, {}, 0, 0, 0
+    graphs, opsets, operators, rejections, referred, empty, nodes = {}, {}, {}, {}, 0, 0, 0
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         for seed in range(options.seed, options.seed + options.count):
@@ -132,6 +132,7 @@ def main(arguments=None):
                 continue
             model = write(root / place_of(outputs) / str(seed), g, outputs)
             graphs[seed] = place_of(outputs)
+            opsets[seed] = g.opset
             referred += g.reference_used
             nodes += len(model.graph.node)
             for n in model.graph.node:
@@ -152,7 +153,7 @@ def main(arguments=None):
             keep = options.keep / str(seed)
             shutil.rmtree(keep, ignore_errors=True)
             shutil.copytree(root / graphs[seed] / str(seed), keep)
-            print(f"FAILED  seed {seed} ({graphs[seed]}, opset {make(seed).opset if options.count < 20 else '?'}; {keep}): {'; '.join(reasons)[:400]}")
+            print(f"FAILED  seed {seed} ({graphs[seed]}, opset {opsets[seed]}; {keep}): {'; '.join(reasons)[:400]}")
             if options.count <= 10 or len(failed) <= 10:
                 first_difference(make(seed), variants, keep)
     if options.statistics:
