@@ -201,9 +201,11 @@ bool pn_movement_describe(const pn_problem *p, pn_copy *copies, uint32_t *count,
     known = depth_space(&d, d.x, d.y, attrs->block, attrs->mode == PN_DEPTH_DCR);
     break;
   }
-  case PN_OP_SPACE_TO_DEPTH:
-    known = depth_space(&d, d.y, d.x, ((const pn_attrs_space_to_depth *)node->attrs)->block, true);
+  case PN_OP_SPACE_TO_DEPTH: {
+    const pn_attrs_space_to_depth *attrs = node->attrs;
+    known = depth_space(&d, d.y, d.x, attrs->block, attrs->mode == PN_DEPTH_DCR);
     break;
+  }
   case PN_OP_SLICE: known = slice(&d); break;
   case PN_OP_SPLIT: known = split(&d); break;
   case PN_OP_CONCAT: known = concat(&d); break;

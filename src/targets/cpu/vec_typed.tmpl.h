@@ -116,7 +116,8 @@ PN_INLINE i64 quotient_i64(i64 a, i64 b) {
   BINARY(t, bit_or, t, t, a | b)                                                                                      \
   BINARY(t, bit_xor, t, t, a ^ b)                                                                                     \
   BINARY(t, shift_left, t, t, (u64)b < 8 * sizeof(t) ? (wrap)a << (b & (t)(8 * sizeof(t) - 1)) : 0)                    \
-  BINARY(t, shift_right, t, t, (u64)b < 8 * sizeof(t) ? a >> (b & (t)(8 * sizeof(t) - 1)) : 0)                         \
+  BINARY(t, shift_right, t, t,                                                                                         \
+         (u64)b < 8 * sizeof(t) ? a >> (b & (t)(8 * sizeof(t) - 1)) : NEGATIVE_##t(a) ? (t)-1 : 0)                     \
   BINARY(t, equal, t, u8, a == b)                                                                                     \
   BINARY(t, less, t, u8, a < b)                                                                                       \
   BINARY(t, less_equal, t, u8, a <= b)                                                                                \
