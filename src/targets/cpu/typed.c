@@ -384,6 +384,17 @@ bool pn_typed_compile(const pn_expr *expr, const pelton_dtype *types, const pn_d
   return store_result(&c);
 }
 
+bool pn_typed_is_direct(const pn_typed_program *program, uint64_t runs) {
+  const pn_typed_step *s = &program->steps[0];
+  if (program->step_count != 1) return false;
+  bool run[2] = {false, false};
+  for (uint32_t k = 0; k < s->arguments && k < 2; k++)
+    run[k] = s->source[k].kind == PN_SOURCE_OPERAND && (runs >> s->source[k].index & 1);
+  if (s->kind == PN_TYPED_BINARY) return run[0] || (run[1] && s->commutes);
+  if (s->kind == PN_TYPED_UNARY || s->kind == PN_TYPED_LOAD_HALF || s->kind == PN_TYPED_STORE_HALF) return run[0];
+  return false;
+}
+
 double pn_typed_cost(const pn_typed_program *program) {
   double cost = 0;
   for (uint32_t i = 0; i < program->step_count; i++) {

@@ -4,6 +4,8 @@
 #include "targets/cpu/broadcast.h"
 #include "targets/cpu/typed.h"
 
+enum { LONG_RUN = 16 * PN_PROGRAM_RUN };
+
 typedef struct state {
   pn_typed_program program;
   pn_broadcast broadcast;
@@ -50,6 +52,10 @@ static pelton_status prepare(const pn_problem *p, const pn_device *device, const
     return PN_INTERNAL(diag, "a pointwise expression changed after it was accepted");
   if (!pn_broadcast_plan(&s->broadcast, p, PN_PROGRAM_RUN))
     return PN_INTERNAL(diag, "pointwise operands changed after they were accepted");
+  uint64_t runs = 0; /* the operands that go on along a run */
+  for (uint32_t i = 0; i < s->broadcast.operand_count; i++)
+    if (s->broadcast.strides[i][s->broadcast.axes - 1]) runs |= UINT64_C(1) << i;
+  if (pn_typed_is_direct(&s->program, runs)) (void)pn_broadcast_plan(&s->broadcast, p, LONG_RUN);
   s->parts = pn_broadcast_parts(&s->broadcast, device, pn_typed_cost(&s->program));
   return PELTON_OK;
 }
