@@ -114,13 +114,14 @@ PN_INLINE vf vf_erf(vf x) {
   return vf_select(vf_lt(vf_abs(x), vf_set1(0.92f)), small, vf_select(vf_eq(x, x), large, x));
 }
 
-/* Sine and cosine of what is left of x when |quarters| times pi / 2 are taken away, in three parts whose products with
-   up to 13 bits are exact: for |x| up to PN_CPU_TURNS_LIMIT. */
+/* Sine and cosine of what is left of x when |quarters| times pi / 2 are taken away, in parts whose products with up to
+   13 bits are exact but for the last: for |x| up to PN_CPU_TURNS_LIMIT. */
 PN_INLINE void split_quarters(vf x, vi *quarters, vf *sine, vf *cosine) {
   const vf n = vf_round(vf_mul(x, vf_set1(0.636619772f)));
   vf r = vf_fnma(n, vf_set1(1.5703125f), x);
-  r = vf_fnma(n, vf_set1(4.83751297e-4f), r);
-  r = vf_fnma(n, vf_set1(7.54978995e-8f), r);
+  r = vf_fnma(n, vf_set1(0.000483751297f), r);
+  r = vf_fnma(n, vf_set1(7.54953362e-08f), r);
+  r = vf_fnma(n, vf_set1(2.56334407e-12f), r);
   *quarters = vi_round(n);
   const vf z = vf_mul(r, r);
   vf s = vf_set1(2.9144644031475764e-06f);
