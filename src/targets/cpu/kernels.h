@@ -195,6 +195,11 @@ typedef struct pn_cpu_dwconv_f32 {
 typedef struct pn_cpu_pool_f32 {
   void (*max)(const pn_cpu_window_f32 *window);                  /* NaN in the window gives NaN */
   void (*average)(const pn_cpu_window_f32 *window, float scale); /* the sum times |scale| */
+  /* A row of one channel: out[i] = the greatest, or the sum times |scale|, of from[i * stride + t * dilation] over
+     t < taps, for i < n. NaN in the window gives NaN. */
+  void (*slide_max)(const float *from, ptrdiff_t stride, ptrdiff_t dilation, size_t taps, size_t n, float *out);
+  void (*slide_sum)(const float *from, ptrdiff_t stride, ptrdiff_t dilation, size_t taps, size_t n, float scale,
+                    float *out);
   /* out[c] = scale * sum over |pixels| of from[p * pixel_stride + c]: global average, sums over rows. In blocks, so
      that the error stays small for any count. */
   void (*sum_pixels)(const float *from, ptrdiff_t pixel_stride, size_t pixels, size_t channels, float scale,

@@ -192,7 +192,14 @@ static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *di
                    .workspace = work + s->inner_offset};
   pn_copy_run(&s->plan.a, pool, operands[0], step->operands[node->inputs[0]]);
   pn_copy_run(&s->plan.b, pool, operands[1], step->operands[node->inputs[1]]);
-  PN_TRY(pn_tactic_cpu_matmul.run(&inner, stream, diag));
+  if (s->plan.extents[ROW] == 1 && s->plan.extents[COLUMN] == 1) { /* a product of 1 x 1 is a dot product */
+    int64_t k = s->plan.extents[STEP];
+    const float *a = operands[0], *b = operands[1];
+    for (int64_t i = 0; i < s->plan.extents[BATCH]; i++)
+      ((float *)operands[2])[i] = stream->device->reduce->dot((size_t)k, a + i * k, b + i * k);
+  } else {
+    PN_TRY(pn_tactic_cpu_matmul.run(&inner, stream, diag));
+  }
   pn_copy_run(&s->plan.c, pool, y, operands[2]);
   return PELTON_OK;
 }
