@@ -5,11 +5,7 @@
 
 #include "op/op.h"
 
-enum {
-  PN_EINSUM_LETTERS = 52,
-  PN_EINSUM_LABELS = PN_EINSUM_LETTERS + PN_MAX_RANK,
-  PN_EINSUM_OPERANDS = 32
-};
+enum { PN_EINSUM_LETTERS = 52, PN_EINSUM_LABELS = PN_EINSUM_LETTERS + PN_MAX_RANK, PN_EINSUM_OPERANDS = 32 };
 
 typedef struct pn_einsum_loops {
   uint32_t count, out_count; /* of labels; of those of the output */

@@ -24,8 +24,8 @@ typedef struct pn_typed_source {
 } pn_typed_source;
 
 typedef enum pn_typed_kind {
-  PN_TYPED_UNARY,     /* call.typed: also conversions */
-  PN_TYPED_BINARY,    /* call.typed_two */
+  PN_TYPED_UNARY,  /* call.typed: also conversions */
+  PN_TYPED_BINARY, /* call.typed_two */
   PN_TYPED_SELECT,
   PN_TYPED_F32_UNARY, /* vec_f32's */
   PN_TYPED_F32_BINARY,

@@ -1,5 +1,6 @@
-/* Running sums along an axis that is known, in f32, f64, i32 and i64. Along the innermost axis each line is one chain of
-   additions, in double for f32, so that the error does not grow with the line; along another, whole rows are added. */
+/* Running sums along an axis that is known, in f32, f64, i32 and i64. Along the innermost axis each line is one chain
+   of additions, in double for f32, so that the error does not grow with the line; along another, whole rows are added.
+ */
 #include "base/bytes.h"
 #include "targets/cpu/movement.h"
 
@@ -28,7 +29,8 @@ static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why
 
 static double estimate(const pn_problem *p, const pn_device *device, const pn_config *config) {
   (void)config;
-  return pn_cpu_estimate(device, 8 * (double)pn_operand_elements(pn_problem_input(p, 0, 0)), pn_cpu_operand_bytes(p), 0.5);
+  return pn_cpu_estimate(device, 8 * (double)pn_operand_elements(pn_problem_input(p, 0, 0)), pn_cpu_operand_bytes(p),
+                         0.5);
 }
 
 static void sizes(const pn_problem *p, const pn_device *device, const pn_config *config, pn_sizes *out) {
@@ -66,17 +68,17 @@ typedef struct job {
   char *y;
 } job;
 
-#define LINE(type, sum_type)                                                            \
-  static void line_##type(const state *s, const void *x_line, void *y_line) {           \
-    int64_t step = s->reverse ? -1 : 1, at = s->reverse ? s->extent - 1 : 0;            \
-    const type *x = x_line;                                                             \
-    type *y = y_line;                                                                   \
-    sum_type sum = 0;                                                                   \
-    for (int64_t i = 0; i < s->extent; i++, at += step) {                               \
-      sum_type next = sum + (sum_type)x[at];                                            \
-      y[at] = (type)(s->exclusive ? sum : next);                                        \
-      sum = next;                                                                       \
-    }                                                                                   \
+#define LINE(type, sum_type)                                                                                           \
+  static void line_##type(const state *s, const void *x_line, void *y_line) {                                          \
+    int64_t step = s->reverse ? -1 : 1, at = s->reverse ? s->extent - 1 : 0;                                           \
+    const type *x = x_line;                                                                                            \
+    type *y = y_line;                                                                                                  \
+    sum_type sum = 0;                                                                                                  \
+    for (int64_t i = 0; i < s->extent; i++, at += step) {                                                              \
+      sum_type next = sum + (sum_type)x[at];                                                                           \
+      y[at] = (type)(s->exclusive ? sum : next);                                                                       \
+      sum = next;                                                                                                      \
+    }                                                                                                                  \
   }
 LINE(float, double)
 LINE(double, double)
@@ -89,7 +91,9 @@ static void add_rows(const state *s, const void *a, const void *b, void *y) {
     s->vec->binary[PN_CPU_BINARY_add][PN_CPU_RUN_RUN](n, a, b, y);
     return;
   }
-  pn_cpu_form form = s->dtype == PELTON_DTYPE_F64 ? PN_CPU_FORM_f64 : s->dtype == PELTON_DTYPE_I32 ? PN_CPU_FORM_i32 : PN_CPU_FORM_i64;
+  pn_cpu_form form = s->dtype == PELTON_DTYPE_F64   ? PN_CPU_FORM_f64
+                     : s->dtype == PELTON_DTYPE_I32 ? PN_CPU_FORM_i32
+                                                    : PN_CPU_FORM_i64;
   s->typed->binary[form][PN_CPU_TYPED_BINARY_add](n, a, b, 0, y);
 }
 

@@ -1,10 +1,11 @@
-/* Einstein sums of two operands in f32 as a batch of matrix products, and of one operand, when nothing is summed, as a copy.
+/* Einstein sums of two operands in f32 as a batch of matrix products, and of one operand, when nothing is summed, as a
+   copy.
 
-   A label of both operands and the output counts batches, one of the output and one operand rows or columns, one of both
-   operands alone the steps of the sum. The operands are copied so that these lie in order, the product is the matmul
-   tactic's, and its result is copied to where the output has it. */
-#include "base/bytes.h"
+   A label of both operands and the output counts batches, one of the output and one operand rows or columns, one of
+   both operands alone the steps of the sum. The operands are copied so that these lie in order, the product is the
+   matmul tactic's, and its result is copied to where the output has it. */
 #include "op/linear/einsum.h"
+#include "base/bytes.h"
 #include "targets/cpu/copy.h"
 
 extern const pn_tactic pn_tactic_cpu_matmul;
@@ -22,7 +23,8 @@ typedef struct state {
   size_t b_offset, c_offset, inner_offset; /* in the workspace */
 } state;
 
-/* ---- planning ------------------------------------------------------------------------------------------------------ */
+/* ---- planning ------------------------------------------------------------------------------------------------------
+ */
 
 /* Which role a label has; ROLES: it would be summed in one operand alone. */
 static role role_of(const pn_einsum_loops *l, uint32_t label) {
@@ -33,7 +35,8 @@ static role role_of(const pn_einsum_loops *l, uint32_t label) {
   return b ? COLUMN : ROW;
 }
 
-/* Appends the labels of |wanted| to a copy between an operand's strides and a dense box, whose last axis has |*dense|. */
+/* Appends the labels of |wanted| to a copy between an operand's strides and a dense box, whose last axis has |*dense|.
+ */
 static void add_labels(const pn_einsum_loops *l, role wanted, const int64_t *strides, bool to_operand, int64_t *dense,
                        pn_copy *copy) {
   for (uint32_t i = l->count; i-- > 0;) {
@@ -102,7 +105,8 @@ static void make_product(const plan *s, product *m) {
   static const role dims[3][3] = {{BATCH, ROW, STEP}, {BATCH, STEP, COLUMN}, {BATCH, ROW, COLUMN}};
   memset(m, 0, sizeof *m);
   for (uint32_t i = 0; i < 3; i++) {
-    m->operands[i] = (pn_operand){.role = i < 2 ? PN_OPERAND_INPUT : PN_OPERAND_OUTPUT, .dtype = PELTON_DTYPE_F32, .rank = 3};
+    m->operands[i] =
+        (pn_operand){.role = i < 2 ? PN_OPERAND_INPUT : PN_OPERAND_OUTPUT, .dtype = PELTON_DTYPE_F32, .rank = 3};
     for (uint32_t d = 0; d < 3; d++) m->operands[i].dims[d] = s->extents[dims[i][d]];
   }
   m->inputs[1] = 1;
@@ -169,10 +173,12 @@ static pelton_status prepare(const pn_problem *p, const pn_device *device, const
   pn_copy_plan(&s->plan.a, device);
   pn_copy_plan(&s->plan.b, device);
   pn_copy_plan(&s->plan.c, device);
-  return pn_tactic_cpu_matmul.prepare(&m.problem, device, config, (char *)memory + pn_align_up(sizeof(state), 64), diag);
+  return pn_tactic_cpu_matmul.prepare(&m.problem, device, config, (char *)memory + pn_align_up(sizeof(state), 64),
+                                      diag);
 }
 
-/* ---- running ------------------------------------------------------------------------------------------------------- */
+/* ---- running -------------------------------------------------------------------------------------------------------
+ */
 
 static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *diag) {
   const pn_problem_node *node = &step->problem->nodes[0];
@@ -187,7 +193,9 @@ static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *di
   void *operands[3] = {work, work + s->b_offset, work + s->c_offset};
   product m;
   make_product(&s->plan, &m);
-  pn_step inner = {.problem = &m.problem, .config = step->config, .operands = operands,
+  pn_step inner = {.problem = &m.problem,
+                   .config = step->config,
+                   .operands = operands,
                    .state = (const char *)step->state + pn_align_up(sizeof(state), 64),
                    .workspace = work + s->inner_offset};
   pn_copy_run(&s->plan.a, pool, operands[0], step->operands[node->inputs[0]]);

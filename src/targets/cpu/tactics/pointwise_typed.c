@@ -1,5 +1,5 @@
-/* Pointwise expressions over every type: integers, doubles, half floats, 8-bit floats and bools in their own form, run by
-   run as pointwise.c does it for f32, which is left to it. */
+/* Pointwise expressions over every type: integers, doubles, half floats, 8-bit floats and bools in their own form, run
+   by run as pointwise.c does it for f32, which is left to it. */
 #include "base/bytes.h"
 #include "targets/cpu/broadcast.h"
 #include "targets/cpu/typed.h"
@@ -34,7 +34,8 @@ static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why
 
 static double estimate(const pn_problem *p, const pn_device *device, const pn_config *config) {
   (void)config;
-  return pn_cpu_estimate(device, (double)pn_operand_elements(pn_problem_output(p, 0, 0)) * 3, pn_cpu_operand_bytes(p), 0.5);
+  return pn_cpu_estimate(device, (double)pn_operand_elements(pn_problem_output(p, 0, 0)) * 3, pn_cpu_operand_bytes(p),
+                         0.5);
 }
 
 static void sizes(const pn_problem *p, const pn_device *device, const pn_config *config, pn_sizes *out) {

@@ -1,6 +1,6 @@
-/* Quantizing to integers of up to 16 bits and back, with scales and zero points for the whole tensor, along an axis or in
-   blocks, and quantizing with a scale that the elements themselves decide. The elements are walked in runs along which
-   the scale is either one number or a run of its own; a run is brought to f32, worked on in L1, and stored. */
+/* Quantizing to integers of up to 16 bits and back, with scales and zero points for the whole tensor, along an axis or
+   in blocks, and quantizing with a scale that the elements themselves decide. The elements are walked in runs along
+   which the scale is either one number or a run of its own; a run is brought to f32, worked on in L1, and stored. */
 #include "base/bytes.h"
 #include "targets/cpu/cpu.h"
 
@@ -22,7 +22,8 @@ typedef struct state {
   uint32_t parts;
 } state;
 
-/* ---- types --------------------------------------------------------------------------------------------------------- */
+/* ---- types ---------------------------------------------------------------------------------------------------------
+ */
 
 static bool is_whole(pelton_dtype dtype) {
   return dtype == PELTON_DTYPE_U8 || dtype == PELTON_DTYPE_I8 || dtype == PELTON_DTYPE_U16 || dtype == PELTON_DTYPE_I16;
@@ -53,7 +54,8 @@ static const void *load(const state *s, pelton_dtype dtype, size_t n, const void
   return spare;
 }
 
-/* ---- planning ------------------------------------------------------------------------------------------------------ */
+/* ---- planning ------------------------------------------------------------------------------------------------------
+ */
 
 static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why) {
   (void)device;
@@ -73,13 +75,15 @@ static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why
   if (op == PN_OP_QUANTIZE)
     return (is_real(x->dtype) && is_whole(y->dtype)) ||
            pn_refuse(why, "from %s to %s", pelton_dtype_name(x->dtype), pelton_dtype_name(y->dtype));
-  return ((is_whole(x->dtype) || (x->dtype == PELTON_DTYPE_I32 && !pn_problem_input(p, 0, ZERO))) && is_real(y->dtype)) ||
+  return ((is_whole(x->dtype) || (x->dtype == PELTON_DTYPE_I32 && !pn_problem_input(p, 0, ZERO))) &&
+          is_real(y->dtype)) ||
          pn_refuse(why, "from %s to %s", pelton_dtype_name(x->dtype), pelton_dtype_name(y->dtype));
 }
 
 static double estimate(const pn_problem *p, const pn_device *device, const pn_config *config) {
   (void)config;
-  return pn_cpu_estimate(device, 6 * (double)pn_operand_elements(pn_problem_input(p, 0, X)), pn_cpu_operand_bytes(p), 0.5);
+  return pn_cpu_estimate(device, 6 * (double)pn_operand_elements(pn_problem_input(p, 0, X)), pn_cpu_operand_bytes(p),
+                         0.5);
 }
 
 static void sizes(const pn_problem *p, const pn_device *device, const pn_config *config, pn_sizes *out) {
@@ -120,7 +124,8 @@ static void divide(state *s, const pn_operand *x, const pn_operand *scale, int64
 static pelton_status prepare(const pn_problem *p, const pn_device *device, const pn_config *config, void *memory,
                              pelton_diag *diag) {
   state *s = memory;
-  const pn_operand *x = pn_problem_input(p, 0, X), *y = pn_problem_output(p, 0, 0), *scale = pn_problem_input(p, 0, SCALE);
+  const pn_operand *x = pn_problem_input(p, 0, X), *y = pn_problem_output(p, 0, 0),
+                   *scale = pn_problem_input(p, 0, SCALE);
   (void)config;
   (void)diag;
   s->op = p->nodes[0].op;
@@ -150,7 +155,8 @@ static pelton_status prepare(const pn_problem *p, const pn_device *device, const
   return PELTON_OK;
 }
 
-/* ---- running ------------------------------------------------------------------------------------------------------- */
+/* ---- running -------------------------------------------------------------------------------------------------------
+ */
 
 typedef struct job {
   const state *s;
@@ -187,7 +193,8 @@ static void run_piece(const job *j, int64_t run, int64_t begin, size_t n, float 
     values = spare;
   }
   s->vec->binary[PN_CPU_BINARY_mul][form](n, values, scale, out);
-  if (halves) (s->to == PELTON_DTYPE_F16 ? s->typed->f16_from_f32 : s->typed->bf16_from_f32)(n, out, (uint16_t *)(void *)y);
+  if (halves)
+    (s->to == PELTON_DTYPE_F16 ? s->typed->f16_from_f32 : s->typed->bf16_from_f32)(n, out, (uint16_t *)(void *)y);
 }
 
 static void task(void *argument, uint32_t part, uint32_t thread) {

@@ -165,7 +165,11 @@ static void convert_all(const pn_step *step, pn_stream *stream, bool results) {
     const pn_operand *o = &step->problem->operands[i];
     if (!s->in.converted[i] || (o->role == PN_OPERAND_OUTPUT) != results) continue;
     int64_t count = pn_operand_elements(o);
-    job j = {.s = s, .dtype = o->dtype, .count = count, .narrow = step->operands[i], .back = results,
+    job j = {.s = s,
+             .dtype = o->dtype,
+             .count = count,
+             .narrow = step->operands[i],
+             .back = results,
              .wide = (float *)(void *)((char *)step->workspace + s->in.offsets[i]),
              .parts = pn_cpu_parts(stream->device, pn_div_up(count, PIECE), 6 * (double)count)};
     pn_pool_run(stream->device->pool, j.parts, convert, &j);
@@ -177,8 +181,12 @@ static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *di
   void *operands[OPERANDS] = {NULL};
   for (uint32_t i = 0; i < step->problem->operand_count; i++)
     operands[i] = s->in.converted[i] ? (char *)step->workspace + s->in.offsets[i] : step->operands[i];
-  pn_step own = {.problem = &s->in.problem, .config = step->config, .packed = step->packed, .operands = operands,
-                 .state = (const char *)step->state + inner_offset(), .workspace = (char *)step->workspace + s->in.bytes};
+  pn_step own = {.problem = &s->in.problem,
+                 .config = step->config,
+                 .packed = step->packed,
+                 .operands = operands,
+                 .state = (const char *)step->state + inner_offset(),
+                 .workspace = (char *)step->workspace + s->in.bytes};
   convert_all(step, stream, false);
   PN_TRY(s->in.tactic->run(&own, stream, diag));
   convert_all(step, stream, true);
