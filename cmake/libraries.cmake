@@ -3,7 +3,8 @@
 #   libpelton      everything                                   shared and static
 #   libpelton_rt   what it takes to load and run an engine      shared and static
 #
-# The runtime holds no importer and no pass; of src/api it has the files named rt_*.c.
+# The runtime holds no importer and no pass; of src/api it has the files named rt_*.c, which both libraries have, and
+# alone_*.c, which say in its place what libpelton has and it has not.
 find_package(Threads REQUIRED)
 
 set(all_objects "")
@@ -32,8 +33,11 @@ pelton_layer(targets "${PELTON_TARGET_SOURCES}" all_objects runtime_objects)
 file(GLOB_RECURSE api CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/api/*.c)
 set(api_runtime ${api})
 list(FILTER api_runtime INCLUDE REGEX "/rt_[^/]*\\.c$")
-list(FILTER api EXCLUDE REGEX "/rt_[^/]*\\.c$")
+set(api_alone ${api})
+list(FILTER api_alone INCLUDE REGEX "/alone_[^/]*\\.c$")
+list(FILTER api EXCLUDE REGEX "/(rt|alone)_[^/]*\\.c$")
 pelton_layer(api_runtime "${api_runtime}" all_objects runtime_objects)
+pelton_layer(api_alone "${api_alone}" runtime_objects)
 
 set(image_libraries "")
 set(PELTON_STATIC_LIBS -lm ${CMAKE_DL_LIBS} -pthread) # as a consumer of the static library spells them
@@ -44,7 +48,7 @@ if(NOT PELTON_RUNTIME_ONLY)
     pelton_layer(${layer} "${sources}" all_objects)
   endforeach()
 
-  # Image decoding, both optional: src/vision says at run time what it was built without.
+  # Image decoding, all of it optional: src/vision says at run time what it was built without.
   if(TARGET pelton_vision)
     find_package(JPEG QUIET)
     if(JPEG_FOUND)
@@ -60,7 +64,37 @@ if(NOT PELTON_RUNTIME_ONLY)
       list(APPEND image_libraries PNG::PNG)
       list(APPEND PELTON_STATIC_LIBS -lpng)
     endif()
-    message(STATUS "Images: jpeg ${JPEG_FOUND}, png ${PNG_FOUND}")
+    find_path(WEBP_INCLUDE_DIR webp/decode.h)
+    find_library(WEBP_LIBRARY webp)
+    mark_as_advanced(WEBP_INCLUDE_DIR WEBP_LIBRARY)
+    set(webp OFF)
+    if(WEBP_INCLUDE_DIR AND WEBP_LIBRARY)
+      set(webp ON)
+      target_compile_definitions(pelton_vision PRIVATE PELTON_HAVE_WEBP=1)
+      target_include_directories(pelton_vision SYSTEM PRIVATE ${WEBP_INCLUDE_DIR})
+      list(APPEND image_libraries ${WEBP_LIBRARY})
+      list(APPEND PELTON_STATIC_LIBS -lwebp)
+    endif()
+    find_package(TIFF 4.5 QUIET) # earlier ones have no messages of one file's own
+    if(TIFF_FOUND)
+      target_compile_definitions(pelton_vision PRIVATE PELTON_HAVE_TIFF=1)
+      target_include_directories(pelton_vision SYSTEM PRIVATE ${TIFF_INCLUDE_DIRS})
+      list(APPEND image_libraries TIFF::TIFF)
+      list(APPEND PELTON_STATIC_LIBS -ltiff)
+    endif()
+    find_path(OPENJPEG_INCLUDE_DIR openjpeg.h PATH_SUFFIXES openjpeg-2.5 openjpeg-2.4 openjpeg-2.3)
+    find_library(OPENJPEG_LIBRARY openjp2)
+    mark_as_advanced(OPENJPEG_INCLUDE_DIR OPENJPEG_LIBRARY)
+    set(jpeg2000 OFF)
+    if(OPENJPEG_INCLUDE_DIR AND OPENJPEG_LIBRARY)
+      set(jpeg2000 ON)
+      target_compile_definitions(pelton_vision PRIVATE PELTON_HAVE_JPEG2000=1)
+      target_include_directories(pelton_vision SYSTEM PRIVATE ${OPENJPEG_INCLUDE_DIR})
+      list(APPEND image_libraries ${OPENJPEG_LIBRARY})
+      list(APPEND PELTON_STATIC_LIBS -lopenjp2)
+    endif()
+    message(STATUS
+      "Images: jpeg ${JPEG_FOUND}, png ${PNG_FOUND}, webp ${webp}, tiff ${TIFF_FOUND}, jpeg 2000 ${jpeg2000}")
   endif()
 endif()
 

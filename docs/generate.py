@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Writes docs/ops.md and docs/targets.md from what the tree says itself.
+"""Writes docs/ops.md, docs/onnx.md and docs/targets.md from what the tree says itself.
 
     docs/generate.py [PELTON] [--check]
 
-The operators come from `pelton ops --json` (PELTON: the command, default $PELTON_BIN, then build/release/pelton), what
-their operands mean from the comments of src/op/ops.def, the tactics from the files of src/targets/*/tactics, whose head
+The operators, their types and what runs them come from `pelton ops --json` (PELTON: the command, default $PELTON_BIN, then
+build/release/pelton), what their operands mean from the comments of src/op/ops.def, the tactics from the files of src/targets/*/tactics, whose head
 comment's first sentence says what each does. --check writes nothing and says which page is stale (exit code 1)."""
 
 import json
@@ -14,12 +14,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import onnx_operators
+
 ROOT = Path(__file__).resolve().parent.parent
 NOTE = "Made by `docs/generate.py`: do not edit.\n"
 
 
-def operators(pelton):
-    text = subprocess.run([pelton, "ops", "--json"], check=True, capture_output=True, text=True).stdout
+def operators(pelton, *which):
+    text = subprocess.run([pelton, "ops", "--json", *which], check=True, capture_output=True, text=True).stdout
     return json.loads(text)
 
 
@@ -40,7 +42,7 @@ def without_tactic():
     for name, flags in re.findall(r"^PN_OP\((\w+),[^)]*,\s*([\w |]+)\)", table, re.M):
         if "PN_OP_VIEW" in flags:
             found[name] = "nothing to run: a view"
-        elif "PN_OP_DATA_SHAPE" in flags or "PN_OP_CONTROL" in flags:
+        elif any(flag in flags for flag in ("PN_OP_DATA_SHAPE", "PN_OP_CONTROL", "PN_OP_LASTING")):
             found[name] = "the runtime"
     return found
 
@@ -60,16 +62,54 @@ def default_of(attribute):
     return f"`{value}`"
 
 
+# Targets that every machine can ask: the page must not depend on who makes it.
+TARGETS = ("cpu",)
+
+
+def types_text(types):
+    """Types in few words: "all", or a list in which families that are complete have one word."""
+    families = {"float8": "f8e4m3fn f8e4m3fnuz f8e5m2 f8e5m2fnuz f8e8m0", "floats": "f16 bf16 f32 f64",
+                "integers": "i8 i16 i32 i64 u8 u16 u32 u64", "integers of 2 and 4 bits": "i4 u4 i2 u2"}
+    left, words = list(types), []
+    if len(left) == sum(len(f.split()) for f in families.values()) + 2:  # bool, f4e2m1
+        return "all"
+    for family, members in families.items():
+        if all(m in left for m in members.split()):
+            left = [t for t in left if t not in members.split()]
+            words.append(family)
+    return ", ".join(words + [f"`{t}`" for t in left])
+
+
+def support(op):
+    """Which types the operator takes, and what runs them on each target."""
+    if op["runner"] == "view":
+        return [f"Types: {types_text(op['types'])}. Nothing runs: the result is a view of its operand's memory.\n"]
+    if op["runner"] == "runtime":
+        return [f"Types: {types_text(op['types'])}. The runtime itself runs it, between plans, on the host.\n"]
+    rows = {}
+    for kind in op["types"]:
+        cells = tuple(", ".join(f"`{t}`" for t in op["tactics"].get(target, {}).get(kind, [])) or "reference" for target in TARGETS)
+        rows.setdefault(cells, []).append(kind)
+    lines = [f"| types | {' | '.join(TARGETS)} |", "|---" * (1 + len(TARGETS)) + "|"]
+    lines += [f"| {types_text(kinds)} | {' | '.join(cells)} |" for cells, kinds in rows.items()]
+    return lines + [""]
+
+
 def ops_page(ops):
     comments = operator_comments()
     lines = ["# Operators", "", NOTE]
     lines.append("The graph is made of these operators; importers map every model format onto them. Beside each name stand the")
-    lines.append("numbers of its operands and results. `x?` is an operand that may be absent.\n")
+    lines.append("numbers of its operands and results, and `x?` is an operand that may be absent. A table says which types its data may")
+    lines.append("have, and by which tactics a target runs them; \"reference\" is the operator's definition, which runs everywhere but")
+    lines.append("is slow. Which tactic takes a problem also depends on its extents, constants and layouts: a build report")
+    lines.append("(`pelton build --report`) says it. The sample is a whole graph, as `pelton run FILE.pir` takes it.\n")
     for op in ops:
         lines.append(f"## {op['op']}\n")
         lines.append(f"Operands: {count(op['min_inputs'], op['max_inputs'])}. Results: {count(op['min_outputs'], op['max_outputs'])}.\n")
         if comments.get(op["op"]):
             lines.append(f"`{comments[op['op']]}`\n")
+        lines += support(op)
+        lines += ["```", op["sample"].rstrip(), "```", ""]
         if not op["attributes"]:
             continue
         lines += ["| attribute | type | default |", "|---|---|---|"]
@@ -138,8 +178,10 @@ def main(arguments):
     paths = [a for a in arguments if a != "--check"]
     pelton = paths[0] if paths else os.environ.get("PELTON_BIN", str(ROOT / "build/release/pelton"))
     ops = operators(pelton)
+    onnx = operators(pelton, "--onnx")
+    pages = (("ops.md", ops_page(ops)), ("onnx.md", onnx_operators.page(onnx, ops, types_text, NOTE)), ("targets.md", targets_page(ops)))
     stale = []
-    for name, text in (("ops.md", ops_page(ops)), ("targets.md", targets_page(ops))):
+    for name, text in pages:
         path = ROOT / "docs" / name
         if path.exists() and path.read_text() == text:
             continue

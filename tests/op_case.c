@@ -187,12 +187,20 @@ static pelton_status resize_result(pn_call *call, uint32_t index, uint32_t rank,
 static pelton_status run_reference(op_case *t, const pelton_allocator *allocator) {
   pn_arena scratch;
   pn_arena_init(&scratch, allocator);
-  pn_call call = {t->attrs, t->input_count, t->output_count, t->operands, t->results, &scratch, &t->diag, resize_result,
-                  t};
+  pn_call call = {.attrs = t->attrs,
+                  .input_count = t->input_count,
+                  .output_count = t->output_count,
+                  .in = t->operands,
+                  .out = t->results,
+                  .scratch = &scratch,
+                  .diag = &t->diag,
+                  .resize_output = resize_result,
+                  .self = t,
+                  .lasting = &t->arena};
   for (uint32_t i = 0; i < t->output_count; i++) {
     const pn_type *type = &t->out[i].type;
     t->results[i] = (pn_tensor){.dtype = type->dtype};
-    if (!t->out[i].present || t->info->flags & PN_OP_DATA_SHAPE) continue;
+    if (!t->out[i].present || t->info->flags & (PN_OP_DATA_SHAPE | PN_OP_LASTING)) continue;
     int64_t dims[PN_MAX_RANK];
     REQUIRE(pn_type_is_static(type));
     for (int32_t k = 0; k < type->rank; k++) dims[k] = type->dims[k].number;

@@ -120,8 +120,19 @@ typedef enum pelton_dtype {
   PELTON_DTYPE_U4 = 21,
   PELTON_DTYPE_I2 = 22,
   PELTON_DTYPE_U2 = 23,
-  PELTON_DTYPE_COUNT = 24
+  PELTON_DTYPE_STRING = 24, /* texts: elements are pelton_string */
+  PELTON_DTYPE_TENSOR = 25, /* sequences and optionals: elements are const pelton_tensor *, see pelton_tensor */
+  PELTON_DTYPE_COUNT = 26
 } pelton_dtype;
+
+/* An element of PELTON_DTYPE_STRING: |bytes| bytes at |data|, by convention UTF-8, not NUL-terminated. An empty text may
+   have |data| null. The bytes belong to whoever made the tensor: of inputs to the caller, who keeps them until the run
+   has ended; of outputs to the context, until its next run, also where the elements were written to the caller's
+   memory. */
+typedef struct pelton_string {
+  const char *data;
+  uint64_t bytes;
+} pelton_string;
 
 /* "f32", "i64", "bool", ...; "?" for a value that is no type. Static storage. */
 PELTON_API const char *pelton_dtype_name(pelton_dtype dtype);
@@ -136,12 +147,18 @@ typedef struct pelton_shape {
   int64_t dims[PELTON_MAX_RANK];
 } pelton_shape;
 
-/* A dense row-major tensor in host memory, borrowed from whoever made it. */
+/* A dense row-major tensor in host memory, borrowed from whoever made it.
+
+   A sequence is a tensor of rank 1 of PELTON_DTYPE_TENSOR: |data| is an array of const pelton_tensor *, none null, each
+   an item; items share a type but not a shape. An optional is the same with no or one item; an optional sequence has a
+   sequence as its item. Items are the caller's among inputs, and need to stay only during the run; among outputs they
+   are the context's until its next run, also where the array was written to the caller's memory: to be an input of that
+   run they must be copied first. */
 typedef struct pelton_tensor {
   pelton_dtype dtype;
   pelton_shape shape;
   void *data;
-  size_t bytes; /* of |data|: at least the product of the shape and the element size */
+  size_t bytes; /* of |data|: at least the product of the shape and the element size; of texts the elements alone */
 } pelton_tensor;
 
 #ifdef __cplusplus

@@ -24,14 +24,30 @@ typedef struct pelton_import_options {
   uint32_t size;
   const pelton_allocator *allocator; /* must outlive the model */
   const pelton_log *log;
+  /* Names of the model's constants that shall be inputs of the engine, which must then be given at each run. ONNX: the
+     initializers that are inputs of the graph too, and which the file so allows to be replaced; all others, and those
+     not named here, are constants, with which the engine is optimised. */
+  const char *const *overrides;
+  uint32_t override_count;
 } pelton_import_options;
-#define PELTON_IMPORT_OPTIONS_INIT {(uint32_t)sizeof(pelton_import_options), NULL, NULL}
+#define PELTON_IMPORT_OPTIONS_INIT {(uint32_t)sizeof(pelton_import_options), NULL, NULL, NULL, 0}
 
 /* Reads the model file (or folder) at |path|, whatever its format. Weights stay in the mapped file, which must not
    change while the model, or an engine built from it, lives. Every unsupported node is listed in |diag|, not just the
    first. |options| may be null. */
 PELTON_API pelton_status pelton_model_import(const char *path, const pelton_import_options *options,
                                              pelton_model **out, pelton_diag *diag) PELTON_CHECKED;
+/* Whether the file at |path| is a model as its format's definition has it: names, versions, types, operators' attributes,
+   stored tensors, and types that follow from one another. PELTON_INVALID_DATA, with every mistake in |diag|, when it is
+   not. A valid model may hold operators that Pelton does not have. */
+PELTON_API pelton_status pelton_model_check(const char *path, const pelton_import_options *options,
+                                            pelton_diag *diag) PELTON_CHECKED;
+/* What the model file at |path| says and what follows from it, as a JSON object: "format"; "values", each with the
+   "name" it has in the file, its "type" ("tensor", "sequence", "optional", ...; null: not known), "dtype" and "shape" of
+   numbers, names and nulls (null: of unknown rank), or "element" of sequences and optionals; "refused", the reasons why
+   Pelton could not build it. For pelton_text_release. */
+PELTON_API pelton_status pelton_model_describe(const char *path, const pelton_import_options *options, char **out,
+                                               pelton_diag *diag) PELTON_CHECKED;
 /* A model from Pelton's own text form (see docs/ir.md). */
 PELTON_API pelton_status pelton_model_parse(const char *text, size_t bytes, const pelton_import_options *options,
                                             pelton_model **out, pelton_diag *diag) PELTON_CHECKED;
@@ -90,9 +106,11 @@ typedef struct pelton_build_options {
   /* Called from time to time with what is done, 0 to 1; returning nonzero asks the build to stop. */
   int (*progress)(void *self, double done, const char *what);
   void *progress_self;
+  uint32_t omit_packed;         /* 1: save the engine without weights packed for this machine: about the model's size
+                                   instead of twice that and more, but whoever opens it packs them at the first run */
 } pelton_build_options;
 #define PELTON_BUILD_OPTIONS_INIT \
-  {(uint32_t)sizeof(pelton_build_options), NULL, NULL, NULL, 0, 1, 0.0, NULL, 0, NULL, 0, NULL, NULL, NULL, NULL}
+  {(uint32_t)sizeof(pelton_build_options), NULL, NULL, NULL, 0, 1, 0.0, NULL, 0, NULL, 0, NULL, NULL, NULL, NULL, 0}
 
 /* Compiles |model| (which is not changed and may be released afterwards; its mapped files stay open as long as the
    engine needs them). Dynamic inputs without a profile are planned when a context first meets their shapes. */
@@ -107,9 +125,13 @@ PELTON_API const char *pelton_engine_report(const pelton_engine *engine);
 
 /* ---- what there is ---------------------------------------------------------------------------------------------- */
 
-/* The operators as a JSON array: name, operands, attributes with types and defaults, targets. For
+/* The operators as a JSON array: name, operands, attributes with types and defaults, the types that its data may have,
+   targets, for each target and type the tactics besides the reference, and a sample as text. For
    pelton_text_release. */
 PELTON_API pelton_status pelton_ops_json(char **out, pelton_diag *diag) PELTON_CHECKED;
+/* The ONNX operators that are imported as a JSON array: name, domain, first and last version of the operator set (0:
+   the newest). An operator has several rows where its versions differ. For pelton_text_release. */
+PELTON_API pelton_status pelton_onnx_ops_json(char **out, pelton_diag *diag) PELTON_CHECKED;
 
 #ifdef __cplusplus
 }

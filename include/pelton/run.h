@@ -51,6 +51,10 @@ typedef struct pelton_io_info {
   pelton_shape shape;
   const char *dim_names[PELTON_MAX_RANK];
   uint32_t rank_known; /* 0: even the rank is known only at run time; |shape| is meaningless then */
+  /* Of PELTON_DTYPE_TENSOR: */
+  uint32_t optional;    /* 1: an optional, of no item or one; 0: a sequence of any number */
+  uint32_t item_depth;  /* 1: items are tensors; 2: they are sequences of tensors; ... */
+  pelton_dtype item;    /* of the innermost tensors, whose shapes may differ; else PELTON_DTYPE_NONE */
 } pelton_io_info;
 
 PELTON_API uint32_t pelton_engine_input_count(const pelton_engine *engine);
@@ -66,7 +70,7 @@ PELTON_API pelton_status pelton_engine_json(const pelton_engine *engine, char **
 PELTON_API void pelton_text_release(char *text);
 
 typedef struct pelton_memory_info {
-  uint64_t weight_bytes;    /* constants and packed weights in the engine */
+  uint64_t weight_bytes;    /* constants and packed weights: of the engine, and packed since by its contexts for all */
   uint64_t context_bytes;   /* what a context allocates for the shapes that the engine was built for */
   uint64_t file_bytes;
 } pelton_memory_info;
@@ -83,12 +87,49 @@ PELTON_API pelton_status pelton_context_create(pelton_engine *engine, const pelt
                                                pelton_context **out, pelton_diag *diag) PELTON_CHECKED;
 PELTON_API void pelton_context_release(pelton_context *context);
 
+/* What an output needs, as its allocator is told. */
+typedef struct pelton_output_request {
+  uint32_t size;  /* sizeof(pelton_output_request) of the library */
+  uint32_t index; /* of the output, in the engine's order */
+  const char *name;
+  pelton_dtype dtype;
+  pelton_shape shape;
+  size_t bytes;     /* of the whole tensor; may be 0 */
+  size_t alignment; /* with which it is written fastest; less is correct too, down to that of an element */
+} pelton_output_request;
+
+/* Gives memory for outputs whose size the caller cannot know beforehand. */
+typedef struct pelton_output_allocator {
+  void *self;
+  /* Returns request->bytes bytes, or null when there are none (when no bytes are asked for, null is as good as any).
+     |request| lives as long as the call. Must not use the context. */
+  void *(*allocate)(void *self, const pelton_output_request *request);
+} pelton_output_allocator;
+
+#define PELTON_ALL_OUTPUTS UINT32_MAX
+
+/* From the next run on, output |index| (PELTON_ALL_OUTPUTS: each) is written into memory that |allocator| gives,
+   whenever pelton_context_run is given no memory for it; |allocator| null, or its |allocate| null: as before, into
+   memory of the context. |*allocator| is copied.
+   It is asked once a run for each output, by the thread that runs the context and before the run returns, as soon as
+   the output's shape is known: as a rule before it is computed, so that it is computed there; only views, constants and
+   what a loop carries around are copied. It is asked for outputs of fixed shape too. The order of outputs is not fixed.
+   The memory is and stays the caller's: the run writes and may read it until it returns, and never releases it, also
+   when the run fails after it was asked. */
+PELTON_API pelton_status pelton_context_set_output_allocator(pelton_context *context, uint32_t index,
+                                                             const pelton_output_allocator *allocator,
+                                                             pelton_diag *diag) PELTON_CHECKED;
+
 /* Runs the network. |inputs| and |outputs| are in the engine's order; all counts must match.
    Inputs: dense row-major host memory of the engine's types; shapes may be any that the network allows: shapes not met
-   before are planned now and remembered. Outputs: |data| null asks for memory of the context, valid until its next run;
-   otherwise |bytes| must be enough and the result is written there. |dtype|, |shape| and |bytes| are set.
-   With shapes met before, a network without data-dependent shapes allocates nothing. On failure outputs are undefined
-   and the context can be used again. */
+   before are planned now and remembered. Outputs: |data| null asks for memory of the output's allocator, or without one
+   for memory of the context, valid until its next run; otherwise |bytes| must be enough and the result is written
+   there. |dtype|, |shape|, |data| and |bytes| are set. With shapes met before, a network without data-dependent shapes
+   allocates nothing.
+   PELTON_INVALID_ARGUMENT because a caller's buffer is too small names output, needed and given bytes, and sets |dtype|
+   and |shape| of all outputs, but neither |data| nor |bytes|: the caller can run again with larger ones.
+   PELTON_OUT_OF_MEMORY with the output's name when its allocator gives nothing. On any other failure outputs are
+   undefined. The context can be used again in all cases. */
 PELTON_API pelton_status pelton_context_run(pelton_context *context, const pelton_tensor *inputs, uint32_t input_count,
                                             pelton_tensor *outputs, uint32_t output_count,
                                             pelton_diag *diag) PELTON_CHECKED;
@@ -96,6 +137,10 @@ PELTON_API pelton_status pelton_context_run(pelton_context *context, const pelto
 /* Per step of the latest run: name, source nodes, tactic, seconds, bytes; a JSON array. For pelton_text_release. */
 PELTON_API pelton_status pelton_context_profile_json(const pelton_context *context, char **out,
                                                      pelton_diag *diag) PELTON_CHECKED;
+/* How many plans this context has made. A run of shapes met before leaves it as it is, and so do numbers met before in
+   operands from which shapes follow (axes, sizes, a k that is an input); where it grows with every run, they never
+   repeat, or more take turns than the context remembers. */
+PELTON_API uint64_t pelton_context_plan_count(const pelton_context *context);
 /* Bytes that this context holds. */
 PELTON_API uint64_t pelton_context_bytes(const pelton_context *context);
 

@@ -1,8 +1,9 @@
 /* pelton/vision.h: from a picture's file to a network's input.
 
-   Decode (JPEG, PNG, BMP), resize, crop, normalise; pelton_image_to_tensor does the last three in one call. Pixels are
-   8 bits a channel, rows from the top, RGB interleaved or grey. All functions may be called from several threads at
-   once as long as they do not share an image that one of them writes. Nothing here needs an engine. */
+   Decode (JPEG, PNG, BMP, PNM, WebP, TIFF, JPEG 2000), resize, crop, normalise; pelton_image_to_tensor does the last
+   three in one call. Pixels are 8 bits a channel, rows from the top, RGB interleaved or grey. All functions may be
+   called from several threads at once as long as they do not share an image that one of them writes. Nothing here needs
+   an engine. */
 #ifndef PELTON_VISION_H
 #define PELTON_VISION_H
 
@@ -41,8 +42,8 @@ typedef struct pelton_decode_options {
    be null. |data| is not needed afterwards. Release with pelton_image_release; on failure |*out| is empty.
 
    An alpha channel is dropped, not blended; 16-bit channels are scaled to 8; an orientation in EXIF data is not applied
-   and colour profiles are not. Grey is (19595 R + 38470 G + 7471 B) / 65536, rounded (BT.601). libjpeg's own scratch
-   memory comes from malloc, everything else from the allocator.
+   and colour profiles are not; of several pages or frames the first is read. Grey is (19595 R + 38470 G + 7471 B) / 65536, rounded (BT.601). The scratch
+   memory of libjpeg, libwebp, libtiff and OpenJPEG comes from malloc, everything else from the allocator.
 
    PELTON_INVALID_DATA: no picture, broken, cut off, or larger than |max_pixels|. PELTON_UNSUPPORTED: a format that
    Pelton does not read, or that this build was made without. */

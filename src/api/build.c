@@ -115,12 +115,13 @@ static pelton_status plan_first_segment(build *b, pelton_diag *diag) {
   pn_facts facts;
   pn_fact *inputs = PN_NEW_ARRAY(&arena, pn_fact, g->inputs.count + 1);
   uint32_t stopped = 0, end = 0;
-  while (end < g->nodes.count && !(pn_op_get(g->nodes.data[end].op)->flags & (PN_OP_DATA_SHAPE | PN_OP_CONTROL))) end++;
+  while (end < g->nodes.count && !pn_op_is_host(g->nodes.data[end].op)) end++;
   pelton_status status = inputs ? pn_facts_create(g, &arena, &facts, diag) : pn_fail_memory(diag, "the build");
-  for (uint32_t i = 0; i < g->inputs.count && !status; i++)
-    inputs[i] = (pn_fact){
-        .present = true,
-        .type = pn_type_make(g->values.data[g->inputs.data[i].v].type.dtype, b->shapes[i].rank, b->shapes[i].dims)};
+  for (uint32_t i = 0; i < g->inputs.count && !status; i++) {
+    const pn_type *type = &g->values.data[g->inputs.data[i].v].type;
+    inputs[i] = (pn_fact){.present = true, .type = pn_type_make(type->dtype, b->shapes[i].rank, b->shapes[i].dims)};
+    pn_type_take_elements(&inputs[i].type, type);
+  }
   pn_infer_options infer = {inputs, 0, end, true, &arena, &symbols};
   if (!status && end) status = pn_graph_infer(g, &infer, &facts, &stopped, diag); /* an end of 0 would mean all */
   if (stopped > end) stopped = end;
@@ -250,6 +251,7 @@ static void release_model(void *model) { pelton_model_release(model); }
 static pelton_status build_engine(build *b, const pelton_model *model, pelton_diag *diag) {
   b->image = pn_image_create(b->allocator, NULL);
   if (!b->image) return pn_fail_memory(diag, "an engine");
+  b->image->omit_packed = b->options.omit_packed != 0;
   b->image->graph = b->graph = pn_graph_clone(model->model->graph, &b->image->arena);
   pelton_run_options run = PELTON_RUN_OPTIONS_INIT;
   run.target = "cpu";

@@ -4,6 +4,7 @@
 #include "ir/text.h"
 #include "ir/verify.h"
 #include "op/schema.h"
+#include "op/text/strings.h"
 
 static pelton_import_options import_options(const pelton_import_options *given) {
   pelton_import_options out = PELTON_IMPORT_OPTIONS_INIT;
@@ -44,8 +45,35 @@ pelton_status pelton_model_import(const char *path, const pelton_import_options 
   *out = NULL;
   pelton_import_options options = import_options(given);
   pn_model *model;
-  PN_TRY(pn_model_import(path, options.allocator, &model, diag));
+  if (options.override_count && !options.overrides)
+    return pn_fail(diag, PELTON_INVALID_ARGUMENT, "pelton_model_import: %u overrides, but no names",
+                   options.override_count);
+  PN_TRY(pn_model_import_overriding(path, options.allocator, options.overrides, options.override_count, &model, diag));
   return wrap(model, options.allocator, out, diag);
+}
+
+pelton_status pelton_model_check(const char *path, const pelton_import_options *given, pelton_diag *diag) {
+  if (!path) return pn_fail(diag, PELTON_INVALID_ARGUMENT, "pelton_model_check: path must not be null");
+  return pn_model_check(path, import_options(given).allocator, diag);
+}
+
+pelton_status pelton_model_describe(const char *path, const pelton_import_options *given, char **out,
+                                    pelton_diag *diag) {
+  if (!path || !out)
+    return pn_fail(diag, PELTON_INVALID_ARGUMENT, "pelton_model_describe: path and out must not be null");
+  pn_text text;
+  pn_json json;
+  pn_text_init(&text, NULL);
+  pn_json_init(&json, &text);
+  pn_json_object_begin(&json, NULL);
+  pelton_status status = pn_model_describe(path, import_options(given).allocator, &json, diag);
+  pn_json_object_end(&json);
+  if (status == PELTON_OK && text.failed) status = pn_fail_memory(diag, "the description of a model");
+  *out = text.data;
+  if (status == PELTON_OK) return PELTON_OK;
+  pn_text_deinit(&text);
+  *out = NULL;
+  return status;
 }
 
 pelton_status pelton_model_parse(const char *text, size_t bytes, const pelton_import_options *given, pelton_model **out,
@@ -111,6 +139,11 @@ pelton_status pelton_model_add_input(pelton_model *model, const char *name, pelt
   if (!model || !name || !shape || !out || !pelton_dtype_bytes(dtype))
     return pn_fail(diag, PELTON_INVALID_ARGUMENT,
                    "pelton_model_add_input: model, name, shape and out must not be null, and the type be one");
+  if (dtype == PELTON_DTYPE_TENSOR)
+    return pn_fail(diag, PELTON_UNSUPPORTED,
+                   "input '%s': what a sequence or an optional holds cannot be said here; write the model as text, with an "
+                   "input as %%x: tensor<f32>[n]",
+                   name);
   pn_type type = {.dtype = dtype};
   PN_TRY(parse_shape(model->model->graph, shape, &type, diag));
   pn_value_id v = pn_graph_add_input(model->model->graph, pn_str_from(name), &type);
@@ -124,10 +157,16 @@ pelton_status pelton_model_add_constant(pelton_model *model, const char *name, c
   if (!model || !tensor || !out || tensor->shape.rank > PN_MAX_RANK || !pelton_dtype_bytes(tensor->dtype))
     return pn_fail(diag, PELTON_INVALID_ARGUMENT,
                    "pelton_model_add_constant: model, tensor and out must not be null, and the type and rank be valid");
+  if (tensor->dtype == PELTON_DTYPE_TENSOR)
+    return pn_fail(diag, PELTON_UNSUPPORTED,
+                   "constant '%s': sequences are no constants; add the items, and a box of them", name ? name : "");
   if (!pn_dims_elements(tensor->shape.rank, tensor->shape.dims, pelton_dtype_bytes(tensor->dtype), &elements) ||
       tensor->bytes < (size_t)elements * pelton_dtype_bytes(tensor->dtype) || (!tensor->data && elements))
     return pn_fail(diag, PELTON_INVALID_ARGUMENT, "constant '%s': %zu bytes are not enough for its shape",
                    name ? name : "", tensor->bytes);
+  if (tensor->dtype == PELTON_DTYPE_STRING && pn_strings_broken(tensor->data, (size_t)elements) < (size_t)elements)
+    return pn_fail(diag, PELTON_INVALID_ARGUMENT, "constant '%s': text %zu has a length but no bytes", name ? name : "",
+                   pn_strings_broken(tensor->data, (size_t)elements));
   pn_type type = pn_type_make(tensor->dtype, tensor->shape.rank, tensor->shape.dims);
   pn_value_id v =
       pn_graph_add_constant_copy(model->model->graph, pn_str_from(name), &type, tensor->data ? tensor->data : "");

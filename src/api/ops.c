@@ -1,6 +1,7 @@
-/* The operator table as JSON, for `pelton ops` and docs/ops.md. */
+/* The tables of operators as JSON, for `pelton ops` and the pages docs/ops.md and docs/onnx.md. */
+#include "api/op_samples.h"
 #include "base/json.h"
-#include "op/op.h"
+#include "import/onnx/scope.h"
 #include "op/schema.h"
 #include "pelton/build.h"
 #include "target/target.h"
@@ -27,101 +28,78 @@ static void json_field(pn_json *json, const pn_field *f) {
   pn_json_object_end(json);
 }
 
-/* ---- which types ---------------------------------------------------------------------------------------------------
+/* ---- types and what runs them ---------------------------------------------------------------------------------------
  */
 
-enum { PROBE_OPERANDS = 8 };
+/* How the operator is run, where that is no tactic's business. */
+static const char *runner(const pn_op_info *op) {
+  if (op->flags & PN_OP_VIEW) return "view";
+  return op->flags & (PN_OP_DATA_SHAPE | PN_OP_CONTROL) ? "runtime" : "tactics";
+}
 
-/* Attributes without which some operators mean nothing. */
-static const struct {
-  pn_op op;
-  const char *text;
-} probe_attributes[] = {{PN_OP_POOL, "kernel=[2,2]"}, {PN_OP_MAX_UNPOOL, "kernel=[2,2]"}};
-
-static void *probe_attrs(pn_op op, pn_arena *arena) {
-  for (size_t i = 0; i < PN_COUNT(probe_attributes); i++) {
-    pn_str text = pn_str_from(probe_attributes[i].text);
-    void *attrs;
-    if (probe_attributes[i].op == op && pn_attrs_parse(op, &text, NULL, arena, &attrs, NULL) == PELTON_OK) return attrs;
+/* For each of |types|, the tactics of |target| besides the reference. */
+static void json_tactics(pn_json *json, pn_op op, const bool *types, const pn_target *target, pn_device *device) {
+  pn_json_object_begin(json, target->name);
+  for (int t = PELTON_DTYPE_NONE + 1; t < PELTON_DTYPE_COUNT; t++) {
+    const pn_tactic *tactics[PN_SAMPLE_TACTICS];
+    uint32_t count = types[t] ? pn_op_sample_tactics(op, (pelton_dtype)t, target, device, tactics) : 0;
+    if (!count) continue;
+    pn_json_array_begin(json, pelton_dtype_name((pelton_dtype)t));
+    for (uint32_t i = 0; i < count; i++) pn_json_string(json, NULL, pn_str_from(tactics[i]->name));
+    pn_json_array_end(json);
   }
-  return pn_attrs_new(op, arena);
+  pn_json_object_end(json);
 }
 
-/* True when the operator's own check takes |inputs| operands of |types|, of unknown shapes. */
-static bool takes(const pn_op_info *op, const void *attrs, uint32_t inputs, const pelton_dtype *types,
-                  pn_symbols *symbols, pn_arena *arena) {
-  pn_fact in[PROBE_OPERANDS] = {{0}}, out[PROBE_OPERANDS] = {{0}};
-  for (uint32_t i = 0; i < inputs; i++)
-    in[i] = (pn_fact){.present = true, .type = {.dtype = types[i], .rank = PN_RANK_UNKNOWN}};
-  uint32_t outputs = op->min_outputs < PROBE_OPERANDS ? op->min_outputs : PROBE_OPERANDS;
-  for (uint32_t i = 0; i < outputs; i++) out[i].present = true;
-  pn_infer call = {.attrs = attrs,
-                   .input_count = inputs,
-                   .output_count = outputs,
-                   .in = in,
-                   .out = out,
-                   .symbols = symbols,
-                   .arena = arena};
-  return op->check(&call) == PELTON_OK;
-}
-
-/* The first operand may be |type|: with others of the same type, or with integers, floats, bools or bytes among them.
- */
-static bool takes_first(const pn_op_info *op, const void *attrs, pelton_dtype type, pn_symbols *symbols,
-                        pn_arena *arena) {
-  static const pelton_dtype companions[][2] = {
-      /* of the second operand, and of those after it; NONE: the same as the first */
-      {PELTON_DTYPE_NONE, PELTON_DTYPE_NONE}, {PELTON_DTYPE_I64, PELTON_DTYPE_I64},
-      {PELTON_DTYPE_I64, PELTON_DTYPE_NONE},  {PELTON_DTYPE_NONE, PELTON_DTYPE_I64},
-      {PELTON_DTYPE_F32, PELTON_DTYPE_F32},   {PELTON_DTYPE_F32, PELTON_DTYPE_NONE},
-      {PELTON_DTYPE_BOOL, PELTON_DTYPE_BOOL}, {PELTON_DTYPE_U8, PELTON_DTYPE_U8},
-      {PELTON_DTYPE_I8, PELTON_DTYPE_I8}};
-  uint32_t most = op->max_inputs < 3 ? op->max_inputs : 3;
-  for (uint32_t inputs = op->min_inputs;
-       inputs <= (most > op->min_inputs ? most : op->min_inputs) && inputs <= PROBE_OPERANDS; inputs++) {
-    for (size_t c = 0; c < PN_COUNT(companions); c++) {
-      pelton_dtype types[PROBE_OPERANDS];
-      for (uint32_t i = 0; i < inputs; i++) {
-        pelton_dtype other = i ? companions[c][i > 1] : PELTON_DTYPE_NONE;
-        types[i] = other == PELTON_DTYPE_NONE ? type : other;
-      }
-      if (takes(op, attrs, inputs, types, symbols, arena)) return true;
-    }
-  }
-  return false;
-}
-
-/* The types of the first operand, found by asking. */
-static void json_types(pn_json *json, pn_op which, pn_arena *arena) {
+static void json_support(pn_json *json, pn_op which) {
   const pn_op_info *op = pn_op_get(which);
-  bool any =
-      which == PN_OP_POINTWISE || which == PN_OP_BITCAST || (op->flags & PN_OP_CONTROL); /* their attributes decide */
-  const void *attrs = any ? NULL : probe_attrs(which, arena);
-  pn_symbols symbols;
-  pn_symbols_init(&symbols, arena);
+  bool types[PELTON_DTYPE_COUNT] = {false};
   pn_json_array_begin(json, "types");
-  for (int t = PELTON_DTYPE_NONE + 1; t < PELTON_DTYPE_COUNT; t++)
-    if (any || takes_first(op, attrs, (pelton_dtype)t, &symbols, arena))
-      pn_json_string(json, NULL, pn_str_from(pelton_dtype_name((pelton_dtype)t)));
+  for (int t = PELTON_DTYPE_NONE + 1; t < PELTON_DTYPE_COUNT; t++) {
+    types[t] = pn_op_sample_valid(which, (pelton_dtype)t);
+    if (types[t]) pn_json_string(json, NULL, pn_str_from(pelton_dtype_name((pelton_dtype)t)));
+  }
   pn_json_array_end(json);
-}
-
-/* Every target runs every operator, by its reference if not better. */
-static void json_targets(pn_json *json) {
   const pn_target *const *targets;
   uint32_t count = pn_target_list(&targets);
-  pn_json_array_begin(json, "targets");
+  pn_json_array_begin(json, "targets"); /* every target runs every operator, by its reference if not better */
   for (uint32_t i = 0; i < count; i++)
     if (strcmp(targets[i]->name, "null") != 0) pn_json_string(json, NULL, pn_str_from(targets[i]->name));
   pn_json_array_end(json);
+  pn_json_string(json, "runner", pn_str_from(runner(op)));
+  pn_json_object_begin(json, "tactics"); /* of the targets that this machine has */
+  for (uint32_t i = 0; i < count; i++) {
+    pn_device_options options = {.allocator = &pn_allocator_default, .threads = 1, .isa_lowered = true};
+    pn_device *device;
+    if (!strcmp(targets[i]->name, "null") || targets[i]->device_open(&options, &device, NULL)) continue;
+    json_tactics(json, which, types, targets[i], device);
+    targets[i]->device_close(device);
+  }
+  pn_json_object_end(json);
+  pn_text sample;
+  pn_text_init(&sample, NULL);
+  pelton_dtype shown = PELTON_DTYPE_F32;
+  for (int t = PELTON_DTYPE_COUNT; t-- > 1 && !types[PELTON_DTYPE_F32];)
+    if (types[t]) shown = (pelton_dtype)t;
+  if (pn_op_sample_print(which, 0, shown, &sample)) pn_json_string(json, "sample", (pn_str){sample.data, sample.size});
+  pn_text_deinit(&sample);
+}
+
+/* ---- the tables ----------------------------------------------------------------------------------------------------
+ */
+
+static pelton_status give(pn_text *text, char **out, pelton_diag *diag) {
+  *out = text->data;
+  if (!text->failed) return PELTON_OK;
+  pn_text_deinit(text);
+  *out = NULL;
+  return pn_fail_memory(diag, "the text");
 }
 
 pelton_status pelton_ops_json(char **out, pelton_diag *diag) {
   if (!out) return pn_fail(diag, PELTON_INVALID_ARGUMENT, "pelton_ops_json: out must not be null");
   pn_text text;
   pn_json json;
-  pn_arena arena;
-  pn_arena_init(&arena, NULL);
   pn_text_init(&text, NULL);
   pn_json_init(&json, &text);
   pn_json_array_begin(&json, NULL);
@@ -136,15 +114,30 @@ pelton_status pelton_ops_json(char **out, pelton_diag *diag) {
     pn_json_array_begin(&json, "attributes");
     for (uint32_t f = 0; f < op->field_count; f++) json_field(&json, &op->fields[f]);
     pn_json_array_end(&json);
-    json_types(&json, (pn_op)i, &arena);
-    json_targets(&json);
+    json_support(&json, (pn_op)i);
     pn_json_object_end(&json);
   }
   pn_json_array_end(&json);
-  pn_arena_deinit(&arena);
-  *out = text.data;
-  if (!text.failed) return PELTON_OK;
-  pn_text_deinit(&text);
-  *out = NULL;
-  return pn_fail_memory(diag, "the text");
+  return give(&text, out, diag);
+}
+
+pelton_status pelton_onnx_ops_json(char **out, pelton_diag *diag) {
+  if (!out) return pn_fail(diag, PELTON_INVALID_ARGUMENT, "pelton_onnx_ops_json: out must not be null");
+  pn_text text;
+  pn_json json;
+  pn_text_init(&text, NULL);
+  pn_json_init(&json, &text);
+  pn_json_array_begin(&json, NULL);
+  for (uint32_t i = 0;; i++) {
+    const pn_onnx_op *op = pn_onnx_op_at(i);
+    if (!op) break;
+    pn_json_object_begin(&json, NULL);
+    pn_json_string(&json, "op", pn_str_from(op->name));
+    pn_json_string(&json, "domain", pn_str_from(op->domain));
+    pn_json_i64(&json, "since", op->since);
+    pn_json_i64(&json, "until", op->until);
+    pn_json_object_end(&json);
+  }
+  pn_json_array_end(&json);
+  return give(&text, out, diag);
 }

@@ -18,7 +18,12 @@ static pelton_status describe(const pelton_engine *engine, const pn_io_names *na
   if (!engine || !out || index >= list->count) return PELTON_INVALID_ARGUMENT;
   const pn_graph *g = engine->image->graph;
   const pn_type *type = &g->values.data[list->data[index].v].type;
-  *out = (pelton_io_info){.name = names[index].name, .dtype = type->dtype, .rank_known = type->rank != PN_RANK_UNKNOWN};
+  *out = (pelton_io_info){.name = names[index].name,
+                          .dtype = type->dtype,
+                          .rank_known = type->rank != PN_RANK_UNKNOWN,
+                          .optional = type->boxes.optional,
+                          .item_depth = type->boxes.depth,
+                          .item = type->boxes.item};
   for (uint32_t d = 0; d < PELTON_MAX_RANK; d++) out->dim_names[d] = names[index].dims[d] ? names[index].dims[d] : "";
   out->shape.rank = type->rank > 0 ? (uint32_t)type->rank : 0;
   for (int32_t d = 0; d < type->rank; d++)
@@ -43,6 +48,7 @@ pelton_status pelton_engine_memory(const pelton_engine *engine, pelton_memory_in
   for (uint32_t v = 0; v < g->values.count; v++) out->weight_bytes += g->values.data[v].data_bytes;
   for (uint32_t i = 0; i < engine->image->packed.list.count; i++)
     out->weight_bytes += engine->image->packed.list.data[i].bytes;
+  out->weight_bytes += pn_packed_shared_bytes(engine->shared);
   if (engine->built) out->context_bytes = engine->built->arena_bytes + engine->built->workspace_bytes;
   return PELTON_OK;
 }

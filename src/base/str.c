@@ -11,6 +11,12 @@ pn_str pn_str_from(const char *text) { return (pn_str){text ? text : "", text ? 
 
 bool pn_str_equal(pn_str a, pn_str b) { return a.size == b.size && (a.size == 0 || !memcmp(a.data, b.data, a.size)); }
 
+int pn_str_compare(pn_str a, pn_str b) {
+  const size_t common = a.size < b.size ? a.size : b.size;
+  const int order = common ? memcmp(a.data, b.data, common) : 0;
+  return order ? order : (a.size > b.size) - (a.size < b.size);
+}
+
 bool pn_str_is(pn_str a, const char *b) { return pn_str_equal(a, pn_str_from(b)); }
 
 bool pn_str_starts(pn_str a, const char *prefix) {
@@ -184,4 +190,65 @@ void pn_text_f32(pn_text *text, float value) {
   exponent_shorten(number);
   pn_text_add(text, pn_str_from(number));
   if (!strpbrk(number, ".e")) pn_text_add(text, PN_STR(".0"));
+}
+
+/* ---- quotes ---------------------------------------------------------------------------------------------------- */
+
+void pn_text_quoted(pn_text *text, pn_str s) {
+  size_t plain = 0;
+  pn_text_add(text, PN_STR("\""));
+  for (size_t i = 0; i < s.size; i++) {
+    const unsigned char c = (unsigned char)s.data[i];
+    if (c >= 0x20 && c != 0x7f && c != '"' && c != '\\') continue;
+    pn_text_add(text, (pn_str){s.data + plain, i - plain});
+    plain = i + 1;
+    if (c == '"' || c == '\\') pn_text_printf(text, "\\%c", c);
+    else pn_text_printf(text, "\\x%02x", c);
+  }
+  if (s.size) pn_text_add(text, (pn_str){s.data + plain, s.size - plain});
+  pn_text_add(text, PN_STR("\""));
+}
+
+static int hex_value(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/* Bytes from the opening quote to behind the closing one; 0 when there is none on this line. */
+static size_t quoted_bytes(pn_str text) {
+  size_t at = 1;
+  while (at < text.size && text.data[at] != '"' && text.data[at] != '\n') at += text.data[at] == '\\' ? 2 : 1;
+  return at < text.size && text.data[at] == '"' ? at + 1 : 0;
+}
+
+pelton_status pn_str_unquote(pn_str *rest, pn_arena *arena, pn_str *out, const char **wanted) {
+  *out = (pn_str){"", 0};
+  *wanted = "a text in double quotes";
+  if (rest->size == 0 || *rest->data != '"') return PELTON_INVALID_DATA;
+  const size_t bytes = quoted_bytes(*rest);
+  *wanted = "a closing quote";
+  if (bytes == 0) return PELTON_INVALID_DATA;
+  const char *from = rest->data + 1, *end = rest->data + bytes - 1;
+  char *text = pn_arena_alloc(arena, bytes, 1), *to = text;
+  if (!text) return PELTON_OUT_OF_MEMORY;
+  while (from < end) {
+    char c = *from++;
+    if (c == '\\') {
+      c = *from++; /* a quote that closes is not behind a backslash: there is one more */
+      const int high = c == 'x' && end - from >= 2 ? hex_value(from[0]) : -1;
+      const int low = c == 'x' && end - from >= 2 ? hex_value(from[1]) : -1;
+      *wanted = c == 'x' ? "two hexadecimal digits behind \\x" : "one of \\\", \\\\ and \\xNN behind a backslash";
+      if (c == 'x' ? high < 0 || low < 0 : c != '"' && c != '\\') return PELTON_INVALID_DATA;
+      if (c == 'x') {
+        c = (char)(high * 16 + low);
+        from += 2;
+      }
+    }
+    *to++ = c;
+  }
+  *out = (pn_str){text, (size_t)(to - text)};
+  rest->data += bytes;
+  rest->size -= bytes;
+  return PELTON_OK;
 }

@@ -17,6 +17,8 @@ typedef struct pn_str {
 
 pn_str pn_str_from(const char *text); /* null gives the empty string */
 bool pn_str_equal(pn_str a, pn_str b);
+/* Negative, 0 or positive in the order of bytes. */
+int pn_str_compare(pn_str a, pn_str b);
 bool pn_str_is(pn_str a, const char *b);
 bool pn_str_starts(pn_str a, const char *prefix);
 /* A NUL-terminated copy in |arena|; null when memory is out. */
@@ -40,5 +42,10 @@ void pn_text_add(pn_text *text, pn_str s);
 void pn_text_printf(pn_text *text, const char *format, ...) PN_PRINTF(2, 3);
 /* The shortest decimal that reads back as the same float, with a '.' or 'e' in it; inf, -inf, nan. */
 void pn_text_f32(pn_text *text, float value);
+/* |s| in double quotes on one line, with \" \\ \xNN; bytes above 0x7f as they are. */
+void pn_text_quoted(pn_text *text, pn_str s);
+/* The text in quotes at the front of |rest|, which moves behind it; in |arena|. On PELTON_INVALID_DATA |*wanted| says
+   what was expected, and |rest| stays where it was. */
+pelton_status pn_str_unquote(pn_str *rest, pn_arena *arena, pn_str *out, const char **wanted) PN_CHECKED;
 
 #endif

@@ -35,7 +35,8 @@ static const struct {
     [PELTON_DTYPE_F8E8M0] = {"f8e8m0", 1},
     [PELTON_DTYPE_F4E2M1] = {"f4e2m1", 1},
     [PELTON_DTYPE_I4] = {"i4", 1},     [PELTON_DTYPE_U4] = {"u4", 1},     [PELTON_DTYPE_I2] = {"i2", 1},
-    [PELTON_DTYPE_U2] = {"u2", 1},
+    [PELTON_DTYPE_U2] = {"u2", 1},     [PELTON_DTYPE_STRING] = {"string", sizeof(pelton_string)},
+    [PELTON_DTYPE_TENSOR] = {"tensor", sizeof(const pelton_tensor *)},
 };
 
 /* The cast makes negative values, which a caller may have cast into the enum, large ones. */

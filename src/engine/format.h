@@ -36,7 +36,7 @@ void pn_put_i64(pn_text *out, int64_t v);
 void pn_put_str(pn_text *out, pn_str s); /* u32 length, bytes */
 
 /* The graph and its subgraphs. Constants are listed in |constants| in order, each at the next multiple of
-   PN_TENSOR_ALIGN of its section. */
+   PN_TENSOR_ALIGN of its section; texts as their lengths (u64 each), then their bytes. */
 pelton_status pn_graph_store(const pn_graph *g, pn_arena *arena, pn_constant_list *constants, pn_text *out,
                              pelton_diag *diag) PN_CHECKED;
 

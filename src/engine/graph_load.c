@@ -4,6 +4,7 @@
 
 #include "ir/verify.h"
 #include "op/schema.h"
+#include "op/text/strings.h"
 
 enum { MAX_GRAPHS = 65536, MAX_DEPTH = 64 };
 
@@ -66,25 +67,42 @@ static pelton_status load_ids(load *l, uint32_t limit, bool optional, pn_value_l
   return pn_cursor_status(l->c, l->diag);
 }
 
+/* The elements of texts point into the file. */
+static pelton_status load_texts(load *l, pn_span stored, pn_value *v) {
+  int64_t dims[PN_MAX_RANK], count = 0;
+  pelton_string *texts;
+  bool memory;
+  for (int32_t d = 0; d < v->type.rank; d++) dims[d] = v->type.dims[d].number;
+  if (!pn_type_is_static(&v->type) ||
+      !pn_dims_elements((uint32_t)v->type.rank, dims, sizeof(pelton_string), &count))
+    return broken(l, "a constant has no size");
+  if (!pn_strings_load(stored, (uint64_t)count, l->arena, &texts, &memory))
+    return memory ? pn_fail_memory(l->diag, "the graph") : broken(l, "texts lie outside of their constant");
+  v->data = texts;
+  v->data_bytes = (size_t)count * sizeof(pelton_string);
+  return PELTON_OK;
+}
+
 static pelton_status load_constant(load *l, pn_value *v) {
   uint64_t offset = pn_get_u64(l->c), bytes = pn_get_u64(l->c);
   PN_TRY(pn_cursor_status(l->c, l->diag));
   if (offset % PN_TENSOR_ALIGN || offset > l->constants.size || bytes > l->constants.size - offset)
     return broken(l, "a constant lies outside of its section");
   static const uint64_t nothing; /* a constant of no elements has an address */
-  v->data = bytes ? (const void *)(l->constants.data + offset) : &nothing;
-  v->data_bytes = (size_t)bytes;
-  return pn_list_push(l->arena, l->list, ((pn_span){v->data, v->data_bytes})) ? PELTON_OK
-                                                                              : pn_fail_memory(l->diag, "the graph");
+  const pn_span stored = {bytes ? l->constants.data + offset : (const uint8_t *)&nothing, (size_t)bytes};
+  v->data = stored.data;
+  v->data_bytes = stored.size;
+  if (v->type.dtype == PELTON_DTYPE_STRING) PN_TRY(load_texts(l, stored, v));
+  return pn_list_push(l->arena, l->list, stored) ? PELTON_OK : pn_fail_memory(l->diag, "the graph");
 }
 
 static pelton_status load_value(load *l, pn_graph *g) {
   pn_value v = {0};
   v.name = pn_get_str(l->c);
-  pn_str dtype = pn_get_str(l->c);
+  pn_str elements = pn_get_str(l->c);
   int64_t rank = pn_get_i64(l->c);
   PN_TRY(pn_cursor_status(l->c, l->diag));
-  if (!pn_dtype_parse(dtype, &v.type.dtype) || rank < PN_RANK_UNKNOWN || rank > PN_MAX_RANK)
+  if (!pn_type_parse_elements(&elements, &v.type) || elements.size > 0 || rank < PN_RANK_UNKNOWN || rank > PN_MAX_RANK)
     return broken(l, "a value's type is none");
   v.type.rank = (int32_t)rank;
   for (int64_t d = 0; d < rank; d++) PN_TRY(load_dim(l, l->symbols->list.count, &v.type.dims[d]));

@@ -2,6 +2,7 @@
 #include "engine/format.h"
 
 #include "op/schema.h"
+#include "op/text/strings.h"
 
 typedef struct store {
   pn_arena *arena;
@@ -43,19 +44,43 @@ static void store_ids(pn_text *out, const pn_value_list *ids) {
   for (uint32_t i = 0; i < ids->count; i++) pn_put_u32(out, ids->data[i].v);
 }
 
+/* The type of elements as text: "f32", "tensor<f32>". */
+static void put_elements(pn_text *out, const pn_type *type) {
+  pn_text text;
+  pn_text_init(&text, out->allocator);
+  pn_type_print_elements(type, &text);
+  pn_put_str(out, (pn_str){text.data, text.size});
+  out->failed |= text.failed;
+  pn_text_deinit(&text);
+}
+
+/* Texts as a file holds them: without addresses. */
+static pn_span texts_of(store *s, const pn_value *v) {
+  pn_text packed;
+  pn_text_init(&packed, s->arena->allocator);
+  pn_strings_store(v->data, v->data_bytes / sizeof(pelton_string), &packed);
+  const void *copy = packed.failed ? NULL : pn_arena_copy(s->arena, packed.data, packed.size, 1);
+  const pn_span bytes = {copy, copy ? packed.size : 0};
+  s->failed |= !copy;
+  pn_text_deinit(&packed);
+  return bytes;
+}
+
 static void store_value(store *s, const pn_value *v) {
   pn_put_str(s->out, v->name);
-  pn_put_str(s->out, pn_str_from(pelton_dtype_name(v->type.dtype)));
+  put_elements(s->out, &v->type);
   pn_put_i64(s->out, v->type.rank);
   for (int32_t d = 0; d < v->type.rank; d++) store_dim(s->out, v->type.dims[d]);
   pn_put_u32(s->out, v->producer.v);
   pn_put_u32(s->out, v->output_index);
   pn_put_u8(s->out, v->data != NULL);
   if (!v->data) return;
+  pn_span bytes = {v->data, v->data_bytes};
+  if (v->type.dtype == PELTON_DTYPE_STRING) bytes = texts_of(s, v);
   pn_put_u64(s->out, s->offset);
-  pn_put_u64(s->out, v->data_bytes);
-  s->offset += pn_align_up(v->data_bytes ? v->data_bytes : 1, PN_TENSOR_ALIGN);
-  s->failed |= !pn_list_push(s->arena, s->constants, ((pn_span){v->data, v->data_bytes}));
+  pn_put_u64(s->out, bytes.size);
+  s->offset += pn_align_up(bytes.size ? bytes.size : 1, PN_TENSOR_ALIGN);
+  s->failed |= !pn_list_push(s->arena, s->constants, bytes);
 }
 
 static void store_graph(store *s, const pn_graph *g) {

@@ -69,6 +69,7 @@ typedef struct pn_image {
   pn_graph *graph;
   PN_LIST(pn_plan_record) records;
   pn_packed_store packed;
+  bool omit_packed; /* when it is written: plans pack again */
   PN_LIST(pn_metadata_entry) metadata;
   pn_constant_list constants; /* of a read image: the tensors of the constants section, in its order */
 } pn_image;

@@ -46,7 +46,7 @@ static void store_records(const pn_image *image, pn_text *out) {
 static pelton_status store_packed(const pn_image *image, pn_arena *arena, pn_constant_list *tensors, pn_text *out,
                                   pelton_diag *diag) {
   PN_LIST(pn_packed_entry) sorted = {0};
-  for (uint32_t i = 0; i < image->packed.list.count; i++) {
+  for (uint32_t i = 0; i < image->packed.list.count && !image->omit_packed; i++) {
     pn_packed_entry entry = image->packed.list.data[i];
     uint32_t k = 0;
     while (k < sorted.count && sorted.data[k].key < entry.key) k++;

@@ -7,6 +7,9 @@ typedef struct format {
   const char *name, *extension;
   bool (*is)(pn_span file);
   pelton_status (*import)(pn_model *model, const pn_file *file, const char *folder, pelton_diag *diag);
+  /* Null: described and checked by importing it. */
+  pelton_status (*describe)(pn_model *model, const pn_file *file, const char *folder, pn_json *json, pelton_diag *diag);
+  pelton_status (*check)(pn_model *model, const pn_file *file, const char *folder, pelton_diag *diag);
 } format;
 
 /* A ModelProto begins with the key of one of its fields: nearly always 1, the IR version, as a small number. */
@@ -46,8 +49,8 @@ static pelton_status import_text(pn_model *model, const pn_file *file, const cha
 }
 
 static const format formats[] = {
-    {"ONNX", ".onnx", is_onnx, pn_import_onnx},
-    {"Pelton text", ".pir", is_text, import_text},
+    {"ONNX", ".onnx", is_onnx, pn_import_onnx, pn_describe_onnx, pn_check_onnx},
+    {"Pelton text", ".pir", is_text, import_text, NULL, NULL},
 };
 
 static bool ends_with(const char *path, const char *extension) {
@@ -78,7 +81,45 @@ static pelton_status fail_format(pelton_diag *diag) {
   return pn_fail(diag, PELTON_INVALID_DATA, "it is no model of a format that Pelton reads: %s", known);
 }
 
-static pelton_status import_file(pn_model *model, const char *path, pelton_diag *diag) {
+/* What is asked of a file. */
+typedef enum reading { IMPORT, DESCRIBE, CHECK } reading;
+
+static void describe_value(const pn_graph *g, const pn_value *value, pn_json *json) {
+  pn_json_object_begin(json, NULL);
+  pn_json_string(json, "name", value->name);
+  pn_json_string(json, "type", PN_STR("tensor"));
+  pn_json_string(json, "dtype", pn_str_from(pelton_dtype_name(value->type.dtype)));
+  if (value->type.rank == PN_RANK_UNKNOWN) pn_json_null(json, "shape");
+  else pn_json_array_begin(json, "shape");
+  for (int32_t i = 0; i < value->type.rank; i++) {
+    const pn_dim d = value->type.dims[i];
+    if (pn_dim_is_number(d)) pn_json_i64(json, NULL, d.number);
+    else pn_json_string(json, NULL, g->symbols->list.data[d.symbol - 1].name);
+  }
+  if (value->type.rank != PN_RANK_UNKNOWN) pn_json_array_end(json);
+  pn_json_object_end(json);
+}
+
+static void describe_graph(const pn_model *model, pn_json *json) {
+  pn_json_string(json, "format", pn_str_from(model->format));
+  pn_json_array_begin(json, "values");
+  for (uint32_t i = 0; i < model->graph->values.count; i++)
+    describe_value(model->graph, &model->graph->values.data[i], json);
+  pn_json_array_end(json);
+  pn_json_array_begin(json, "refused");
+  pn_json_array_end(json);
+}
+
+static pelton_status read_as(const format *reader, reading purpose, pn_model *model, const pn_file *file,
+                             const char *folder, pn_json *json, pelton_diag *diag) {
+  if (purpose == DESCRIBE && reader->describe) return reader->describe(model, file, folder, json, diag);
+  if (purpose == CHECK && reader->check) return reader->check(model, file, folder, diag);
+  PN_TRY(reader->import(model, file, folder, diag));
+  if (purpose == DESCRIBE) describe_graph(model, json);
+  return PELTON_OK;
+}
+
+static pelton_status import_file(pn_model *model, const char *path, reading purpose, pn_json *json, pelton_diag *diag) {
   pn_file file;
   char folder[4096];
   if (!pn_path_folder(path, folder, sizeof folder))
@@ -90,7 +131,7 @@ static pelton_status import_file(pn_model *model, const char *path, pelton_diag 
   const uint32_t mark = pn_diag_mark(diag);
   pelton_status status;
   if (reader) {
-    status = reader->import(model, &file, folder, diag);
+    status = read_as(reader, purpose, model, &file, folder, json, diag);
     const bool guessed = first != 0x08 && !ends_with(path, reader->extension);
     if (status == PELTON_INVALID_DATA && reader->import == pn_import_onnx && guessed) {
       pn_diag_rewind(diag, mark); /* what a reader of ONNX says of a picture helps nobody */
@@ -105,14 +146,41 @@ static pelton_status import_file(pn_model *model, const char *path, pelton_diag 
 }
 
 pelton_status pn_model_import(const char *path, const pelton_allocator *allocator, pn_model **out, pelton_diag *diag) {
+  return pn_model_import_overriding(path, allocator, NULL, 0, out, diag);
+}
+
+pelton_status pn_model_import_overriding(const char *path, const pelton_allocator *allocator,
+                                         const char *const *overrides, uint32_t count, pn_model **out,
+                                         pelton_diag *diag) {
   *out = NULL;
   pn_model *model = pn_model_create(allocator);
   if (!model) return pn_fail_memory(diag, "a model");
-  const pelton_status status = import_file(model, path, diag);
+  model->overrides = overrides;
+  model->override_count = count;
+  const pelton_status status = import_file(model, path, IMPORT, NULL, diag);
+  model->overrides = NULL; /* the caller's */
+  model->override_count = 0;
   if (status) {
     pn_model_release(model);
     return status;
   }
   *out = model;
   return PELTON_OK;
+}
+
+static pelton_status read_only(const char *path, const pelton_allocator *allocator, reading purpose, pn_json *json,
+                               pelton_diag *diag) {
+  pn_model *model = pn_model_create(allocator);
+  if (!model) return pn_fail_memory(diag, "a model");
+  const pelton_status status = import_file(model, path, purpose, json, diag);
+  pn_model_release(model);
+  return status;
+}
+
+pelton_status pn_model_describe(const char *path, const pelton_allocator *allocator, pn_json *json, pelton_diag *diag) {
+  return read_only(path, allocator, DESCRIBE, json, diag);
+}
+
+pelton_status pn_model_check(const char *path, const pelton_allocator *allocator, pelton_diag *diag) {
+  return read_only(path, allocator, CHECK, NULL, diag);
 }

@@ -3,6 +3,7 @@
 #include "ir/graph.h"
 
 #include "op/schema.h"
+#include "op/text/strings.h"
 
 pn_graph *pn_graph_create(pn_arena *arena, pn_symbols *symbols, pn_str name) {
   pn_graph *g = PN_NEW(arena, pn_graph);
@@ -80,7 +81,9 @@ pn_value_id pn_graph_add_constant_copy(pn_graph *g, pn_str name, const pn_type *
   for (int32_t i = 0; i < type->rank; i++) dims[i] = type->dims[i].number;
   if (!pn_dims_elements((uint32_t)type->rank, dims, element_bytes, &count)) return PN_NO_VALUE;
   const size_t bytes = (size_t)count * element_bytes;
-  const void *copy = bytes > 0 ? pn_arena_copy(g->arena, data, bytes, 64) : NULL;
+  const void *copy = bytes == 0                             ? NULL
+                     : type->dtype == PELTON_DTYPE_STRING ? pn_strings_copy(g->arena, data, (size_t)count)
+                                                          : pn_arena_copy(g->arena, data, bytes, 64);
   if (bytes > 0 && !copy) return PN_NO_VALUE;
   return pn_graph_add_constant(g, name, type, copy, bytes);
 }
@@ -92,11 +95,11 @@ pn_value_id pn_graph_add_i64s(pn_graph *g, pn_str name, const int64_t *data, uin
 }
 
 pn_value_id pn_graph_add_scalar(pn_graph *g, pn_str name, pelton_dtype dtype, double value) {
-  uint64_t storage = 0;
-  pn_tensor tensor = {.dtype = dtype, .data = &storage};
+  uint64_t storage[2] = {0}; /* as large as any element */
+  pn_tensor tensor = {.dtype = dtype, .data = storage};
   pn_tensor_set_f64(&tensor, 0, value);
   const pn_type type = pn_type_make(dtype, 0, NULL);
-  return pn_graph_add_constant_copy(g, name, &type, &storage);
+  return pn_graph_add_constant_copy(g, name, &type, storage);
 }
 
 bool pn_graph_add_output(pn_graph *g, pn_value_id value) { return pn_list_push(g->arena, &g->outputs, value); }

@@ -2,6 +2,7 @@
 #include "ir/graph.h"
 #include "ir/walk.h"
 #include "op/schema.h"
+#include "op/text/strings.h"
 
 static bool copy_str(pn_arena *arena, pn_str from, pn_str *to) {
   const char *text = pn_str_copy(arena, from);
@@ -39,6 +40,10 @@ static bool copy_ids(pn_arena *arena, const pn_value_list *from, pn_value_list *
 
 static bool copy_value(const pn_graph *g, const pn_value *from, pn_arena *arena, pn_value *to) {
   *to = *from;
+  if (from->data && from->type.dtype == PELTON_DTYPE_STRING) { /* its bytes may lie where its elements do not */
+    to->data = pn_strings_copy(arena, from->data, from->data_bytes / sizeof(pelton_string));
+    return to->data && copy_str(arena, from->name, &to->name);
+  }
   if (from->data && from->data_bytes > 0 && pn_arena_owns(g->arena, from->data)) {
     to->data = pn_arena_copy(arena, from->data, from->data_bytes, 64);
     if (!to->data) return false;

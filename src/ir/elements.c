@@ -3,6 +3,7 @@
 #include "ir/elements.h"
 
 #include "base/format.h"
+#include "op/text/strings.h"
 
 #include <math.h>
 
@@ -119,7 +120,20 @@ static void print_hex(const uint8_t *data, size_t bytes, pn_text *out) {
   }
 }
 
+static void print_strings(const pelton_string *texts, size_t count, pn_text *out) {
+  pn_text_add(out, PN_STR("["));
+  for (size_t i = 0; i < count; i++) {
+    if (i > 0) pn_text_add(out, PN_STR(", "));
+    pn_text_quoted(out, pn_string_str(texts[i]));
+  }
+  pn_text_add(out, PN_STR("]"));
+}
+
 void pn_elements_print(pelton_dtype dtype, const void *data, size_t bytes, pn_text *out) {
+  if (dtype == PELTON_DTYPE_STRING) {
+    print_strings(data, bytes / sizeof(pelton_string), out);
+    return;
+  }
   const size_t element_bytes = pelton_dtype_bytes(dtype);
   const size_t count = element_bytes ? bytes / element_bytes : 0;
   uint64_t storage[PN_ELEMENTS_LIST]; /* a copy, aligned whatever the file's mapping is */
@@ -182,6 +196,25 @@ static pn_str next_word(pn_str text) {
   return (pn_str){text.data, length};
 }
 
+/* One element at the front of |text|. */
+static pelton_status parse_front(pelton_dtype dtype, pn_str *text, pn_arena *arena, pn_tensor *tensor, int64_t i,
+                                 pelton_diag *diag) {
+  if (dtype == PELTON_DTYPE_STRING) {
+    const char *wanted;
+    pn_str s;
+    const pelton_status status = pn_str_unquote(text, arena, &s, &wanted);
+    if (status == PELTON_OUT_OF_MEMORY) return pn_fail_memory(diag, "a constant");
+    if (status) return pn_fail(diag, status, "expected %s as element %lld of a constant", wanted, (long long)i);
+    pn_tensor_strings(tensor)[i] = pn_string_of(s);
+    return PELTON_OK;
+  }
+  const pn_str word = next_word(*text);
+  if (!parse_element(dtype, word, tensor, i))
+    return pn_fail(diag, PELTON_INVALID_DATA, "'%.*s' is not a %s", PN_STR_ARG(word), pelton_dtype_name(dtype));
+  advance(text, word.size);
+  return PELTON_OK;
+}
+
 static pelton_status parse_list(pelton_dtype dtype, int64_t count, pn_str *text, pn_arena *arena, const void **out,
                                 pelton_diag *diag) {
   advance(text, 1);
@@ -193,14 +226,10 @@ static pelton_status parse_list(pelton_dtype dtype, int64_t count, pn_str *text,
   int64_t i = 0;
   skip_space(text);
   while (text->size > 0 && *text->data != ']') {
-    const pn_str word = next_word(*text);
     if (i == count)
       return pn_fail(diag, PELTON_INVALID_DATA, "the list is longer than the %lld elements of its type",
                      (long long)count);
-    if (!parse_element(dtype, word, &tensor, i))
-      return pn_fail(diag, PELTON_INVALID_DATA, "'%.*s' is not a %s", PN_STR_ARG(word), pelton_dtype_name(dtype));
-    advance(text, word.size);
-    i++;
+    PN_TRY(parse_front(dtype, text, arena, &tensor, i++, diag));
     skip_space(text);
     if (text->size == 0 || *text->data != ',') break;
     advance(text, 1);
@@ -218,7 +247,7 @@ static pelton_status parse_list(pelton_dtype dtype, int64_t count, pn_str *text,
 
 pelton_status pn_elements_parse(pelton_dtype dtype, int64_t count, pn_str *text, pn_arena *arena, const void **out,
                                 pelton_diag *diag) {
-  if (pn_str_starts(*text, "0x")) return parse_hex(dtype, count, text, arena, out, diag);
+  if (pn_str_starts(*text, "0x") && dtype != PELTON_DTYPE_STRING) return parse_hex(dtype, count, text, arena, out, diag);
   if (pn_str_starts(*text, "[")) return parse_list(dtype, count, text, arena, out, diag);
   return pn_fail(diag, PELTON_INVALID_DATA, "expected '[1, 2, ...]', '0x...' or 'random(seed)' after const");
 }

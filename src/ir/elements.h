@@ -1,5 +1,5 @@
 /* A constant's elements as text, both ways: "[1, 2.5, -3]" for few, "0x..." (bytes as they lie in memory) for many and
-   for what numbers cannot say (the payload of a nan). Bits survive. */
+   for what numbers cannot say (the payload of a nan). Bits survive. Texts are a list of any length: ["a", "b\x0a"]. */
 #ifndef PN_IR_ELEMENTS_H
 #define PN_IR_ELEMENTS_H
 

@@ -2,6 +2,7 @@
 #include "ir/text.h"
 #include "ir/walk.h"
 #include "op/schema.h"
+#include "op/text/strings.h"
 
 static bool dims_equal(const pn_symbols *a_symbols, pn_dim a, const pn_symbols *b_symbols, pn_dim b) {
   if (pn_dim_is_number(a) || pn_dim_is_number(b)) return pn_dim_equal(a, b);
@@ -12,7 +13,7 @@ static bool dims_equal(const pn_symbols *a_symbols, pn_dim a, const pn_symbols *
 }
 
 static bool types_equal(const pn_graph *a, const pn_type *x, const pn_graph *b, const pn_type *y) {
-  if (x->dtype != y->dtype || x->rank != y->rank) return false;
+  if (!pn_type_same_elements(x, y) || x->boxes.optional != y->boxes.optional || x->rank != y->rank) return false;
   for (int32_t i = 0; i < x->rank; i++)
     if (!dims_equal(a->symbols, x->dims[i], b->symbols, y->dims[i])) return false;
   return true;
@@ -40,7 +41,11 @@ static bool constants_equal(const pn_graph *a, const pn_graph *b) {
     if (!pn_graph_find_value(b, v->name, &id)) return false;
     const pn_value *w = pn_graph_value(b, id);
     if (!w->data || v->data_bytes != w->data_bytes || !types_equal(a, &v->type, b, &w->type)) return false;
-    if (v->data_bytes > 0 && memcmp(v->data, w->data, v->data_bytes)) return false;
+    if (v->type.dtype == PELTON_DTYPE_STRING) {
+      if (!pn_strings_equal(v->data, w->data, v->data_bytes / sizeof(pelton_string))) return false;
+    } else if (v->data_bytes > 0 && memcmp(v->data, w->data, v->data_bytes)) {
+      return false;
+    }
     balance--;
   }
   return balance == 0;

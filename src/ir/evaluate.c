@@ -26,7 +26,9 @@ bool pn_can_evaluate(const pn_evaluation *e) {
   if ((info->flags & PN_OP_CONTROL) || !info->reference) return false;
   for (uint32_t i = 0; i < e->in_count; i++)
     if (e->in[i].present && (!e->in[i].data || !pn_type_is_static(&e->in[i].type))) return false;
-  if (info->flags & PN_OP_DATA_SHAPE) return true;
+  for (uint32_t i = 0; i < e->out_count; i++) /* sequences and optionals are made during a run */
+    if (e->out[i].present && e->out[i].type.dtype == PELTON_DTYPE_TENSOR) return false;
+  if (pn_op_sizes_results(e->op)) return true;
   for (uint32_t i = 0; i < e->out_count; i++)
     if (e->out[i].present && !pn_type_is_static(&e->out[i].type)) return false;
   return true;
@@ -73,7 +75,7 @@ static bool operand_tensor(const pn_fact *fact, pn_arena *scratch, pn_tensor *ou
 static pelton_status evaluate(evaluator *self, pn_arena *scratch, pelton_diag *diag) {
   const pn_evaluation *e = self->e;
   const pn_op_info *info = pn_op_get(e->op);
-  const bool finds_shapes = (info->flags & PN_OP_DATA_SHAPE) != 0;
+  const bool finds_shapes = pn_op_sizes_results(e->op);
   pelton_status status = PELTON_OK;
   pn_tensor *in = PN_NEW_ARRAY(scratch, pn_tensor, (size_t)e->in_count + 1);
   pn_tensor *out = PN_NEW_ARRAY(scratch, pn_tensor, (size_t)e->out_count + 1);
@@ -87,7 +89,8 @@ static pelton_status evaluate(evaluator *self, pn_arena *scratch, pelton_diag *d
     if (!new_result(self, &out[i])) return self->too_large ? PELTON_UNSUPPORTED : pn_fail_memory(diag, "a result");
   }
   pn_call call = {.attrs = e->attrs, .input_count = e->in_count, .output_count = e->out_count, .in = in, .out = out,
-                  .scratch = scratch, .diag = diag, .resize_output = resize_output, .self = self};
+                  .scratch = scratch, .diag = diag, .resize_output = resize_output, .self = self,
+                  .lasting = e->arena};
   PN_TRY(info->reference(&call));
   for (uint32_t i = 0; i < e->out_count; i++)
     if (e->out[i].present && !out[i].data) return PN_INTERNAL(diag, "a reference left out a result");

@@ -161,6 +161,9 @@ static pelton_status check_type(const pn_type *type, const char *what, uint32_t 
   bool empty = false;
   if (bytes == 0 || type->rank < PN_RANK_UNKNOWN || type->rank > PN_MAX_RANK)
     return pn_fail(diag, PELTON_INTERNAL, "internal error: %s %u has no type", what, i);
+  if (!pn_type_boxes_valid(type))
+    return pn_fail(diag, PELTON_INVALID_DATA, "%s %u: a tensor of tensors has one dimension and items of a known type",
+                   what, i);
   for (int32_t k = 0; k < type->rank; k++) {
     empty = empty || pn_dim_is(type->dims[k], 0);
     if (pn_dim_is_number(type->dims[k]) && type->dims[k].number < 0)
@@ -221,6 +224,9 @@ static pelton_status complete_content(const pn_infer_walk *walk, pn_fact *fact, 
   return PELTON_OK;
 }
 
+/* Facts have no memory of their own for what elements point at: texts and boxes are left alone. */
+static bool may_know(const pn_fact *fact) { return !fact->present || !pn_dtype_points(fact->type.dtype); }
+
 static bool is_small(const pn_fact *fact) {
   pn_tensor tensor;
   return !fact->present || (pn_fact_tensor(fact, &tensor) && pn_tensor_elements(&tensor) <= PN_INFER_FOLD_ELEMENTS);
@@ -234,8 +240,9 @@ static pelton_status compute_contents(struct pn_infer_level *level, pelton_diag 
                            .in_count = level->in.count, .out_count = level->out.count, .arena = level->walk->arena,
                            .max_elements = PN_INFER_FOLD_ELEMENTS};
   bool done, small = !is_heavy(node->op) && pn_can_evaluate(&e);
-  for (uint32_t i = 0; small && i < e.in_count; i++) small = is_small(&e.in[i]);
-  if (small && !(pn_op_get(node->op)->flags & PN_OP_DATA_SHAPE))
+  for (uint32_t i = 0; small && i < e.in_count; i++) small = is_small(&e.in[i]) && may_know(&e.in[i]);
+  for (uint32_t i = 0; small && i < e.out_count; i++) small = may_know(&e.out[i]);
+  if (small && !pn_op_sizes_results(node->op))
     for (uint32_t i = 0; small && i < e.out_count; i++) small = is_small(&e.out[i]);
   if (small) {
     const uint32_t mark = pn_diag_mark(diag);
@@ -344,7 +351,7 @@ static pelton_status infer_operator(struct pn_infer_level *level, pelton_diag *d
                          .diag = diag, .subgraph = infer_subgraph, .subgraph_self = level};
   const uint64_t visits_before = walk->visit_count;
   PN_TRY(check_counts(node, diag));
-  PN_TRY(info->check(&call));
+  PN_TRY(pn_op_check(node->op, &call));
   PN_TRY(info->infer(&call));
   PN_TRY(pn_symbols_status(walk->symbols, diag));
   for (uint32_t i = 0; i < level->out.count; i++)
@@ -372,7 +379,7 @@ static pelton_status infer_nodes(pn_infer_walk *walk, const pn_graph *g, uint32_
     if (stop_at_unknown && is_unknown(level->in.data, level->in.count)) return PELTON_OK;
     const pelton_status status = infer_operator(level, level->diag);
     if (status) return fail_node(walk, node, level->in.data, status, level->diag, diag);
-    const bool finds_shapes = (pn_op_get(node->op)->flags & (PN_OP_DATA_SHAPE | PN_OP_CONTROL)) != 0;
+    const bool finds_shapes = pn_op_is_host(node->op);
     if (stop_at_unknown && !finds_shapes && is_unknown(level->out.data, level->out.count)) return PELTON_OK;
     for (uint32_t k = 0; k < level->out.count; k++)
       if (level->out.data[k].present) facts->data[node->outputs.data[k].v] = level->out.data[k];

@@ -61,47 +61,12 @@ pn_str pn_lexer_word(pn_lexer *lexer) {
   return word;
 }
 
-static int hex_value(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
-/* One character behind a backslash; false when it is no escape. */
-static bool read_escape(pn_lexer *lexer, char *out) {
-  if (lexer->rest.size == 0) return false;
-  *out = *lexer->rest.data;
-  pn_lexer_advance(lexer, 1);
-  if (*out == '"' || *out == '\\') return true;
-  if (*out != 'x' || lexer->rest.size < 2) return false;
-  const int high = hex_value(lexer->rest.data[0]), low = hex_value(lexer->rest.data[1]);
-  if (high < 0 || low < 0) return false;
-  *out = (char)(high * 16 + low);
-  pn_lexer_advance(lexer, 2);
-  return true;
-}
-
 pelton_status pn_lexer_string(pn_lexer *lexer, pn_arena *arena, pn_str *out) {
-  if (pn_lexer_peek(lexer) != '"') return pn_lexer_expected(lexer, "a string");
-  size_t bound = 1;
-  while (bound < lexer->rest.size && lexer->rest.data[bound] != '"' && lexer->rest.data[bound] != '\n')
-    bound += lexer->rest.data[bound] == '\\' ? 2 : 1;
-  char *text = pn_arena_alloc(arena, bound, 1);
-  size_t size = 0;
-  if (!text) return pn_fail_memory(lexer->diag, "a string");
-  pn_lexer_advance(lexer, 1);
-  for (;;) {
-    if (lexer->rest.size == 0 || *lexer->rest.data == '\n')
-      return pn_lexer_expected(lexer, "'\"' at the end of a string");
-    char c = *lexer->rest.data;
-    pn_lexer_advance(lexer, 1);
-    if (c == '"') break;
-    if (c == '\\' && !read_escape(lexer, &c))
-      return pn_lexer_fail(lexer, "a string has \\\", \\\\ and \\xNN, no other escapes");
-    text[size++] = c;
-  }
-  *out = (pn_str){text, size};
-  return PELTON_OK;
+  const char *wanted;
+  pn_lexer_skip_blank(lexer);
+  const pelton_status status = pn_str_unquote(&lexer->rest, arena, out, &wanted);
+  if (status == PELTON_OUT_OF_MEMORY) return pn_fail_memory(lexer->diag, "a string");
+  return status ? pn_lexer_expected(lexer, "%s", wanted) : PELTON_OK;
 }
 
 pelton_status pn_lexer_name(pn_lexer *lexer, pn_arena *arena, const char *what, pn_str *out) {

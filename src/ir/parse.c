@@ -89,11 +89,9 @@ static pelton_status parse_dim(parser *p, pn_dim *out) {
 }
 
 static pelton_status parse_type(parser *p, pn_type *out) {
-  const pn_str word = pn_lexer_peek_word(&p->lexer);
   *out = (pn_type){.rank = PN_RANK_UNKNOWN};
-  if (!pn_dtype_parse(word, &out->dtype) || out->dtype == PELTON_DTYPE_NONE)
-    return pn_lexer_expected(&p->lexer, "a type as f32[2,n]");
-  pn_lexer_advance(&p->lexer, word.size);
+  pn_lexer_skip_blank(&p->lexer);
+  if (!pn_type_parse_elements(&p->lexer.rest, out)) return pn_lexer_expected(&p->lexer, "a type as f32[2,n]");
   PN_TRY(expect(p, "[", "after the name of a type"));
   if (pn_lexer_accept(&p->lexer, "*")) return expect(p, "]", "after '*'");
   out->rank = 0;
@@ -171,6 +169,7 @@ static pelton_status parse_random(parser *p, const pn_type *type, int64_t count,
   const size_t bytes = (size_t)count * pelton_dtype_bytes(type->dtype);
   pn_dim seed;
   pn_lexer_advance(&p->lexer, strlen("random"));
+  if (pn_dtype_points(type->dtype)) return pn_lexer_fail(&p->lexer, "random constants are numbers, not texts");
   PN_TRY(expect(p, "(", "after random"));
   PN_TRY(parse_plain_dim(p, &seed));
   PN_TRY(expect(p, ")", "after a random constant's seed"));
@@ -192,6 +191,9 @@ static pelton_status parse_constant(parser *p, pn_graph *g, const result_list *r
   pn_value_id id;
   if (results->count != 1 || r->name.size == 0 || !r->typed || !pn_type_is_static(&r->type))
     return pn_lexer_fail(&p->lexer, "a constant is one value with a type of numbers: %%w: f32[2] = const [1, 2]");
+  if (r->type.dtype == PELTON_DTYPE_TENSOR)
+    return pn_lexer_fail(&p->lexer, "%%%.*s is a sequence, and those are no constants: make it of constants with box",
+                         PN_STR_ARG(r->name));
   const size_t element_bytes = pelton_dtype_bytes(r->type.dtype);
   for (int32_t i = 0; i < r->type.rank; i++) dims[i] = r->type.dims[i].number;
   if (!pn_dims_elements((uint32_t)r->type.rank, dims, element_bytes, &count))
@@ -410,7 +412,7 @@ static bool dims_agree(const pn_symbols *symbols, pn_dim stated, pn_dim inferred
 
 static bool types_agree(const pn_symbols *symbols, const pn_type *stated, const pn_type *inferred) {
   if (inferred->dtype == PELTON_DTYPE_NONE) return true; /* in a branch that is never taken */
-  if (stated->dtype != inferred->dtype) return false;
+  if (!pn_type_same_elements(stated, inferred) || stated->boxes.optional != inferred->boxes.optional) return false;
   if (stated->rank == PN_RANK_UNKNOWN) return true;
   if (stated->rank != inferred->rank) return false;
   for (int32_t i = 0; i < stated->rank; i++)

@@ -32,24 +32,9 @@ static bool is_plain(pn_str name) {
   return true;
 }
 
-static void print_quoted(pn_text *out, pn_str s) {
-  size_t plain = 0;
-  pn_text_add(out, PN_STR("\""));
-  for (size_t i = 0; i < s.size; i++) {
-    const unsigned char c = (unsigned char)s.data[i];
-    if (c >= 0x20 && c != 0x7f && c != '"' && c != '\\') continue;
-    pn_text_add(out, (pn_str){s.data + plain, i - plain});
-    plain = i + 1;
-    if (c == '"' || c == '\\') pn_text_printf(out, "\\%c", c);
-    else pn_text_printf(out, "\\x%02x", c);
-  }
-  pn_text_add(out, (pn_str){s.data + plain, s.size - plain});
-  pn_text_add(out, PN_STR("\""));
-}
-
 static void print_name(pn_text *out, pn_str name) {
   if (is_plain(name)) pn_text_add(out, name);
-  else print_quoted(out, name);
+  else pn_text_quoted(out, name);
 }
 
 static void print_value_name(printer *p, const pn_graph *g, pn_value_id id) {
@@ -85,7 +70,7 @@ static bool is_leaf(const pn_symbol *symbol) {
 }
 
 static void print_type(printer *p, const pn_type *type) {
-  pn_text_add(p->out, pn_str_from(pelton_dtype_name(type->dtype)));
+  pn_type_print_elements(type, p->out);
   if (type->rank == PN_RANK_UNKNOWN) {
     pn_text_add(p->out, PN_STR("[*]"));
     return;
@@ -167,7 +152,9 @@ static void print_constant(printer *p, const pn_graph *g, pn_value_id id) {
   pn_text_add(p->out, PN_STR(": "));
   print_type(p, &value->type);
   pn_text_add(p->out, PN_STR(" = const "));
-  if (p->max_constant_bytes > 0 && value->data_bytes > p->max_constant_bytes)
+  if (p->max_constant_bytes > 0 && value->data_bytes > p->max_constant_bytes && pn_dtype_points(value->type.dtype))
+    pn_text_printf(p->out, "...(%zu elements)", value->data_bytes / pelton_dtype_bytes(value->type.dtype));
+  else if (p->max_constant_bytes > 0 && value->data_bytes > p->max_constant_bytes)
     pn_text_printf(p->out, "...(%zu bytes, hash 0x%016llx)", value->data_bytes,
                    (unsigned long long)pn_hash_bytes(value->data, value->data_bytes, 0));
   else
@@ -202,11 +189,11 @@ static void print_comment(printer *p, const pn_graph *g, const pn_node *node) {
   pn_text_add(p->out, PN_STR("  #"));
   if (named) {
     pn_text_add(p->out, PN_STR(" name "));
-    print_quoted(p->out, node->name);
+    pn_text_quoted(p->out, node->name);
   }
   for (uint32_t i = 0; i < node->provenance.count; i++) {
     pn_text_add(p->out, i == 0 ? PN_STR(" from ") : PN_STR(", "));
-    print_quoted(p->out, node->provenance.data[i]);
+    pn_text_quoted(p->out, node->provenance.data[i]);
   }
 }
 

@@ -16,6 +16,8 @@
        inputs and outputs as their operator gives and takes, and obey all of this themselves.
    12  The operator's own check of attributes and operand types passes.
    13  A graph has outputs; outside subgraphs none is listed twice.
+   14  Sequences and optionals (dtype TENSOR) have rank 1 and items of a type, at most PN_MAX_BOXES deep, and are no
+       constants; other types have no items.
 
    Removed nodes do not count; what they defined is undefined. */
 #include "ir/verify.h"
@@ -241,6 +243,10 @@ static bool check_values(const scope *s, const uint32_t *definitions) {
     if (definitions[i] == 0) continue; /* of a removed node */
     if (value->type.dtype >= PELTON_DTYPE_COUNT || (value->type.dtype == PELTON_DTYPE_NONE && !s->may_lack_types))
       report(s, 10, "value '%.*s' has no type", PN_STR_ARG(value->name));
+    else if (!pn_type_boxes_valid(&value->type))
+      report(s, 14, "value '%.*s' is no sequence or optional of items of one type", PN_STR_ARG(value->name));
+    else if (value->type.dtype == PELTON_DTYPE_TENSOR && value->data)
+      report(s, 14, "constant '%.*s' is a sequence or an optional", PN_STR_ARG(value->name));
   }
   return s->v->broken == broken;
 }
@@ -301,7 +307,7 @@ static void check_operator(const scope *s, const pn_node *node) {
   const pn_infer call = {.attrs = node->attrs, .input_count = in_count, .output_count = out_count, .in = in, .out = out,
                          .symbols = s->g->symbols, .arena = &s->v->arena, .diag = s->v->diag};
   const uint32_t mark = pn_diag_mark(s->v->diag);
-  const pelton_status status = pn_op_get(node->op)->check(&call);
+  const pelton_status status = pn_op_check(node->op, &call);
   if (!status) return;
   if (s->may_lack_types && status != PELTON_OUT_OF_MEMORY) {
     pn_diag_rewind(s->v->diag, mark); /* a branch that is never taken need not fit */

@@ -36,9 +36,13 @@
 #define PN_ENUM_depth_mode(X) X(PN_DEPTH_DCR, "dcr") X(PN_DEPTH_CRD, "crd")
 #define PN_ENUM_roi_mode(X) X(PN_ROI_AVERAGE, "average") X(PN_ROI_MAX, "max")
 #define PN_ENUM_roi_coordinates(X) X(PN_ROI_HALF_PIXEL, "half_pixel") X(PN_ROI_OUTPUT_HALF_PIXEL, "output_half_pixel")
+#define PN_ENUM_pixel_format(X) X(PN_PIXEL_RGB, "rgb") X(PN_PIXEL_BGR, "bgr") X(PN_PIXEL_GRAYSCALE, "grayscale")
 #define PN_ENUM_linear_rule(X)                                                              \
   X(PN_LINEAR_RULE_LINEAR, "linear") X(PN_LINEAR_RULE_GATED, "gated")                       \
   X(PN_LINEAR_RULE_DELTA, "delta") X(PN_LINEAR_RULE_GATED_DELTA, "gated_delta")
+#define PN_ENUM_text_case(X) \
+  X(PN_TEXT_CASE_NONE, "none") X(PN_TEXT_CASE_LOWER, "lower") X(PN_TEXT_CASE_UPPER, "upper")
+#define PN_ENUM_tf_idf_mode(X) X(PN_TF_IDF_TF, "tf") X(PN_TF_IDF_IDF, "idf") X(PN_TF_IDF_TFIDF, "tfidf")
 
 #define PN_ENUM_VALUE(value, text) value,
 #define PN_ENUM_TEXT(value, text) text,
@@ -47,7 +51,8 @@
 #define PN_ENUMS(X)                                                                                              \
   X(auto_pad) X(pool_kind) X(reduce_kind) X(arg_kind) X(cum_kind) X(norm_kind) X(pad_mode) X(scatter_reduction)   \
   X(recurrent_kind) X(direction) X(resize_mode) X(resize_coordinates) X(resize_rounding) X(resize_policy)         \
-  X(grid_padding) X(depth_mode) X(roi_mode) X(roi_coordinates) X(linear_rule)
+  X(grid_padding) X(depth_mode) X(roi_mode) X(roi_coordinates) X(pixel_format) X(linear_rule) X(text_case)        \
+  X(tf_idf_mode)
 PN_ENUMS(PN_ENUM_DECLARE)
 
 #endif

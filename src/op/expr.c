@@ -49,7 +49,10 @@ uint16_t pn_expr_input(pn_expr_builder *b, uint32_t operand) {
   return builder_add(b, &(pn_expr_step){.op = PN_EXPR_INPUT, .argument = {(uint16_t)operand}});
 }
 
-static bool is_dtype(pelton_dtype dtype) { return dtype > PELTON_DTYPE_NONE && dtype < PELTON_DTYPE_COUNT; }
+/* What steps compute with: numbers and bools. */
+static bool is_dtype(pelton_dtype dtype) {
+  return dtype > PELTON_DTYPE_NONE && dtype < PELTON_DTYPE_COUNT && !pn_dtype_points(dtype);
+}
 
 uint16_t pn_expr_f64(pn_expr_builder *b, pelton_dtype dtype, double value) {
   if (!is_dtype(dtype)) return builder_fail(b);
@@ -221,6 +224,9 @@ static pelton_status step_type(const pn_expr *expr, uint32_t index, const pelton
   if (step->op == PN_EXPR_INPUT) {
     steps[index] = inputs[step->argument[0]];
     if (is_dtype(steps[index])) return PELTON_OK;
+    if (pn_dtype_points(steps[index]))
+      return pn_fail(diag, PELTON_UNSUPPORTED, "operand x%u is of %s, and an expression is of numbers",
+                     step->argument[0], pelton_dtype_name(steps[index]));
     return pn_fail(diag, PELTON_INVALID_ARGUMENT, "the type of operand x%u is not known", step->argument[0]);
   }
   if (step->op == PN_EXPR_CONSTANT || step->op == PN_EXPR_CAST) {

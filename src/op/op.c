@@ -19,6 +19,19 @@ bool pn_op_find(pn_str name, pn_op *out) {
   return false;
 }
 
+pelton_status pn_op_check(pn_op op, const pn_infer *call) {
+  const pn_op_info *info = pn_op_get(op);
+  for (uint32_t i = 0; i < call->input_count; i++) {
+    if (!call->in[i].present || !pn_dtype_points(call->in[i].type.dtype)) continue;
+    const bool boxes = call->in[i].type.dtype == PELTON_DTYPE_TENSOR;
+    if (info->flags & (boxes ? PN_OP_BOXES : PN_OP_TEXTS)) continue;
+    return pn_fail(call->diag, PELTON_UNSUPPORTED, "%s: operand %u is %s; it takes %s only", info->name, i,
+                   boxes ? "a sequence or an optional" : "of type string",
+                   info->flags & PN_OP_TEXTS ? "tensors" : "numbers");
+  }
+  return info->check(call);
+}
+
 /* How many elements a fact of rank 0 or 1 has, when that is a number. */
 static bool fact_count(const pn_fact *fact, int64_t *out) {
   const pn_type *type = &fact->type;

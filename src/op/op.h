@@ -28,7 +28,10 @@ typedef struct pn_f32s {
 enum {
   PN_OP_VIEW = 1,       /* the output has the first operand's bytes: no kernel is needed */
   PN_OP_DATA_SHAPE = 2, /* output shapes depend on operands' data: the plan is cut after it */
-  PN_OP_CONTROL = 4     /* runs subgraphs: the runtime executes it */
+  PN_OP_CONTROL = 4,    /* runs subgraphs: the runtime executes it */
+  PN_OP_LASTING = 8,    /* results' elements point at memory of their own (texts, boxes), which the runtime keeps */
+  PN_OP_TEXTS = 16,     /* operands may be texts: their elements are only moved, or the operator is about texts */
+  PN_OP_BOXES = 32      /* takes operands of dtype TENSOR: sequences and optionals */
 };
 
 /* pn_op: PN_OP_CONV, ... */
@@ -109,9 +112,11 @@ pelton_status pn_infer_broadcast(const pn_infer *c, const pn_type *a, const pn_t
 /* ---- reference ------------------------------------------------------------------------------------------------- */
 
 /* The call of a reference function: operands and results are dense row-major. Results' |data| is there, of the inferred
-   shape, except for operators with PN_OP_DATA_SHAPE, which call |resize_output| once for each result they give. Absent
-   operands and results have data null (a present tensor of no elements has a non-null pointer). |scratch| is emptied
-   after the call. */
+   shape, except for operators with PN_OP_DATA_SHAPE or PN_OP_LASTING, which call |resize_output| once for each result
+   they give. Absent operands and results have data null (a present tensor of no elements has a non-null pointer).
+   |scratch| is emptied after the call; |lasting| stays as long as anything may look at the results: through loops and
+   subgraphs to the end of the context's run and until its next one, or, when a constant is folded, as long as the
+   graph. Operators without PN_OP_LASTING must not use it: it may be null. */
 typedef struct pn_call {
   const void *attrs;
   uint32_t input_count, output_count;
@@ -121,6 +126,7 @@ typedef struct pn_call {
   pelton_diag *diag;
   pelton_status (*resize_output)(struct pn_call *call, uint32_t index, uint32_t rank, const int64_t *dims);
   void *self; /* of whoever made the call */
+  pn_arena *lasting;
 } pn_call;
 
 PN_INLINE bool pn_call_has(const pn_call *c, uint32_t i) { return i < c->input_count && c->in[i].data != NULL; }
@@ -155,7 +161,19 @@ typedef struct pn_op_info {
 
 /* The row of |op|. */
 const pn_op_info *pn_op_get(pn_op op);
+/* Whether the runtime executes |op| itself, between plans: no target is asked. */
+PN_INLINE bool pn_op_is_host(pn_op op) {
+  return (pn_op_get(op)->flags & (PN_OP_DATA_SHAPE | PN_OP_CONTROL | PN_OP_LASTING)) != 0;
+}
+/* Whether its reference sizes its results itself (see pn_call). */
+PN_INLINE bool pn_op_sizes_results(pn_op op) {
+  return (pn_op_get(op)->flags & (PN_OP_DATA_SHAPE | PN_OP_LASTING)) != 0;
+}
 bool pn_op_find(pn_str name, pn_op *out) PN_CHECKED;
+
+/* The row's check, after what holds for all of them: only operators with PN_OP_TEXTS take texts, only those with
+   PN_OP_BOXES sequences and optionals. */
+pelton_status pn_op_check(pn_op op, const pn_infer *call) PN_CHECKED;
 
 #define PN_OP(name, upper, ...)                          \
   pelton_status pn_check_##name(const pn_infer *call);   \

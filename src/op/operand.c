@@ -28,6 +28,12 @@ pelton_status pn_operand_wants_type_of(const pn_infer *c, const char *op, uint32
                  op, name, pelton_dtype_name(dtype), (unsigned)like, pelton_dtype_name(wanted));
 }
 
+pelton_status pn_operand_wants_texts(const pn_infer *c, const char *op, uint32_t i, const char *name) {
+  if (!pn_infer_has(c, i) || c->in[i].type.dtype == PELTON_DTYPE_STRING) return PELTON_OK;
+  return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "%s: %s is of type %s; it must be %s", op, name,
+                 pelton_dtype_name(c->in[i].type.dtype), pelton_dtype_name(PELTON_DTYPE_STRING));
+}
+
 pelton_status pn_operand_wants_scalar(const pn_infer *c, const char *op, uint32_t i, const char *name) {
   if (!pn_infer_has(c, i)) return PELTON_OK;
   const pn_type *type = &c->in[i].type;

@@ -20,6 +20,9 @@ pelton_status pn_operand_wants_type_of(const pn_infer *c, const char *op, uint32
 /* One element, in a tensor of any rank. */
 pelton_status pn_operand_wants_scalar(const pn_infer *c, const char *op, uint32_t i, const char *name) PN_CHECKED;
 
+/* Texts. */
+pelton_status pn_operand_wants_texts(const pn_infer *c, const char *op, uint32_t i, const char *name) PN_CHECKED;
+
 /* ---- axes and indices */
 
 /* Axes in [-rank, rank) to [0, rank); errors name one that lies outside or stands there twice. */

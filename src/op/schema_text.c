@@ -9,20 +9,6 @@ enum { MAX_STRING_BYTES = 1 << 20 };
 
 /* ---- printing -------------------------------------------------------------------------------------------------- */
 
-static void print_quoted(pn_str s, pn_text *out) {
-  pn_text_add(out, PN_STR("\""));
-  for (size_t i = 0; i < s.size; i++) {
-    uint8_t c = (uint8_t)s.data[i];
-    if (c == '"' || c == '\\')
-      pn_text_printf(out, "\\%c", c);
-    else if (c < 0x20 || c == 0x7f)
-      pn_text_printf(out, "\\x%02x", (unsigned)c);
-    else
-      pn_text_add(out, (pn_str){&s.data[i], 1});
-  }
-  pn_text_add(out, PN_STR("\""));
-}
-
 static void print_value(const void *attrs, const pn_field *field, const pn_attrs_io *io, pn_text *out) {
   const void *at = pn_field_at_const(attrs, field);
   pn_span bytes = pn_field_bytes(attrs, field);
@@ -32,7 +18,7 @@ static void print_value(const void *attrs, const pn_field *field, const pn_attrs
   case PN_FIELD_BOOL: pn_text_add(out, *(const bool *)at ? PN_STR("true") : PN_STR("false")); return;
   case PN_FIELD_DTYPE:
   case PN_FIELD_ENUM: pn_text_add(out, pn_str_from(pn_field_word(attrs, field))); return;
-  case PN_FIELD_STRING: print_quoted((pn_str){(const char *)bytes.data, bytes.size}, out); return;
+  case PN_FIELD_STRING: pn_text_quoted(out, (pn_str){(const char *)bytes.data, bytes.size}); return;
   case PN_FIELD_EXPR:
     pn_text_add(out, PN_STR("\""));
     pn_expr_print(pn_field_expr(attrs, field), out);
@@ -218,40 +204,15 @@ static bool add_f32(parser *p, pn_str token, void *list, bool *memory) {
   return *memory = pn_list_push(p->arena, (f32_list *)list, value);
 }
 
-static int hex_value(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* A quoted text with \" \\ \xNN. */
 static pelton_status parse_quoted(parser *p, const pn_field *field, pn_str *out) {
-  pn_str start = p->rest;
-  if (!accept(p, '"')) return fail_value(p, field, "a text in double quotes", p->rest);
-  size_t end = 0, size = 0;
-  while (end < p->rest.size && p->rest.data[end] != '"' && p->rest.data[end] != '\n')
-    end += p->rest.data[end] == '\\' && end + 1 < p->rest.size ? 2 : 1;
-  if (end >= p->rest.size || p->rest.data[end] != '"') return fail_value(p, field, "a closing quote", start);
-  if (end > MAX_STRING_BYTES) return fail_value(p, field, "a text below a megabyte", start);
-  char *text = pn_arena_alloc(p->arena, end, 1);
-  if (!text) return pn_fail_memory(p->diag, "attributes");
-  for (size_t i = 0; i < end; i++) {
-    char c = p->rest.data[i];
-    if (c == '\\') {
-      c = p->rest.data[++i];
-      if (c == 'x') {
-        int high = i + 2 < end ? hex_value(p->rest.data[i + 1]) : -1;
-        int low = i + 2 < end ? hex_value(p->rest.data[i + 2]) : -1;
-        if (high < 0 || low < 0) return fail_value(p, field, "two hexadecimal digits behind \\x", start);
-        c = (char)(high << 4 | low);
-        i += 2;
-      } else if (c != '"' && c != '\\') {
-        return fail_value(p, field, "one of \\\", \\\\ and \\x behind a backslash", start);
-      }
-    }
-    text[size++] = c;
-  }
-  advance(p, end + 1);
-  *out = (pn_str){size ? text : NULL, size};
+  const pn_str start = p->rest;
+  const char *wanted;
+  const pelton_status status = pn_str_unquote(&p->rest, p->arena, out, &wanted);
+  if (status == PELTON_OUT_OF_MEMORY) return pn_fail_memory(p->diag, "attributes");
+  if (status) return fail_value(p, field, wanted, start);
+  if (out->size > MAX_STRING_BYTES) return fail_value(p, field, "a text below a megabyte", start);
+  if (out->size == 0) out->data = NULL;
   return PELTON_OK;
 }
 

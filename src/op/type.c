@@ -16,7 +16,7 @@ pn_type pn_type_make(pelton_dtype dtype, uint32_t rank, const int64_t *dims) {
 }
 
 bool pn_type_equal(const pn_type *a, const pn_type *b) {
-  if (a->dtype != b->dtype || a->rank != b->rank) return false;
+  if (!pn_type_same_elements(a, b) || a->boxes.optional != b->boxes.optional || a->rank != b->rank) return false;
   for (int32_t i = 0; i < a->rank; i++)
     if (!pn_dim_equal(a->dims[i], b->dims[i])) return false;
   return true;
@@ -37,13 +37,97 @@ pn_dim pn_type_elements(pn_symbols *symbols, const pn_type *type) {
 }
 
 void pn_type_print(const pn_symbols *symbols, const pn_type *type, pn_text *out) {
-  pn_text_printf(out, "%s[", type->dtype == PELTON_DTYPE_NONE ? "?" : pelton_dtype_name(type->dtype));
+  if (type->dtype == PELTON_DTYPE_NONE) pn_text_add(out, PN_STR("?"));
+  else pn_type_print_elements(type, out);
+  pn_text_add(out, PN_STR("["));
   if (type->rank < 0) pn_text_add(out, PN_STR("*"));
   for (int32_t i = 0; i < type->rank; i++) {
     if (i) pn_text_add(out, PN_STR(","));
     pn_dim_print(symbols, type->dims[i], out);
   }
   pn_text_add(out, PN_STR("]"));
+}
+
+/* ---- boxes ----------------------------------------------------------------------------------------------------- */
+
+bool pn_type_same_elements(const pn_type *a, const pn_type *b) {
+  return a->dtype == b->dtype && a->boxes.depth == b->boxes.depth && a->boxes.item == b->boxes.item;
+}
+
+void pn_type_take_elements(pn_type *type, const pn_type *from) {
+  type->dtype = from->dtype;
+  type->boxes = from->boxes;
+}
+
+bool pn_type_box(const pn_type *item, pn_dim length, bool optional, pn_type *out) {
+  const bool boxed = item->dtype == PELTON_DTYPE_TENSOR;
+  const uint8_t depth = boxed ? (uint8_t)(item->boxes.depth + 1) : 1;
+  const pelton_dtype innermost = boxed ? item->boxes.item : item->dtype;
+  if (depth > PN_MAX_BOXES) return false;
+  *out = (pn_type){.dtype = PELTON_DTYPE_TENSOR, .rank = 1, .dims = {length}, .boxes = {depth, optional, innermost}};
+  return true;
+}
+
+pn_type pn_type_unbox(pn_symbols *symbols, const pn_type *type) {
+  if (type->boxes.depth <= 1) return (pn_type){.dtype = type->boxes.item, .rank = PN_RANK_UNKNOWN};
+  return (pn_type){.dtype = PELTON_DTYPE_TENSOR,
+                   .rank = 1,
+                   .dims = {pn_dim_fresh(symbols)},
+                   .boxes = {(uint8_t)(type->boxes.depth - 1), false, type->boxes.item}};
+}
+
+bool pn_type_boxes_valid(const pn_type *type) {
+  const pn_boxes *b = &type->boxes;
+  if (type->dtype != PELTON_DTYPE_TENSOR) return b->depth == 0 && !b->optional && b->item == PELTON_DTYPE_NONE;
+  return type->rank == 1 && b->depth >= 1 && b->depth <= PN_MAX_BOXES && b->item > PELTON_DTYPE_NONE &&
+         b->item < PELTON_DTYPE_COUNT && b->item != PELTON_DTYPE_TENSOR;
+}
+
+void pn_type_print_elements(const pn_type *type, pn_text *out) {
+  if (type->dtype != PELTON_DTYPE_TENSOR) {
+    pn_text_add(out, pn_str_from(pelton_dtype_name(type->dtype)));
+    return;
+  }
+  for (uint32_t i = 0; i < type->boxes.depth; i++)
+    pn_text_add(out, i == 0 && type->boxes.optional ? PN_STR("optional<") : PN_STR("tensor<"));
+  pn_text_add(out, pn_str_from(pelton_dtype_name(type->boxes.item)));
+  for (uint32_t i = 0; i < type->boxes.depth; i++) pn_text_add(out, PN_STR(">"));
+}
+
+static bool take(pn_str *text, const char *prefix) {
+  if (!pn_str_starts(*text, prefix)) return false;
+  text->data += strlen(prefix);
+  text->size -= strlen(prefix);
+  return true;
+}
+
+bool pn_type_parse_elements(pn_str *text, pn_type *out) {
+  pn_str rest = *text;
+  pn_boxes boxes = {0, false, PELTON_DTYPE_NONE};
+  pelton_dtype dtype;
+  for (;; boxes.depth++) {
+    const bool optional = boxes.depth == 0 && take(&rest, "optional<");
+    if (!optional && !take(&rest, "tensor<")) break;
+    boxes.optional |= optional;
+    if (boxes.depth == PN_MAX_BOXES) return false;
+  }
+  size_t size = 0;
+  while (size < rest.size && ((rest.data[size] >= 'a' && rest.data[size] <= 'z') ||
+                              (rest.data[size] >= '0' && rest.data[size] <= '9')))
+    size++;
+  if (!pn_dtype_parse((pn_str){rest.data, size}, &dtype) || dtype == PELTON_DTYPE_TENSOR) return false;
+  rest.data += size;
+  rest.size -= size;
+  for (uint32_t i = 0; i < boxes.depth; i++)
+    if (!take(&rest, ">")) return false;
+  if (boxes.depth > 0) {
+    boxes.item = dtype;
+    dtype = PELTON_DTYPE_TENSOR;
+  }
+  out->dtype = dtype;
+  out->boxes = boxes;
+  *text = rest;
+  return true;
 }
 
 /* ---- concrete dims --------------------------------------------------------------------------------------------- */
@@ -100,6 +184,8 @@ bool pn_dtype_is_integer(pelton_dtype dtype) {
          (dtype >= PELTON_DTYPE_I4 && dtype <= PELTON_DTYPE_U2);
 }
 
+bool pn_dtype_points(pelton_dtype dtype) { return dtype == PELTON_DTYPE_STRING || dtype == PELTON_DTYPE_TENSOR; }
+
 bool pn_dtype_parse(pn_str text, pelton_dtype *out) {
   for (int dtype = PELTON_DTYPE_NONE + 1; dtype < PELTON_DTYPE_COUNT; dtype++)
     if (pn_str_is(text, pelton_dtype_name((pelton_dtype)dtype))) {
@@ -135,6 +221,8 @@ int64_t pn_tensor_get_i64(const pn_tensor *tensor, int64_t index) {
   case PELTON_DTYPE_U4:
   case PELTON_DTYPE_I2:
   case PELTON_DTYPE_U2: return pn_dtype_wrap(tensor->dtype, *(const uint8_t *)p);
+  case PELTON_DTYPE_STRING:
+  case PELTON_DTYPE_TENSOR: return 0;
   default: return pn_i64_from_f64(pn_tensor_get_f64(tensor, index));
   }
 }
@@ -155,6 +243,8 @@ void pn_tensor_set_i64(pn_tensor *tensor, int64_t index, int64_t value) {
   case PELTON_DTYPE_U4:
   case PELTON_DTYPE_I2:
   case PELTON_DTYPE_U2: *(uint8_t *)p = (uint8_t)pn_dtype_wrap(tensor->dtype, value); return;
+  case PELTON_DTYPE_STRING:
+  case PELTON_DTYPE_TENSOR: return;
   default: pn_tensor_set_f64(tensor, index, (double)value); return;
   }
 }

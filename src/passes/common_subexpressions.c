@@ -3,6 +3,7 @@
 #include "passes/rewrite.h"
 
 #include "op/schema.h"
+#include "op/text/strings.h"
 
 /* Entries of a hash table: indices + 1 of values (constants) or of nodes. */
 typedef struct table {
@@ -33,6 +34,8 @@ enum { WHOLE_BYTES = 4096, SAMPLE_BYTES = 256 };
 static uint64_t hash_constant(const pn_value *value) {
   const char *data = value->data;
   const size_t bytes = value->data_bytes;
+  if (value->type.dtype == PELTON_DTYPE_STRING)
+    return hash_type(&value->type, pn_strings_hash(value->data, bytes / sizeof(pelton_string), 1));
   if (bytes <= WHOLE_BYTES) return hash_type(&value->type, pn_hash_bytes(data, bytes, 1));
   uint64_t h = hash_type(&value->type, bytes);
   for (size_t i = 0; i < 4; i++) h = pn_hash_bytes(data + (bytes - SAMPLE_BYTES) / 3 * i, SAMPLE_BYTES, h);
@@ -41,6 +44,8 @@ static uint64_t hash_constant(const pn_value *value) {
 
 static bool same_constant(const pn_value *a, const pn_value *b) {
   if (!pn_type_equal(&a->type, &b->type) || a->data_bytes != b->data_bytes) return false;
+  if (a->type.dtype == PELTON_DTYPE_STRING)
+    return pn_strings_equal(a->data, b->data, a->data_bytes / sizeof(pelton_string));
   return a->data == b->data || a->data_bytes == 0 || !memcmp(a->data, b->data, a->data_bytes);
 }
 

@@ -99,7 +99,7 @@ static pelton_status fold_node(pn_rewrite *r, pn_node *node, pn_facts *facts) {
     if (!pn_value_valid(node->outputs.data[i])) continue;
     out[i] = facts->data[node->outputs.data[i].v];
     if (!out[i].present) return PELTON_OK; /* not inferred */
-    if (!(pn_op_get(node->op)->flags & PN_OP_DATA_SHAPE) && !pn_type_is_static(&out[i].type)) return PELTON_OK;
+    if (!pn_op_sizes_results(node->op) && !pn_type_is_static(&out[i].type)) return PELTON_OK;
   }
   PN_TRY(find_elements(r, node, in, out, &found));
   return found ? make_constants(r, node, facts, out) : PELTON_OK;

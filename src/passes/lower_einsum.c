@@ -1,10 +1,10 @@
-/* An einsum of two operands that sums over labels which both have is a matrix product between transposes: labels of both
-   operands and the output are its stack, those of one operand and the output its rows or columns, those that are summed
-   its depth. "bqhd,bkhd->bhqk" is [b,h,q,d] times the transpose of [b,h,k,d].
+/* An einsum of two operands that sums over labels which both have is a matrix product between transposes: labels of
+   both operands and the output are its stack, those of one operand and the output its rows or columns, those that are
+   summed its depth (an axis of 1 for an outer product). "bqhd,bkhd->bhqk" is [b,h,q,d] times the transpose of
+   [b,h,k,d].
 
    Several labels that play one part are reshaped into one axis. Left as they are: labels twice in a term (diagonals),
-   labels that only one operand has and nobody keeps, products without a sum, extents that may broadcast in the depth.
- */
+   labels that only one operand has and nobody keeps, products by element, extents that may broadcast. */
 #include "passes/all.h"
 #include "passes/rewrite.h"
 
@@ -60,7 +60,7 @@ static bool sort_labels(const pn_einsum_equation *e, uint32_t left, plan *p) {
   }
   for (uint32_t i = 0; i < b->count; i++)
     if (!has(out, b->label[i]) && !has(a, b->label[i])) return false;
-  return p->depth.count > 0;
+  return p->depth.count > 0 || p->stack.count == 0;
 }
 
 /* One axis for all labels of |labels|; false when their product is not a number. */
@@ -176,7 +176,8 @@ static pn_value_id add_shape(pn_rewrite *r, const pn_node *node, const pn_type *
 }
 
 /* An operand in the product's order and shape; PN_NO_VALUE when memory is out. */
-static pn_value_id add_operand(pn_rewrite *r, pn_node_id id, const pn_einsum_labels *labels, const plan *p, uint32_t i) {
+static pn_value_id add_operand(pn_rewrite *r, pn_node_id id, const pn_einsum_labels *labels, const plan *p,
+                               uint32_t i) {
   bool moves;
   pn_value_id v = p->operand[i];
   const pelton_dtype dtype = pn_rewrite_type(r, v)->dtype;
@@ -199,7 +200,8 @@ static pelton_status lower(pn_rewrite *r, pn_node_id id, const pn_einsum_equatio
   part out = {.count = e->out.count};
   memcpy(out.label, e->out.label, sizeof out.label);
   bool moves;
-  const void *last = transpose_attrs(r, p->product.label, &out, &moves), *attrs = pn_attrs_new(PN_OP_MATMUL, r->g->arena);
+  const void *last = transpose_attrs(r, p->product.label, &out, &moves);
+  const void *attrs = pn_attrs_new(PN_OP_MATMUL, r->g->arena);
   if (!pn_value_valid(operands[0]) || !pn_value_valid(operands[1]) || !last || !attrs)
     return pn_fail_memory(r->diag, "a lowered einsum");
   r->changed++;

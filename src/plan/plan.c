@@ -85,21 +85,47 @@ static uint64_t packed_key(const pn_planner *p, const pn_emitted *e) {
   return pn_hash_mix(h, e->group->nodes[0]);
 }
 
+typedef struct packing {
+  const pn_planner *planner;
+  const pn_emitted *emitted;
+} packing;
+
+static pelton_status pack_into(void *self, void *memory, pelton_diag *diag) {
+  const packing *job = self;
+  const pn_choice *choice = &job->emitted->choice;
+  return choice->tactic->pack(job->emitted->problem, job->planner->options->device, &choice->config, memory, diag);
+}
+
+/* Other plans may have use for what is packed of the graph's constants, but not of what this plan alone knows: such
+   contents come and go with the values that callers give. */
+static bool packs_graph_constants(const pn_planner *p, const pn_emitted *e) {
+  for (uint32_t i = 0; i < e->problem->operand_count; i++)
+    if (e->problem->operands[i].role == PN_OPERAND_CONSTANT &&
+        !pn_graph_is_constant(p->request->graph, e->group->values[i]))
+      return false;
+  return true;
+}
+
 static pelton_status pack(pn_planner *p, const pn_emitted *e, size_t bytes, pn_plan_step *step) {
   if (!bytes) return PELTON_OK;
   step->packed_bytes = bytes;
   step->packed_key = packed_key(p, e);
+  packing job = {p, e};
   const pn_packed_entry *entry =
       p->options->packed ? pn_packed_find(p->options->packed, step->packed_key, bytes) : NULL;
   if (entry) {
     step->packed = entry->data;
     return PELTON_OK;
   }
+  if (p->options->shared && packs_graph_constants(p, e)) { /* keys are of one graph; the store is of an engine's all */
+    uint64_t key = pn_hash_mix(step->packed_key, (uint64_t)(uintptr_t)p->request->graph);
+    return pn_packed_shared_get(p->options->shared, key, bytes, pack_into, &job, &step->packed, p->diag);
+  }
   void *memory = pn_arena_alloc(&p->plan->arena, bytes + 64, 64);
   if (!memory) return pn_fail_memory(p->diag, "packed weights");
   step->packed = memory;
   step->own_packed = true;
-  return e->choice.tactic->pack(e->problem, p->options->device, &e->choice.config, memory, p->diag);
+  return pack_into(&job, memory, p->diag);
 }
 
 static pelton_status add_step(pn_planner *p, const pn_emitted *e) {

@@ -10,6 +10,7 @@
 
 #include "engine/image.h"
 #include "ir/infer.h"
+#include "plan/packed.h"
 #include "target/target.h"
 
 /* ---- options ---------------------------------------------------------------------------------------------------- */
@@ -23,6 +24,7 @@ typedef struct pn_plan_options {
   double budget_seconds;         /* for timing, all in all; <= 0: no limit */
   struct pn_timing_cache *cache; /* may be null; read before timing, filled by it */
   const pn_packed_store *packed; /* packed weights of an engine, reused where they fit; may be null */
+  pn_packed_shared *shared;      /* where else they are kept for other plans; may be null: this plan's own */
   const pn_decisions *decisions; /* take these instead of choosing; what no longer fits is chosen anew */
   bool keep_report;              /* fill plan->report */
   void (*progress)(void *self, uint32_t done, uint32_t total); /* may be null; called while timing */
@@ -55,7 +57,7 @@ typedef struct pn_plan_step {
   const void *packed; /* in the engine's map or in the plan's own memory */
   size_t packed_bytes;
   uint64_t packed_key;    /* under which an engine keeps it */
-  bool own_packed;        /* in this plan's memory: not from an engine */
+  bool own_packed;        /* in this plan's memory: neither from an engine nor shared */
   const pn_place *places; /* by operand index */
   double seconds;         /* measured; 0 when not */
   double estimate;

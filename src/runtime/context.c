@@ -2,13 +2,15 @@
 #include "runtime/frame.h"
 
 #include "base/json.h"
+#include "op/text/strings.h"
+#include "runtime/boxes.h"
 
 struct pelton_context {
   pelton_engine *engine;
   pn_machine machine;
   pn_frame *frame;
   pn_tensor *in, *out;
-  size_t *capacities;
+  pn_sink *sinks; /* by output */
 };
 
 pelton_status pelton_context_create(pelton_engine *engine, const pelton_context_options *options, pelton_context **out,
@@ -23,6 +25,7 @@ pelton_status pelton_context_create(pelton_engine *engine, const pelton_context_
   context->machine.engine = engine;
   context->machine.profile = options && options->size >= sizeof *options && options->profile;
   pn_arena_init(&context->machine.scratch, engine->allocator);
+  pn_arena_init(&context->machine.lasting, engine->allocator);
   pn_arena_init(&context->machine.profile_arena, engine->allocator);
   const pn_graph *g = engine->image->graph;
   pelton_status status = engine->target->stream_create(engine->device, &context->machine.stream, diag);
@@ -30,8 +33,12 @@ pelton_status pelton_context_create(pelton_engine *engine, const pelton_context_
   if (!status) {
     context->in = PN_NEW_ARRAY(&context->frame->arena, pn_tensor, g->inputs.count + 1);
     context->out = PN_NEW_ARRAY(&context->frame->arena, pn_tensor, g->outputs.count + 1);
-    context->capacities = PN_NEW_ARRAY(&context->frame->arena, size_t, g->outputs.count + 1);
-    if (!context->in || !context->out || !context->capacities) status = pn_fail_memory(diag, "a context");
+    context->sinks = PN_NEW_ARRAY(&context->frame->arena, pn_sink, g->outputs.count + 1);
+    if (!context->in || !context->out || !context->sinks) status = pn_fail_memory(diag, "a context");
+  }
+  for (uint32_t i = 0; i < g->outputs.count && !status; i++) {
+    context->sinks[i] = (pn_sink){.index = i, .name = engine->output_names[i].name};
+    context->frame->sinks[i] = &context->sinks[i];
   }
   if (status)
     pelton_context_release(context);
@@ -48,13 +55,27 @@ void pelton_context_release(pelton_context *context) {
   engine->target->memory_release(engine->device, context->machine.arena);
   if (context->machine.stream) engine->target->stream_release(context->machine.stream);
   pn_arena_deinit(&context->machine.scratch);
+  pn_arena_deinit(&context->machine.lasting);
   pn_arena_deinit(&context->machine.profile_arena);
   pn_release(engine->allocator, context);
   pelton_engine_release(engine);
 }
 
-static pelton_status check_input(const pn_graph *g, uint32_t index, const pelton_tensor *given, pn_tensor *out,
-                                 pelton_diag *diag) {
+pelton_status pelton_context_set_output_allocator(pelton_context *context, uint32_t index,
+                                                  const pelton_output_allocator *allocator, pelton_diag *diag) {
+  if (!context)
+    return pn_fail(diag, PELTON_INVALID_ARGUMENT, "pelton_context_set_output_allocator: context must not be null");
+  uint32_t count = context->engine->image->graph->outputs.count;
+  if (index >= count && index != PELTON_ALL_OUTPUTS)
+    return pn_fail(diag, PELTON_INVALID_ARGUMENT, "there is no output %u: the engine has %u", index, count);
+  for (uint32_t i = 0; i < count; i++)
+    if (i == index || index == PELTON_ALL_OUTPUTS)
+      context->sinks[i].allocator = allocator ? *allocator : (pelton_output_allocator){NULL, NULL};
+  return PELTON_OK;
+}
+
+static pelton_status check_input(const pn_graph *g, uint32_t index, const pelton_tensor *given, pn_arena *lasting,
+                                 pn_tensor *out, pelton_diag *diag) {
   const pn_value *value = &g->values.data[g->inputs.data[index].v];
   const pn_type *type = &value->type;
   int64_t elements;
@@ -90,10 +111,50 @@ static pelton_status check_input(const pn_graph *g, uint32_t index, const pelton
   if (given->bytes < bytes || (!given->data && bytes))
     return pn_fail(diag, PELTON_INVALID_ARGUMENT, "input '%.*s' needs %zu bytes, %zu are given",
                    PN_STR_ARG(value->name), bytes, given->data ? given->bytes : 0);
+  if (type->dtype == PELTON_DTYPE_TENSOR) return pn_boxes_take(lasting, value->name, type, given, out, diag);
+  const size_t broken = given->dtype == PELTON_DTYPE_STRING ? pn_strings_broken(given->data, (size_t)elements) : 0;
+  if (given->dtype == PELTON_DTYPE_STRING && broken < (size_t)elements)
+    return pn_fail(diag, PELTON_INVALID_ARGUMENT, "input '%.*s': text %zu has a length but no bytes",
+                   PN_STR_ARG(value->name), broken);
   static uint64_t nothing; /* a present tensor of no elements has an address */
   *out = (pn_tensor){.dtype = given->dtype, .rank = given->shape.rank, .data = given->data ? given->data : &nothing};
   memcpy(out->dims, given->shape.dims, sizeof out->dims[0] * out->rank);
   return PELTON_OK;
+}
+
+/* Texts of a result may be the caller's, pieces of an input: they become the context's. Elements stay where they are
+   only in memory that the caller gave for them; elsewhere they may be a constant's, which other threads read. */
+static pelton_status keep_texts(pelton_context *context, pn_tensor *t, const void *given, pelton_diag *diag) {
+  const size_t count = (size_t)pn_tensor_elements(t);
+  if (t->dtype != PELTON_DTYPE_STRING || !count) return PELTON_OK;
+  pelton_string *texts = pn_strings_copy(&context->machine.lasting, t->data, count);
+  if (!texts) return pn_fail_memory(diag, "an output's texts");
+  if (given)
+    memcpy(t->data, texts, count * sizeof *texts);
+  else
+    t->data = texts;
+  return PELTON_OK;
+}
+
+/* All outputs get their types and shapes, also those after one whose buffer is too small. */
+static pelton_status deliver(pelton_context *context, pelton_tensor *outputs, pelton_diag *diag) {
+  pelton_status status = PELTON_OK;
+  uint32_t count = context->engine->image->graph->outputs.count;
+  for (uint32_t i = 0; i < count && (!status || status == PELTON_INVALID_ARGUMENT); i++) {
+    pn_tensor *t = &context->out[i];
+    pelton_status one = pn_sink_deliver(&context->sinks[i], t, diag);
+    if (!one) one = keep_texts(context, t, context->sinks[i].memory, diag);
+    if (one) status = one;
+    outputs[i].dtype = t->dtype;
+    outputs[i].shape.rank = t->rank;
+    memcpy(outputs[i].shape.dims, t->dims, sizeof t->dims[0] * t->rank);
+  }
+  for (uint32_t i = 0; i < count && !status; i++) { /* else the shape tells how large a buffer must be */
+    const pn_tensor *t = &context->out[i];
+    outputs[i].data = t->data;
+    outputs[i].bytes = (size_t)pn_tensor_elements(t) * pelton_dtype_bytes(t->dtype);
+  }
+  return status;
 }
 
 pelton_status pelton_context_run(pelton_context *context, const pelton_tensor *inputs, uint32_t input_count,
@@ -104,22 +165,16 @@ pelton_status pelton_context_run(pelton_context *context, const pelton_tensor *i
       (!outputs && output_count))
     return pn_fail(diag, PELTON_INVALID_ARGUMENT, "the engine has %u inputs and %u outputs; %u and %u are given",
                    g->inputs.count, g->outputs.count, inputs ? input_count : 0, outputs ? output_count : 0);
-  for (uint32_t i = 0; i < input_count; i++) PN_TRY(check_input(g, i, &inputs[i], &context->in[i], diag));
+  pn_arena_reset(&context->machine.lasting);
+  for (uint32_t i = 0; i < input_count; i++)
+    PN_TRY(check_input(g, i, &inputs[i], &context->machine.lasting, &context->in[i], diag));
   for (uint32_t i = 0; i < output_count; i++) {
-    context->out[i] = (pn_tensor){.data = outputs[i].data};
-    context->capacities[i] = outputs[i].bytes;
+    pn_sink_begin(&context->sinks[i], outputs[i].data, outputs[i].bytes);
+    context->out[i] = (pn_tensor){0};
   }
   pn_machine_forget_times(&context->machine);
-  PN_TRY(pn_frame_run(context->frame, context->in, context->out, context->capacities, diag));
-  for (uint32_t i = 0; i < output_count; i++) {
-    const pn_tensor *t = &context->out[i];
-    outputs[i].dtype = t->dtype;
-    outputs[i].shape.rank = t->rank;
-    memcpy(outputs[i].shape.dims, t->dims, sizeof t->dims[0] * t->rank);
-    outputs[i].data = t->data;
-    outputs[i].bytes = (size_t)pn_tensor_elements(t) * pelton_dtype_bytes(t->dtype);
-  }
-  return PELTON_OK;
+  PN_TRY(pn_frame_run(context->frame, context->in, context->out, diag));
+  return deliver(context, outputs, diag);
 }
 
 pelton_status pelton_context_profile_json(const pelton_context *context, char **out, pelton_diag *diag) {
@@ -156,5 +211,7 @@ pelton_status pelton_context_profile_json(const pelton_context *context, char **
   *out = text.data;
   return PELTON_OK;
 }
+
+uint64_t pelton_context_plan_count(const pelton_context *context) { return context ? context->machine.plans_made : 0; }
 
 uint64_t pelton_context_bytes(const pelton_context *context) { return context ? context->machine.bytes : 0; }

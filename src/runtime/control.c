@@ -17,6 +17,13 @@ static void set_result(pn_frame *frame, const pn_node *node, uint32_t i, const p
   if (pn_value_valid(v)) frame->values[v.v] = *t;
 }
 
+/* Where result |i| of |node| is wanted when it is an output of the graph. */
+static pn_sink *sink_of(const pn_frame *frame, const pn_node *node, uint32_t i) {
+  pn_value_id v = i < node->outputs.count ? node->outputs.data[i] : PN_NO_VALUE;
+  uint32_t k = pn_value_valid(v) ? frame->output_index[v.v] : UINT32_MAX;
+  return k == UINT32_MAX ? NULL : frame->sinks[k];
+}
+
 pelton_status pn_frame_run_if(pn_frame *frame, uint32_t index, pelton_diag *diag) {
   const pn_node *node = &frame->graph->nodes.data[index];
   const pn_attrs_if *attrs = node->attrs;
@@ -30,7 +37,8 @@ pelton_status pn_frame_run_if(pn_frame *frame, uint32_t index, pelton_diag *diag
   uint32_t in_count = graph->inputs.count;
   pn_tensor *in = child->in, *out = child->out;
   for (uint32_t i = 0; i < in_count; i++) in[i] = operand(frame, node, i + 1);
-  PN_TRY(pn_frame_run(child, in, out, NULL, diag));
+  for (uint32_t i = 0; i < graph->outputs.count; i++) child->sinks[i] = sink_of(frame, node, i);
+  PN_TRY(pn_frame_run(child, in, out, diag));
   for (uint32_t i = 0; i < graph->outputs.count; i++) set_result(frame, node, i, &out[i]);
   return PELTON_OK;
 }
@@ -114,14 +122,13 @@ static pelton_status gather_finish(pn_frame *frame, pn_value_id v, pn_gathered *
   for (int64_t d = t.rank; d > axis; d--) t.dims[d] = t.dims[d - 1];
   t.dims[axis] = count;
   t.rank++;
-  char *out = pn_frame_slot(frame, v, g->used);
-  if (!out) return pn_fail_memory(diag, "a loop's results");
+  PN_TRY(pn_frame_place(frame, v, &t, diag));
+  char *out = t.data;
   for (size_t i = 0; i < (size_t)count; i++) {
     size_t place = reversed ? (size_t)count - 1 - i : i;
     for (size_t o = 0; o < outer && inner; o++)
       memcpy(out + (o * (size_t)count + place) * inner, g->memory + i * g->slice_bytes + o * inner, inner);
   }
-  t.data = out;
   frame->values[v.v] = t;
   return PELTON_OK;
 }
@@ -149,7 +156,7 @@ static pelton_status loop_iterate(pn_frame *child, loop_state *s, const pn_tenso
   s->in[1] = (pn_tensor){.dtype = PELTON_DTYPE_BOOL, .data = &going};
   for (*count = 0; *count < most && going; (*count)++) {
     iteration = *count;
-    PN_TRY(pn_frame_run(child, s->in, s->out, NULL, diag));
+    PN_TRY(pn_frame_run(child, s->in, s->out, diag));
     going = truth(&s->out[0]);
     for (uint32_t i = 0; i < s->collected; i++)
       PN_TRY(gather_slice(child->machine->engine->allocator, &s->results[i], &s->out[1 + s->carried + i], *count == 0,
@@ -217,7 +224,7 @@ static pelton_status scan_iterate(pn_frame *frame, pn_frame *child, const pn_nod
       PN_TRY(take_slice(child, s->carried + i, &whole, axis, listed(attrs->input_reversed, i) ? length - 1 - t : t,
                         &s->in[s->carried + i], diag));
     }
-    PN_TRY(pn_frame_run(child, s->in, s->out, NULL, diag));
+    PN_TRY(pn_frame_run(child, s->in, s->out, diag));
     for (uint32_t i = 0; i < s->collected; i++)
       PN_TRY(gather_slice(child->machine->engine->allocator, &s->results[i], &s->out[s->carried + i], t == 0, diag));
     PN_TRY(carry(child, 0, s->carried, s->out, s->in, diag));

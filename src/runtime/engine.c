@@ -88,7 +88,8 @@ pelton_status pn_engine_create(pn_image *image, const pelton_run_options *given,
   engine->image = image;
   if (options.log) engine->log = *options.log;
   atomic_init(&engine->references, 1);
-  pelton_status status = open_device(engine, &options, diag);
+  engine->shared = pn_packed_shared_create(allocator);
+  pelton_status status = engine->shared ? open_device(engine, &options, diag) : pn_fail_memory(diag, "an engine");
   if (!status) status = name_io(engine, &image->graph->inputs, &engine->input_names, diag);
   if (!status) status = name_io(engine, &image->graph->outputs, &engine->output_names, diag);
   if (status) {
@@ -125,6 +126,7 @@ void pelton_engine_release(pelton_engine *engine) {
   if (!engine || atomic_fetch_sub_explicit(&engine->references, 1, memory_order_acq_rel) != 1) return;
   const pelton_allocator *allocator = engine->allocator;
   pn_plan_release(engine->built);
+  pn_packed_shared_release(engine->shared);
   if (engine->device) engine->target->device_close(engine->device);
   pn_image_release(engine->image);
   if (engine->release_source) engine->release_source(engine->source);

@@ -23,6 +23,7 @@ struct pelton_engine {
   pn_device *device;
   const pn_plan_record *record; /* the decisions to start from; null when there are none for this target */
   const pn_io_names *input_names, *output_names;
+  pn_packed_shared *shared;             /* weights packed since it was opened */
   char *report;                         /* of a build; null for an opened engine */
   pn_plan *built;                       /* of a build: holds packed weights that image->packed refers to */
   void (*release_source)(void *source); /* of a build: what constants are borrowed from */

@@ -2,9 +2,10 @@
 
 #include "base/clock.h"
 
+/* Of larger operands no shape follows: what is longer is data. */
 enum { CONTENT_ELEMENTS = 1024, CONTENT_FLOATS = 16 };
 
-bool pn_is_host_op(const pn_node *node) { return pn_op_get(node->op)->flags & (PN_OP_DATA_SHAPE | PN_OP_CONTROL); }
+bool pn_is_host_op(const pn_node *node) { return pn_op_is_host(node->op); }
 
 /* ---- life ----------------------------------------------------------------------------------------------------------
  */
@@ -36,8 +37,9 @@ static bool allocate(pn_frame *frame) {
   frame->in = PN_NEW_ARRAY(arena, pn_tensor, g->inputs.count + 1u);
   frame->out = PN_NEW_ARRAY(arena, pn_tensor, g->outputs.count + 1u);
   frame->gathered = PN_NEW_ARRAY(arena, pn_gathered, g->outputs.count + 1u);
+  frame->sinks = PN_NEW_ARRAY(arena, pn_sink *, g->outputs.count + 1u);
   return frame->values && frame->slots && frame->last_use && frame->output_index && frame->live && frame->children &&
-         frame->in && frame->out && frame->gathered;
+         frame->in && frame->out && frame->gathered && frame->sinks;
 }
 
 pelton_status pn_frame_create(pn_machine *machine, const pn_graph *graph, pn_frame **out, pelton_diag *diag) {
@@ -101,6 +103,13 @@ void *pn_frame_slot(pn_frame *frame, pn_value_id v, size_t bytes) {
   return slot->memory;
 }
 
+pelton_status pn_frame_place(pn_frame *frame, pn_value_id v, pn_tensor *t, pelton_diag *diag) {
+  uint32_t k = frame->output_index[v.v];
+  PN_TRY(pn_sink_open(k == UINT32_MAX ? NULL : frame->sinks[k], t, &t->data, diag));
+  if (!t->data) t->data = pn_frame_slot(frame, v, (size_t)pn_tensor_elements(t) * pelton_dtype_bytes(t->dtype));
+  return t->data ? PELTON_OK : pn_fail_memory(diag, "an output");
+}
+
 pelton_status pn_frame_child(pn_frame *frame, uint32_t node, uint32_t which, const pn_graph *graph, pn_frame **out,
                              pelton_diag *diag) {
   pn_frame **child = &frame->children[2 * node + which];
@@ -112,10 +121,14 @@ pelton_status pn_frame_child(pn_frame *frame, uint32_t node, uint32_t which, con
 /* ---- keys ----------------------------------------------------------------------------------------------------------
  */
 
-/* Small tensors whose elements may steer shapes; only these are shown to inference, and all of them are in the key. */
-static bool has_content(const pn_tensor *t) {
-  int64_t n = pn_tensor_elements(t);
-  return n <= (pn_dtype_is_float(t->dtype) ? CONTENT_FLOATS : CONTENT_ELEMENTS);
+static size_t bytes_of(const pn_tensor *t) { return (size_t)pn_tensor_elements(t) * pelton_dtype_bytes(t->dtype); }
+
+/* Small tensors whose elements may steer shapes. Those that do are found when a segment is planned; only they are shown
+   to inference and are in the key, so that a small input that is mere data does not make a plan for each of its values.
+   What texts point at does not outlive the run, so that no plan may know it. */
+static bool may_steer(const pn_tensor *t) {
+  if (!t->data || pn_dtype_points(t->dtype)) return false;
+  return pn_tensor_elements(t) <= (pn_dtype_is_float(t->dtype) ? CONTENT_FLOATS : CONTENT_ELEMENTS);
 }
 
 /* Whether |v| was made before |node| and is used from there on. */
@@ -131,7 +144,9 @@ static const pn_live *live_into(pn_frame *frame, uint32_t node) {
   uint32_t count = 0, all = frame->graph->values.count;
   for (uint32_t v = 0; v < all; v++) count += lives_into(frame, v, node);
   pn_value_id *values = PN_NEW_ARRAY(&frame->arena, pn_value_id, count + 1u);
-  if (!values) return NULL;
+  live->steers = PN_NEW_ARRAY(&frame->arena, bool, count + 1u);
+  if (!values || !live->steers) return NULL;
+  live->count = 0;
   for (uint32_t v = 0; v < all; v++)
     if (lives_into(frame, v, node)) values[live->count++].v = v;
   live->values = values;
@@ -147,20 +162,20 @@ static uint64_t key_of(const pn_frame *frame, const pn_live *live, uint32_t firs
     if (!t->data) continue; /* an absent optional one */
     h = pn_hash_mix(h, ((uint64_t)v << 8) | t->rank);
     for (uint32_t d = 0; d < t->rank; d++) h = pn_hash_mix(h, (uint64_t)t->dims[d]);
-    if (with_contents && has_content(t))
-      h = pn_hash_bytes(t->data, (size_t)pn_tensor_elements(t) * pelton_dtype_bytes(t->dtype), h);
+    if (with_contents && live->steers[i] && may_steer(t)) h = pn_hash_bytes(t->data, bytes_of(t), h);
   }
   return h;
 }
 
-/* That |s| was planned for just these shapes: keys are no proof against shapes that were made to collide, and a plan of
-   other shapes would leave its operands' memory. */
-static bool same_shapes(const pn_frame *frame, const pn_segment *s) {
+/* That |s| was planned for just these shapes and contents: keys are no proof against what was made to collide, and a
+   plan of other shapes would leave its operands' memory. */
+static bool same_operands(const pn_frame *frame, const pn_segment *s) {
   for (uint32_t i = 0; i < s->input_count; i++) {
     const pn_tensor *t = &frame->values[s->inputs[i].v];
     const pn_plan_binding *b = &s->plan->inputs[i];
     if (!t->data || t->rank != b->rank || t->dtype != b->dtype || memcmp(t->dims, b->dims, sizeof t->dims[0] * t->rank))
       return false;
+    if (s->contents[i] && memcmp(t->data, s->contents[i], b->bytes)) return false;
   }
   return true;
 }
@@ -169,7 +184,7 @@ static pn_segment *find_segment(pn_frame *frame, const pn_live *live, uint32_t f
   uint64_t key = key_of(frame, live, first_node, with_contents);
   for (uint32_t i = 0; i < frame->segment_count; i++) {
     pn_segment *s = frame->segments[i];
-    if (s->key != key || s->with_contents != with_contents || s->first_node != first_node || !same_shapes(frame, s))
+    if (s->key != key || s->with_contents != with_contents || s->first_node != first_node || !same_operands(frame, s))
       continue;
     s->last_used = ++frame->machine->clock;
     return s;
@@ -180,8 +195,8 @@ static pn_segment *find_segment(pn_frame *frame, const pn_live *live, uint32_t f
 /* ---- planning ------------------------------------------------------------------------------------------------------
  */
 
-/* Facts of everything that is known when |first_node| starts. */
-static pelton_status known_facts(const pn_frame *frame, uint32_t first_node, bool with_contents, pn_arena *arena,
+/* Facts of everything that is known when |first_node| starts, with the contents of values that |shown| names. */
+static pelton_status known_facts(const pn_frame *frame, uint32_t first_node, const bool *shown, pn_arena *arena,
                                  pn_facts *facts, pelton_diag *diag) {
   PN_TRY(pn_facts_create(frame->graph, arena, facts, diag));
   const pn_live *live = &frame->live[first_node];
@@ -190,19 +205,26 @@ static pelton_status known_facts(const pn_frame *frame, uint32_t first_node, boo
     if (!t->data) continue;
     pn_fact *fact = &facts->data[live->values[i].v];
     *fact = (pn_fact){.present = true, .type = pn_type_make(t->dtype, t->rank, t->dims)};
-    if (with_contents && has_content(t)) {
-      fact->data = pn_arena_copy(arena, t->data, (size_t)pn_tensor_elements(t) * pelton_dtype_bytes(t->dtype), 64);
+    if (t->dtype == PELTON_DTYPE_TENSOR) /* what is in boxes, only the graph says */
+      fact->type.boxes = frame->graph->values.data[live->values[i].v].type.boxes;
+    if (shown && shown[i] && may_steer(t)) {
+      fact->data = pn_arena_copy(arena, t->data, bytes_of(t), 64);
       if (!fact->data) return pn_fail_memory(diag, "a plan");
     }
   }
   return PELTON_OK;
 }
 
-static pelton_status infer_from(const pn_frame *frame, uint32_t first_node, bool with_contents, pn_arena *arena,
-                                pn_symbols *symbols, pn_facts *facts, uint32_t *stopped, pelton_diag *diag) {
+static uint32_t segment_end(const pn_frame *frame, uint32_t first_node) {
   uint32_t end = first_node;
   while (end < frame->graph->nodes.count && !pn_is_host_op(&frame->graph->nodes.data[end])) end++;
-  PN_TRY(known_facts(frame, first_node, with_contents, arena, facts, diag));
+  return end;
+}
+
+static pelton_status infer_from(const pn_frame *frame, uint32_t first_node, const bool *shown, pn_arena *arena,
+                                pn_symbols *symbols, pn_facts *facts, uint32_t *stopped, pelton_diag *diag) {
+  uint32_t end = segment_end(frame, first_node);
+  PN_TRY(known_facts(frame, first_node, shown, arena, facts, diag));
   pn_fact *inputs = PN_NEW_ARRAY(arena, pn_fact, frame->graph->inputs.count);
   if (!inputs) return pn_fail_memory(diag, "a plan");
   for (uint32_t i = 0; i < frame->graph->inputs.count; i++) inputs[i] = facts->data[frame->graph->inputs.data[i].v];
@@ -217,26 +239,29 @@ static pelton_status list_edges(const pn_frame *frame, pn_segment *s, const pn_f
   const pn_graph *g = frame->graph;
   const pn_live *live = &frame->live[s->first_node];
   pn_value_list in = {0}, out = {0}, absent = {0};
-  PN_LIST(uint32_t) graph_outputs = {0};
+  PN_LIST(const void *) contents = {0};
   bool ok = true;
-  for (uint32_t i = 0; i < live->count && ok; i++)
-    if (frame->values[live->values[i].v].data) ok = pn_list_push(&s->arena, &in, live->values[i]);
+  for (uint32_t i = 0; i < live->count && ok; i++) {
+    const pn_tensor *t = &frame->values[live->values[i].v];
+    if (!t->data) continue;
+    const void *content = NULL;
+    if (s->with_contents && facts->data[live->values[i].v].data)
+      ok = (content = pn_arena_copy(&s->arena, t->data, bytes_of(t), 64)) != NULL;
+    ok = ok && pn_list_push(&s->arena, &in, live->values[i]) && pn_list_push(&s->arena, &contents, content);
+  }
   for (uint32_t n = s->first_node; n < s->end_node && ok; n++) {
     for (uint32_t i = 0; i < g->nodes.data[n].outputs.count && ok; i++) {
       pn_value_id v = g->nodes.data[n].outputs.data[i];
       if (!pn_value_valid(v) || frame->last_use[v.v] < s->end_node) continue;
-      if (facts->data[v.v].present)
-        ok = pn_list_push(&s->arena, &out, v) && pn_list_push(&s->arena, &graph_outputs, frame->output_index[v.v]);
-      else
-        ok = pn_list_push(&s->arena, &absent, v);
+      ok = pn_list_push(&s->arena, facts->data[v.v].present ? &out : &absent, v);
     }
   }
   if (!ok) return pn_fail_memory(diag, "a plan");
   s->inputs = in.data;
+  s->contents = contents.data;
   s->input_count = in.count;
   s->outputs = out.data;
   s->output_count = out.count;
-  s->graph_outputs = graph_outputs.data;
   s->absent = absent.data;
   s->absent_count = absent.count;
   return PELTON_OK;
@@ -251,42 +276,101 @@ static pelton_status make_plan(pn_frame *frame, pn_segment *s, const pn_facts *f
   pn_plan_options options = {.target = engine->target,
                              .device = engine->device,
                              .packed = root ? &engine->image->packed : NULL,
+                             .shared = engine->shared,
                              .decisions = root && engine->record ? &engine->record->decisions : NULL};
+  frame->machine->plans_made++;
   return pn_plan_create(&request, &options, engine->allocator, &s->plan, diag);
 }
 
-/* A plan for the nodes from |first_node| on, as far as shapes can be known. */
-static pelton_status plan_segment(pn_frame *frame, uint32_t first_node, pn_segment **out, pelton_diag *diag) {
-  const pelton_allocator *allocator = frame->machine->engine->allocator;
+/* How far inference comes with the contents of |shown|; nothing is kept. */
+static pelton_status reach(const pn_frame *frame, uint32_t first_node, const bool *shown, uint32_t *stopped,
+                           pelton_diag *diag) {
   pn_arena arena;
-  pn_arena_init(&arena, allocator);
-  pn_segment *s = pn_alloc(allocator, sizeof *s, _Alignof(pn_segment));
-  pelton_status status = s ? PELTON_OK : pn_fail_memory(diag, "a plan");
+  pn_symbols symbols;
+  pn_facts facts;
+  pn_arena_init(&arena, frame->machine->engine->allocator);
+  pn_symbols_init(&symbols, &arena);
+  pelton_status status = infer_from(frame, first_node, shown, &arena, &symbols, &facts, stopped, diag);
+  pn_arena_deinit(&arena);
+  return status;
+}
+
+/* Takes those of values [first, first + count) out of |shown| without which inference still comes as far as |goal|:
+   all at once where that goes, else half by half. */
+static pelton_status drop_unneeded(const pn_frame *frame, uint32_t first_node, uint32_t goal, bool *shown,
+                                   uint32_t first, uint32_t count, pelton_diag *diag) {
+  uint32_t any = 0, stopped;
+  for (uint32_t i = first; i < first + count; i++) any |= shown[i];
+  if (!any) return PELTON_OK;
+  bool *saved = pn_alloc_raw(frame->machine->engine->allocator, count, 1);
+  if (!saved) return pn_fail_memory(diag, "a plan");
+  memcpy(saved, shown + first, count);
+  memset(shown + first, 0, count);
+  uint32_t mark = pn_diag_mark(diag);
+  pelton_status status = reach(frame, first_node, shown, &stopped, diag);
+  bool needed = status || stopped < goal;
+  if (status && status != PELTON_OUT_OF_MEMORY) { /* an operator that refuses to do without */
+    pn_diag_rewind(diag, mark);
+    status = PELTON_OK;
+  }
+  if (needed) memcpy(shown + first, saved, count);
+  pn_release(frame->machine->engine->allocator, saved);
+  if (status || !needed || count == 1) return status;
+  PN_TRY(drop_unneeded(frame, first_node, goal, shown, first, count / 2, diag));
+  return drop_unneeded(frame, first_node, goal, shown, first + count / 2, count - count / 2, diag);
+}
+
+/* Notes from which values' contents shapes follow in the segment that starts at |first_node|. */
+static pelton_status find_steering(pn_frame *frame, uint32_t first_node, pelton_diag *diag) {
+  pn_live *live = &frame->live[first_node];
+  uint32_t goal, stopped;
+  PN_TRY(reach(frame, first_node, live->steers, &stopped, diag));
+  if (stopped == segment_end(frame, first_node)) return PELTON_OK;
+  bool *shown = pn_alloc_raw(frame->machine->engine->allocator, live->count + 1u, 1);
+  if (!shown) return pn_fail_memory(diag, "a plan");
+  for (uint32_t i = 0; i < live->count; i++) shown[i] = may_steer(&frame->values[live->values[i].v]);
+  pelton_status status = reach(frame, first_node, shown, &goal, diag);
+  if (!status && goal > stopped) status = drop_unneeded(frame, first_node, goal, shown, 0, live->count, diag);
+  for (uint32_t i = 0; i < live->count && !status && goal > stopped; i++) live->steers[i] |= shown[i];
+  pn_release(frame->machine->engine->allocator, shown);
+  return status;
+}
+
+/* A plan for the nodes from |first_node| on, as far as shapes can be known. */
+static pelton_status plan_nodes(pn_frame *frame, pn_segment *s, pn_arena *arena, pelton_diag *diag) {
+  const pn_live *live = &frame->live[s->first_node];
   pn_facts facts;
   pn_symbols symbols;
-  pn_symbols_init(&symbols, &arena);
-  if (!status) {
-    pn_arena_init(&s->arena, allocator);
-    uint32_t end = first_node;
-    while (end < frame->graph->nodes.count && !pn_is_host_op(&frame->graph->nodes.data[end])) end++;
-    status = infer_from(frame, first_node, false, &arena, &symbols, &facts, &s->end_node, diag);
-    if (!status && s->end_node < end) { /* some shape needs numbers: look at the small operands */
-      s->with_contents = true;
-      status = infer_from(frame, first_node, true, &arena, &symbols, &facts, &s->end_node, diag);
-    }
-    s->first_node = first_node;
-    s->key = key_of(frame, &frame->live[first_node], first_node, s->with_contents);
-    if (!status && s->end_node == first_node) {
-      const pn_node *node = &frame->graph->nodes.data[first_node];
-      status = pn_fail(diag, PELTON_UNSUPPORTED,
-                       "node '%.*s' (%s): the shape of its results cannot be told from its operands",
-                       PN_STR_ARG(node->name), pn_op_get(node->op)->name);
-    }
-    if (!status) status = make_plan(frame, s, &facts, diag);
+  pn_symbols_init(&symbols, arena);
+  PN_TRY(infer_from(frame, s->first_node, NULL, arena, &symbols, &facts, &s->end_node, diag));
+  if (s->end_node < segment_end(frame, s->first_node)) { /* some shape needs numbers: look at small operands */
+    s->with_contents = true;
+    PN_TRY(find_steering(frame, s->first_node, diag));
+    PN_TRY(infer_from(frame, s->first_node, live->steers, arena, &symbols, &facts, &s->end_node, diag));
   }
+  s->key = key_of(frame, live, s->first_node, s->with_contents);
+  const pn_node *node = &frame->graph->nodes.data[s->first_node];
+  if (s->end_node == s->first_node)
+    return pn_fail(diag, PELTON_UNSUPPORTED,
+                   "node '%.*s' (%s): the shape of its results cannot be told from its operands",
+                   PN_STR_ARG(node->name), pn_op_get(node->op)->name);
+  return make_plan(frame, s, &facts, diag);
+}
+
+static pelton_status plan_segment(pn_frame *frame, uint32_t first_node, pn_segment **out, pelton_diag *diag) {
+  const pelton_allocator *allocator = frame->machine->engine->allocator;
+  pn_segment *s = pn_alloc(allocator, sizeof *s, _Alignof(pn_segment));
+  if (!s) return pn_fail_memory(diag, "a plan");
+  pn_arena arena;
+  pn_arena_init(&arena, allocator);
+  pn_arena_init(&s->arena, allocator);
+  s->first_node = first_node;
+  pelton_status status = plan_nodes(frame, s, &arena, diag);
   pn_arena_deinit(&arena);
-  if (status && s) segment_release(s, allocator);
-  if (!status) *out = s;
+  if (status)
+    segment_release(s, allocator);
+  else
+    *out = s;
   return status;
 }
 
@@ -350,19 +434,15 @@ static void *locate(const pn_frame *frame, const pn_segment *s, const pn_place *
   return NULL;
 }
 
-/* Gives every result of the segment its memory: the caller's where it is large enough, else the frame's. */
-static pelton_status bind_outputs(pn_frame *frame, const pn_segment *s, const pn_tensor *wanted,
-                                  const size_t *capacities, pelton_diag *diag) {
+/* Gives every result of the segment its memory. */
+static pelton_status bind_outputs(pn_frame *frame, const pn_segment *s, pelton_diag *diag) {
   for (uint32_t i = 0; i < s->absent_count; i++) frame->values[s->absent[i].v].data = NULL;
   for (uint32_t i = 0; i < s->output_count; i++) {
     const pn_plan_binding *b = &s->plan->outputs[i];
     pn_tensor *t = &frame->values[s->outputs[i].v];
-    uint32_t k = s->graph_outputs[i];
     *t = (pn_tensor){.dtype = b->dtype, .rank = b->rank};
     memcpy(t->dims, b->dims, sizeof t->dims);
-    if (capacities && k != UINT32_MAX && wanted[k].data && capacities[k] >= b->bytes) t->data = wanted[k].data;
-    if (!t->data) t->data = pn_frame_slot(frame, s->outputs[i], b->bytes);
-    if (!t->data) return pn_fail_memory(diag, "an output");
+    PN_TRY(pn_frame_place(frame, s->outputs[i], t, diag));
   }
   return PELTON_OK;
 }
@@ -389,10 +469,9 @@ static pelton_status run_steps(pn_frame *frame, const pn_segment *s, pelton_diag
   return PELTON_OK;
 }
 
-static pelton_status run_segment(pn_frame *frame, const pn_segment *s, const pn_tensor *wanted,
-                                 const size_t *capacities, pelton_diag *diag) {
+static pelton_status run_segment(pn_frame *frame, const pn_segment *s, pelton_diag *diag) {
   PN_TRY(reserve(frame, s->plan, diag));
-  PN_TRY(bind_outputs(frame, s, wanted, capacities, diag));
+  PN_TRY(bind_outputs(frame, s, diag));
   PN_TRY(run_steps(frame, s, diag));
   PN_TRY(frame->machine->engine->target->stream_synchronize(frame->machine->stream, diag));
   for (uint32_t i = 0; i < s->output_count;
@@ -415,27 +494,7 @@ static pelton_status run_host_op(pn_frame *frame, uint32_t node, pelton_diag *di
   }
 }
 
-static pelton_status collect_outputs(pn_frame *frame, pn_tensor *outputs, const size_t *capacities, pelton_diag *diag) {
-  const pn_graph *g = frame->graph;
-  for (uint32_t i = 0; i < g->outputs.count; i++) {
-    pn_tensor result = frame->values[g->outputs.data[i].v];
-    void *wanted = capacities ? outputs[i].data : NULL;
-    outputs[i] = result;
-    if (!wanted || wanted == result.data) continue;
-    size_t bytes = (size_t)pn_tensor_elements(&result) * pelton_dtype_bytes(result.dtype);
-    const pn_str name = g->values.data[g->outputs.data[i].v].name;
-    if (bytes > capacities[i])
-      return pn_fail(diag, PELTON_INVALID_ARGUMENT,
-                     "output '%.*s' has %zu bytes, its buffer only %zu; give a larger one or none", PN_STR_ARG(name),
-                     bytes, capacities[i]);
-    if (bytes) memmove(wanted, result.data, bytes);
-    outputs[i].data = wanted;
-  }
-  return PELTON_OK;
-}
-
-pelton_status pn_frame_run(pn_frame *frame, const pn_tensor *inputs, pn_tensor *outputs, const size_t *capacities,
-                           pelton_diag *diag) {
+pelton_status pn_frame_run(pn_frame *frame, const pn_tensor *inputs, pn_tensor *outputs, pelton_diag *diag) {
   for (uint32_t i = 0; i < frame->graph->inputs.count; i++) frame->values[frame->graph->inputs.data[i].v] = inputs[i];
   for (uint32_t pos = 0; pos < frame->graph->nodes.count;) {
     if (pn_is_host_op(&frame->graph->nodes.data[pos])) {
@@ -450,8 +509,10 @@ pelton_status pn_frame_run(pn_frame *frame, const pn_tensor *inputs, pn_tensor *
       PN_TRY(plan_segment(frame, pos, &s, diag));
       keep_segment(frame, s);
     }
-    PN_TRY(run_segment(frame, s, outputs, capacities, diag));
+    PN_TRY(run_segment(frame, s, diag));
     pos = s->end_node;
   }
-  return collect_outputs(frame, outputs, capacities, diag);
+  for (uint32_t i = 0; i < frame->graph->outputs.count; i++)
+    outputs[i] = frame->values[frame->graph->outputs.data[i].v];
+  return PELTON_OK;
 }

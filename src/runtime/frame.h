@@ -8,19 +8,20 @@
 #define PN_RUNTIME_FRAME_H
 
 #include "runtime/engine.h"
+#include "runtime/sink.h"
 
 enum { PN_FRAME_SEGMENTS = 64 }; /* planned segments a frame remembers; the least recently used goes */
 
 typedef struct pn_segment {
   uint64_t key;
-  bool with_contents; /* planned on the contents of small operands, which |key| covers */
+  bool with_contents; /* planned on the contents of some operands, which |key| covers */
   uint64_t last_used;
   uint32_t first_node, end_node;
   pn_plan *plan;
   pn_arena arena; /* lists below */
   const pn_value_id *inputs, *outputs;
-  const uint32_t *graph_outputs; /* by output: which of the graph's outputs it is, UINT32_MAX: none */
-  const pn_value_id *absent;     /* optional results that these shapes leave out: nobody may see an earlier run's */
+  const void *const *contents; /* by input: on which contents it was planned; null: on none */
+  const pn_value_id *absent; /* optional results that these shapes leave out: nobody may see an earlier run's */
   uint32_t input_count, output_count, absent_count;
   struct pn_segment *next; /* in the machine's list of retired ones */
 } pn_segment;
@@ -28,6 +29,7 @@ typedef struct pn_segment {
 /* What a segment that starts at some node finds: values from before that it or a later node uses. */
 typedef struct pn_live {
   const pn_value_id *values;
+  bool *steers; /* by value: shapes followed from its contents at some time, so that plans are keyed on them */
   uint32_t count;
   bool listed;
 } pn_live;
@@ -50,7 +52,9 @@ typedef struct pn_machine {
   void *arena; /* activations and workspace of the segment that runs */
   size_t arena_bytes;
   pn_arena scratch; /* of host operators and inference */
+  pn_arena lasting; /* what results of this run point at (texts, boxes): emptied when the root graph runs again */
   uint64_t clock;
+  uint64_t plans_made;
   bool profile;
   pn_arena profile_arena;
   PN_LIST(pn_step_time) times;
@@ -75,6 +79,7 @@ typedef struct pn_frame {
   uint32_t *output_index;     /* by value id: which output it is, UINT32_MAX: none */
   pn_live *live;              /* by node id; listed when a segment first starts there */
   pn_tensor *in, *out;        /* of a subgraph: what the node that runs it hands over */
+  pn_sink **sinks;            /* by output: where it is wanted; null: anywhere */
   pn_gathered *gathered;      /* by output, of a loop's body */
   struct pn_frame **children; /* by node id * 2 + which subgraph; made when first run */
   pn_segment *segments[PN_FRAME_SEGMENTS];
@@ -86,17 +91,17 @@ typedef struct pn_frame {
 pelton_status pn_frame_create(pn_machine *machine, const pn_graph *graph, pn_frame **out, pelton_diag *diag) PN_CHECKED;
 void pn_frame_release(pn_frame *frame);
 
-/* Runs the graph. |inputs| are dense and plain. Of |outputs|, those with data non-null (and |capacities| bytes) are
-   written there; the others get memory of the frame, valid until its next run. Shapes are set. |capacities| null: all
-   from the frame. */
-pelton_status pn_frame_run(pn_frame *frame, const pn_tensor *inputs, pn_tensor *outputs, const size_t *capacities,
-                           pelton_diag *diag) PN_CHECKED;
+/* Runs the graph. |inputs| are dense and plain. |outputs| tell where results are: in their sinks where a step could
+   write there, else in memory of the frame, valid until its next run. */
+pelton_status pn_frame_run(pn_frame *frame, const pn_tensor *inputs, pn_tensor *outputs, pelton_diag *diag) PN_CHECKED;
 
 /* Forgets what was timed, and lets the segments go that were kept for it. */
 void pn_machine_forget_times(pn_machine *machine);
 
 /* Memory of at least |bytes| for value |v|. */
 void *pn_frame_slot(pn_frame *frame, pn_value_id v, size_t bytes) PN_CHECKED;
+/* Sets t->data to where |v| shall be computed, whose type and shape |t| has: its sink, or its slot. */
+pelton_status pn_frame_place(pn_frame *frame, pn_value_id v, pn_tensor *t, pelton_diag *diag) PN_CHECKED;
 /* The child frame of |node| for its subgraph |which|. */
 pelton_status pn_frame_child(pn_frame *frame, uint32_t node, uint32_t which, const pn_graph *graph, pn_frame **out,
                              pelton_diag *diag) PN_CHECKED;

@@ -1,5 +1,5 @@
-/* Operators whose results' shapes depend on data: their reference runs here, between segments, and says how large its
-   results are while it runs. */
+/* Operators whose results' shapes depend on data, or whose results point at memory of their own: their reference runs
+   here, between segments, and says how large its results are while it runs. */
 #include "runtime/frame.h"
 
 typedef struct host_call {
@@ -19,8 +19,7 @@ static pelton_status resize_output(pn_call *call, uint32_t index, uint32_t rank,
   for (uint32_t i = 0; i < rank; i++) t->dims[i] = dims[i];
   pn_value_id v = host->node->outputs.data[index];
   if (!pn_value_valid(v)) return PELTON_OK;
-  t->data = pn_frame_slot(host->frame, v, (size_t)elements * pelton_dtype_bytes(t->dtype));
-  return t->data ? PELTON_OK : pn_fail_memory(call->diag, "an output");
+  return pn_frame_place(host->frame, v, t, call->diag);
 }
 
 pelton_status pn_frame_run_reference(pn_frame *frame, uint32_t index, pelton_diag *diag) {
@@ -35,7 +34,16 @@ pelton_status pn_frame_run_reference(pn_frame *frame, uint32_t index, pelton_dia
     if (pn_value_valid(node->outputs.data[i]))
       out[i].dtype = frame->graph->values.data[node->outputs.data[i].v].type.dtype;
   host_call host = {frame, node};
-  pn_call call = {node->attrs, node->inputs.count, node->outputs.count, in, out, scratch, diag, resize_output, &host};
+  pn_call call = {.attrs = node->attrs,
+                  .input_count = node->inputs.count,
+                  .output_count = node->outputs.count,
+                  .in = in,
+                  .out = out,
+                  .scratch = scratch,
+                  .diag = diag,
+                  .resize_output = resize_output,
+                  .self = &host,
+                  .lasting = &frame->machine->lasting};
   uint32_t mark = pn_diag_mark(diag);
   pelton_status status = pn_op_get(node->op)->reference(&call);
   for (uint32_t i = 0; i < node->outputs.count && !status; i++)

@@ -111,29 +111,38 @@ static pelton_status convert_to_rgb(pelton_image *image, pelton_diag *diag) {
 
 typedef struct image_format {
   const char *name;
-  uint8_t bytes[12]; /* at the file's start */
+  const char *start; /* the file's first bytes */
   uint8_t count;
   pelton_status (*decode)(const pn_picture_source *source, pelton_image *out, pelton_diag *diag); /* null: not read */
 } image_format;
 
 static const image_format formats[] = {
-    {"JPEG", {0xff, 0xd8, 0xff}, 3, pn_decode_jpeg},
-    {"PNG", {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'}, 8, pn_decode_png},
-    {"BMP", {'B', 'M'}, 2, pn_decode_bmp},
-    {"GIF", {'G', 'I', 'F', '8'}, 4, NULL},
-    {"WebP or another RIFF", {'R', 'I', 'F', 'F'}, 4, NULL},
-    {"TIFF", {'I', 'I', 42, 0}, 4, NULL},
-    {"TIFF", {'M', 'M', 0, 42}, 4, NULL},
-    {"HEIF or AVIF", {0, 0, 0, 0x1c, 'f', 't', 'y', 'p'}, 8, NULL},
-    {"HEIF or AVIF", {0, 0, 0, 0x20, 'f', 't', 'y', 'p'}, 8, NULL},
-    {"JPEG 2000", {0, 0, 0, 0x0c, 'j', 'P', ' ', ' '}, 8, NULL},
+    {"JPEG", "\xff\xd8\xff", 3, pn_decode_jpeg},
+    {"PNG", "\x89PNG\r\n\x1a\n", 8, pn_decode_png},
+    {"BMP", "BM", 2, pn_decode_bmp},
+    {"PNM", "P1", 2, pn_decode_pnm},
+    {"PNM", "P2", 2, pn_decode_pnm},
+    {"PNM", "P3", 2, pn_decode_pnm},
+    {"PNM", "P4", 2, pn_decode_pnm},
+    {"PNM", "P5", 2, pn_decode_pnm},
+    {"PNM", "P6", 2, pn_decode_pnm},
+    {"WebP", "RIFF", 4, pn_decode_webp},
+    {"TIFF", "II*\0", 4, pn_decode_tiff},
+    {"TIFF", "MM\0*", 4, pn_decode_tiff},
+    {"JPEG 2000", "\0\0\0\x0cjP  \r\n\x87\n", 12, pn_decode_jpeg2000},
+    {"JPEG 2000", "\xff\x4f\xff\x51", 4, pn_decode_jpeg2000},
+    {"GIF", "GIF8", 4, NULL},
+    {"HEIF or AVIF", "\0\0\0\x1c"
+                     "ftyp", 8, NULL},
+    {"HEIF or AVIF", "\0\0\0\x20"
+                     "ftyp", 8, NULL},
 };
 
 /* A file that ends within its first bytes matches too: the decoder then says that it is cut off. */
 static const image_format *format_of(const uint8_t *data, size_t size) {
   for (size_t i = 0; i < PN_COUNT(formats); i++) {
     size_t count = size < formats[i].count ? size : formats[i].count;
-    if (!memcmp(data, formats[i].bytes, count)) return &formats[i];
+    if (!memcmp(data, formats[i].start, count)) return &formats[i];
   }
   return NULL;
 }
@@ -145,8 +154,8 @@ static pelton_status decode_source(const pn_picture_source *source, uint32_t cha
   if (!format) {
     const uint8_t *d = source->data;
     return pn_fail(diag, PELTON_INVALID_DATA,
-                   "no picture: it begins with bytes %02x %02x, and neither JPEG, PNG nor BMP begins so", d[0],
-                   source->size > 1 ? d[1] : 0);
+                   "no picture: it begins with bytes %02x %02x; JPEG, PNG, BMP, PNM, WebP, TIFF and JPEG 2000 are read",
+                   d[0], source->size > 1 ? d[1] : 0);
   }
   if (source->size < format->count)
     return pn_fail(diag, PELTON_INVALID_DATA, "no picture: it has only %zu bytes", source->size);

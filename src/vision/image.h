@@ -18,7 +18,11 @@ typedef struct pn_picture_source {
    may hold pixels still; pelton_image_decode releases them. The first bytes are known to be the format's. */
 pelton_status pn_decode_bmp(const pn_picture_source *source, pelton_image *out, pelton_diag *diag) PN_CHECKED;
 pelton_status pn_decode_jpeg(const pn_picture_source *source, pelton_image *out, pelton_diag *diag) PN_CHECKED;
+pelton_status pn_decode_jpeg2000(const pn_picture_source *source, pelton_image *out, pelton_diag *diag) PN_CHECKED;
 pelton_status pn_decode_png(const pn_picture_source *source, pelton_image *out, pelton_diag *diag) PN_CHECKED;
+pelton_status pn_decode_pnm(const pn_picture_source *source, pelton_image *out, pelton_diag *diag) PN_CHECKED;
+pelton_status pn_decode_tiff(const pn_picture_source *source, pelton_image *out, pelton_diag *diag) PN_CHECKED;
+pelton_status pn_decode_webp(const pn_picture_source *source, pelton_image *out, pelton_diag *diag) PN_CHECKED;
 
 /* Checks the size that a file claims against the limits: before any memory is taken. */
 pelton_status pn_picture_check_claim(const pn_picture_source *source, uint64_t width, uint64_t height,

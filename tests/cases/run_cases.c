@@ -194,7 +194,7 @@ static pelton_status infer_node(problem_case *c, uint32_t at, pelton_diag *diag)
                     .symbols = &symbols,
                     .arena = &c->arena,
                     .diag = diag};
-  PN_TRY(pn_op_get(node->op)->check(&infer));
+  PN_TRY(pn_op_check(node->op, &infer));
   PN_TRY(pn_op_get(node->op)->infer(&infer));
   for (uint32_t i = 0; i < node->output_count; i++) {
     value *v = &c->values[c->value_count];

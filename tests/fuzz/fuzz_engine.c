@@ -64,7 +64,8 @@ static uint8_t *expand(const uint8_t *data, size_t *size) {
 static void run_engine(pelton_engine *engine) {
   pelton_diag diag = PELTON_DIAG_INIT;
   pelton_context *context;
-  pelton_tensor in[4] = {{0}}, out[8] = {{0}};
+  pelton_tensor in[4] = {{0}}, out[8] = {{0}}, items[4];
+  const pelton_tensor *list[4];
   static float zeros[1 << 16];
   uint32_t inputs = pelton_engine_input_count(engine), outputs = pelton_engine_output_count(engine);
   if (inputs > 4 || outputs > 8 || pelton_context_create(engine, NULL, &context, &diag)) return;
@@ -77,6 +78,12 @@ static void run_engine(pelton_engine *engine) {
       if (info.shape.dims[d] < 0) in[i].shape.dims[d] = 1;
     in[i].data = zeros;
     in[i].bytes = sizeof zeros;
+    if (info.dtype != PELTON_DTYPE_TENSOR) continue;
+    items[i] = (pelton_tensor){info.item_depth > 1 ? PELTON_DTYPE_TENSOR : info.item, {1, {0}}, zeros, sizeof zeros};
+    if (info.item_depth == 1) items[i].shape.dims[0] = 3;
+    list[i] = &items[i];
+    in[i].data = &list[i];
+    in[i].bytes = in[i].shape.dims[0] > 1 ? 0 : sizeof list[i];
   }
   if (pelton_context_run(context, in, inputs, out, outputs, &diag) != PELTON_OK && diag.count == 0) abort();
   pelton_context_release(context);

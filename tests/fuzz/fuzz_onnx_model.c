@@ -29,10 +29,12 @@ static void walk_str(walk *w, pn_str s) {
 }
 
 static void walk_data(walk *w, const pn_onnx_data *d) {
-  if (d->dtype != PELTON_DTYPE_NONE)
+  if (d->elem == PN_ONNX_STRING)
+    must(d->bytes.size == 0);
+  else if (d->dtype != PELTON_DTYPE_NONE)
     must(d->bytes.size == d->count * pelton_dtype_bytes(d->dtype));
   else
-    must(d->elem == PN_ONNX_STRING || d->bytes.size == (d->count * pn_onnx_elem_bits(d->elem) + 7) / 8);
+    must(d->bytes.size == (d->count * pn_onnx_elem_bits(d->elem) + 7) / 8);
   must(d->elem != PN_ONNX_STRING || d->count == 0 || d->strings);
   for (size_t i = 0; i < d->bytes.size; i++) w->sum += d->bytes.data[i];
   for (uint64_t i = 0; d->strings && i < d->count; i++) walk_str(w, d->strings[i]);
@@ -172,8 +174,31 @@ static void try_import(const uint8_t *data, size_t size) {
   pn_model_release(model);
 }
 
+/* The same file described, or checked. */
+static void try_survey(const uint8_t *data, size_t size, bool check) {
+  limited l = {.allocator = {&l, limited_alloc, limited_release}};
+  pelton_diag diag = PELTON_DIAG_INIT;
+  pn_model *model = pn_model_create(&l.allocator);
+  const pn_file file = {data, size};
+  pn_text text;
+  pn_json json;
+  must(model != NULL);
+  pn_text_init(&text, NULL);
+  pn_json_init(&json, &text);
+  pn_json_object_begin(&json, NULL);
+  const pelton_status status =
+      check ? pn_check_onnx(model, &file, NULL, &diag) : pn_describe_onnx(model, &file, NULL, &json, &diag);
+  pn_json_object_end(&json);
+  must(status != PELTON_INTERNAL && (status == PELTON_OK) == (diag.count == 0));
+  pn_text_deinit(&text);
+  model->files.count = 0;
+  pn_model_release(model);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   try_import(data, size);
+  try_survey(data, size, false);
+  try_survey(data, size, true);
   pn_arena arena;
   pn_arena_init(&arena, NULL);
   walk w = {.arena = &arena};

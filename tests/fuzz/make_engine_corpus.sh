@@ -36,7 +36,7 @@ end
 END
 
 mkdir -p corpus/engine
-for model in "$work"/*.pir corpus/text/{shapes,loop,scan,branches,split}.pir; do
+for model in "$work"/*.pir corpus/text/{shapes,loop,scan,branches,split,texts,sequences}.pir; do
   name=$(basename "$model" .pir)
   "$pelton" build "$model" -o "$work/$name.pelton" --level 0 --threads 1 --cpu-isa portable >&2
   python3 - "$work/$name.pelton" "corpus/engine/$name" <<'PYTHON'

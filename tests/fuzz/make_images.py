@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes the pictures of tests/fuzz/corpus/image: one small file for each kind that src/vision reads. The pixels follow
-the formulas of tests/unit/test_vision.c, which checks them. PNG and BMP are written byte by byte here (Pillow writes
-neither interlaced nor 16-bit colour); JPEG needs Pillow.
+the formulas of tests/unit/test_vision.c, which checks them. PNG, BMP and PNM are written byte by byte here (Pillow writes
+neither interlaced nor 16-bit colour); the others need Pillow.
 
     python3 tests/fuzz/make_images.py
 """
@@ -123,7 +123,59 @@ def write_jpeg():
     plain.save(FOLDER / "grey.jpg", quality=97)
 
 
+# ---- PNM --------------------------------------------------------------------------------------------------------------
+
+
+def write_pnm():
+    def pnm(name, kind, most, body):
+        (FOLDER / name).write_bytes(b"P%d # a comment\n%d %d\n" % (kind, W, H) + (b"%d\n" % most if most else b"") + body)
+
+    places = [(x, y) for y in range(H) for x in range(W)]
+    colours = [c for x, y in places for c in rgb(x, y)]
+    bits = lambda y: [1 - index(x, y, 2) for x in range(W)]
+    text = lambda values: b"".join(b"%d%s" % (v, b"\n" if i % 12 == 11 else b" ") for i, v in enumerate(values))
+    pnm("bilevel-text.pbm", 1, 0, b"".join(b"%d" % b for y in range(H) for b in bits(y)))
+    pnm("grey-text.pgm", 2, 255, text(grey(x, y) for x, y in places))
+    pnm("rgb-text.ppm", 3, 255, text(colours))
+    pnm("bilevel.pbm", 4, 0, b"".join(pack(bits(y), 1) for y in range(H)))
+    pnm("grey.pgm", 5, 255, bytes(grey(x, y) for x, y in places))
+    pnm("grey-16.pgm", 5, 65535, b"".join(struct.pack(">H", grey(x, y) * 257) for x, y in places))
+    pnm("rgb.ppm", 6, 255, bytes(colours))
+
+
+# ---- WebP, TIFF, JPEG 2000 --------------------------------------------------------------------------------------------
+
+
+def write_others():
+    colour, plain, bilevel = Image.new("RGB", (W, H)), Image.new("L", (W, H)), Image.new("1", (W, H))
+    indexed = Image.new("P", (W, H))
+    places = [(x, y) for y in range(H) for x in range(W)]
+    colour.putdata([rgb(x, y) for x, y in places])
+    plain.putdata([grey(x, y) for x, y in places])
+    bilevel.putdata([index(x, y, 2) * 255 for x, y in places])
+    indexed.putdata([index(x, y, 16) for x, y in places])
+    indexed.putpalette([c for entry in palette(16) for c in entry])
+    alpha = colour.copy()
+    alpha.putalpha(77)
+    colour.save(FOLDER / "rgb.webp", quality=90)
+    colour.save(FOLDER / "rgb-lossless.webp", lossless=True)
+    alpha.save(FOLDER / "rgb-alpha.webp", lossless=True, exact=True)
+    colour.save(FOLDER / "rgb.tif")
+    colour.save(FOLDER / "rgb-lzw.tif", compression="tiff_lzw")
+    colour.save(FOLDER / "rgb-deflate.tif", compression="tiff_adobe_deflate")
+    alpha.save(FOLDER / "rgb-alpha.tif")
+    plain.save(FOLDER / "grey-packbits.tif", compression="packbits")
+    bilevel.save(FOLDER / "bilevel-g4.tif", compression="group4")
+    indexed.save(FOLDER / "palette-8.tif")
+    colour.save(FOLDER / "rgb.jp2", irreversible=False)
+    alpha.save(FOLDER / "rgb-alpha.jp2", irreversible=False)
+    colour.save(FOLDER / "rgb-lossy.jp2", irreversible=True, quality_mode="dB", quality_layers=[40])
+    plain.save(FOLDER / "grey.j2k", irreversible=False, no_jp2=True)
+
+
 FOLDER.mkdir(parents=True, exist_ok=True)
 write_png()
 write_bmp()
 write_jpeg()
+write_pnm()
+write_others()

@@ -115,13 +115,45 @@ write("outputs", [node("Relu", ["x"], ["r"]), node("Identity", ["r"], ["s"]), no
 write("unaligned", [node("Add", ["x", "w"], ["y"])], [value("x", [2])], [value("y", [2])],
       [floats("w", [2]), helper.make_tensor("unused", TensorProto.STRING, [1], [b"text"]), floats("odd", [3])])
 
+# "w" and "b" may be replaced, "k" may not
+write("override", [node("MatMul", ["x", "w"], ["m"]), node("Add", ["m", "b"], ["s"]), node("Mul", ["s", "k"], ["y"])],
+      [value("x", [2, 3]), value("w", [3, "n"]), value("b", [4])], [value("y", None)], [floats("w", [3, 4]), floats("b", [4]), floats("k", [1])])
+# ---- sequences and optionals
+
+SEQ = helper.make_sequence_type_proto(helper.make_tensor_type_proto(F32, None))
+I64 = TensorProto.INT64
+write("sequence_map",
+      [node("SequenceMap", ["s", "k"], ["u", "v"], "map", body=helper.make_graph(
+          [node("Mul", ["x", "kk"], ["m"]), node("Add", ["m", "outside"], ["y"]), node("Shape", ["x"], ["z"])], "body",
+          [value("x", None), value("kk", None)], [value("y", None), value("z", None, I64)]))],
+      [helper.make_value_info("s", SEQ), value("k", [1]), value("outside", [1])],
+      [helper.make_value_info("u", SEQ),
+       helper.make_value_info("v", helper.make_sequence_type_proto(helper.make_tensor_type_proto(I64, None)))])
+write("sequence_optional",
+      [node("Loop", ["n", "", "o"], ["r"], "grow", body=helper.make_graph(
+          [node("OptionalHasElement", ["p"], ["has"]),
+           node("If", ["has"], ["q"], then_branch=helper.make_graph(
+               [node("OptionalGetElement", ["p"], ["a"])], "then", [], [helper.make_value_info("a", SEQ)]),
+                else_branch=helper.make_graph(
+               [node("SequenceEmpty", [], ["b"])], "else", [], [helper.make_value_info("b", SEQ)])),
+           node("Cast", ["i"], ["f"], to=F32), node("SequenceInsert", ["q", "f"], ["grown"]), node("Identity", ["c"], ["go"])],
+          "body", [value("i", [], I64), value("c", [], TensorProto.BOOL), helper.make_value_info("p", helper.make_optional_type_proto(SEQ))],
+          [value("go", [], TensorProto.BOOL), helper.make_value_info("grown", SEQ)])),
+       node("Identity", ["o"], ["same"])],
+      [value("n", [], I64), helper.make_value_info("o", helper.make_optional_type_proto(SEQ))],
+      [helper.make_value_info("r", SEQ), helper.make_value_info("same", helper.make_optional_type_proto(SEQ))], opset=18)
+write("sequence_missing", [node("SequenceAt", ["x", "i"], ["y"], "at")], [value("x", [2]), value("i", [], I64)], [value("y", [2])])
+write("sequence_of_maps", [node("SequenceLength", ["m"], ["y"], "length")],
+      [helper.make_value_info("m", helper.make_sequence_type_proto(helper.make_map_type_proto(I64, helper.make_tensor_type_proto(F32, None))))],
+      [value("y", [], I64)])
+
 # ---- what is refused
 
 write("unsupported",
       [node("Frobnicate", ["x"], ["a"], "frob"), node("Relu", ["a"], ["b"], "fine"), node("Bend", ["b"], ["c"], "bend", domain="far"),
-       node("SequenceConstruct", ["x", "x"], ["q"], "seq"), node("Cast", ["x"], ["f"], "cast", to=TensorProto.COMPLEX64)]
+       node("Cast", ["x"], ["f"], "cast", to=TensorProto.COMPLEX64)]
       + [node("Wiggle", ["x"], ["w%d" % i], "wiggle%d" % i) for i in range(7)] + [node("Add", ["x", "p"], ["y"])],
-      [value("x", [2]), value("p", [2], TensorProto.STRING)], [value("y", [2]), value("c", [2])], opsets=[("", 17), ("far", 1)])
+      [value("x", [2]), value("p", [2], TensorProto.COMPLEX64)], [value("y", [2]), value("c", [2])], opsets=[("", 17), ("far", 1)])
 write("cycle", [node("Neg", ["b"], ["a"], "n1"), node("Relu", ["a"], ["b"], "n2")], [value("x", [2])], [value("b", [2])])
 write("duplicate", [node("Neg", ["x"], ["a"], "n1"), node("Relu", ["x"], ["a"], "n2")], [value("x", [2])], [value("a", [2])])
 write("shadow", [node("Neg", ["x"], ["x"], "n1")], [value("x", [2])], [value("x", [2])])
@@ -132,3 +164,30 @@ write("no_opset", [node("Neg", ["x"], ["y"], "n")], [value("x", [2])], [value("y
 write("rank", [node("Neg", ["x"], ["y"])], [value("x", [1] * 9)], [value("y", [1] * 9)])
 write("shapes", [node("Add", ["x", "w"], ["y"], "sum")], [value("x", [2])], [value("y", [2])], [floats("w", [3])])
 write("too_new", [node("CastLike", ["x", "x"], ["y"], "cl")], [value("x", [2])], [value("y", [2])], opset=14)
+
+# ---- what is only described, and what is wrong with a file
+
+write("survey",
+      [node("RandomNormalLike", ["x"], ["noise"], seed=1.0), node("Add", ["x", "noise"], ["y"]),
+       node("SequenceConstruct", ["x", "y"], ["pair"]), node("SequenceAt", ["pair", "zero"], ["one"]),
+       node("Reshape", ["x", "any"], ["turned"]), node("Relu", ["turned"], ["z"]),
+       node("Identity", ["names"], ["same_names"]),
+       node("LSTM", ["steps", "w", "r"], ["all", "last"], hidden_size=6)],
+      [value("x", ["n", 4]), value("any", [None], I64), value("names", ["n"], TensorProto.STRING),
+       value("steps", [5, 3, 4]), value("w", [1, 24, 4]), value("r", [1, 24, 4])],
+      [value("z", [None, None, 2]), value("all", [5, 1, 3, 6])], [tensor("zero", np.array(0, np.int64))],
+      value_info=[value("turned", [2, "n", 2])])
+
+write("mistakes",
+      [node("Conv", ["x", "w"], ["a"], name="conv", paddings=[1, 1]),
+       node("Softmax", ["a", "b"], ["b"], name="softmax", axis=1.5),
+       node("Relu", [""], ["c"], name="relu"), node("Cast", ["c"], ["a"], name="cast"),
+       node("Frobnicate", ["c"], ["d"], name="frob"), node("Mish", ["c"], ["e"], name="mish"),
+       node("Far", ["c"], ["f"], name="far", domain="far")],
+      [value("x", [1, 1, 4, 4]), onnx.ValueInfoProto(name="q")],
+      [value("a", [1, 1, 4, 4])],
+      [floats("w", [1, 1, 3, 3]), onnx.TensorProto(name="w", data_type=F32, dims=[2], raw_data=b"1234"),
+       onnx.TensorProto(name="", data_type=99, dims=[1])], opset=17)
+
+write("contradiction", [node("Relu", ["x"], ["y"], name="relu"), node("Neg", ["y"], ["z"], name="neg")],
+      [value("x", [2, 3])], [value("z", [2, 4])], value_info=[value("y", [2, 3], I64)])

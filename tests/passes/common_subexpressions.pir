@@ -63,3 +63,23 @@ graph g(%x: f32[4,2]) -> (%y)
   %d = pointwise(%p, %q, %q) expr="fma(x0,x1,x2)"
   %y = concat(%c, %d)
 end
+
+case texts
+input
+graph g(%x: string[2]) -> (%y)
+  %a: string[2] = const ["a", "b"]
+  %b: string[2] = const ["a", "b"]
+  %c: string[2] = const ["ab", ""]
+  %p = text_equal(%x, %a)
+  %q = text_equal(%x, %b)
+  %r = text_equal(%x, %c)
+  %y = concat(%p, %q, %r)
+end
+expect
+graph g(%x: string[2]) -> (%y)
+  %a: string[2] = const ["a", "b"]
+  %c: string[2] = const ["ab", ""]
+  %p = text_equal(%x, %a)  # from "p", "q"
+  %r = text_equal(%x, %c)
+  %y = concat(%p, %p, %r)
+end

@@ -93,3 +93,22 @@ graph g(%x: f32[2]) -> (%y)
   %q: f32[2] = const [3, 4]
   %y = pointwise(%x, %p, %q) expr="fma(x0,x1,x2)"
 end
+
+case texts
+input
+graph g(%x: string[2]) -> (%y, %z)
+  %a: string[2] = const ["a b", "c"]
+  %b: string[] = const ["\x0a!"]
+  %c = text_concat(%a, %b)
+  %p, %k = text_split(%c)
+  %t = to_text(%k)
+  %y = text_concat(%x, %t)
+  %z = text_equal(%x, %c)
+end
+expect
+graph g(%x: string[2]) -> (%y, %z)
+  %c: string[2] = const ["a b\x0a!", "c\x0a!"]
+  %t: string[2] = const ["3", "2"]
+  %y = text_concat(%x, %t)
+  %z = text_equal(%x, %c)
+end

@@ -14,7 +14,6 @@ graph g(%q: f32[n,3,2,4], %k: f32[n,5,2,4], %p: f32[n,2,3,5], %v: f32[n,5,2,4]) 
   %y: f32[n,3,2,4] = transpose(%y.product) perm=[0,2,1,3]
 end
 
-
 case rows that stay apart, columns that merge, operands that change places
 input
 graph g(%x: f32[n,s,4], %w: f32[4,2,3], %b: f32[n,4,5], %a: f32[6,4,n], %c: f32[n,7,4,5], %z: f32[2,3,4]) -> (%u, %v, %w2)
@@ -46,6 +45,19 @@ graph g(%x: f32[n,s,4], %w: f32[4,2,3], %b: f32[n,4,5], %a: f32[6,4,n], %c: f32[
   %w2: f32[n,7] = reshape(%w2.product, %w2.shape_6)
 end
 
+case an outer product
+input
+graph g(%a: f32[5], %b: f32[n]) -> (%y)
+  %y = einsum(%a, %b) equation="i,j->ij"
+end
+expect
+graph g(%a: f32[5], %b: f32[n]) -> (%y)
+  %y.shape: i64[2] = const [5, 1]
+  %y.merged: f32[5,1] = reshape(%a, %y.shape)
+  %y.shape_1: i64[2] = const [1, -1]
+  %y.merged_2: f32[1,n] = reshape(%b, %y.shape_1)  # name "y.merged"
+  %y: f32[5,n] = matmul(%y.merged, %y.merged_2)
+end
 
 case left as they are
 input

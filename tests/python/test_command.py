@@ -97,7 +97,7 @@ class Folder(unittest.TestCase):
 
 
 class Usage(Folder):
-    COMMANDS = ("build", "run", "bench", "compare", "test", "inspect", "ops", "classify")
+    COMMANDS = ("build", "run", "bench", "compare", "test", "inspect", "check", "ops", "classify")
 
     def test_bad_usage_is_2(self):
         self.check(2)
@@ -225,6 +225,21 @@ class Work(Folder):
             self.assertEqual(json.loads(self.check(0, "inspect", path, "--json").stdout)["inputs"][0]["name"], "x")
         self.check(0, "compare", engine, model, "--shapes", "x:7x3")
 
+    def test_what_model_files_hold(self):
+        add, words = self.write("add.pir", ADD), self.write("words", "no model")
+        held = json.loads(self.check(0, "inspect", add, "--json").stdout)
+        self.assertEqual([held["format"], held["refused"]], ["pelton text", []])
+        self.assertIn({"name": "x", "type": "tensor", "dtype": "f32", "shape": ["n", 3]}, held["values"])
+        two = json.loads(self.check(3, "inspect", add, words, "--json", error="words").stdout)
+        self.assertEqual([(t["file"], t["exit_code"]) for t in two], [(add, 0), (words, 3)])
+        self.assertEqual([two[0]["holds"]["values"], two[1]["holds"]], [held["values"], None])
+        self.assertIn("# file     " + add, self.check(0, "inspect", add, add).stdout)
+        self.assertEqual(self.check(0, "check", add).stdout, f"{add}: valid\n")
+        mistakes = os.path.join("tests", "import", "mistakes.onnx")
+        told = json.loads(self.check(3, "check", add, mistakes, "--json", error="has no type").stdout)
+        self.assertEqual([t["valid"] for t in told], [True, False])
+        self.assertGreater(len(told[1]["reasons"]), 10)
+
     def test_bench_keys(self):
         model = self.write("s.pir", SQUARE)
         result = self.check(0, "bench", model, "--warmup", "1", "--duration", "50ms", "--streams", "2", "--threads", "1", "--json")
@@ -341,6 +356,57 @@ class Cases(Folder):
         self.assertEqual(text, "passed  a/b/near\n1 passed, 0 failed, 0 skipped\n")
         self.assertIn("passed  near\n", self.check(0, "test", self.path("a", "b", "near") + "/").stdout)
 
+    def test_sequences(self):
+        model = ('graph g(%s: tensor<f32>[n], %o: optional<tensor<f32>>[m], %i: i64[]) -> (%t, %p, %y)\n'
+                 '  %t = sequence_erase(%s, %i)\n  %u = box(%s) optional=true\n  %v = unbox(%u)\n  %p = box(%v) optional=true\n'
+                 '  %y = unbox(%s, %i)\nend\n')
+        def items(*values, name=b""):
+            parts = [field(3, tensor_pb([len(v)], 1, 9, floats(*v))) for v in values]
+            return (field(1, name) if name else b"") + field(2, 1) + b"".join(parts)
+        index = tensor_pb([], 7, 7, varint(1), name="i")
+        inner = items((1, 2), (3,))
+        optional = field(2, 3) + field(5, inner)
+        outputs = [items((1, 2), name=b"t"), optional, tensor_pb([1], 1, 9, floats(3))]
+        self.case("right", model, [inner, optional, index], outputs)
+        self.case("turned", model, [index, items((1, 2), (3,), name=b"s"), field(1, b"o") + field(2, 3)],
+                  [outputs[2] + field(8, b"y"), outputs[0], field(1, b"p") + optional])
+        self.case("length", model, [inner, field(2, 3), index], [items((1, 2), (3,))] + outputs[1:])
+        self.case("item", model, [inner, field(2, 3), index], [items((1, 2.5))] + outputs[1:])
+        self.case("map", model, [field(2, 4) + field(6, b""), field(2, 3), index], outputs)
+        self.case("null", model, [field(3, tensor_pb([1], 11, 9, bytes(8))), field(2, 3), index], outputs)
+        for options in ((), ("--engine",)):
+            results = self.results(1, *options)
+            for name in ("right", "turned"):
+                self.assertEqual(results[name]["status"], "passed", results[name]["reason"])
+            reasons = {"length": "its shape is 1, expected 2", "item": "output 't': item 0: 1 of 2 elements", "map": "a map",
+                       "null": "input 's', item 0: it is f64, not f32"}
+            for name, reason in reasons.items():
+                self.assertIn(reason, results[name]["reason"])
+
+    def test_sequences_as_files(self):
+        model = self.write("q.pir", 'graph g(%s: tensor<f32>[n], %i: i64[]) -> (%t, %y)\n'
+                           '  %t = sequence_erase(%s, %i)\n  %y = unbox(%s, %i)\nend\n')
+        for i, values in enumerate(((1, 2), (3,), (4, 5, 6))):
+            self.write("s_%d.npy" % i, npy("<f4", (len(values),), floats(*values)))
+        self.write("i.npy", npy("<i8", (), struct.pack("<q", 1)))
+        given = ("--input", "s=" + self.path("s.npy"), "--input", "i=" + self.path("i.npy"))
+        out = self.check(0, "run", model, *given, "--output-dir", self.path("out")).stdout
+        self.assertIn("2 items", out)
+        self.assertEqual(sorted(os.listdir(self.path("out"))), ["t_0.npy", "t_1.npy", "y.npy"])
+        with open(self.path("out", "t_1.npy"), "rb") as file:
+            self.assertEqual(file.read()[-12:], floats(4, 5, 6))
+        self.check(0, "compare", model, self.path("out"), *given)
+        self.check(0, "compare", model, model, *given)
+        outputs = json.loads(self.check(0, "run", model, *given, "--json").stdout)["outputs"]
+        self.assertEqual([entry["name"] for entry in outputs[0]["items"]], ["t_0", "t_1"])
+        self.assertEqual(outputs[0]["type"], "tensor")
+        self.check(2, "run", model, error="input 's' is a sequence")
+        self.check(3, "run", model, "--input", "s=" + self.path("none.npy"), error="none_0.npy")
+        self.check(3, "run", model, "--input", "i=" + self.path("s_0.npy"), *given[:2], error="input 'i' is i64")
+        engine = self.path("e.pelton")
+        self.check(0, "build", model, "-o", engine)
+        self.assertIn("# input    s: tensor<f32>[n]", self.check(0, "inspect", engine).stdout)
+
     def test_elements_of_few_bits(self):
         def cast(name, source, elem, raw, wanted, elements, number=9):
             text = 'graph g(%%x: %s[5]) -> (%%y)\n  %%y = pointwise(%%x) expr="cast(x0,f32)"\nend\n' % source
@@ -374,6 +440,48 @@ class Cases(Folder):
         self.assertIn(b"'|i1'", data)
         self.assertEqual(data[-3:], bytes([1, 0xff, 3]))
 
+    JOIN = ('graph g(%x: string[n]) -> (%y)\n  %c: string[] = const ["\xe4\\xff"]\n'
+            '  %y = text_concat(%x, %c)\nend\n')
+
+    def test_texts(self):
+        def texts(*values):
+            return field(1, len(values)) + field(2, 8) + b"".join(field(6, value) for value in values)
+        end = "\xe4".encode() + b"\xff"
+        given = texts(b"one", b"", b"a\0b")
+        self.case("same", self.JOIN, [given], [texts(b"one" + end, end, b"a\0b" + end)])
+        for options in ((), ("--engine",), ("--level", "0")):
+            self.assertEqual(self.results(0, *options)["same"]["max_abs"], 0)
+        self.case("other", self.JOIN, [given], [texts(b"one" + end, b"two", b"a\0b")])
+        self.case("few", self.JOIN, [field(1, 2) + texts(b"one")[2:]], [given])
+        self.case("numbers", self.JOIN, [tensor_pb([1], 1, 9, floats(1))], [given])
+        results = self.results(1)
+        self.assertIn('2 of 3 texts differ, first at [1]', results["other"]["reason"])
+        self.assertIn("as many texts as its shape", results["few"]["reason"])
+        self.assertIn("is string, not f32", results["numbers"]["reason"])
+
+    def test_texts_in_npy(self):
+        model = self.write("t.pir", self.JOIN)
+        wide = "".join(text.ljust(3, "\0") for text in ("o\xe9\u65e5", "a"))
+        files = {"<U3": wide.encode("utf-32-le"), ">U3": wide.encode("utf-32-be"), "|S2": b"o\0ab"}
+        for descr, cells in files.items():
+            result = self.check(0, "run", model, "--input", "x=" + self.write("x.npy", npy(descr, "(2,)", cells)),
+                                "--output-dir", self.path("out"), "--json")
+            header, data = read_npy(self.path("out", "y.npy"))
+            size = 5 if "U" in descr else 4
+            self.assertIn("'<U%d'" % size, header)
+            got = [data[i:i + 4 * size].decode("utf-32-le", "surrogatepass").rstrip("\0") for i in (0, 4 * size)]
+            ends = ["o\xe9\u65e5", "a"] if "U" in descr else ["o", "ab"]
+            self.assertEqual(got, [text + "\xe4\udcff" for text in ends])
+            self.assertEqual(json.loads(result.stdout)["outputs"][0]["type"], "string")
+        self.check(3, "run", model, "--input", "x=" + self.write("x.npy", npy("<U9", "(2,)", wide.encode("utf-32-le"))),
+                   error="too short")
+        self.check(3, "run", model, "--input", "x=" + self.write("x.npy", npy("<f4", "(2,)", floats(1, 2))),
+                   error="input 'x' is string; its file has f32")
+        again = self.check(0, "run", model, "--shapes", "x:4", "--seed", "3").stdout
+        self.assertEqual(again, self.check(0, "run", model, "--shapes", "x:4", "--seed", "3").stdout)
+        self.check(0, "compare", model, model, "--shapes", "x:4")
+        self.assertIn("string[n]", self.check(0, "inspect", model, "--text").stdout)
+
     def test_what_does_not(self):
         self.square("far", tensor_pb([2, 2], 1, 9, floats(1, 4, 9.02, 16)))
         self.square("nan", tensor_pb([2, 2], 1, 9, floats(1, 4, float("nan"), 16)))
@@ -389,15 +497,13 @@ class Cases(Folder):
         self.case("missing", SQUARE, [], [tensor_pb([2, 2], 1, 9, floats(1, 4, 9, 16))])
         results = self.results(1)
         reasons = {"far": "expected 9.02", "nan": "expected nan", "shape": "shape is 2x2, expected 4", "type": "type is f32, expected f64",
-                   "short": "as many elements", "float8": "type is f32, expected f8e4m3fn", "complex": "unsupported: ", "broken": "invalid data", "missing": "no file for input 'x'"}
+                   "short": "as many elements", "float8": "type is f32, expected f8e4m3fn", "complex": "unsupported: ", "broken": "invalid data", "missing": "no file for input 'x'",
+                   "text": "type is f32, expected string", "sequence": "output_0.pb ", "optional": "output_0.pb "}
         for name, reason in reasons.items():
             self.assertEqual(results[name]["status"], "failed")
             self.assertIn(reason, results[name]["reason"])
-        for name in ("text", "sequence", "optional"):
-            self.assertEqual(results[name]["status"], "skipped")
-            self.assertTrue(results[name]["reason"])
-        self.assertEqual(len(results), len(reasons) + 3)
-        self.assertTrue(self.check(1, "test", self.temporary.name).stdout.endswith("\n0 passed, 9 failed, 3 skipped\n"))
+        self.assertEqual(len(results), len(reasons))
+        self.assertTrue(self.check(1, "test", self.temporary.name).stdout.endswith("\n0 passed, 12 failed, 0 skipped\n"))
         self.check(0, "test", self.path("far"), "--rtol", "0.01")
 
     def test_integers_are_exact(self):

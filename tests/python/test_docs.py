@@ -13,8 +13,11 @@ def main():
     done = subprocess.run([sys.executable, str(ROOT / "docs/generate.py"), PELTON, "--check"], capture_output=True, text=True)
     print(done.stdout + done.stderr, end="")
     failed = done.returncode != 0
-    ops, targets = (ROOT / "docs/ops.md").read_text(), (ROOT / "docs/targets.md").read_text()
-    for page, part in ((ops, "## conv\n"), (ops, "| `group` | int | `1` |"), (targets, "| `conv` | `cpu.conv_depthwise`, `cpu.conv_direct`")):
+    ops, onnx, targets = ((ROOT / "docs" / page).read_text() for page in ("ops.md", "onnx.md", "targets.md"))
+    for page, part in ((ops, "## conv\n"), (ops, "| `group` | int | `1` |"), (ops, "| `f32` | `cpu.conv_direct`, "),
+                       (onnx, "| Conv | 1+ | [`conv`](ops.md#conv)"), (onnx, "| ReduceSum | 1+ | [`reduce`](ops.md#reduce)"),
+                       (onnx, "| Relu | 1+ | [`pointwise`](ops.md#pointwise)"), (onnx, "it trains: its result is random"),
+                       (targets, "| `conv` | `cpu.conv_"), (targets, "`cpu.conv_direct`")):
         if part not in page:
             print(f"a page lacks {part!r}")
             failed = True

@@ -156,7 +156,7 @@ TEST(random_round_trips) {
       uint32_t op = random_below(PN_EXPR_OP_COUNT), near = b.step_count < 8 ? b.step_count : 8;
       uint16_t a[3];
       for (int k = 0; k < 3; k++) a[k] = (uint16_t)(b.step_count - 1 - random_below(near));
-      pelton_dtype dtype = (pelton_dtype)(1 + random_below(PELTON_DTYPE_COUNT - 1));
+      pelton_dtype dtype = (pelton_dtype)(1 + random_below(PELTON_DTYPE_STRING - 1));
       if (op == PN_EXPR_INPUT)
         last = pn_expr_input(&b, random_below(PN_EXPR_MAX_INPUTS));
       else if (op == PN_EXPR_CONSTANT)

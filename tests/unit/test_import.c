@@ -12,12 +12,15 @@
 
 static pelton_diag diag;
 
+static const char *const *overrides; /* of the next import */
+static uint32_t override_count;
+
 static pn_model *import(const char *name) {
   char path[256];
   pn_model *model;
   pelton_diag_init(&diag);
   snprintf(path, sizeof path, "tests/import/%s", name);
-  REQUIRE_OK(pn_model_import(path, NULL, &model, &diag), &diag);
+  REQUIRE_OK(pn_model_import_overriding(path, NULL, overrides, override_count, &model, &diag), &diag);
   EXPECT_EQ(diag.count, 0);
   EXPECT_STR(model->format, "onnx");
   REQUIRE_OK(pn_graph_verify(model->graph, &diag), &diag);
@@ -46,7 +49,7 @@ static void expect_graph(const char *name, const char *const *parts) {
 static void expect_refused(const char *path, pelton_status status, const char *const *parts) {
   pn_model *model;
   pelton_diag_init(&diag);
-  EXPECT_EQ(pn_model_import(path, NULL, &model, &diag), status);
+  EXPECT_EQ(pn_model_import_overriding(path, NULL, overrides, override_count, &model, &diag), status);
   EXPECT(model == NULL);
   uint32_t count = 0;
   for (; parts[count]; count++) EXPECT_HAS(pelton_diag_message(&diag, count), parts[count]);
@@ -61,6 +64,26 @@ static void expect_refused(const char *path, pelton_status status, const char *c
 TEST(input_with_an_initializer_is_a_constant) {
   EXPECT_GRAPH("old.onnx", "graph old(%x: f32[2,3,4]) -> (%y)", "%b: f32[3] = const [0.0, 1.0, 2.0]",
                "f32[3,1] = unsqueeze(%b", "expr=\"add(x0,x1)\"", "%y: f32[2,3,4] = pointwise(%s) expr=\"clip(x0,-1.0:f32,6.0:f32)\"");
+}
+
+TEST(a_constant_that_may_be_replaced_is_an_input_when_asked) {
+  static const char *const both[] = {"b", "w"}, *const plain[] = {"x"}, *const fixed[] = {"w", "k"}, *const none[] = {"z"};
+  EXPECT_GRAPH("override.onnx", "graph override(%x: f32[2,3]) -> (%y)", "%w: f32[3,4] = const", "%b: f32[4] = const");
+  overrides = both;
+  override_count = 1;
+  EXPECT_GRAPH("override.onnx", "graph override(%x: f32[2,3], %b: f32[4]) -> (%y)", "%w: f32[3,4] = const");
+  override_count = 2; /* as the model declares it: its dims may be names */
+  EXPECT_GRAPH("override.onnx", "graph override(%x: f32[2,3], %w: f32[3,n], %b: f32[4]) -> (%y)", "%k: f32[1] = const");
+  overrides = plain;
+  override_count = 1;
+  EXPECT_GRAPH("override.onnx", "graph override(%x: f32[2,3]) -> (%y)");
+  overrides = fixed;
+  override_count = 2;
+  EXPECT_REFUSED("override.onnx", PELTON_INVALID_ARGUMENT, "\"k\" shall be an input instead of a constant");
+  overrides = none;
+  override_count = 1;
+  EXPECT_REFUSED("override.onnx", PELTON_INVALID_ARGUMENT, "\"z\" shall be an input");
+  override_count = 0;
 }
 
 TEST(dims_keep_their_names) {
@@ -97,6 +120,19 @@ TEST(scan_without_its_state_afterwards) {
   EXPECT_GRAPH("scan.onnx", "%y: f32[n,2] = scan(%s0, %x)", "state_count=1 scan_count=1 input_reversed=[1]");
 }
 
+TEST(a_sequence_map_is_a_loop) {
+  EXPECT_GRAPH("sequence_map.onnx", "graph sequence_map(%s: tensor<f32>[s_d0],", "%map_1: tensor<f32>[0] = box() dtype=f32",
+               "loop(%map, _, %map_1, %map_2, %s, %k, %outside)", "f32[*] = unbox(%s, %index)", "sequence_insert(%so_far, %y)",
+               "carried_count=2");
+}
+
+/* What the body takes as an optional and gives as a sequence is boxed again, and taken out after the loop. */
+TEST(a_loop_carries_an_optional) {
+  EXPECT_GRAPH("sequence_optional.onnx", "%o: optional<tensor<f32>>[o_d0<=1]", "loop(%n, _, %o)",
+               "%p: optional<tensor<f32>>[?", "size_of(%p)", "unbox(%p)", "box(%grown) optional=true", "= unbox(%r_1)",
+               "= box(%o)", "optional=true");
+}
+
 TEST(nodes_need_not_be_sorted) { EXPECT_GRAPH("unsorted.onnx", "%m: f32[2] = pointwise(%x)", "%y: f32[2] = pointwise(%m)"); }
 
 TEST(outputs_that_are_other_values) {
@@ -118,11 +154,17 @@ TEST(constants_are_aligned_and_unused_ones_ignored) {
 /* ---- what is refused --------------------------------------------------------------------------------------------- */
 
 TEST(unsupported_nodes_are_listed_at_once) {
-  EXPECT_REFUSED("unsupported.onnx", PELTON_UNSUPPORTED, "\"p\" has elements of type string",
+  EXPECT_REFUSED("unsupported.onnx", PELTON_UNSUPPORTED, "\"p\" has elements of type complex64",
                  "node \"frob\" (Frobnicate, ai.onnx, opset 17): Pelton does not know this operator",
-                 "node \"bend\" (Bend, far, opset 1): ", "node \"seq\" (SequenceConstruct, ai.onnx, opset 17): sequences",
+                 "node \"bend\" (Bend, far, opset 1): ",
                  "node \"cast\" (Cast, ai.onnx, opset 17): elements of type complex64", "node \"wiggle0\"",
                  "node \"wiggle1\"", "node \"wiggle2\"", "node \"wiggle3\"", "3 more nodes of operator Wiggle");
+}
+
+TEST(values_that_are_no_sequences) {
+  EXPECT_REFUSED("sequence_missing.onnx", PELTON_INVALID_DATA,
+                 "node \"at\" (SequenceAt, ai.onnx, opset 17): its input 0 is a tensor, but must be a sequence");
+  EXPECT_REFUSED("sequence_of_maps.onnx", PELTON_UNSUPPORTED, "\"m\" is of type map");
 }
 
 TEST(broken_graphs) {
@@ -190,7 +232,8 @@ TEST(formats_are_told_by_content) {
 /* ---- memory ------------------------------------------------------------------------------------------------------ */
 
 TEST(each_allocation_may_fail) {
-  static const char *const names[] = {"function.onnx", "if.onnx", "loop.onnx", "scan.onnx", "old.onnx", "outputs.onnx", "symbols.onnx"};
+  static const char *const names[] = {"function.onnx", "if.onnx", "loop.onnx", "scan.onnx", "old.onnx", "outputs.onnx", "symbols.onnx",
+                                      "sequence_map.onnx", "sequence_optional.onnx"};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
     harness_allocator a;
     uint64_t n = 0;
@@ -209,8 +252,10 @@ TEST(each_allocation_may_fail) {
   }
 }
 
-TEST_MAIN(T(input_with_an_initializer_is_a_constant), T(dims_keep_their_names), T(few_bits), T(functions_are_expanded),
+TEST_MAIN(T(input_with_an_initializer_is_a_constant), T(a_constant_that_may_be_replaced_is_an_input_when_asked),
+          T(dims_keep_their_names), T(few_bits), T(functions_are_expanded),
           T(branches_share_their_captures), T(branch_that_is_always_taken_is_inlined), T(loop_body_is_closed),
-          T(scan_without_its_state_afterwards), T(nodes_need_not_be_sorted), T(outputs_that_are_other_values),
+          T(scan_without_its_state_afterwards), T(a_sequence_map_is_a_loop), T(a_loop_carries_an_optional),
+          T(values_that_are_no_sequences), T(nodes_need_not_be_sorted), T(outputs_that_are_other_values),
           T(constants_are_aligned_and_unused_ones_ignored), T(unsupported_nodes_are_listed_at_once), T(broken_graphs),
           T(limits_and_versions), T(formats_are_told_by_content), T(each_allocation_may_fail))

@@ -150,7 +150,7 @@ TEST(symbols_survive) {
   fixture f;
   fixture_init(&f, NULL);
   pn_dim n = pn_dim_named(&f.symbols, PN_STR("n")), h = pn_dim_named(&f.symbols, PN_STR("h"));
-  pn_type x = {F32, 4, {n, pn_dim_of(3), h, pn_dim_of(8)}};
+  pn_type x = {.dtype = F32, .rank = 4, .dims = {n, pn_dim_of(3), h, pn_dim_of(8)}};
   pn_type w = pn_type_make(F32, DIMS(16, 3, 3, 3));
   pn_attrs_conv conv = {.pads = LIST(1, 1, 1, 1), .group = 1};
   pn_type y = infer_symbolic(&f, pn_infer_conv, &conv, &x, &w);
@@ -165,7 +165,7 @@ TEST(symbols_survive) {
   pn_attrs_pool pool = {.kernel = LIST(3, 3), .strides = LIST(2, 2), .pads = LIST(1, 1, 1, 1)};
   pn_type pooled = infer_symbolic(&f, pn_infer_pool, &pool, &x, NULL);
   EXPECT(pn_dim_equal(y.dims[2], pooled.dims[2]) && !pn_dim_equal(y.dims[2], h));
-  pn_type unknown = {F32, PN_RANK_UNKNOWN, {{0, 0}}};
+  pn_type unknown = {.dtype = F32, .rank = PN_RANK_UNKNOWN};
   y = infer_symbolic(&f, pn_infer_conv, &conv, &unknown, &w);
   EXPECT(y.rank == 4 && pn_dim_is(y.dims[1], 16));
   fixture_deinit(&f);

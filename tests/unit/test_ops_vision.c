@@ -130,5 +130,18 @@ TEST(deform_conv) {
   op_refuses("deform_conv", "group=2", "f32[1,1,3,3] f32[2,1,1,1] f32[1,2,3,3]", "2 groups");
 }
 
+/* "P6 1 1 255", a line's end, one pixel. */
+TEST(image_decode) {
+  op_gives("image_decode", "", "u8[14]{80,54,32,49,32,49,32,50,53,53,10,9,8,7}", "u8[1,1,3]{9,8,7}");
+  op_gives("image_decode", "pixel_format=bgr", "u8[14]{80,54,32,49,32,49,32,50,53,53,10,9,8,7}", "u8[1,1,3]{7,8,9}");
+  op_gives("image_decode", "pixel_format=grayscale", "u8[14]{80,54,32,49,32,49,32,50,53,53,10,10,20,30}",
+           "u8[1,1,1]{18}");
+  op_infers("image_decode", "pixel_format=grayscale", "u8[n]", "u8[?1,?2,1]");
+  op_refuses("image_decode", "", "u8[13]{80,54,32,49,32,49,32,50,53,53,10,9,8}", "cut off");
+  op_refuses("image_decode", "", "u8[3]{1,2,3}", "no picture");
+  op_refuses("image_decode", "", "i8[3]", "must be u8");
+  op_refuses("image_decode", "", "u8[3,1]", "must have rank 1");
+}
+
 TEST_MAIN(T(grid_sample), T(grid_sample_cubic), T(grid_sample_far_away), T(grid_sample_infers), T(affine_grid),
-          T(roi_align), T(max_roi_pool), T(max_unpool), T(deform_conv))
+          T(roi_align), T(max_roi_pool), T(max_unpool), T(deform_conv), T(image_decode))

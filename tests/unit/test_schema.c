@@ -157,8 +157,9 @@ TEST(tables) {
     for (uint32_t f = 0; f < info->field_count; f++) EXPECT(info->fields[f].offset < info->attrs_bytes);
   }
   EXPECT(!pn_op_find(PN_STR("conv3"), &op) && !pn_op_find(PN_STR(""), &op));
-  EXPECT(pn_op_find(PN_STR("if"), &op) && op == PN_OP_IF && pn_op_get(op)->flags == PN_OP_CONTROL);
-  EXPECT(pn_op_get(PN_OP_RESHAPE)->flags == PN_OP_VIEW && pn_op_get(PN_OP_UNIQUE)->flags == PN_OP_DATA_SHAPE);
+  EXPECT(pn_op_find(PN_STR("if"), &op) && op == PN_OP_IF && pn_op_get(op)->flags == (PN_OP_CONTROL | PN_OP_TEXTS | PN_OP_BOXES));
+  EXPECT(pn_op_get(PN_OP_RESHAPE)->flags == (PN_OP_VIEW | PN_OP_TEXTS));
+  EXPECT(pn_op_get(PN_OP_UNIQUE)->flags == (PN_OP_DATA_SHAPE | PN_OP_TEXTS));
 }
 
 TEST(defaults) {

@@ -37,7 +37,8 @@ TEST(dtypes) {
       {PELTON_DTYPE_F8E8M0, "f8e8m0", 1},
       {PELTON_DTYPE_F4E2M1, "f4e2m1", 1},
       {PELTON_DTYPE_I4, "i4", 1},   {PELTON_DTYPE_U4, "u4", 1},   {PELTON_DTYPE_I2, "i2", 1},
-      {PELTON_DTYPE_U2, "u2", 1},
+      {PELTON_DTYPE_U2, "u2", 1},   {PELTON_DTYPE_STRING, "string", sizeof(pelton_string)},
+      {PELTON_DTYPE_TENSOR, "tensor", sizeof(void *)},
   };
   EXPECT_EQ(sizeof expected / sizeof expected[0], PELTON_DTYPE_COUNT - 1);
   for (size_t i = 0; i < sizeof expected / sizeof expected[0]; i++) {

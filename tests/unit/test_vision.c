@@ -59,29 +59,51 @@ static const struct picture {
   picture_kind kind;
   int count;     /* of the palette */
   int tolerance; /* of each value */
+  size_t spare;  /* bytes at the end that nobody misses: of a number the last digit, of a tag what is not read */
 } pictures[] = {
-    {"rgb.png", COLOUR, 0, 0},
-    {"rgb-interlaced.png", COLOUR, 0, 0},
-    {"rgb-16.png", COLOUR, 0, 0},
-    {"rgb-alpha.png", COLOUR, 0, 0},
-    {"grey.png", GREY, 0, 0},
-    {"grey-alpha.png", GREY, 0, 0},
-    {"grey-1.png", BILEVEL, 2, 0},
-    {"palette-4.png", PALETTE, 16, 0},
-    {"palette-1.bmp", PALETTE, 2, 0},
-    {"palette-4.bmp", PALETTE, 16, 0},
-    {"palette-8.bmp", PALETTE, 256, 0},
-    {"palette-4-core.bmp", PALETTE, 16, 0},
-    {"rgb-24.bmp", COLOUR, 0, 0},
-    {"rgb-24-top-down.bmp", COLOUR, 0, 0},
-    {"rgb-32.bmp", COLOUR, 0, 0},
-    {"rgb-32-masks.bmp", COLOUR, 0, 0},
-    {"rgb-16-masks.bmp", COLOUR, 0, 8},
-    {"rgb.jpg", COLOUR, 0, 10},
-    {"rgb-progressive.jpg", COLOUR, 0, 10},
-    {"rgb-420.jpg", COLOUR, 0, 90},
-    {"cmyk.jpg", COLOUR, 0, 10},
-    {"grey.jpg", GREY, 0, 6},
+    {"rgb.png", COLOUR, 0, 0, 0},
+    {"rgb-interlaced.png", COLOUR, 0, 0, 0},
+    {"rgb-16.png", COLOUR, 0, 0, 0},
+    {"rgb-alpha.png", COLOUR, 0, 0, 0},
+    {"grey.png", GREY, 0, 0, 0},
+    {"grey-alpha.png", GREY, 0, 0, 0},
+    {"grey-1.png", BILEVEL, 2, 0, 0},
+    {"palette-4.png", PALETTE, 16, 0, 0},
+    {"palette-1.bmp", PALETTE, 2, 0, 0},
+    {"palette-4.bmp", PALETTE, 16, 0, 0},
+    {"palette-8.bmp", PALETTE, 256, 0, 0},
+    {"palette-4-core.bmp", PALETTE, 16, 0, 0},
+    {"rgb-24.bmp", COLOUR, 0, 0, 0},
+    {"rgb-24-top-down.bmp", COLOUR, 0, 0, 0},
+    {"rgb-32.bmp", COLOUR, 0, 0, 0},
+    {"rgb-32-masks.bmp", COLOUR, 0, 0, 0},
+    {"rgb-16-masks.bmp", COLOUR, 0, 8, 0},
+    {"rgb.jpg", COLOUR, 0, 10, 0},
+    {"rgb-progressive.jpg", COLOUR, 0, 10, 0},
+    {"rgb-420.jpg", COLOUR, 0, 90, 0},
+    {"cmyk.jpg", COLOUR, 0, 10, 0},
+    {"grey.jpg", GREY, 0, 6, 0},
+    {"bilevel-text.pbm", BILEVEL, 2, 0, 0},
+    {"grey-text.pgm", GREY, 0, 0, 4},
+    {"rgb-text.ppm", COLOUR, 0, 0, 4},
+    {"bilevel.pbm", BILEVEL, 2, 0, 0},
+    {"grey.pgm", GREY, 0, 0, 0},
+    {"grey-16.pgm", GREY, 0, 0, 0},
+    {"rgb.ppm", COLOUR, 0, 0, 0},
+    {"rgb.webp", COLOUR, 0, 90, 0},
+    {"rgb-lossless.webp", COLOUR, 0, 0, 0},
+    {"rgb-alpha.webp", COLOUR, 0, 0, 0},
+    {"rgb.tif", COLOUR, 0, 0, 0},
+    {"rgb-lzw.tif", COLOUR, 0, 0, 0},
+    {"rgb-deflate.tif", COLOUR, 0, 0, 0},
+    {"rgb-alpha.tif", COLOUR, 0, 0, 0},
+    {"grey-packbits.tif", GREY, 0, 0, 4},
+    {"bilevel-g4.tif", BILEVEL, 2, 0, 4},
+    {"palette-8.tif", PALETTE, 16, 0, 0},
+    {"rgb.jp2", COLOUR, 0, 0, 0},
+    {"rgb-alpha.jp2", COLOUR, 0, 0, 0},
+    {"rgb-lossy.jp2", COLOUR, 0, 12, 0},
+    {"grey.j2k", GREY, 0, 0, 0},
 };
 enum { PICTURES = sizeof pictures / sizeof pictures[0] };
 
@@ -155,7 +177,7 @@ TEST(channels_are_converted) {
   if (!unsupported("grey.png", status, &diag)) {
     REQUIRE_OK(status, &diag);
     EXPECT_EQ(image.channels, 3);
-    EXPECT_EQ(largest_difference(&(struct picture){"", GREY, 0, 0}, &image), 0);
+    EXPECT_EQ(largest_difference(&(struct picture){"", GREY, 0, 0, 0}, &image), 0);
   }
   pelton_image_release(&image);
   pn_file_unmap(&file);
@@ -165,7 +187,7 @@ TEST(channels_are_converted) {
 TEST(files_cut_at_every_byte_are_refused) {
   for (int i = 0; i < PICTURES; i++) {
     pn_file file = map_file(pictures[i].name);
-    for (size_t size = 0; size < file.size; size++) {
+    for (size_t size = 0; size < file.size - pictures[i].spare; size++) {
       uint8_t *data = malloc(size ? size : 1);
       REQUIRE(data != NULL);
       memcpy(data, file.data, size);
@@ -242,7 +264,7 @@ TEST(what_is_no_picture_is_named) {
   expect_refused(NULL, 0, PELTON_INVALID_DATA, "empty");
   expect_refused("hello, world", 12, PELTON_INVALID_DATA, "no picture: it begins with bytes 68 65");
   expect_refused("GIF89a......", 12, PELTON_UNSUPPORTED, "GIF");
-  expect_refused("RIFF\0\0\0\0WEBP", 12, PELTON_UNSUPPORTED, "convert it to PNG");
+  expect_refused("\0\0\0\x1c""ftypavif", 12, PELTON_UNSUPPORTED, "convert it to PNG");
   pelton_diag diag = PELTON_DIAG_INIT;
   pelton_image image = PELTON_IMAGE_INIT;
   EXPECT_EQ(pelton_image_load("tests/unit/test_vision.c", NULL, &image, &diag), PELTON_INVALID_DATA);

@@ -22,6 +22,7 @@ enum {
 /* Each takes the arguments after its own name and returns an exit code. */
 int command_bench(int argc, char **argv);
 int command_build(int argc, char **argv);
+int command_check(int argc, char **argv);
 int command_classify(int argc, char **argv);
 int command_compare(int argc, char **argv);
 int command_inspect(int argc, char **argv);

@@ -64,6 +64,31 @@ static int read_folder(side *s) {
   return code;
 }
 
+/* Items of sequences count as outputs of their own, NAME_0 and so on, as files of a folder do. */
+static void flatten(side *s) {
+  for (uint32_t i = 0; i < s->outputs.count;) {
+    pelton_tensor whole = s->outputs.data[i];
+    char *name = s->names[i];
+    if (whole.dtype != PELTON_DTYPE_TENSOR) {
+      i++;
+      continue;
+    }
+    const uint32_t items = (uint32_t)tensor_item_count(&whole), behind = s->outputs.count - i - 1;
+    s->outputs.data = memory_grow(s->outputs.data, s->outputs.count + items, sizeof *s->outputs.data);
+    s->names = memory_grow(s->names, s->outputs.count + items, sizeof *s->names);
+    memmove(s->outputs.data + i + items, s->outputs.data + i + 1, behind * sizeof *s->outputs.data);
+    memmove(s->names + i + items, s->names + i + 1, behind * sizeof *s->names);
+    for (uint32_t k = 0; k < items; k++) {
+      s->outputs.data[i + k] = *tensor_item(&whole, k); /* its memory goes over */
+      free(((pelton_tensor **)whole.data)[k]);
+      s->names[i + k] = memory_format("%s_%u", name, k);
+    }
+    s->outputs.count += items - 1;
+    free(whole.data);
+    free(name);
+  }
+}
+
 /* |folder| (may be null) may hold files of the inputs. */
 static int run_side(const compare *c, side *s, const char *folder) {
   pelton_diag diag = PELTON_DIAG_INIT;
@@ -78,6 +103,7 @@ static int run_side(const compare *c, side *s, const char *folder) {
     pelton_io_info info;
     s->names[i] = pelton_engine_output(it.engine, i, &info) ? memory_text("?") : file_name_of(info.name);
   }
+  flatten(s);
   tensors_release(&inputs);
   pelton_engine_release(it.engine);
   return code;

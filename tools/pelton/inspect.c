@@ -12,7 +12,11 @@ typedef struct inspect {
 } inspect;
 
 static void print_io(const char *kind, const pelton_io_info *info) {
-  printf("# %-8s %s: %s[", kind, info->name, pelton_dtype_name(info->dtype));
+  printf("# %-8s %s: ", kind, info->name);
+  for (uint32_t i = 0; i < info->item_depth; i++) fputs(i == 0 && info->optional ? "optional<" : "tensor<", stdout);
+  fputs(pelton_dtype_name(info->item_depth ? info->item : info->dtype), stdout);
+  for (uint32_t i = 0; i < info->item_depth; i++) putchar('>');
+  putchar('[');
   if (!info->rank_known) printf("...");
   for (uint32_t d = 0; d < info->shape.rank && info->rank_known; d++) {
     if (d) putchar(',');
@@ -85,17 +89,62 @@ static pelton_status print_model(const inspect *o, const char *path, pelton_diag
   return status;
 }
 
-/* The library describes engines as JSON, so a model is made one as it is: no passes, nothing timed. */
-static pelton_status print_path(inspect *o, const char *path, pelton_diag *diag) {
+/* Of a model file: what it says by its own names, and where Pelton can build it, the graph as it was imported: no
+   passes, nothing timed. The members of both are one object. */
+static pelton_status print_model_json(inspect *o, const char *path, pelton_diag *diag) {
   loaded it = {.engine = NULL};
-  const bool engine = path_is_engine(path);
-  if (!engine && !o->json) return print_model(o, path, diag);
+  char *said = NULL, *graph = NULL;
+  pelton_status status = pelton_model_describe(path, NULL, &said, diag);
+  if (status) return status;
   o->load.no_passes = true;
   o->load.level = 0;
+  o->load.quiet = true;
+  pelton_diag refused = PELTON_DIAG_INIT;
+  if (load_build(path, &o->load, &it, &refused) || pelton_engine_json(it.engine, &graph, &refused)) {
+    for (uint32_t i = 0; i < refused.count; i++) print_note("it cannot be built: %s", pelton_diag_message(&refused, i));
+    puts(said);
+  } else {
+    printf("%.*s,%s\n", (int)strlen(said) - 1, said, graph + 1);
+  }
+  pelton_text_release(graph);
+  pelton_text_release(said);
+  pelton_engine_release(it.engine);
+  return PELTON_OK;
+}
+
+static pelton_status print_path(inspect *o, const char *path, pelton_diag *diag) {
+  loaded it = {.engine = NULL};
+  if (!path_is_engine(path)) return o->json ? print_model_json(o, path, diag) : print_model(o, path, diag);
   pelton_status status = load_engine(path, &o->load, &it, diag);
   if (!status) status = print_engine(o, it.engine, diag);
   pelton_engine_release(it.engine);
   return status;
+}
+
+/* One after another; as JSON, several are an array of {file, exit_code, holds}. */
+static int print_paths(inspect *o, const text_list *paths) {
+  const bool several = paths->count > 1, array = several && o->json;
+  json_writer json = {stdout, false};
+  int worst = EXIT_DONE;
+  if (array) json_begin(&json, NULL, '[');
+  for (uint32_t i = 0; i < paths->count; i++) {
+    pelton_diag diag = PELTON_DIAG_INIT;
+    if (several && !o->json) printf("# file     %s\n", paths->data[i]);
+    if (array) {
+      json_begin(&json, NULL, '{');
+      json_text(&json, "file", paths->data[i]);
+      json_raw(&json, "holds", "");
+    }
+    const pelton_status status = print_path(o, paths->data[i], &diag);
+    if (array && status) fputs("null", stdout);
+    const int code = status ? print_failure(status, &diag, NULL) : EXIT_DONE;
+    if (code > worst) worst = code;
+    if (!array) continue;
+    json_integer(&json, "exit_code", code);
+    json_end(&json, '}');
+  }
+  if (array) json_end(&json, ']');
+  return worst;
 }
 
 int command_inspect(int argc, char **argv) {
@@ -106,23 +155,19 @@ int command_inspect(int argc, char **argv) {
       {"constants", 0, OPTION_INTEGER, &o.max_constant_bytes, "BYTES",
        "print constants up to this size (64); 0: all, to be read again", 0, 0},
   };
-  const option_table table = {"inspect FILE [--json|--text]",
+  const option_table table = {"inspect FILE... [--json|--text]",
                               "What a model or an engine holds: graph, plan, sections, where each node came from.",
                               rows,
                               OPTION_COUNT(rows),
                               1,
-                              1};
+                              UINT32_MAX};
   text_list words;
   int code = options_parse(&table, argc, argv, &words);
   if (code == OPTIONS_GO_ON && (o.max_constant_bytes < 0 || (o.json && o.text))) {
     print_error(o.json ? "--json and --text exclude each other" : "--constants takes no negative size");
     code = EXIT_USAGE;
   }
-  if (code == OPTIONS_GO_ON) {
-    pelton_diag diag = PELTON_DIAG_INIT;
-    const pelton_status status = print_path(&o, words.data[0], &diag);
-    code = status ? print_failure(status, &diag, NULL) : EXIT_DONE;
-  }
+  if (code == OPTIONS_GO_ON) code = print_paths(&o, &words);
   free(words.data);
   return code;
 }

@@ -77,6 +77,7 @@ void load_release(load_options *o) {
   for (uint32_t i = 0; i < o->profile_count; i++) free((void *)(uintptr_t)o->profiles[i].name);
   free(o->profiles);
   free(o->shapes.data);
+  free(o->overrides.data);
   free(o->min_shapes.data);
   free(o->opt_shapes.data);
   free(o->max_shapes.data);
@@ -142,6 +143,7 @@ pelton_status load_build(const char *path, const load_options *o, loaded *out, p
   options.profile_count = o->profile_count;
   options.timing_cache = o->timing_cache;
   options.no_passes = o->no_passes;
+  options.omit_packed = o->omit_packed;
   progress bar;
   progress_start(&bar, o->quiet);
   options.progress = progress_report;
@@ -149,7 +151,10 @@ pelton_status load_build(const char *path, const load_options *o, loaded *out, p
   *out = (loaded){.built = true};
   const double start = clock_now();
   pelton_model *model = NULL;
-  pelton_status status = pelton_model_import(path, NULL, &model, diag);
+  pelton_import_options import = PELTON_IMPORT_OPTIONS_INIT;
+  import.overrides = (const char *const *)o->overrides.data;
+  import.override_count = o->overrides.count;
+  pelton_status status = pelton_model_import(path, &import, &model, diag);
   if (!status) status = pelton_engine_build(model, &options, &out->engine, diag);
   progress_end(&bar);
   pelton_model_release(model);
@@ -159,7 +164,7 @@ pelton_status load_build(const char *path, const load_options *o, loaded *out, p
 
 pelton_status load_engine(const char *path, const load_options *o, loaded *out, pelton_diag *diag) {
   if (!path_is_engine(path)) return load_build(path, o, out, diag);
-  if (o->precision || o->no_passes || o->timing_cache)
+  if (o->precision || o->no_passes || o->timing_cache || o->overrides.count)
     print_note("%s is built already: options of the build are not looked at", path);
   return load_open(path, o, out, diag);
 }

@@ -11,8 +11,9 @@ typedef struct load_options {
   const char *target, *precision, *cpu_isa, *timing_cache;
   int64_t threads, level;
   double budget;
-  bool no_passes;
+  bool no_passes, omit_packed;
   text_list shapes, min_shapes, opt_shapes, max_shapes;
+  text_list overrides; /* names */
   /* Filled in by load_prepare. */
   pelton_input_profile *profiles;
   uint32_t profile_count;
@@ -31,6 +32,7 @@ typedef struct load_options {
   {"threads", 0, OPTION_INTEGER, &(o).threads, "N", "threads of the engine; 0: all that it may use", 0, 4096},         \
   {"level", 0, OPTION_INTEGER, &(o).level, "0-5", "how much is timed when a model is built; 0: nothing", 0, 5},        \
   {"timing-cache", 0, OPTION_TEXT, &(o).timing_cache, "FILE", "measured times, read and extended", 0, 0},              \
+  {"override", 0, OPTION_LIST, &(o).overrides, "NAME", "a constant that the model lets replace: make it an input", 0, 0}, \
   {"no-passes", 0, OPTION_FLAG, &(o).no_passes, NULL, "build the graph as it was imported", 0, 0}
 /* clang-format on */
 

@@ -16,6 +16,7 @@ static const subcommand subcommands[] = {
     {"compare", command_compare, "how far the outputs of two engines, models or folders are apart"},
     {"test", command_test, "run folders of a model with inputs and expected outputs"},
     {"inspect", command_inspect, "what a model or an engine holds"},
+    {"check", command_check, "whether model files are valid"},
     {"ops", command_ops, "list the operators"},
     {"classify", command_classify, "what an image network says of images"},
 };

@@ -70,11 +70,40 @@ static int print_table(const char *text, const text_list *words) {
   return code;
 }
 
+/* Rows of an operator whose versions differ stand one after another. */
+static int print_onnx(const char *text, const text_list *words) {
+  json_value *json = json_parse(text);
+  int code = json ? EXIT_DONE : EXIT_BUG;
+  if (!json) print_error("the library's table of operators is no JSON");
+  for (const json_value *op = json ? json->first : NULL; op; op = op->next) {
+    bool wanted = words->count == 0;
+    for (uint32_t i = 0; i < words->count; i++) wanted |= !strcmp(json_get_text(op, "op"), words->data[i]);
+    if (!wanted) continue;
+    const char *domain = json_get_text(op, "domain");
+    printf("%-28s %-16s %lld", json_get_text(op, "op"), *domain ? domain : "ai.onnx",
+           (long long)json_get_number(op, "since", 0));
+    if (json_get_number(op, "until", 0) > 0)
+      printf(" to %lld\n", (long long)json_get_number(op, "until", 0));
+    else
+      printf("+\n");
+  }
+  for (uint32_t i = 0; i < words->count && json; i++) {
+    bool known = false;
+    for (const json_value *op = json->first; op; op = op->next) known |= !strcmp(json_get_text(op, "op"), words->data[i]);
+    if (known) continue;
+    print_error("ONNX operator '%s' is not imported", words->data[i]);
+    code = EXIT_UNSUPPORTED;
+  }
+  json_free(json);
+  return code;
+}
+
 int command_ops(int argc, char **argv) {
-  bool as_json = false;
-  const option rows[] = {{"json", 0, OPTION_FLAG, &as_json, NULL, "the whole table as JSON", 0, 0}};
+  bool as_json = false, onnx = false;
+  const option rows[] = {{"onnx", 0, OPTION_FLAG, &onnx, NULL, "the ONNX operators that are imported, with versions", 0, 0},
+                         {"json", 0, OPTION_FLAG, &as_json, NULL, "the whole table as JSON", 0, 0}};
   const option_table table = {
-      "ops [OPERATOR...] [--json]",
+      "ops [OPERATOR...] [--onnx] [--json]",
       "The operators of Pelton's graphs: operands and results, types, targets, attributes with type and default.",
       rows,
       OPTION_COUNT(rows),
@@ -85,13 +114,13 @@ int command_ops(int argc, char **argv) {
   if (code == OPTIONS_GO_ON) {
     pelton_diag diag = PELTON_DIAG_INIT;
     char *text = NULL;
-    const pelton_status status = pelton_ops_json(&text, &diag);
+    const pelton_status status = onnx ? pelton_onnx_ops_json(&text, &diag) : pelton_ops_json(&text, &diag);
     if (status)
       code = print_failure(status, &diag, NULL);
     else if (as_json)
       code = puts(text) < 0 ? EXIT_RESOURCE : EXIT_DONE;
     else
-      code = print_table(text, &words);
+      code = onnx ? print_onnx(text, &words) : print_table(text, &words);
     pelton_text_release(text);
   }
   free(words.data);

@@ -34,7 +34,17 @@ static bool make_folder(const char *path) {
   return ok;
 }
 
+/* A sequence as NAME_0.npy, NAME_1.npy and so on. */
 static int save_output(const run *r, const char *name, const pelton_tensor *t) {
+  if (t->dtype == PELTON_DTYPE_TENSOR) {
+    int code = EXIT_DONE;
+    for (size_t i = 0; i < tensor_item_count(t) && !code; i++) {
+      char *item = memory_format("%s_%zu", name, i);
+      code = save_output(r, item, tensor_item(t, i));
+      free(item);
+    }
+    return code;
+  }
   char reason[256], *file = file_name_of(name);
   char *path = memory_format("%s/%s.npy", r->output_dir, file);
   const bool ok = npy_write(path, t, reason);
@@ -45,22 +55,82 @@ static int save_output(const run *r, const char *name, const pelton_tensor *t) {
   return ok ? EXIT_DONE : EXIT_INPUT;
 }
 
+enum { SHOWN_TEXTS = 16, SHOWN_BYTES = 40 };
+
+/* The first texts, those that are long cut. */
+static void print_texts(const pelton_tensor *t) {
+  const pelton_string *texts = t->data;
+  const size_t count = tensor_count(&t->shape);
+  for (size_t i = 0; i < count && i < SHOWN_TEXTS; i++) {
+    const size_t bytes = texts[i].bytes < SHOWN_BYTES ? (size_t)texts[i].bytes : SHOWN_BYTES;
+    fputs(" \"", stdout);
+    for (size_t k = 0; k < bytes; k++) putchar((unsigned char)texts[i].data[k] < 0x20 ? '?' : texts[i].data[k]);
+    fputs(bytes < texts[i].bytes ? "...\"" : "\"", stdout);
+  }
+  if (count > SHOWN_TEXTS) printf(" and %zu more", count - SHOWN_TEXTS);
+  putchar('\n');
+}
+
+static void print_output(const char *name, const pelton_tensor *t);
+
+/* What |t| holds, in a line each. */
+static void print_items(const char *name, const pelton_tensor *t) {
+  const size_t count = tensor_item_count(t);
+  printf(" %zu item%s\n", count, count == 1 ? "" : "s");
+  for (size_t i = 0; i < count; i++) {
+    char *item = memory_format("%s_%zu", name, i);
+    print_output(item, tensor_item(t, i));
+    free(item);
+  }
+}
+
 static void print_output(const char *name, const pelton_tensor *t) {
-  const tensor_summary s = tensor_summarize(t);
   printf("%-24s %-5s %-18s", name, pelton_dtype_name(t->dtype), format_shape(&t->shape).text);
+  if (t->dtype == PELTON_DTYPE_TENSOR) {
+    print_items(name, t);
+    return;
+  }
+  if (t->dtype == PELTON_DTYPE_STRING) {
+    print_texts(t);
+    return;
+  }
+  const tensor_summary s = tensor_summarize(t);
   if (tensor_count(&t->shape) > s.not_finite) printf(" min %.6g max %.6g mean %.6g", s.min, s.max, s.mean);
   if (s.not_finite) printf(" (%zu not finite)", s.not_finite);
   putchar('\n');
 }
 
 static void write_output(json_writer *json, const char *name, const pelton_tensor *t) {
-  const tensor_summary s = tensor_summarize(t);
   json_begin(json, NULL, '{');
   json_text(json, "name", name);
   json_text(json, "type", pelton_dtype_name(t->dtype));
   json_begin(json, "shape", '[');
   for (uint32_t d = 0; d < t->shape.rank; d++) json_integer(json, NULL, t->shape.dims[d]);
   json_end(json, ']');
+  if (t->dtype == PELTON_DTYPE_TENSOR) {
+    json_begin(json, "items", '[');
+    for (size_t i = 0; i < tensor_item_count(t); i++) {
+      char *item = memory_format("%s_%zu", name, i);
+      write_output(json, item, tensor_item(t, i));
+      free(item);
+    }
+    json_end(json, ']');
+    json_end(json, '}');
+    return;
+  }
+  if (t->dtype == PELTON_DTYPE_STRING) {
+    json_begin(json, "texts", '[');
+    for (size_t i = 0; i < tensor_count(&t->shape) && i < SHOWN_TEXTS; i++) {
+      const pelton_string s = ((const pelton_string *)t->data)[i];
+      char *text = memory_format("%.*s", (int)(s.bytes < 4096 ? s.bytes : 4096), s.bytes ? s.data : "");
+      json_text(json, NULL, text);
+      free(text);
+    }
+    json_end(json, ']');
+    json_end(json, '}');
+    return;
+  }
+  const tensor_summary s = tensor_summarize(t);
   json_number(json, "min", s.min);
   json_number(json, "max", s.max);
   json_number(json, "mean", s.mean);
@@ -137,7 +207,8 @@ int command_run(int argc, char **argv) {
   const option rows[] = {
       {"input", 'i', OPTION_LIST, &r.inputs, "NAME=FILE", "an input from a .npy, a .pb or an image; again for more", 0,
        0},
-      {"output-dir", 'o', OPTION_TEXT, &r.output_dir, "DIR", "write each output there, as NAME.npy", 0, 0},
+      {"output-dir", 'o', OPTION_TEXT, &r.output_dir, "DIR",
+       "write each output there, as NAME.npy; items of a sequence as NAME_0.npy, NAME_1.npy ...", 0, 0},
       {"repeat", 0, OPTION_INTEGER, &r.repeat, "N", "run it N times, for the best time", 1, 1e9},
       {"seed", 0, OPTION_INTEGER, &r.seed, "N", "of random inputs (0)", 0, 0},
       LOAD_ROWS(r.load),
@@ -146,7 +217,8 @@ int command_run(int argc, char **argv) {
   const option_table table = {"run ENGINE|MODEL [options]",
                               "Runs an engine, or a model that is built in memory. Inputs that are not given are "
                               "random numbers from a seed. An\n"
-                              "image becomes [1,C,H,W] in the network's size, RGB, 0 to 255.",
+                              "image becomes [1,C,H,W] in the network's size, RGB, 0 to 255. A sequence or an optional comes "
+                              "from a .pb, or\nfrom FILE_0.npy, FILE_1.npy ... when FILE.npy is given.",
                               rows,
                               OPTION_COUNT(rows),
                               1,

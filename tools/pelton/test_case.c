@@ -49,20 +49,51 @@ static void say_status(test_result *r, const char *model, pelton_status status, 
 /* ---- data ----------------------------------------------------------------------------------------------------------
  */
 
-static bool read_files(const char *folder, const char *kind, pelton_tensor *tensors, char **names, uint32_t *count,
-                       test_result *r) {
+typedef pelton_status describe_function(const pelton_engine *engine, uint32_t index, pelton_io_info *out);
+
+/* Whether the value |name|, or |index| when there is none of that name, is a sequence or an optional. */
+static bool is_boxed(const pelton_engine *engine, describe_function *describe, const char *name, uint32_t index) {
+  pelton_io_info info;
+  bool boxed = !describe(engine, index, &info) && info.dtype == PELTON_DTYPE_TENSOR;
+  for (uint32_t i = 0; name && *name && !describe(engine, i, &info); i++)
+    if (!strcmp(info.name, name)) boxed = info.dtype == PELTON_DTYPE_TENSOR;
+  return boxed;
+}
+
+/* The kind of a file follows from the model, so its name counts, and that is where its kind says: both are tried. */
+static pb_result read_value(const char *path, const pelton_engine *engine, describe_function *describe, uint32_t index,
+                            pelton_tensor *out, char **name, char *reason) {
+  const bool first = is_boxed(engine, describe, NULL, index);
+  pb_result result = tensor_pb_read(path, first, out, name, reason);
+  if (result == PB_READ && is_boxed(engine, describe, *name, index) == first) return PB_READ;
+  pelton_tensor other;
+  char ignored[256], *other_name = NULL;
+  if (tensor_pb_read(path, !first, &other, &other_name, ignored) != PB_READ) return result;
+  if (!*other_name || is_boxed(engine, describe, other_name, index) == first) {
+    tensor_release(&other);
+    free(other_name);
+    return result;
+  }
+  if (result == PB_READ) {
+    tensor_release(out);
+    free(*name);
+  }
+  *out = other;
+  *name = other_name;
+  return PB_READ;
+}
+
+static bool read_files(const char *folder, const char *kind, const pelton_engine *engine, describe_function *describe,
+                       pelton_tensor *tensors, char **names, uint32_t *count, test_result *r) {
   for (*count = 0; *count < MOST; ++*count) {
     char reason[256], *path = memory_format("%s/%s_%u.pb", folder, kind, *count);
     const bool there = path_exists(path);
     pb_result result = PB_READ;
-    if (there) result = tensor_pb_read(path, &tensors[*count], &names[*count], reason);
+    if (there) result = read_value(path, engine, describe, *count, &tensors[*count], &names[*count], reason);
     free(path);
     if (!there) return true;
     if (result == PB_READ) continue;
-    if (result == PB_NO_TENSOR)
-      say(r, TEST_SKIPPED, "%s", reason);
-    else
-      say(r, TEST_FAILED, "%s%s", result == PB_UNSUPPORTED ? "unsupported: " : "", reason);
+    say(r, TEST_FAILED, "%s%s", result == PB_UNSUPPORTED ? "unsupported: " : "", reason);
     return false;
   }
   say(r, TEST_FAILED, "more than %d files", MOST);
@@ -79,9 +110,9 @@ static void free_data(data_set *d) {
   free(d);
 }
 
-static bool read_data(const char *folder, data_set *d, test_result *r) {
-  return read_files(folder, "input", d->inputs, d->input_names, &d->input_count, r) &&
-         read_files(folder, "output", d->outputs, d->output_names, &d->output_count, r);
+static bool read_data(const char *folder, const pelton_engine *engine, data_set *d, test_result *r) {
+  return read_files(folder, "input", engine, pelton_engine_input, d->inputs, d->input_names, &d->input_count, r) &&
+         read_files(folder, "output", engine, pelton_engine_output, d->outputs, d->output_names, &d->output_count, r);
 }
 
 /* The file for the value |name| at |index|: by name when a file has that name, else in order. */
@@ -161,17 +192,14 @@ static void run_sets(const test_options *o, const test_case *c, char **folders, 
   loaded it = {.engine = NULL};
   pelton_context *context = NULL;
   data_set **sets = memory_new(count, sizeof *sets);
-  bool ok = true;
+  bool ok;
   for (uint32_t i = 0; i < count; i++) sets[i] = memory_new(1, sizeof **sets);
-  for (uint32_t i = 0; i < count && ok; i++)
-    ok = read_data(folders[i], sets[i], r); /* before the model: what is skipped is not tried */
-  if (ok) {
-    pelton_status status = load_build(c->model, &o->load, &it, &diag);
-    if (!status && o->engine) status = reopen(o, &it, &diag);
-    if (!status) status = pelton_context_create(it.engine, NULL, &context, &diag);
-    if (status) say_status(r, c->model, status, &diag);
-    ok = !status;
-  }
+  pelton_status status = load_build(c->model, &o->load, &it, &diag);
+  if (!status && o->engine) status = reopen(o, &it, &diag);
+  if (!status) status = pelton_context_create(it.engine, NULL, &context, &diag);
+  if (status) say_status(r, c->model, status, &diag);
+  ok = !status;
+  for (uint32_t i = 0; i < count && ok; i++) ok = read_data(folders[i], it.engine, sets[i], r);
   for (uint32_t i = 0; i < count && ok; i++) ok = run_data(o, c->model, it.engine, context, sets[i], r);
   pelton_context_release(context);
   pelton_engine_release(it.engine);

@@ -190,6 +190,13 @@ pelton_status pn_onnx_cast(pn_onnx_call *c, pn_value_id value, pelton_dtype dtyp
   char text[32];
   *out = value;
   if (pn_onnx_type_of(c, value)->dtype == dtype) return PELTON_OK;
+  if (dtype == PELTON_DTYPE_STRING) return pn_onnx_add(c, PN_OP_TO_TEXT, NULL, &value, 1, 1, out);
+  if (pn_onnx_type_of(c, value)->dtype == PELTON_DTYPE_STRING) {
+    pn_attrs_from_text *a = pn_onnx_attrs(c, PN_OP_FROM_TEXT);
+    if (!a) return pn_fail_memory(c->diag, "a node");
+    a->to = dtype;
+    return pn_onnx_add(c, PN_OP_FROM_TEXT, a, &value, 1, 1, out);
+  }
   pn_formatf(text, sizeof text, "cast(x0,%s)", pelton_dtype_name(dtype));
   return pn_onnx_pointwise(c, text, &value, 1, out);
 }

@@ -16,6 +16,7 @@
 #include "op/schema.h"
 
 struct pn_onnx_scope;
+struct pn_onnx_survey;
 struct pn_infer_walk;
 
 typedef struct pn_onnx_importer {
@@ -29,6 +30,7 @@ typedef struct pn_onnx_importer {
   uint32_t node_count;         /* imported so far, those of expanded functions included */
   uint32_t unsupported_count;
   pn_map unsupported_ops;      /* how often each operator was reported */
+  struct pn_onnx_survey *survey; /* types are asked for, no graph (check/survey.h); else null */
 } pn_onnx_importer;
 
 /* The import of one node. */
@@ -115,6 +117,8 @@ pelton_status pn_onnx_i64s_constant(pn_onnx_call *c, const int64_t *data, uint32
 pelton_status pn_onnx_scalar(pn_onnx_call *c, pelton_dtype dtype, double value, pn_value_id *out) PN_CHECKED;
 /* A constant with |data|'s elements, which stay where they are when they lie in the model's file or arena. */
 pelton_status pn_onnx_data_constant(pn_onnx_call *c, const pn_onnx_data *data, pn_value_id *out) PN_CHECKED;
+/* A constant list of texts, as attributes hold them. */
+pelton_status pn_onnx_texts_constant(pn_onnx_call *c, const pn_onnx_strs *texts, pn_value_id *out) PN_CHECKED;
 /* The integers of operand |i| when they are known now; false otherwise. */
 bool pn_onnx_constant_ints(const pn_onnx_call *c, uint32_t i, pn_i64s *out) PN_CHECKED;
 /* The elements of |value|, dense, when they are known now; else null. */

@@ -1,5 +1,6 @@
 /* One ONNX node after another: operands are found by name, the operator's function adds nodes, results get their names.
    What cannot be imported is noted, and so is everything that depends on it. */
+#include "import/onnx/check/survey.h"
 #include "import/onnx/scope.h"
 
 #include <inttypes.h>
@@ -11,8 +12,7 @@ enum {
 
 /* ---- what is said of a node ------------------------------------------------------------------------------------ */
 
-/* The node, in front of each message since |mark| that does not name it yet. */
-static void prefix_node(pelton_diag *diag, uint32_t mark, const pn_onnx_node *node, int64_t opset) {
+void pn_onnx_node_prefix(pelton_diag *diag, uint32_t mark, const pn_onnx_node *node, int64_t opset) {
   if (!diag || diag->count == mark || pn_str_starts(pn_str_from(pelton_diag_message(diag, mark)), "node ")) return;
   const pn_str domain = node->domain.size ? node->domain : PN_STR("ai.onnx");
   const bool named = node->name.size || !node->outputs.count;
@@ -25,14 +25,14 @@ static void prefix_node(pelton_diag *diag, uint32_t mark, const pn_onnx_node *no
    has room for every operator. */
 static void note_operator(pn_onnx_importer *importer, const pn_onnx_node *node, int64_t opset, const char *reason) {
   uint32_t times = 0;
-  pn_map_get(&importer->unsupported_ops, node->op_type, &times);
+  if (!importer->survey) pn_map_get(&importer->unsupported_ops, node->op_type, &times);
   times++;
-  if (!pn_map_set(&importer->unsupported_ops, node->op_type, times)) times = 1;
+  if (!importer->survey && !pn_map_set(&importer->unsupported_ops, node->op_type, times)) times = 1;
   importer->unsupported_count++;
   if (times > REPORTS_AN_OPERATOR) return;
   const uint32_t mark = pn_diag_mark(importer->diag);
   pn_fail(importer->diag, PELTON_UNSUPPORTED, "%s", reason);
-  prefix_node(importer->diag, mark, node, opset);
+  pn_onnx_node_prefix(importer->diag, mark, node, opset);
 }
 
 static pelton_status results_unknown(pn_onnx_importer *importer, pn_onnx_scope *scope, const pn_onnx_node *node) {
@@ -51,11 +51,14 @@ static pelton_status find_operands(pn_onnx_importer *importer, pn_onnx_scope *sc
   for (uint32_t i = 0; i < node->inputs.count; i++) {
     pn_onnx_name found;
     PN_TRY(pn_onnx_scope_find(importer, scope, node->inputs.data[i], &found));
-    if (found.kind == PN_ONNX_NAME_MISSING)
-      return pn_onnx_node_fail(node, importer->diag, PELTON_INVALID_DATA,
-                               "its input %u, \"%.*s\", is no input, initializer or result of the graph", i,
-                               PN_STR_ARG(node->inputs.data[i]));
-    if (found.kind == PN_ONNX_NAME_UNKNOWN) *known = false;
+    if (found.kind == PN_ONNX_NAME_MISSING) {
+      pn_onnx_node_fail(node, importer->diag, PELTON_INVALID_DATA,
+                        "its input %u, \"%.*s\", is no input, initializer or result of the graph", i,
+                        PN_STR_ARG(node->inputs.data[i]));
+      if (!importer->survey) return PELTON_INVALID_DATA;
+      importer->survey->wrong++;
+    }
+    if (found.kind != PN_ONNX_NAME_VALUE) *known = false;
     inputs[i] = found.value;
   }
   return PELTON_OK;
@@ -77,7 +80,7 @@ static void use_declared_type(pn_onnx_importer *importer, pn_onnx_scope *scope, 
   if (infos->count == 0 || !pn_map_get(index, name, &at)) return;
   const uint32_t mark = pn_diag_mark(importer->diag);
   if (pn_onnx_type_import(importer, &infos->data[at], false, &type)) pn_diag_rewind(importer->diag, mark);
-  else if (type.dtype == value->type.dtype) value->type = scope->area->facts.data[id.v].type = type;
+  else if (pn_type_same_elements(&type, &value->type)) value->type = scope->area->facts.data[id.v].type = type;
 }
 
 static pelton_status define_results(pn_onnx_importer *importer, pn_onnx_scope *scope, const pn_onnx_node *node,
@@ -90,7 +93,7 @@ static pelton_status define_results(pn_onnx_importer *importer, pn_onnx_scope *s
     PN_TRY(pn_onnx_scope_define(importer, scope, name, "result", entry));
     const pn_node_id producer = pn_graph_value(graph, outputs[i])->producer;
     if (!pn_node_valid(producer) || producer.v < first_node) continue;
-    use_declared_type(importer, scope, name, outputs[i]);
+    if (!importer->survey) use_declared_type(importer, scope, name, outputs[i]);
     if (scope->onnx) PN_TRY(pn_onnx_rename(importer, graph, outputs[i], name, false));
   }
   return PELTON_OK;
@@ -135,12 +138,27 @@ static pelton_status call_operator(pn_onnx_importer *importer, pn_onnx_scope *sc
     scope->area->inferred_nodes = graph->nodes.count;
   }
   if (status) {
-    prefix_node(importer->diag, mark, node, opset);
+    pn_onnx_node_prefix(importer->diag, mark, node, opset);
     return status;
   }
   for (uint32_t i = first; i < graph->nodes.count; i++)
     if (!pn_graph_add_source(graph, (pn_node_id){i}, name)) return pn_fail_memory(importer->diag, "a node");
+  if (importer->survey) PN_TRY(pn_onnx_survey_refine(&call, scope, first));
   return define_results(importer, scope, node, outputs, first);
+}
+
+/* In a survey, for nodes of which Pelton could not say the types of the results itself. */
+static pelton_status survey_node(pn_onnx_importer *importer, pn_onnx_scope *scope, const pn_onnx_node *node,
+                                 const pn_onnx_op *op, int64_t opset, pn_str name, const pn_value_id *inputs,
+                                 pn_value_id *outputs, bool known, uint32_t mark) {
+  const uint32_t before = importer->survey->inner_count, wrong = importer->survey->wrong;
+  pelton_status status = PELTON_UNSUPPORTED;
+  if (op && known && !pn_onnx_survey_by_rule(node)) {
+    status = call_operator(importer, scope, node, op, opset, name, inputs, outputs);
+    if (status == PELTON_OK) return PELTON_OK;
+    if (status == PELTON_INVALID_DATA && importer->survey->inner_count > before) status = PELTON_UNSUPPORTED;
+  }
+  return pn_onnx_survey_node(importer, scope, node, opset, name, inputs, status, mark, wrong);
 }
 
 static pelton_status import_node(pn_onnx_importer *importer, pn_onnx_scope *scope, const pn_onnx_node *written) {
@@ -159,12 +177,14 @@ static pelton_status import_node(pn_onnx_importer *importer, pn_onnx_scope *scop
   if (!inputs || !outputs) return pn_fail_memory(importer->diag, "a node");
   for (uint32_t i = 0; i < node->outputs.count; i++) outputs[i] = PN_NO_VALUE;
   PN_TRY(find_operands(importer, scope, node, inputs, &known));
+  const uint32_t mark = pn_diag_mark(importer->diag);
 
   const bool has_opset = pn_onnx_opset_version(scope->opsets, node->domain, &opset);
   const pn_onnx_op *op = pn_onnx_op_find(node, opset, &reason);
   const pn_onnx_function *function = pn_onnx_function_find(importer, node);
   if (function && !(op && pn_onnx_domain_equal(node->domain, PN_STR("")))) {
-    if (!known) return results_unknown(importer, scope, node);
+    if (!known && !importer->survey) return results_unknown(importer, scope, node);
+    if (!known) return survey_node(importer, scope, node, NULL, opset, name, inputs, outputs, known, mark);
     return pn_onnx_function_expand(importer, scope, node, function, name, inputs);
   }
   if (!has_opset) {
@@ -172,10 +192,10 @@ static pelton_status import_node(pn_onnx_importer *importer, pn_onnx_scope *scop
     reason = standard ? "the model imports no operator set of ai.onnx" : "the model imports no operator set of its domain";
     op = NULL;
   }
-  if (!op) {
-    note_operator(importer, node, opset, reason);
-    return results_unknown(importer, scope, node);
-  }
+  if (!op) note_operator(importer, node, opset, reason);
+  if (importer->survey)
+    return survey_node(importer, scope, node, op, opset, name, inputs, outputs, known, mark);
+  if (!op) return results_unknown(importer, scope, node);
   if (!known) return results_unknown(importer, scope, node);
   const pelton_status status = call_operator(importer, scope, node, op, opset, name, inputs, outputs);
   return status == PELTON_UNSUPPORTED ? results_unknown(importer, scope, node) : status;
@@ -201,12 +221,35 @@ static bool is_output(const pn_graph *g, pn_value_id id) {
   return false;
 }
 
+/* A sequence or an optional as another value: boxed as a whole, and taken out of that. */
+static pn_value_id add_boxed_copy(pn_graph *graph, pn_str name, pn_value_id id) {
+  pn_attrs_unbox *attrs = pn_attrs_new(PN_OP_UNBOX, graph->arena);
+  if (!attrs) return PN_NO_VALUE;
+  attrs->optional = pn_graph_value(graph, id)->type.boxes.optional;
+  const pn_node_id box = pn_graph_add_node(graph, PN_OP_BOX, NULL, name, &id, 1, 1);
+  const pn_value_id boxed = pn_node_valid(box) ? pn_graph_result(graph, box, 0) : PN_NO_VALUE;
+  if (!pn_value_valid(boxed)) return PN_NO_VALUE;
+  const pn_node_id node = pn_graph_add_node(graph, PN_OP_UNBOX, attrs, name, &boxed, 1, 1);
+  return pn_node_valid(node) ? pn_graph_result(graph, node, 0) : PN_NO_VALUE;
+}
+
+/* |id| as a value of its own: an expression of numbers, or what moves elements of any type. */
+static pn_value_id add_copy(pn_onnx_importer *importer, pn_graph *graph, pn_str name, pn_value_id id) {
+  const pn_expr *expr;
+  if (pn_graph_value(graph, id)->type.dtype == PELTON_DTYPE_TENSOR) return add_boxed_copy(graph, name, id);
+  if (pn_dtype_points(pn_graph_value(graph, id)->type.dtype)) {
+    const pn_value_id operands[2] = {id, pn_graph_add_i64s(graph, PN_STR(""), NULL, 0)}; /* every extent as it is */
+    if (!pn_value_valid(operands[1])) return PN_NO_VALUE;
+    const pn_node_id node = pn_graph_add_node(graph, PN_OP_EXPAND, NULL, name, operands, 2, 1);
+    return pn_node_valid(node) ? pn_graph_result(graph, node, 0) : PN_NO_VALUE;
+  }
+  if (pn_expr_parse(PN_STR("x0"), graph->arena, &expr, importer->diag)) return PN_NO_VALUE;
+  return pn_graph_add_pointwise(graph, expr, name, &id, 1);
+}
+
 /* A value of its own for output |name| when |id| cannot be it: it has a name to keep, or is an output already. */
 static pelton_status output_copy(pn_onnx_importer *importer, pn_onnx_scope *scope, pn_str name, pn_value_id *id) {
-  const pn_expr *expr;
-  pn_graph *graph = scope->area->graph;
-  PN_TRY(pn_expr_parse(PN_STR("x0"), graph->arena, &expr, importer->diag));
-  const pn_value_id copy = pn_graph_add_pointwise(graph, expr, name, id, 1);
+  const pn_value_id copy = add_copy(importer, scope->area->graph, name, *id);
   if (!pn_value_valid(copy)) return pn_fail_memory(importer->diag, "an output");
   *id = copy;
   return pn_onnx_area_infer(importer, scope->area);

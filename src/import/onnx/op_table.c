@@ -17,8 +17,10 @@
   X(quant)                  \
   X(recurrent)              \
   X(reduce)                 \
+  X(sequence)               \
   X(shape)                  \
   X(signal)                 \
+  X(text)                   \
   X(training)               \
   X(tree)
 
@@ -28,14 +30,8 @@ PN_ONNX_FAMILIES(DECLARE)
 #define ADDRESS(family) &pn_onnx_ops_##family,
 static const pn_onnx_ops *const families[] = {PN_ONNX_FAMILIES(ADDRESS)};
 
-/* Kinds of values that the IR does not have; their operators say so rather than "unknown". */
+/* What is said of an operator that no table has. */
 static const char *reason_unsupported(const pn_onnx_node *node) {
-  static const char *const prefixes[] = {"Sequence", "Optional", "SplitToSequence", "ConcatFromSequence"};
-  static const char *const strings[] = {"String", "RegexFullMatch", "TfIdfVectorizer"};
-  for (size_t i = 0; i < PN_COUNT(prefixes); i++)
-    if (pn_str_starts(node->op_type, prefixes[i])) return "sequences and optionals are not supported";
-  for (size_t i = 0; i < PN_COUNT(strings); i++)
-    if (pn_str_starts(node->op_type, strings[i])) return "strings are not supported";
   return pn_onnx_domain_equal(node->domain, PN_STR("")) ? "Pelton does not know this operator"
                                                         : "Pelton does not know this operator, and the model has no function of its name";
 }
@@ -51,5 +47,13 @@ const pn_onnx_op *pn_onnx_op_find(const pn_onnx_node *node, int64_t opset, const
     }
   *reason = other_version ? "Pelton knows this operator, but not in this version of the operator set"
                           : reason_unsupported(node);
+  return NULL;
+}
+
+const pn_onnx_op *pn_onnx_op_at(uint32_t index) {
+  for (size_t f = 0; f < PN_COUNT(families); f++) {
+    if (index < families[f]->count) return &families[f]->rows[index];
+    index -= families[f]->count;
+  }
   return NULL;
 }

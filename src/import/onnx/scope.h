@@ -37,6 +37,7 @@ typedef struct pn_onnx_name {
   pn_onnx_name_kind kind;
   pn_value_id value;
   uint32_t index; /* of the initializer */
+  const struct pn_onnx_described *described; /* in a survey, of what is UNKNOWN; else null */
 } pn_onnx_name;
 
 typedef struct pn_onnx_scope {
@@ -73,9 +74,12 @@ pelton_status pn_onnx_rename(pn_onnx_importer *importer, pn_graph *graph, pn_val
 
 /* ---- the steps ------------------------------------------------------------------------------------------------- */
 
+/* Of ONNX's type what its elements are: dtype and boxes. |name| is for messages. */
+pelton_status pn_onnx_elements_import(pn_onnx_importer *importer, pn_str name, const pn_onnx_type *type,
+                                      pn_type *out) PN_CHECKED;
 /* ONNX's type as Pelton's. Unnamed dims become symbols "<name>_d<index>", or fresh ones when |symbols_named| is false,
-   and named ones too: the names of a subgraph mean nothing outside. Refuses what is no dense tensor of a type that
-   Pelton has. */
+   and named ones too: the names of a subgraph mean nothing outside. A sequence's length is one dim of no
+   name. Refuses what is of a type that Pelton does not have. */
 pelton_status pn_onnx_type_import(pn_onnx_importer *importer, const pn_onnx_value_info *info, bool symbols_named,
                                   pn_type *out) PN_CHECKED;
 /* A constant in |graph| with the elements of |data|, called |name|. */
@@ -108,7 +112,18 @@ pelton_status pn_onnx_function_substitute(pn_onnx_importer *importer, const pn_o
 pelton_status pn_onnx_inline(pn_onnx_call *c, const pn_onnx_graph *graph, const pn_value_id *inputs,
                              uint32_t input_count, pn_value_id *outputs, uint32_t output_count) PN_CHECKED;
 
+/* Imports |graph| into a subgraph under construction, |into|, whose input number |first_capture| is captures[0]: |inputs|
+   are the values of |into| that its formal inputs stand for, |outputs| get its first |output_count| results. */
+pelton_status pn_onnx_subgraph_into(pn_onnx_call *c, const pn_onnx_graph *graph, pn_graph *into,
+                                    const pn_value_id *inputs, uint32_t input_count, uint32_t first_capture,
+                                    pn_value_list *captures, pn_value_id *outputs, uint32_t output_count) PN_CHECKED;
+
+/* The node, in front of each message since |mark| that does not name it yet. */
+void pn_onnx_node_prefix(pelton_diag *diag, uint32_t mark, const pn_onnx_node *node, int64_t opset);
+
 /* The row for |node| at |opset|, or null with the reason. */
 const pn_onnx_op *pn_onnx_op_find(const pn_onnx_node *node, int64_t opset, const char **reason);
+/* Row |index| of all families' tables, one after another; null after the last. */
+const pn_onnx_op *pn_onnx_op_at(uint32_t index);
 
 #endif

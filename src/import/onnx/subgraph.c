@@ -13,11 +13,11 @@ static pelton_status formal_type(pn_onnx_importer *importer, const pn_onnx_value
   const bool silent = !type || (pn_onnx_type_kind_of(type) == PN_ONNX_TYPE_TENSOR && type->tensor->elem == 0);
   if (silent && known->dtype != PELTON_DTYPE_NONE) return PELTON_OK;
   PN_TRY(pn_onnx_type_import(importer, info, false, &said));
-  if (out->dtype == PELTON_DTYPE_NONE) out->dtype = said.dtype;
+  if (out->dtype == PELTON_DTYPE_NONE) pn_type_take_elements(out, &said);
   if (out->rank == PN_RANK_UNKNOWN) {
-    const pelton_dtype dtype = out->dtype;
+    const pn_type elements = *out;
     *out = said;
-    out->dtype = dtype;
+    pn_type_take_elements(out, &elements);
   }
   return PELTON_OK;
 }
@@ -70,6 +70,19 @@ pelton_status pn_onnx_subgraph(pn_onnx_call *c, const pn_onnx_graph *graph, cons
   return known ? PELTON_OK : PELTON_UNSUPPORTED; /* the reasons are noted */
 }
 
+static pelton_status check_interface(const pn_onnx_call *c, const pn_onnx_graph *graph, uint32_t input_count,
+                                     uint32_t output_count) {
+  if (c->importer->scope->depth == PN_MAX_GRAPH_DEPTH)
+    return pn_fail(c->diag, PELTON_UNSUPPORTED, "subgraphs are nested deeper than %d levels", PN_MAX_GRAPH_DEPTH);
+  if (graph->inputs.count != input_count)
+    return pn_fail(c->diag, PELTON_INVALID_DATA, "its subgraph \"%.*s\" has %u inputs, but must have %u",
+                   PN_STR_ARG(graph->name), graph->inputs.count, input_count);
+  if (graph->outputs.count < output_count)
+    return pn_fail(c->diag, PELTON_INVALID_DATA, "its subgraph \"%.*s\" gives %u results, but must give %u",
+                   PN_STR_ARG(graph->name), graph->outputs.count, output_count);
+  return PELTON_OK;
+}
+
 static pelton_status bind_formals(pn_onnx_importer *importer, pn_onnx_scope *body, const pn_value_id *inputs) {
   for (uint32_t i = 0; i < body->onnx->inputs.count; i++) {
     const pn_onnx_name entry = {.kind = PN_ONNX_NAME_VALUE, .value = inputs[i]};
@@ -78,30 +91,21 @@ static pelton_status bind_formals(pn_onnx_importer *importer, pn_onnx_scope *bod
   return PELTON_OK;
 }
 
-pelton_status pn_onnx_inline(pn_onnx_call *c, const pn_onnx_graph *graph, const pn_value_id *inputs,
-                             uint32_t input_count, pn_value_id *outputs, uint32_t output_count) {
+/* |body| with |inputs| for its formal inputs; the first |output_count| results. */
+static pelton_status import_bound(pn_onnx_call *c, pn_onnx_scope *body, const pn_onnx_graph *graph,
+                                  const pn_value_id *inputs, pn_value_id *outputs, uint32_t output_count) {
   pn_onnx_importer *importer = c->importer;
-  pn_onnx_scope body, *around = importer->scope;
-  if (around->depth == PN_MAX_GRAPH_DEPTH)
-    return pn_fail(c->diag, PELTON_UNSUPPORTED, "subgraphs are nested deeper than %d levels", PN_MAX_GRAPH_DEPTH);
-  if (graph->inputs.count != input_count)
-    return pn_fail(c->diag, PELTON_INVALID_DATA, "its subgraph \"%.*s\" has %u inputs, but must have %u",
-                   PN_STR_ARG(graph->name), graph->inputs.count, input_count);
-  if (graph->outputs.count < output_count)
-    return pn_fail(c->diag, PELTON_INVALID_DATA, "its subgraph \"%.*s\" gives %u results, but must give %u",
-                   PN_STR_ARG(graph->name), graph->outputs.count, output_count);
-  pn_onnx_scope_init(importer, &body, around->area);
-  body.outer = around;
-  body.onnx = graph;
-  body.opsets = around->opsets;
-  body.prefix = around->prefix;
-  body.depth = around->depth + 1;
-  PN_TRY(bind_formals(importer, &body, inputs));
-  PN_TRY(pn_onnx_scope_initializers(importer, &body));
-  PN_TRY(pn_onnx_import_nodes(importer, &body, &graph->nodes));
+  body->outer = importer->scope;
+  body->onnx = graph;
+  body->opsets = importer->scope->opsets;
+  body->prefix = importer->scope->prefix;
+  body->depth = importer->scope->depth + 1;
+  PN_TRY(bind_formals(importer, body, inputs));
+  PN_TRY(pn_onnx_scope_initializers(importer, body));
+  PN_TRY(pn_onnx_import_nodes(importer, body, &graph->nodes));
   for (uint32_t i = 0; i < output_count; i++) {
     pn_onnx_name found;
-    PN_TRY(pn_onnx_scope_find(importer, &body, graph->outputs.data[i].name, &found));
+    PN_TRY(pn_onnx_scope_find(importer, body, graph->outputs.data[i].name, &found));
     if (found.kind == PN_ONNX_NAME_UNKNOWN) return PELTON_UNSUPPORTED; /* the reason is noted */
     if (found.kind == PN_ONNX_NAME_MISSING || !pn_value_valid(found.value))
       return pn_fail(c->diag, PELTON_INVALID_DATA, "output \"%.*s\" of its subgraph is computed by no node",
@@ -109,4 +113,27 @@ pelton_status pn_onnx_inline(pn_onnx_call *c, const pn_onnx_graph *graph, const 
     outputs[i] = found.value;
   }
   return PELTON_OK;
+}
+
+pelton_status pn_onnx_inline(pn_onnx_call *c, const pn_onnx_graph *graph, const pn_value_id *inputs,
+                             uint32_t input_count, pn_value_id *outputs, uint32_t output_count) {
+  pn_onnx_scope body, *around = c->importer->scope;
+  PN_TRY(check_interface(c, graph, input_count, output_count));
+  pn_onnx_scope_init(c->importer, &body, around->area);
+  return import_bound(c, &body, graph, inputs, outputs, output_count);
+}
+
+pelton_status pn_onnx_subgraph_into(pn_onnx_call *c, const pn_onnx_graph *graph, pn_graph *into,
+                                    const pn_value_id *inputs, uint32_t input_count, uint32_t first_capture,
+                                    pn_value_list *captures, pn_value_id *outputs, uint32_t output_count) {
+  pn_onnx_area *area = PN_NEW(&c->importer->scratch, pn_onnx_area);
+  pn_onnx_scope body;
+  if (!area) return pn_fail_memory(c->diag, "a subgraph");
+  PN_TRY(check_interface(c, graph, input_count, output_count));
+  area->graph = into;
+  PN_TRY(pn_onnx_area_infer(c->importer, area));
+  pn_onnx_scope_init(c->importer, &body, area);
+  body.captures = captures;
+  body.first_capture = first_capture;
+  return import_bound(c, &body, graph, inputs, outputs, output_count);
 }

@@ -109,7 +109,7 @@ typedef struct pn_onnx_data {
   uint32_t rank;
   const int64_t *dims;
   uint64_t count;        /* elements */
-  pn_span bytes;         /* dense, row-major, little-endian, a byte for elements of fewer bits; empty for strings */
+  pn_span bytes;         /* dense, row-major, little-endian, a byte for elements of fewer bits; empty for texts */
   const pn_str *strings; /* |count| of them for PN_ONNX_STRING, else null */
 } pn_onnx_data;
 

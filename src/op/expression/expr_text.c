@@ -119,7 +119,7 @@ static pn_str take_word(parser *p) {
 static pelton_status take_dtype(parser *p, pelton_dtype *out) {
   peek(p);
   size_t begin = p->at;
-  if (pn_dtype_parse(take_word(p), out)) return PELTON_OK;
+  if (pn_dtype_parse(take_word(p), out) && !pn_dtype_points(*out)) return PELTON_OK;
   return fail(p, begin, "a type (f32, f16, bf16, f64, i8 ... u64, bool, f8..., f4e2m1, i4, u4, i2, u2)");
 }
 

@@ -49,17 +49,8 @@ pelton_status pn_infer_expand(const pn_infer *c) {
 
 pelton_status pn_reference_expand(const pn_call *call) {
   const pn_tensor *x = &call->in[0], *y = &call->out[0];
-  int64_t strides[PN_MAX_RANK];
-  pn_dims_strides(x->rank, x->dims, strides);
   pn_walk w;
-  pn_walk_init(&w, y->rank, y->dims);
-  if (x->rank > y->rank) return PN_INTERNAL(call->diag, "expand lowers the rank");
-  uint32_t skip = y->rank - x->rank;
-  for (uint32_t i = 0; i < y->rank; i++) {
-    bool moves = i >= skip && x->dims[i - skip] != 1;
-    if (moves && x->dims[i - skip] != y->dims[i]) return PN_INTERNAL(call->diag, "expand changes an extent above 1");
-    w.from_strides[i] = moves ? strides[i - skip] : 0;
-  }
+  if (!pn_walk_broadcast(&w, y->rank, y->dims, x)) return PN_INTERNAL(call->diag, "expand changes an extent above 1");
   pn_walk_copy(&w, y->data, x->data, pelton_dtype_bytes(x->dtype));
   return PELTON_OK;
 }

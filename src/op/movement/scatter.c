@@ -34,9 +34,17 @@ static void apply(pn_scatter_reduction reduction, pn_tensor *y, int64_t to, cons
   }
 }
 
+static pelton_status wants_numbers(const pn_infer *c, const char *op, pn_scatter_reduction reduction) {
+  if (reduction == PN_SCATTER_NONE || !pn_dtype_points(c->in[0].type.dtype)) return PELTON_OK;
+  return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "%s: elements of type %s cannot be reduced; use reduction=none", op,
+                 pelton_dtype_name(c->in[0].type.dtype));
+}
+
 /* ---- scatter_elements */
 
 pelton_status pn_check_scatter_elements(const pn_infer *c) {
+  const pn_attrs_scatter_elements *attrs = c->attrs;
+  PN_TRY(wants_numbers(c, "scatter_elements", attrs->reduction));
   PN_TRY(pn_operand_wants_rank(c, "scatter_elements", 0, "the operand", 1, PN_MAX_RANK));
   PN_TRY(pn_operand_wants_indices(c, "scatter_elements", 1, "indices"));
   PN_TRY(pn_operand_wants_type_of(c, "scatter_elements", 2, "updates", 0));
@@ -92,6 +100,8 @@ pelton_status pn_reference_scatter_elements(const pn_call *call) {
 /* ---- scatter_nd */
 
 pelton_status pn_check_scatter_nd(const pn_infer *c) {
+  const pn_attrs_scatter_nd *attrs = c->attrs;
+  PN_TRY(wants_numbers(c, "scatter_nd", attrs->reduction));
   PN_TRY(pn_operand_wants_rank(c, "scatter_nd", 0, "the operand", 1, PN_MAX_RANK));
   PN_TRY(pn_operand_wants_rank(c, "scatter_nd", 1, "indices", 1, PN_MAX_RANK));
   PN_TRY(pn_operand_wants_indices(c, "scatter_nd", 1, "indices"));

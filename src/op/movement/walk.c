@@ -15,6 +15,20 @@ void pn_walk_init(pn_walk *w, uint32_t rank, const int64_t *dims) {
   }
 }
 
+bool pn_walk_broadcast(pn_walk *w, uint32_t rank, const int64_t *dims, const pn_tensor *x) {
+  int64_t strides[PN_MAX_RANK];
+  if (x->rank > rank) return false;
+  const uint32_t skip = rank - x->rank;
+  pn_dims_strides(x->rank, x->dims, strides);
+  pn_walk_init(w, rank, dims);
+  for (uint32_t i = 0; i < rank; i++) {
+    const bool moves = i >= skip && x->dims[i - skip] != 1;
+    if (moves && x->dims[i - skip] != dims[i]) return false;
+    w->from_strides[i] = moves ? strides[i - skip] : 0;
+  }
+  return true;
+}
+
 static void copy_row(char *to, int64_t to_stride, const char *from, int64_t from_stride, int64_t count, size_t bytes) {
   if (to_stride == 1 && from_stride == 1) {
     memcpy(to, from, (size_t)count * bytes);

@@ -45,6 +45,10 @@ PN_INLINE bool pn_walk_next(pn_walk *w) {
   return false;
 }
 
+/* Over the elements of a result of |dims|, with |w->from| at the element of |x| that numpy's broadcasting pairs with
+   them. False when |x| does not broadcast to |dims|. */
+bool pn_walk_broadcast(pn_walk *w, uint32_t rank, const int64_t *dims, const pn_tensor *x) PN_CHECKED;
+
 /* Copies every element of the box, from |from| to |to|. */
 void pn_walk_copy(pn_walk *w, void *to, const void *from, size_t element_bytes);
 

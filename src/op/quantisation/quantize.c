@@ -44,11 +44,12 @@ static pelton_status check_scales(const pn_infer *c, const char *op, int64_t blo
 /* The extents of scales and zero points against x's, as far as they are known. */
 static pelton_status check_extents(const pn_infer *c, const char *op, uint32_t i, const char *name, int64_t axis_in,
                                    int64_t block) {
-  const pn_type *x = &c->in[0].type, *s = &c->in[i].type;
+  const pn_type *x = &c->in[0].type, *s = &c->in[i].type, *scale = &c->in[1].type;
   pn_dim both = pn_dim_of(0);
   uint32_t axis;
   if (!pn_infer_has(c, i) || x->rank == PN_RANK_UNKNOWN || s->rank == PN_RANK_UNKNOWN || s->rank == 0) return PELTON_OK;
   if (s->rank == 1 && pn_dim_is(s->dims[0], 1) && block == 0) return PELTON_OK;
+  if (s->rank == 1 && scale->rank == 0 && !pn_dim_is_number(s->dims[0])) return PELTON_OK; /* it may be one */
   PN_TRY(pn_axes_resolve(c->diag, op, &axis_in, 1, x->rank, &axis));
   if (s->rank != (block > 0 ? x->rank : 1))
     return pn_fail(c->diag, PELTON_INVALID_ARGUMENT,

@@ -2,11 +2,12 @@
    holds). They count first, ask for a result of that extent, then fill it. */
 #include "op/operand.h"
 #include "op/movement/walk.h"
+#include "op/text/strings.h"
 
 /* ---- non_zero */
 
 pelton_status pn_check_non_zero(const pn_infer *c) {
-  (void)c; /* every type has a zero */
+  (void)c; /* every type has a zero: of texts the empty one */
   return PELTON_OK;
 }
 
@@ -18,6 +19,7 @@ pelton_status pn_infer_non_zero(const pn_infer *c) {
 }
 
 static bool is_set(const pn_tensor *x, int64_t index) {
+  if (x->dtype == PELTON_DTYPE_STRING) return pn_tensor_str(x, index).size != 0;
   if (pn_dtype_is_float(x->dtype)) return pn_tensor_get_f64(x, index) != 0;
   return pn_tensor_get_i64(x, index) != 0;
 }

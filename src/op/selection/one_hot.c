@@ -3,8 +3,10 @@
 #include "op/operand.h"
 
 pelton_status pn_check_one_hot(const pn_infer *c) {
-  if (c->in[0].type.dtype == PELTON_DTYPE_BOOL || c->in[1].type.dtype == PELTON_DTYPE_BOOL)
-    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "one_hot: indices and depth must be numbers, not bool");
+  for (uint32_t i = 0; i < 2; i++)
+    if (c->in[i].type.dtype == PELTON_DTYPE_BOOL || pn_dtype_points(c->in[i].type.dtype))
+      return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "one_hot: indices and depth must be numbers, not %s",
+                     pelton_dtype_name(c->in[i].type.dtype));
   PN_TRY(pn_operand_wants_rank(c, "one_hot", 0, "indices", 0, PN_MAX_RANK - 1));
   PN_TRY(pn_operand_wants_scalar(c, "one_hot", 1, "depth"));
   return pn_operand_wants_rank(c, "one_hot", 2, "values", 1, 1);

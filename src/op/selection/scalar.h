@@ -1,5 +1,6 @@
 /* Comparing single elements of tensors, exactly for every type: 64-bit integers do not fit a double, u64 not an int64.
-   NaN counts as greater than every number where an order is needed (sorting, top k). */
+   NaN counts as greater than every number where an order is needed (sorting, top k). Texts compare by their bytes,
+   which for UTF-8 is the order of code points. */
 #ifndef PN_OP_SCALAR_H
 #define PN_OP_SCALAR_H
 

@@ -76,10 +76,12 @@ pelton_status pn_check_if(const pn_infer *c) {
 }
 
 static pelton_status merge_results(const pn_infer *c, uint32_t i, const pn_type *a, const pn_type *b) {
-  if (a->dtype != b->dtype)
-    return pn_fail(c->diag, PELTON_INVALID_DATA, "if: result %u is %s from then_graph and %s from else_graph", i,
-                   pelton_dtype_name(a->dtype), pelton_dtype_name(b->dtype));
+  if (!pn_type_same_elements(a, b))
+    return pn_fail(c->diag, PELTON_INVALID_DATA, "if: result %u is %s from then_graph and %s from else_graph%s", i,
+                   pelton_dtype_name(a->dtype), pelton_dtype_name(b->dtype),
+                   a->dtype == b->dtype ? ", of other items" : "");
   pn_fact fact = fact_of_type(a);
+  fact.type.boxes.optional = a->boxes.optional || b->boxes.optional;
   if (a->rank != b->rank) fact.type.rank = PN_RANK_UNKNOWN;
   for (int32_t k = 0; k < fact.type.rank; k++)
     if (!pn_dim_equal(a->dims[k], b->dims[k])) fact.type.dims[k] = pn_dim_fresh(c->symbols);
@@ -119,6 +121,16 @@ typedef struct carried {
   bool changes[PN_MAX_RANK];
 } carried;
 
+/* Nothing of its shape is known any more; but that a sequence has one dimension. */
+static void forget_shape(pn_symbols *symbols, carried *value) {
+  if (value->now.dtype != PELTON_DTYPE_TENSOR) {
+    value->now.rank = PN_RANK_UNKNOWN;
+  } else if (!value->changes[0]) {
+    value->changes[0] = true;
+    value->now.dims[0] = pn_dim_fresh(symbols);
+  }
+}
+
 /* Widens |value| so that it covers |result|, what the body gave for it. */
 static bool widen(pn_symbols *symbols, carried *value, const pn_type *result, uint32_t round) {
   bool changed = false;
@@ -132,7 +144,8 @@ static bool widen(pn_symbols *symbols, carried *value, const pn_type *result, ui
     value->changes[k] = changed = true;
     value->now.dims[k] = pn_dim_fresh(symbols);
   }
-  if (changed && round >= EXACT_ROUNDS) value->now.rank = PN_RANK_UNKNOWN;
+  if (result->boxes.optional && !value->now.boxes.optional) changed = value->now.boxes.optional = true;
+  if (changed && round >= EXACT_ROUNDS) forget_shape(symbols, value);
   return changed;
 }
 
@@ -147,12 +160,12 @@ static pelton_status infer_body(const pn_infer *c, const char *op, struct pn_gra
     PN_TRY(ask(c, body, in, in_count, out, out_count));
     for (uint32_t i = 0; i < count; i++) {
       const pn_type *result = &out[first_out + i].type;
-      if (result->dtype != values[i].first.dtype)
+      if (!pn_type_same_elements(result, &values[i].first))
         return fail_dtype(c, op, "carried value", i, result->dtype, values[i].first.dtype);
       changed = widen(c->symbols, &values[i], result, round) || changed;
     }
     if (!changed) return PELTON_OK;
-    for (uint32_t i = 0; round >= LENIENT_ROUNDS && i < count; i++) values[i].now.rank = PN_RANK_UNKNOWN;
+    for (uint32_t i = 0; round >= LENIENT_ROUNDS && i < count; i++) forget_shape(c->symbols, &values[i]);
   }
 }
 
@@ -166,6 +179,7 @@ static carried *new_carried(const pn_infer *c, uint32_t first, uint32_t count) {
 static void give_carried(const pn_infer *c, uint32_t i, const carried *value) {
   pn_fact fact = fact_of_type(&value->first);
   fact.type.rank = value->now.rank;
+  fact.type.boxes = value->now.boxes;
   for (int32_t k = 0; k < fact.type.rank; k++)
     if (value->changes[k]) fact.type.dims[k] = pn_dim_fresh(c->symbols);
   give(c, i, &fact);
@@ -188,6 +202,9 @@ static pelton_status give_stacked(const pn_infer *c, const char *op, uint32_t i,
                                   const bool *inner, uint32_t inner_count, pn_dim length, int64_t axis) {
   pn_fact fact = fact_of_type(element);
   uint32_t at;
+  if (element->dtype == PELTON_DTYPE_TENSOR)
+    return pn_fail(c->diag, PELTON_INVALID_DATA, "%s: result %u would collect sequences; only tensors are collected",
+                   op, i);
   if (element->rank != PN_RANK_UNKNOWN) {
     if (element->rank == PN_MAX_RANK)
       return pn_fail(c->diag, PELTON_UNSUPPORTED, "%s: result %u would have rank %d; the limit is %d", op, i,
@@ -308,6 +325,8 @@ static pelton_status scan_slice(const pn_infer *c, uint32_t i, int64_t axis, pn_
   const pn_type *type = &c->in[i].type;
   uint32_t at;
   *slice = *type;
+  if (type->dtype == PELTON_DTYPE_TENSOR)
+    return pn_fail(c->diag, PELTON_INVALID_DATA, "scan: scanned operand %u is a sequence; only tensors are scanned", i);
   if (type->rank == PN_RANK_UNKNOWN) return PELTON_OK;
   PN_TRY(pn_infer_axis(c, axis, type->rank, &at));
   for (int32_t k = (int32_t)at; k + 1 < type->rank; k++) slice->dims[k] = type->dims[k + 1];

@@ -119,9 +119,11 @@ pelton_status pn_infer_linear_attention(const pn_infer *c) {
   if (!known) return PELTON_OK;
   PN_TRY(read_sizes(c->diag, c->symbols, attrs, types, &s));
   const pn_dim hidden = pn_dim_mul(c->symbols, s.value_depth, pn_dim_of(attrs->q_heads));
-  c->out[0].type = (pn_type){types[Q].dtype, 3, {s.batch, s.steps, hidden}};
+  c->out[0].type = (pn_type){.dtype = types[Q].dtype, .rank = 3, .dims = {s.batch, s.steps, hidden}};
   if (c->output_count > 1)
-    c->out[1].type = (pn_type){state, 4, {s.batch, pn_dim_of(attrs->kv_heads), s.depth, s.value_depth}};
+    c->out[1].type = (pn_type){.dtype = state,
+                               .rank = 4,
+                               .dims = {s.batch, pn_dim_of(attrs->kv_heads), s.depth, s.value_depth}};
   return PELTON_OK;
 }
 

@@ -149,11 +149,11 @@ pelton_status pn_infer_recurrent(const pn_infer *c) {
   pn_dim steps = known ? x->dims[batch_first ? 1 : 0] : pn_dim_fresh(c->symbols);
   pn_dim batch = known ? x->dims[batch_first ? 0 : 1] : pn_dim_fresh(c->symbols);
   pn_dim way = pn_dim_of(directions), hidden = pn_dim_of(attrs->hidden);
-  if (batch_first) c->out[0].type = (pn_type){x->dtype, 4, {batch, steps, way, hidden}};
-  else c->out[0].type = (pn_type){x->dtype, 4, {steps, way, batch, hidden}};
+  if (batch_first) c->out[0].type = (pn_type){.dtype = x->dtype, .rank = 4, .dims = {batch, steps, way, hidden}};
+  else c->out[0].type = (pn_type){.dtype = x->dtype, .rank = 4, .dims = {steps, way, batch, hidden}};
   for (uint32_t i = 1; i < c->output_count; i++) {
-    if (batch_first) c->out[i].type = (pn_type){x->dtype, 3, {batch, way, hidden}};
-    else c->out[i].type = (pn_type){x->dtype, 3, {way, batch, hidden}};
+    if (batch_first) c->out[i].type = (pn_type){.dtype = x->dtype, .rank = 3, .dims = {batch, way, hidden}};
+    else c->out[i].type = (pn_type){.dtype = x->dtype, .rank = 3, .dims = {way, batch, hidden}};
   }
   return PELTON_OK;
 }

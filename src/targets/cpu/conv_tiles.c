@@ -23,12 +23,14 @@ pn_conv_depth pn_conv_depth_make(const pn_window *y, const pn_window *x, int64_t
 }
 
 float *pn_conv_pack(const pn_conv_depth *d, const float *w, int64_t outputs, int64_t nr, float *to) {
+  int64_t pitch = d->channels * d->filter_size, columns = d->merged ? d->filter_columns : 1;
   for (int64_t first = 0; first < outputs; first += nr) {
-    for (int64_t t = 0; t < d->taps; t++) {
-      for (int64_t k = 0; k < d->k; k++) {
-        int64_t c = k % d->channels, tap = d->merged ? t * d->filter_columns + k / d->channels : t;
-        for (int64_t j = 0; j < nr; j++)
-          *to++ = first + j < outputs ? w[((first + j) * d->channels + c) * d->filter_size + tap] : 0;
+    int64_t rows = pn_min_i64(nr, outputs - first);
+    for (int64_t i = 0; i < d->taps * columns; i++) { /* the filter's elements in order, merged or not */
+      const float *from = w + first * pitch + i;
+      for (int64_t c = 0; c < d->channels; c++, from += d->filter_size, to += nr) {
+        for (int64_t j = 0; j < rows; j++) to[j] = from[j * pitch];
+        for (int64_t j = rows; j < nr; j++) to[j] = 0;
       }
     }
   }

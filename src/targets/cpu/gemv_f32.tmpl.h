@@ -1,9 +1,9 @@
 /* gemv_f32: a few rows times a matrix that is read once, where it lies.
 
-   A tile keeps |rows| x |vectors| sums in registers while it goes down the rows of B, so that each vector of B is loaded
-   once for all rows of x. With one row eight vectors are abreast, which hides the latency of the multiply-add; and the
-   lines some rows further down are asked for ahead, because a machine's prefetcher does not follow short pieces of rows
-   far apart. */
+   A tile keeps |rows| x |vectors| sums in registers while it goes down the rows of B, so that each vector of B is
+   loaded once for all rows of x. With one row eight vectors are abreast, which hides the latency of the multiply-add;
+   and the lines some rows further down are asked for ahead, because a machine's prefetcher does not follow short pieces
+   of rows far apart. */
 #include "base/compiler.h"
 #include "targets/cpu/kernels.h"
 

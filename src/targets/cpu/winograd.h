@@ -11,9 +11,10 @@
 
 #define PN_WINOGRAD_A 0.70710678118654752440
 #define PN_WINOGRAD_B 1.41421356237309504880
-enum { PN_WINOGRAD_POINTS_MAX = 36 };
+enum { PN_WINOGRAD_POINTS_MAX = 36, PN_WINOGRAD_LANES = 8 };
 
-/* The (m + 2)^2 points of one 3x3 filter, in double: |size| is m, 2 or 4. */
-void pn_winograd_filter(int64_t size, const float *filter, double *points);
+/* The (m + 2)^2 points of |count| <= PN_WINOGRAD_LANES 3x3 filters that lie |pitch| floats apart, in double:
+   [point][lane], zero in lanes without a filter. |size| is m, 2 or 4. */
+void pn_winograd_filters(int64_t size, const float *filters, int64_t pitch, int64_t count, double *points);
 
 #endif

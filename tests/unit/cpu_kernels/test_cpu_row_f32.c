@@ -34,6 +34,8 @@ static void expect_rows(const pn_cpu_kernels *kernels, size_t n) {
   reduce->softmax(n, x.data, y.data);
   for (size_t i = 0; i < n; i++) wrong += !same(y.data[i], exp((double)x.data[i] - max) / exps, 1e-6);
   EXPECT(fabs(row_sum(y.data, n) - 1) < 2e-6);
+  EXPECT(same(reduce->exp_sum(n, x.data, (float)max, y.data), exps, 2e-6 * exps));
+  for (size_t i = 0; i < n; i++) wrong += !same(y.data[i], exp((double)x.data[i] - (double)(float)max), 1e-6);
   reduce->log_softmax(n, x.data, y.data);
   for (size_t i = 0; i < n; i++) wrong += !same(y.data[i], (double)x.data[i] - max - log(exps), 4e-6);
   const bool with_gain = random_size(0, 1), with_bias = random_size(0, 1);

@@ -41,14 +41,14 @@ static void tile_free(const tile *t) {
 
 static void convolve(const pn_cpu_winograd_f32 *kernels, const tile *t) {
   const float *pixels[ALPHA_MAX * ALPHA_MAX];
-  double weights[PN_WINOGRAD_POINTS_MAX];
+  double weights[PN_WINOGRAD_POINTS_MAX * PN_WINOGRAD_LANES];
   for (size_t i = 0; i < t->alpha * t->alpha; i++) pixels[i] = t->pixels[i].data;
   pn_cpu_winograd_f32_input in = {
       .pixels = pixels, .channels = t->channels, .to = t->points.data, .plane_stride = t->plane};
   (t->m == 2 ? kernels->input_2 : kernels->input_4)(&in);
   for (size_t c = 0; c < t->channels; c++) {
-    pn_winograd_filter((int64_t)t->m, t->filter.data + 9 * c, weights);
-    for (size_t i = 0; i < t->alpha * t->alpha; i++) t->points.data[i * (size_t)t->plane + c] *= (float)weights[i];
+    pn_winograd_filters((int64_t)t->m, t->filter.data + 9 * c, 0, 1, weights);
+    for (size_t i = 0; i < t->alpha * t->alpha; i++) t->points.data[i * (size_t)t->plane + c] *= (float)weights[i * PN_WINOGRAD_LANES];
   }
   pn_cpu_winograd_f32_output out = {.from = t->points.data,
                                     .plane_stride = t->plane,

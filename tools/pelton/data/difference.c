@@ -17,6 +17,53 @@ static void say_where(const pelton_tensor *t, size_t element, char *out, size_t 
     n += (size_t)snprintf(out + n, bytes - n, "%s%lld", d ? "," : "", (long long)index[d]);
 }
 
+/* Texts are equal or they are not. */
+static bool measure_texts(const pelton_tensor *got, const pelton_tensor *wanted, difference *out) {
+  const pelton_string *a = got->data, *b = wanted->data;
+  size_t first = 0;
+  out->count = tensor_count(&got->shape);
+  for (size_t i = 0; i < out->count; i++)
+    if ((a[i].bytes != b[i].bytes || (a[i].bytes && memcmp(a[i].data, b[i].data, (size_t)a[i].bytes))) && !out->apart++)
+      first = i;
+  if (!out->apart) {
+    out->max_abs = out->max_rel = 0;
+    out->cosine = 1;
+    out->sqnr = INFINITY;
+    return true;
+  }
+  char where[160];
+  const int got_bytes = a[first].bytes < 40 ? (int)a[first].bytes : 40,
+            wanted_bytes = b[first].bytes < 40 ? (int)b[first].bytes : 40;
+  say_where(got, first, where, sizeof where);
+  snprintf(out->reason, sizeof out->reason, "%zu of %zu texts differ, first at [%.80s]: \"%.*s\", expected \"%.*s\"",
+           out->apart, out->count, where, got_bytes, got_bytes ? a[first].data : "", wanted_bytes,
+           wanted_bytes ? b[first].data : "");
+  return false;
+}
+
+/* Item by item: the worst of them, and the reason of the first that is apart. */
+static bool measure_items(const pelton_tensor *got, const pelton_tensor *wanted, double rtol, double atol,
+                          bool exact_integers, difference *out) {
+  out->max_abs = out->max_rel = 0;
+  out->cosine = 1;
+  out->sqnr = INFINITY;
+  bool ok = true;
+  for (size_t i = 0; i < tensor_item_count(got); i++) {
+    difference one;
+    const bool fits =
+        difference_measure(tensor_item(got, i), tensor_item(wanted, i), rtol, atol, exact_integers, &one);
+    if (ok && !fits) snprintf(out->reason, sizeof out->reason, "item %zu: %.220s", i, one.reason);
+    ok &= fits;
+    out->max_abs = fmax(out->max_abs, one.max_abs); /* fmax and fmin pass over not-a-numbers */
+    out->max_rel = fmax(out->max_rel, one.max_rel);
+    out->cosine = fmin(out->cosine, one.cosine);
+    out->sqnr = fmin(out->sqnr, one.sqnr);
+    out->count += one.count;
+    out->apart += one.apart;
+  }
+  return ok;
+}
+
 bool difference_measure(const pelton_tensor *got, const pelton_tensor *wanted, double rtol, double atol,
                         bool exact_integers, difference *out) {
   *out = (difference){.max_abs = NAN, .max_rel = NAN, .cosine = NAN, .sqnr = NAN};
@@ -30,6 +77,8 @@ bool difference_measure(const pelton_tensor *got, const pelton_tensor *wanted, d
              format_shape(&wanted->shape).text);
     return false;
   }
+  if (got->dtype == PELTON_DTYPE_TENSOR) return measure_items(got, wanted, rtol, atol, exact_integers, out);
+  if (got->dtype == PELTON_DTYPE_STRING) return measure_texts(got, wanted, out);
   const bool exact = exact_integers && (!dtype_is_float(got->dtype) || is_low_float(got->dtype));
   const size_t size = pelton_dtype_bytes(got->dtype);
   double dot = 0, got_norm = 0, wanted_norm = 0, noise = 0, max_abs = 0, max_rel = 0;

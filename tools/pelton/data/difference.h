@@ -12,8 +12,8 @@ typedef struct difference {
   char reason[256];        /* what is wrong first, or "" */
 } difference;
 
-/* |got - wanted| <= atol + rtol * |wanted|; not-a-numbers are equal, and infinities of one sign. Types and shapes must
-   be the same, integers and booleans too when |exact_integers|. True when within tolerance. */
+/* Sequences and optionals are compared item by item. |got - wanted| <= atol + rtol * |wanted|; not-a-numbers are equal, and infinities of one sign. Types and shapes must
+   be the same, texts, and integers and booleans too when |exact_integers|. True when within tolerance. */
 bool difference_measure(const pelton_tensor *got, const pelton_tensor *wanted, double rtol, double atol,
                         bool exact_integers, difference *out);
 

@@ -43,13 +43,39 @@ static int read_image(const char *path, const pelton_io_info *input, pelton_tens
   return EXIT_DONE;
 }
 
+/* A sequence is in files as `pelton run` writes it: NAME.npy stands for NAME_0.npy, NAME_1.npy and so on; where items are
+   sequences themselves, for NAME_0_0.npy and so on. */
+static bool read_items(const char *path, uint32_t depth, pelton_tensor *out, char *reason) {
+  const int stem = (int)strlen(path) - 4;
+  bool ok = true;
+  *out = (pelton_tensor){PELTON_DTYPE_TENSOR, {1, {0}}, NULL, 0};
+  for (size_t i = 0; ok; i++) {
+    char *first = memory_format("%.*s_%zu%s.npy", stem, path, i, depth > 1 ? "_0" : "");
+    char *item_path = memory_format("%.*s_%zu.npy", stem, path, i);
+    const bool there = path_exists(first);
+    pelton_tensor item;
+    if (there) ok = depth > 1 ? read_items(item_path, depth - 1, &item, reason) : npy_read(item_path, &item, reason);
+    if (there && ok) tensor_add_item(out, &item);
+    if (!there && i == 0) {
+      snprintf(reason, 256, "%.200s: there is no such file, for the first item", first);
+      ok = false;
+    }
+    free(first);
+    free(item_path);
+    if (!there) break;
+  }
+  if (!ok) tensor_release(out);
+  return ok;
+}
+
 static int read_file(const char *path, const pelton_io_info *input, pelton_tensor *out) {
   char reason[256], *name = NULL;
   bool ok;
+  const bool boxed = input->dtype == PELTON_DTYPE_TENSOR;
   if (text_ends_with(path, ".npy"))
-    ok = npy_read(path, out, reason);
+    ok = boxed ? read_items(path, input->item_depth, out, reason) : npy_read(path, out, reason);
   else if (text_ends_with(path, ".pb"))
-    ok = tensor_pb_read(path, out, &name, reason) == PB_READ;
+    ok = tensor_pb_read(path, boxed, out, &name, reason) == PB_READ;
   else
     return read_image(path, input, out);
   free(name);
@@ -59,7 +85,20 @@ static int read_file(const char *path, const pelton_io_info *input, pelton_tenso
 
 /* Files are often of a near type (NumPy's default is 64 bits wide): converted, and said. */
 static int fit_type(const pelton_io_info *input, pelton_tensor *t) {
+  if (t->dtype == PELTON_DTYPE_TENSOR && input->dtype == PELTON_DTYPE_TENSOR) {
+    pelton_io_info item = *input;
+    if (--item.item_depth == 0) item.dtype = input->item;
+    int code = EXIT_DONE;
+    for (size_t i = 0; i < tensor_item_count(t) && !code; i++) code = fit_type(&item, ((pelton_tensor **)t->data)[i]);
+    return code;
+  }
   if (t->dtype == input->dtype) return EXIT_DONE;
+  if (t->dtype == PELTON_DTYPE_TENSOR || input->dtype == PELTON_DTYPE_TENSOR) {
+    print_error("input '%s' is %s; its file has %s", input->name,
+                input->dtype == PELTON_DTYPE_TENSOR ? "a sequence" : pelton_dtype_name(input->dtype),
+                t->dtype == PELTON_DTYPE_TENSOR ? "a sequence" : pelton_dtype_name(t->dtype));
+    return EXIT_INPUT;
+  }
   pelton_tensor converted;
   if (t->dtype == PELTON_DTYPE_U16 && input->dtype == PELTON_DTYPE_BF16) { /* the bits, for want of a type */
     t->dtype = PELTON_DTYPE_BF16;
@@ -69,7 +108,8 @@ static int fit_type(const pelton_io_info *input, pelton_tensor *t) {
     t->dtype = input->dtype;
     return EXIT_DONE;
   }
-  if (dtype_is_float(t->dtype) && !dtype_is_float(input->dtype)) {
+  const bool texts = t->dtype == PELTON_DTYPE_STRING || input->dtype == PELTON_DTYPE_STRING;
+  if (texts || (dtype_is_float(t->dtype) && !dtype_is_float(input->dtype))) {
     print_error("input '%s' is %s; its file has %s", input->name, pelton_dtype_name(input->dtype),
                 pelton_dtype_name(t->dtype));
     return EXIT_INPUT;
@@ -121,13 +161,22 @@ static int make_input(const load_options *options, const pelton_io_info *info, c
   if (!path && folder) {
     char *name = file_name_of(info->name);
     owned = memory_format("%s/%s.npy", folder, name);
+    char *first = info->dtype == PELTON_DTYPE_TENSOR
+                      ? memory_format("%s/%s_0%s.npy", folder, name, info->item_depth > 1 ? "_0" : "")
+                      : memory_text(owned);
+    if (path_exists(first)) path = owned;
+    free(first);
     free(name);
-    if (path_exists(owned)) path = owned;
   }
   int code = EXIT_DONE;
   if (path) {
     code = read_file(path, info, out);
     if (!code) code = fit_type(info, out);
+  } else if (info->dtype == PELTON_DTYPE_TENSOR) {
+    print_error("input '%s' is %s, of which there are no random ones: give --input %s=FILE.pb, or FILE.npy for "
+                "FILE_0.npy, FILE_1.npy ...",
+                info->name, info->optional ? "an optional" : "a sequence", info->name);
+    code = EXIT_USAGE;
   } else {
     pelton_shape shape;
     if (!load_input_shape(options, info, &shape))

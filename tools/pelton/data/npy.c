@@ -2,6 +2,7 @@
 #include "data/npy.h"
 
 #include "data/files.h"
+#include "data/npy_text.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -70,6 +71,13 @@ static bool reorder(pelton_tensor *t) {
       index[d] = 0;
     }
   }
+  if (t->dtype == PELTON_DTYPE_STRING) { /* its elements point into what goes */
+    pelton_tensor whole;
+    const bool copied = tensor_copy(&whole, &out);
+    tensor_release(&out);
+    if (!copied) return false;
+    out = whole;
+  }
   tensor_release(t);
   *t = out;
   return true;
@@ -107,17 +115,24 @@ static bool parse(const char *path, const file_bytes *file, pelton_tensor *out, 
     if (*name && !strcmp(name + 1, types[i].descr)) dtype = types[i].dtype;
   const bool known_shape = read_shape(find_value(header, "shape"), &shape), fortran = order && *order == 'T';
   free(header);
+  size_t cell = 0, unit = 1;
+  if (*name && npy_text_cell(name + 1, &cell, &unit)) dtype = PELTON_DTYPE_STRING;
   if (dtype == PELTON_DTYPE_NONE) return fail(reason, path, "its type '%s' is none that Pelton has", name);
   if (!known_shape) return fail(reason, path, "its shape is missing, or has more than %d dims", PELTON_MAX_RANK);
   const size_t left = file->size - start - header_bytes;
-  uint64_t bytes = pelton_dtype_bytes(dtype); /* checked against the file before any memory is taken */
+  /* Checked against the file before any memory is taken. */
+  uint64_t bytes = dtype == PELTON_DTYPE_STRING ? cell * unit : pelton_dtype_bytes(dtype);
   bool empty = false;
+  if (bytes == 0) return fail(reason, path, "its texts have no length: '%s'", name);
   for (uint32_t d = 0; d < shape.rank; d++) empty |= shape.dims[d] == 0;
   for (uint32_t d = 0; d < shape.rank && !empty && bytes <= left; d++)
     bytes = (uint64_t)shape.dims[d] > left / bytes ? UINT64_MAX : bytes * (uint64_t)shape.dims[d];
   if (!empty && bytes > left) return fail(reason, path, "it is too short for its shape %s", format_shape(&shape).text);
-  if (!tensor_create(out, dtype, &shape))
+  const bool texts = dtype == PELTON_DTYPE_STRING;
+  if (texts ? !npy_texts_read(b + start + header_bytes, &shape, cell, unit, name[0] == '>', out)
+            : !tensor_create(out, dtype, &shape))
     return fail(reason, path, "its shape %s is too large", format_shape(&shape).text);
+  if (texts) return !fortran || shape.rank < 2 || reorder(out) || fail(reason, path, "its shape is too large");
   memcpy(out->data, b + start + header_bytes, out->bytes);
   if (name[0] == '>') swap_bytes(out);
   return !fortran || shape.rank < 2 || reorder(out) || fail(reason, path, "its shape is too large");
@@ -136,7 +151,13 @@ bool npy_write(const char *path, const pelton_tensor *t, char *reason) {
   const char *descr = is_signed ? "i1" : "u1"; /* of the types that are not in the table */
   for (size_t i = 0; i < TYPES; i++)
     if (types[i].dtype == t->dtype) descr = types[i].descr;
-  char header[512], shape[256] = "";
+  char header[512], shape[256] = "", cells[32];
+  const bool texts = t->dtype == PELTON_DTYPE_STRING;
+  const size_t cell = texts ? npy_texts_longest(t) : 0;
+  if (texts) {
+    snprintf(cells, sizeof cells, "U%zu", cell);
+    descr = cells;
+  }
   size_t n = 0;
   for (uint32_t d = 0; d < t->shape.rank; d++)
     n += (size_t)snprintf(shape + n, sizeof shape - n, "%lld,%s", (long long)t->shape.dims[d],
@@ -153,7 +174,7 @@ bool npy_write(const char *path, const pelton_tensor *t, char *reason) {
   if (!file) return fail(reason, path, "%s", strerror(errno));
   bool ok =
       fwrite(start, 1, sizeof start, file) == sizeof start && fwrite(header, 1, (size_t)size, file) == (size_t)size;
-  ok = ok && fwrite(t->data, 1, bytes, file) == bytes;
+  ok = ok && (texts ? npy_texts_write(file, t, cell) : fwrite(t->data, 1, bytes, file) == bytes);
   ok = (fclose(file) == 0) && ok;
   return ok || fail(reason, path, "%s", strerror(errno));
 }

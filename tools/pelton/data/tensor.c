@@ -40,12 +40,77 @@ bool tensor_create(pelton_tensor *out, pelton_dtype dtype, const pelton_shape *s
   return true;
 }
 
+bool tensor_create_texts(pelton_tensor *out, const pelton_shape *shape, size_t text_bytes, char **text) {
+  if (!tensor_create(out, PELTON_DTYPE_STRING, shape)) return false;
+  free(out->data);
+  out->data = memory_new(out->bytes + text_bytes, 1);
+  *text = (char *)out->data + out->bytes;
+  return true;
+}
+
 void tensor_release(pelton_tensor *t) {
+  for (size_t i = 0; t->data && i < tensor_item_count(t); i++) {
+    pelton_tensor *item = ((pelton_tensor **)t->data)[i];
+    if (item) tensor_release(item);
+    free(item);
+  }
   free(t->data);
   t->data = NULL;
 }
 
+/* ---- sequences and optionals ---------------------------------------------------------------------------------------
+ */
+
+size_t tensor_item_count(const pelton_tensor *t) {
+  return t->dtype == PELTON_DTYPE_TENSOR && t->shape.rank == 1 ? (size_t)t->shape.dims[0] : 0;
+}
+
+const pelton_tensor *tensor_item(const pelton_tensor *t, size_t i) {
+  return ((const pelton_tensor *const *)t->data)[i];
+}
+
+void tensor_add_item(pelton_tensor *t, const pelton_tensor *item) {
+  const size_t count = tensor_item_count(t);
+  pelton_tensor **items = memory_grow(t->data, count + 1, sizeof *items);
+  items[count] = memory_new(1, sizeof *item);
+  *items[count] = *item;
+  *t = (pelton_tensor){PELTON_DTYPE_TENSOR, {1, {(int64_t)count + 1}}, items, (count + 1) * sizeof *items};
+}
+
+static bool copy_items(pelton_tensor *out, const pelton_tensor *from) {
+  *out = (pelton_tensor){PELTON_DTYPE_TENSOR, {1, {0}}, NULL, 0};
+  for (size_t i = 0; i < tensor_item_count(from); i++) {
+    pelton_tensor item;
+    if (!tensor_copy(&item, tensor_item(from, i))) {
+      tensor_release(out);
+      return false;
+    }
+    tensor_add_item(out, &item);
+  }
+  return true;
+}
+
+/* ---- copies --------------------------------------------------------------------------------------------------------
+ */
+
+static bool copy_texts(pelton_tensor *out, const pelton_tensor *from) {
+  const pelton_string *texts = from->data;
+  const size_t count = tensor_count(&from->shape);
+  size_t bytes = 0;
+  char *to;
+  for (size_t i = 0; i < count; i++) bytes += (size_t)texts[i].bytes;
+  if (!tensor_create_texts(out, &from->shape, bytes, &to)) return false;
+  for (size_t i = 0; i < count; i++) {
+    if (texts[i].bytes) memcpy(to, texts[i].data, (size_t)texts[i].bytes);
+    ((pelton_string *)out->data)[i] = (pelton_string){to, texts[i].bytes};
+    to += texts[i].bytes;
+  }
+  return true;
+}
+
 bool tensor_copy(pelton_tensor *out, const pelton_tensor *from) {
+  if (from->dtype == PELTON_DTYPE_TENSOR) return copy_items(out, from);
+  if (from->dtype == PELTON_DTYPE_STRING) return copy_texts(out, from);
   if (!tensor_create(out, from->dtype, &from->shape)) return false;
   memcpy(out->data, from->data, out->bytes);
   return true;
@@ -115,6 +180,8 @@ double tensor_get(const pelton_tensor *t, size_t i) {
   case PELTON_DTYPE_U4: return ((const uint8_t *)t->data)[i] & 15;
   case PELTON_DTYPE_I2: return ((((const uint8_t *)t->data)[i] & 3) ^ 2) - 2;
   case PELTON_DTYPE_U2: return ((const uint8_t *)t->data)[i] & 3;
+  case PELTON_DTYPE_STRING:
+  case PELTON_DTYPE_TENSOR:
   case PELTON_DTYPE_NONE:
   case PELTON_DTYPE_COUNT: break;
   }
@@ -154,12 +221,19 @@ void tensor_set(pelton_tensor *t, size_t i, double value) {
   case PELTON_DTYPE_U4: ((uint8_t *)t->data)[i] = (uint8_t)limit(value, 0, 15); break;
   case PELTON_DTYPE_I2: ((int8_t *)t->data)[i] = (int8_t)limit(value, -2, 1); break;
   case PELTON_DTYPE_U2: ((uint8_t *)t->data)[i] = (uint8_t)limit(value, 0, 3); break;
+  case PELTON_DTYPE_STRING:
+  case PELTON_DTYPE_TENSOR:
   case PELTON_DTYPE_NONE:
   case PELTON_DTYPE_COUNT: break;
   }
 }
 
 bool tensor_convert(pelton_tensor *out, pelton_dtype dtype, const pelton_tensor *from) {
+  if ((dtype == PELTON_DTYPE_STRING) != (from->dtype == PELTON_DTYPE_STRING)) {
+    print_error("elements of type %s cannot become %s", pelton_dtype_name(from->dtype), pelton_dtype_name(dtype));
+    return false;
+  }
+  if (dtype == PELTON_DTYPE_STRING) return copy_texts(out, from);
   if (!tensor_create(out, dtype, &from->shape)) return false;
   const size_t count = tensor_count(&from->shape);
   for (size_t i = 0; i < count; i++) tensor_set(out, i, tensor_get(from, i));
@@ -177,8 +251,15 @@ static uint64_t next_random(uint64_t *state) {
   return z ^ z >> 31;
 }
 
+static const char *const words[] = {"the",  "of",    "and",  "water", "wheel", "stream", "river", "stone",
+                                    "mill", "light", "work", "turn",  "fall",  "high",   "Old",   "day"};
+
 void tensor_fill_random(pelton_tensor *t, uint64_t seed) {
   const size_t count = tensor_count(&t->shape);
+  for (size_t i = 0; i < count && t->dtype == PELTON_DTYPE_STRING; i++) {
+    const char *word = words[next_random(&seed) >> 60];
+    ((pelton_string *)t->data)[i] = (pelton_string){word, strlen(word)};
+  }
   for (size_t i = 0; i < count; i++) {
     const uint64_t bits = next_random(&seed);
     if (dtype_is_float(t->dtype))

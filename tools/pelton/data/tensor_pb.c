@@ -1,4 +1,5 @@
-/* A reader of the few fields of TensorProto that files of test data use. */
+/* A reader of the few fields of TensorProto, SequenceProto and OptionalProto that files of test data use. The last two
+   agree in their numbers: an optional reads as a sequence of no or one item. */
 #include "data/tensor_pb.h"
 
 #include "data/files.h"
@@ -30,6 +31,8 @@ enum {
   UINT64_DATA = 11
 };
 enum { STRING = 8 };
+enum { ITEMS_NAME = 1, ITEM_TENSOR = 3, ITEM_SPARSE = 4, ITEM_SEQUENCE = 5, ITEM_MAP = 6, ITEM_OPTIONAL = 7 };
+enum { MOST_DEPTH = 8 };
 
 /* TensorProto.DataType; the types without a dtype are those that Pelton does not have. */
 static const struct {
@@ -43,7 +46,7 @@ static const struct {
              {"int16", PELTON_DTYPE_I16},
              {"int32", PELTON_DTYPE_I32},
              {"int64", PELTON_DTYPE_I64},
-             {"string", 0},
+             {"string", PELTON_DTYPE_STRING},
              {"bool", PELTON_DTYPE_BOOL},
              {"float16", PELTON_DTYPE_F16},
              {"double", PELTON_DTYPE_F64},
@@ -110,8 +113,6 @@ typedef struct proto {
   uint64_t data_type;
   bytes name, raw;
   bool has_raw, has_texts, has_typed;
-  bool other;      /* it has fields as a SequenceProto or an OptionalProto has them */
-  bool maybe_name; /* field 1 is a text there; packed dims are legal here, but ONNX does not pack them */
   bool too_many_dims;
 } proto;
 
@@ -132,20 +133,17 @@ static bool read_proto(bytes b, proto *p) {
       uint64_t dim;
       bytes packed = f.span;
       while (packed.data < packed.end && read_varint(&packed, &dim)) add_dim(p, dim);
-      p->maybe_name = true;
     } else if (f.number == DATA_TYPE && f.wire == 0)
       p->data_type = f.value;
     else if (f.number == NAME && f.wire == 2)
       p->name = f.span;
     else if (f.number == RAW_DATA && f.wire == 2)
       p->raw = f.span, p->has_raw = true;
-    else if (f.number == STRING_DATA && p->data_type == STRING)
+    else if (f.number == STRING_DATA && f.wire == 2)
       p->has_texts = true;
     else if (f.number == FLOAT_DATA || f.number == INT32_DATA || f.number == INT64_DATA || f.number == DOUBLE_DATA ||
              f.number == UINT64_DATA)
       p->has_typed = true;
-    else if (f.number == 3 && f.wire == 2)
-      p->other = true; /* tensor_values; a tensor's segment is never used */
   }
   return true;
 }
@@ -179,6 +177,24 @@ static size_t read_typed(bytes b, pelton_tensor *t) {
   return done;
 }
 
+/* All texts of |b|: their number and bytes, and, with |t| given, at its elements and |text|. */
+static size_t read_texts(bytes b, pelton_tensor *t, char *text, size_t *text_bytes) {
+  size_t count = 0;
+  field f;
+  *text_bytes = 0;
+  while (b.data < b.end && read_field(&b, &f)) {
+    if (f.number != STRING_DATA || f.wire != 2) continue;
+    const size_t size = (size_t)(f.span.end - f.span.data);
+    if (t) {
+      ((pelton_string *)t->data)[count] = (pelton_string){text + *text_bytes, size};
+      memcpy(text + *text_bytes, f.span.data, size);
+    }
+    *text_bytes += size;
+    count++;
+  }
+  return count;
+}
+
 static pb_result fail(pb_result result, char *reason, const char *path, const char *why, const char *what) {
   const char *slash = strrchr(path, '/');
   snprintf(reason, 256, "%.100s %.60s%.60s", slash ? slash + 1 : path, why, what);
@@ -193,15 +209,14 @@ static void unpack(const proto *p, pelton_tensor *out, size_t stored) {
   free(packed);
 }
 
-static pb_result make_tensor(const char *path, const file_bytes *file, pelton_tensor *out, proto *p, char *reason) {
-  const bytes all = {file->data, file->data + file->size};
+static pb_result make_tensor(const char *path, bytes all, pelton_tensor *out, proto *p, char *reason) {
   if (!read_proto(all, p)) return fail(PB_BROKEN, reason, path, "is no TensorProto", "");
-  if (p->data_type == STRING && !p->other) return fail(PB_NO_TENSOR, reason, path, "holds texts", "");
-  p->other |= p->maybe_name && !p->has_raw;
+  const bool is_texts = p->data_type == STRING;
   const bool has_data = p->has_raw || p->has_typed || p->has_texts;
   bool empty = false;
   for (uint32_t d = 0; d < p->shape.rank; d++) empty |= p->shape.dims[d] == 0;
-  if (p->other || (!has_data && !empty)) return fail(PB_NO_TENSOR, reason, path, "holds a sequence or an optional", "");
+  if (!has_data && !empty)
+    return fail(PB_BROKEN, reason, path, "has no elements; is it a sequence or an optional?", "");
   if (p->data_type >= TYPES) return fail(PB_BROKEN, reason, path, "has elements of an unknown type", "");
   if (!types[p->data_type].dtype)
     return fail(PB_UNSUPPORTED, reason, path, "has elements of type ", types[p->data_type].name);
@@ -210,9 +225,19 @@ static pb_result make_tensor(const char *path, const file_bytes *file, pelton_te
   const uint32_t bits = packed_bits(dtype), a_byte = bits ? 8 / bits : 1;
   uint64_t count = 1; /* a byte of the file holds at most four elements */
   for (uint32_t d = 0; d < p->shape.rank && !empty; d++) {
-    if (p->shape.dims[d] < 0 || (uint64_t)p->shape.dims[d] > a_byte * (uint64_t)file->size / count)
+    if (p->shape.dims[d] < 0 || (uint64_t)p->shape.dims[d] > a_byte * (uint64_t)(all.end - all.data) / count)
       return fail(PB_BROKEN, reason, path, "is too short for its shape", "");
     count *= (uint64_t)p->shape.dims[d];
+  }
+  if (is_texts) {
+    size_t text_bytes;
+    char *text;
+    if (read_texts(all, NULL, NULL, &text_bytes) != (empty ? 0 : count))
+      return fail(PB_BROKEN, reason, path, "does not have as many texts as its shape", "");
+    if (!tensor_create_texts(out, &p->shape, text_bytes, &text))
+      return fail(PB_BROKEN, reason, path, "has a negative dim", "");
+    (void)read_texts(all, out, text, &text_bytes);
+    return PB_READ;
   }
   if (!tensor_create(out, dtype, &p->shape)) return fail(PB_BROKEN, reason, path, "has a negative dim", "");
   const size_t raw_bytes = (size_t)(p->raw.end - p->raw.data);
@@ -232,13 +257,47 @@ static pb_result make_tensor(const char *path, const file_bytes *file, pelton_te
   return fail(PB_BROKEN, reason, path, "does not have as many elements as its shape", "");
 }
 
-pb_result tensor_pb_read(const char *path, pelton_tensor *out, char **name, char *reason) {
+static char *text_of(bytes b) {
+  return memory_format("%.*s", (int)(b.end - b.data), b.data ? (const char *)b.data : "");
+}
+
+/* ---- sequences and optionals ---------------------------------------------------------------------------------------
+ */
+
+static pb_result read_items(const char *path, bytes all, uint32_t depth, pelton_tensor *out, bytes *name,
+                            char *reason) {
+  *out = (pelton_tensor){PELTON_DTYPE_TENSOR, {1, {0}}, NULL, 0};
+  field f;
+  pb_result result = PB_READ;
+  while (all.data < all.end && result == PB_READ) {
+    pelton_tensor item;
+    proto p = {.data_type = 0};
+    bytes item_name;
+    if (!read_field(&all, &f) || depth == MOST_DEPTH) result = fail(PB_BROKEN, reason, path, "is no SequenceProto", "");
+    else if ((f.number == DIMS && f.wire == 0) || f.number == NAME || f.number == RAW_DATA)
+      result = fail(PB_BROKEN, reason, path, "holds a tensor, not a sequence or an optional", "");
+    else if (f.wire != 2) continue;
+    else if (f.number == ITEMS_NAME) *name = f.span;
+    else if (f.number == ITEM_TENSOR) result = make_tensor(path, f.span, &item, &p, reason);
+    else if (f.number == ITEM_SEQUENCE || f.number == ITEM_OPTIONAL)
+      result = read_items(path, f.span, depth + 1, &item, &item_name, reason);
+    else if (f.number == ITEM_SPARSE || f.number == ITEM_MAP)
+      result = fail(PB_UNSUPPORTED, reason, path, "holds a map or a sparse tensor", "");
+    if (result == PB_READ && (f.number == ITEM_TENSOR || f.number == ITEM_SEQUENCE || f.number == ITEM_OPTIONAL))
+      tensor_add_item(out, &item);
+  }
+  if (result != PB_READ) tensor_release(out);
+  return result;
+}
+
+pb_result tensor_pb_read(const char *path, bool boxed, pelton_tensor *out, char **name, char *reason) {
   file_bytes file;
   if (!file_read(path, &file, reason)) return PB_BROKEN;
+  const bytes all = {file.data, file.data + file.size};
   proto p = {.data_type = 0};
-  const pb_result result = make_tensor(path, &file, out, &p, reason);
-  if (result == PB_READ)
-    *name = memory_format("%.*s", (int)(p.name.end - p.name.data), p.name.data ? (const char *)p.name.data : "");
+  const pb_result result =
+      boxed ? read_items(path, all, 0, out, &p.name, reason) : make_tensor(path, all, out, &p, reason);
+  if (result == PB_READ) *name = text_of(p.name);
   free(file.data);
   return result;
 }

@@ -45,6 +45,17 @@ static pelton_status import_activation(pn_onnx_call *c) {
   return pn_onnx_formula(c, is_silu ? "silu(x0)" : a->expression, numbers, c->inputs, 1, &c->outputs[0]);
 }
 
+/* Its constants had fewer digits. */
+static pelton_status import_selu_1(pn_onnx_call *c) {
+  float alpha, gamma;
+  PN_TRY(wants_one(c));
+  PN_TRY(pn_onnx_attr_f32(c->node, "alpha", 1.6732f, &alpha, c->diag));
+  PN_TRY(pn_onnx_attr_f32(c->node, "gamma", 1.0507f, &gamma, c->diag));
+  const double numbers[2] = {(double)alpha, (double)gamma};
+  return pn_onnx_formula(c, "mul(%1,select(greater(x0,0:%T),x0,sub(mul(%0,exp(x0)),%0)))", numbers, c->inputs, 1,
+                         &c->outputs[0]);
+}
+
 /* Swish of the first operand times the second. */
 static pelton_status import_swiglu(pn_onnx_call *c) {
   float alpha;
@@ -159,6 +170,7 @@ static const pn_onnx_op rows[] = {
     {"Gelu", "", 20, 0, import_gelu},
     {"HardSigmoid", "", 1, 0, import_activation},
     {"LeakyRelu", "", 1, 0, import_activation},
+    {"Selu", "", 1, 5, import_selu_1},
     {"Selu", "", 6, 0, import_activation},
     {"Shrink", "", 9, 0, import_shrink},
     {"SwiGLU", "", 28, 0, import_swiglu},

@@ -78,7 +78,7 @@ static const pn_type anything = {.dtype = PELTON_DTYPE_NONE, .rank = PN_RANK_UNK
 static pn_type carried_type(const pn_onnx_call *c, const pn_onnx_graph *body, uint32_t formal, pn_value_id outside) {
   pn_type type = anything;
   if (!pn_value_valid(outside)) return type;
-  type.dtype = pn_onnx_type_of(c, outside)->dtype;
+  pn_type_take_elements(&type, pn_onnx_type_of(c, outside));
   const pn_onnx_type *declared = formal < body->inputs.count ? body->inputs.data[formal].type : NULL;
   if (pn_onnx_type_kind_of(declared) == PN_ONNX_TYPE_TENSOR && declared->tensor->shape) return type;
   type.rank = pn_onnx_type_of(c, outside)->rank;
@@ -102,6 +102,25 @@ static pn_type sliced_type(pn_type type, int64_t axis) {
 
 /* ---- Loop -------------------------------------------------------------------------------------------------------- */
 
+/* A body may take an optional and give what is in it, for there is something after the first iteration: it is boxed
+   again, so that what is carried keeps one type. |*boxed| tells whether that was so. */
+static pelton_status box_again(const pn_onnx_call *c, pn_graph *body, uint32_t result, const pn_type *carried,
+                               bool *boxed) {
+  const pn_type *given = &pn_graph_value(body, body->outputs.data[result])->type;
+  pn_type type;
+  *boxed = carried->boxes.optional && !pn_type_same_elements(given, carried) &&
+           pn_type_box(given, pn_dim_of(1), true, &type) && pn_type_same_elements(&type, carried);
+  if (!*boxed) return PELTON_OK;
+  pn_attrs_box *a = pn_onnx_attrs(c, PN_OP_BOX);
+  if (!a) return pn_fail_memory(c->diag, "a subgraph");
+  a->optional = true;
+  const pn_node_id node = pn_graph_add_node(body, PN_OP_BOX, a, c->name, &body->outputs.data[result], 1, 1);
+  if (!pn_node_valid(node)) return pn_fail_memory(c->diag, "a subgraph");
+  body->outputs.data[result] = pn_graph_result(body, node, 0);
+  pn_graph_value(body, body->outputs.data[result])->type = type;
+  return PELTON_OK;
+}
+
 static pelton_status import_loop(pn_onnx_call *c) {
   const pn_onnx_graph *body;
   pn_value_list captures = {NULL, 0, 0};
@@ -123,7 +142,14 @@ static pelton_status import_loop(pn_onnx_call *c) {
     return pn_fail(c->diag, PELTON_INVALID_DATA, "its body gives %u results, but must give a condition and %u carried values",
                    a->body->outputs.count, carried);
   a->carried_count = carried;
-  return add_control(c, PN_OP_LOOP, a, operands, operand_count, &captures, a->body->outputs.count - 1);
+  bool *boxed = PN_NEW_ARRAY(&c->importer->scratch, bool, operand_count);
+  if (!boxed) return pn_fail_memory(c->diag, "a node");
+  for (uint32_t i = 0; i < carried; i++) PN_TRY(box_again(c, a->body, 1 + i, &types[2 + i], &boxed[i]));
+  PN_TRY(add_control(c, PN_OP_LOOP, a, operands, operand_count, &captures, a->body->outputs.count - 1));
+  for (uint32_t i = 0; i < carried; i++)
+    if (boxed[i] && pn_onnx_wants(c, i))
+      PN_TRY(pn_onnx_add(c, PN_OP_UNBOX, pn_onnx_attrs(c, PN_OP_UNBOX), &c->outputs[i], 1, 1, &c->outputs[i]));
+  return PELTON_OK;
 }
 
 /* ---- Scan -------------------------------------------------------------------------------------------------------- */

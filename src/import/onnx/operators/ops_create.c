@@ -23,6 +23,8 @@ static pelton_status import_constant(pn_onnx_call *c) {
   pn_onnx_data data;
   pn_onnx_i64s ints;
   pn_onnx_f32s floats;
+  pn_onnx_strs strings;
+  pn_str s;
   float f;
   int64_t i;
   if (c->node->outputs.count != 1) return pn_fail(c->diag, PELTON_INVALID_DATA, "it has no result");
@@ -52,8 +54,16 @@ static pelton_status import_constant(pn_onnx_call *c) {
     PN_TRY(pn_onnx_attr_i64s(c->node, "value_ints", &ints, c->diag));
     return constant_of(c, PELTON_DTYPE_I64, true, ints.count, ints.data);
   }
-  if (pn_onnx_attr_find(c->node, "value_string") || pn_onnx_attr_find(c->node, "value_strings"))
-    return pn_fail(c->diag, PELTON_UNSUPPORTED, "strings are not supported");
+  if (pn_onnx_attr_find(c->node, "value_string")) {
+    PN_TRY(pn_onnx_attr_str(c->node, "value_string", "", &s, c->diag));
+    return constant_of(c, PELTON_DTYPE_STRING, false, 1, &(pelton_string){s.data, s.size});
+  }
+  if (pn_onnx_attr_find(c->node, "value_strings")) {
+    pn_onnx_call named = *c;
+    named.name = c->node->outputs.data[0];
+    PN_TRY(pn_onnx_attr_strs(c->node, "value_strings", &strings, c->diag));
+    return pn_onnx_texts_constant(&named, &strings, &c->outputs[0]);
+  }
   return pn_fail(c->diag, PELTON_INVALID_DATA, "it has no attribute that says its value");
 }
 
@@ -63,6 +73,9 @@ static pelton_status import_constant_of_shape(pn_onnx_call *c) {
   pn_value_id operands[2] = {pn_onnx_input(c, 0), PN_NO_VALUE};
   const pn_onnx_tensor *tensor;
   pn_onnx_data data;
+  if (pn_onnx_has(c, 0) && pn_onnx_dtype(c, 0) != PELTON_DTYPE_I64)
+    return pn_fail(c->diag, PELTON_INVALID_DATA, "its shape is of type %s, but must be of i64",
+                   pelton_dtype_name(pn_onnx_dtype(c, 0)));
   PN_TRY(pn_onnx_attr_tensor(c->node, "value", &tensor, c->diag));
   if (tensor) {
     PN_TRY(pn_onnx_tensor_data(tensor, c->importer->source, 0, &c->importer->model->arena, &data, c->diag));

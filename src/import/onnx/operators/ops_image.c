@@ -138,12 +138,42 @@ static pelton_status import_upsample_7(pn_onnx_call *c) {
   return resize_once(c, mode, PN_ROUND_FLOOR, c->inputs[0], factors, &c->outputs[0]);
 }
 
+/* It had two factors, of height and width. */
+static pelton_status import_upsample_1(pn_onnx_call *c) {
+  float factors[4] = {1, 1, 1, 1};
+  uint32_t rank;
+  pn_resize_mode mode;
+  pn_value_id scales;
+  PN_TRY(pn_onnx_rank(c, 0, &rank));
+  if (rank != 4)
+    return pn_fail(c->diag, PELTON_INVALID_DATA, "its input 0 has %u dimensions, but must have 4 in this version", rank);
+  PN_TRY(mode_attr(c, &mode));
+  PN_TRY(pn_onnx_attr_require(c->node, "height_scale", c->diag));
+  PN_TRY(pn_onnx_attr_require(c->node, "width_scale", c->diag));
+  PN_TRY(pn_onnx_attr_f32(c->node, "height_scale", 1, &factors[2], c->diag));
+  PN_TRY(pn_onnx_attr_f32(c->node, "width_scale", 1, &factors[3], c->diag));
+  PN_TRY(scales_constant(c, factors, 4, &scales));
+  return resize_once(c, mode, PN_ROUND_FLOOR, c->inputs[0], scales, &c->outputs[0]);
+}
+
 static pelton_status import_upsample(pn_onnx_call *c) {
   pn_resize_mode mode;
   if (c->input_count != 2 || !pn_onnx_has(c, 0) || !pn_onnx_has(c, 1))
     return pn_fail(c->diag, PELTON_INVALID_DATA, "it must have 2 inputs");
   PN_TRY(mode_attr(c, &mode));
   return resize_once(c, mode, PN_ROUND_FLOOR, c->inputs[0], c->inputs[1], &c->outputs[0]);
+}
+
+/* ---- ImageDecoder ------------------------------------------------------------------------------------------------ */
+
+static pelton_status import_image_decoder(pn_onnx_call *c) {
+  static const char *const words[] = {PN_ENUM_pixel_format(PN_ENUM_TEXT) NULL};
+  int format = PN_PIXEL_RGB;
+  pn_attrs_image_decode *a = pn_onnx_attrs(c, PN_OP_IMAGE_DECODE);
+  if (!a) return pn_fail_memory(c->diag, "a node");
+  PN_TRY(pn_onnx_word(c, "pixel_format", words, &format));
+  a->pixel_format = (pn_pixel_format)format;
+  return pn_onnx_map(c, PN_OP_IMAGE_DECODE, a);
 }
 
 /* ---- GridSample, AffineGrid -------------------------------------------------------------------------------------- */
@@ -230,11 +260,13 @@ static const pn_onnx_op rows[] = {
     {"Col2Im", "", 18, 0, import_col2im},
     {"GridSample", "", 16, 19, import_grid_sample_16},
     {"GridSample", "", 20, 0, import_grid_sample},
+    {"ImageDecoder", "", 20, 0, import_image_decoder},
     {"MaxRoiPool", "", 1, 0, import_max_roi_pool},
     {"Resize", "", 10, 10, import_resize_10},
     {"Resize", "", 11, 0, import_resize},
     {"RoiAlign", "", 10, 15, import_roi_align_10},
     {"RoiAlign", "", 16, 0, import_roi_align},
+    {"Upsample", "", 1, 6, import_upsample_1},
     {"Upsample", "", 7, 8, import_upsample_7},
     {"Upsample", "", 9, 9, import_upsample},
 };

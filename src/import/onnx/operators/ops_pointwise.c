@@ -43,6 +43,10 @@ static pelton_status import_simple(pn_onnx_call *c) {
   for (size_t i = 0; i < PN_COUNT(texts); i++) {
     if (!pn_str_is(c->node->op_type, texts[i].name)) continue;
     PN_TRY(wants_operands(c, texts[i].operands));
+    if (pn_onnx_dtype(c, texts[i].operands - 1) == PELTON_DTYPE_STRING && pn_str_is(c->node->op_type, "Equal"))
+      return pn_onnx_map(c, PN_OP_TEXT_EQUAL, NULL);
+    if (pn_onnx_dtype(c, texts[i].operands - 1) == PELTON_DTYPE_STRING && pn_str_is(c->node->op_type, "Where"))
+      return pn_onnx_map(c, PN_OP_TEXT_SELECT, NULL);
     return pn_onnx_pointwise(c, texts[i].expression, c->inputs, texts[i].operands, &c->outputs[0]);
   }
   return PN_INTERNAL(c->diag, "an operator's row has no expression");
@@ -130,6 +134,13 @@ static pelton_status cast(pn_onnx_call *c, pelton_dtype to) {
   pn_cast_mode mode;
   PN_TRY(cast_mode_attrs(c, &mode));
   mode = pn_cast_mode_for(to, mode);
+  if (pn_onnx_dtype(c, 0) == PELTON_DTYPE_STRING && mode != PN_CAST_DEFAULT) { /* modes are of numbers */
+    pn_onnx_call with = *c;
+    pn_value_id number;
+    PN_TRY(pn_onnx_cast(c, c->inputs[0], PELTON_DTYPE_F32, &number));
+    with.inputs = &number;
+    return cast(&with, to);
+  }
   if (mode == PN_CAST_DEFAULT) return pn_onnx_cast(c, c->inputs[0], to, &c->outputs[0]);
   pn_formatf(text, sizeof text, "cast(x0,%s,%s)", pelton_dtype_name(to), pn_cast_mode_name((uint32_t)mode));
   return pn_onnx_pointwise(c, text, c->inputs, 1, &c->outputs[0]);

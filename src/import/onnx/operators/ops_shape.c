@@ -24,6 +24,11 @@ static pelton_status import_reshape(pn_onnx_call *c) {
   pn_attrs_reshape *a = pn_onnx_attrs(c, PN_OP_RESHAPE);
   if (!a) return pn_fail_memory(c->diag, "a node");
   PN_TRY(pn_onnx_attr_bool(c->node, "allowzero", false, &a->allow_zero, c->diag));
+  /* Converters of versions write one number as a constant without dimensions. */
+  if (pn_onnx_rank_known(c, 1) && pn_onnx_type_of(c, c->inputs[1])->rank != 1 &&
+      !pn_onnx_constant_data(c, c->inputs[1]))
+    return pn_fail(c->diag, PELTON_INVALID_DATA, "its shape has %d dimensions, but must have 1",
+                   (int)pn_onnx_type_of(c, c->inputs[1])->rank);
   return pn_onnx_map(c, PN_OP_RESHAPE, a);
 }
 

@@ -168,26 +168,30 @@ static void sizes(const pn_problem *p, const pn_device *device, const pn_config 
 /* ---- packing
  * --------------------------------------------------------------------------------------------------------- */
 
+/* Filters [k, k + lanes) of all channels, zeros beyond the last. */
+static void pack_lanes(const state *s, const float *w, int64_t k, int64_t lanes, float *to) {
+  double points[PN_WINOGRAD_POINTS_MAX * PN_WINOGRAD_LANES];
+  int64_t nr = s->width.nr, plane = s->channels * nr, count = pn_max_i64(0, pn_min_i64(lanes, s->outputs - k));
+  for (int64_t c = 0; c < s->channels; c++, to += nr) {
+    pn_winograd_filters(s->size, count ? w + (k * s->channels + c) * 9 : w, s->channels * 9, count, points);
+    for (int64_t i = 0; i < s->points; i++)
+      for (int64_t n = 0; n < lanes; n++) to[i * plane + n] = (float)points[i * PN_WINOGRAD_LANES + n];
+  }
+}
+
 /* [panel][point][channel][nr], and the bias. */
 static pelton_status pack(const pn_problem *p, const pn_device *device, const pn_config *config, void *packed,
                           pelton_diag *diag) {
   state s = {0};
-  double points[PN_WINOGRAD_POINTS_MAX];
   (void)diag;
   fill(p, device, config, &s);
   int64_t nr = s.width.nr, plane = s.channels * nr;
   const float *w = pn_problem_input(p, 0, 1)->data;
   float *bias = (float *)(void *)((char *)packed + s.packed_bytes);
-  for (int64_t k = 0; k < s.panels * nr; k++) {
-    float *to = (float *)packed + k / nr * s.points * plane + k % nr;
-    bias[k] = k < s.outputs ? pn_cpu_conv_bias(p, &s.epilogue, k) : 0;
-    for (int64_t c = 0; c < s.channels; c++) {
-      if (k < s.outputs)
-        pn_winograd_filter(s.size, w + (k * s.channels + c) * 9, points);
-      else
-        memset(points, 0, sizeof points);
-      for (int64_t i = 0; i < s.points; i++) to[i * plane + c * nr] = (float)points[i];
-    }
+  for (int64_t k = 0; k < s.panels * nr; k++) bias[k] = k < s.outputs ? pn_cpu_conv_bias(p, &s.epilogue, k) : 0;
+  for (int64_t k = 0, lanes; k < s.panels * nr; k += lanes) { /* several filters of a panel at once */
+    lanes = pn_min_i64(PN_WINOGRAD_LANES, nr - k % nr);
+    pack_lanes(&s, w, k, lanes, (float *)packed + k / nr * s.points * plane + k % nr);
   }
   return PELTON_OK;
 }

@@ -6,7 +6,7 @@
 static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why) {
   (void)device;
   if (p->node_count != 1) return pn_refuse(why, "one operator at a time");
-  if (pn_op_get(p->nodes[0].op)->flags & (PN_OP_DATA_SHAPE | PN_OP_CONTROL)) return pn_refuse(why, "the runtime's own");
+  if (pn_op_is_host(p->nodes[0].op)) return pn_refuse(why, "the runtime's own");
   for (uint32_t i = 0; i < p->operand_count; i++)
     if (p->operands[i].layout != PN_LAYOUT_PLAIN) return pn_refuse(why, "plain layouts only");
   return true;

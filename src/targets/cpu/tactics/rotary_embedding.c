@@ -1,4 +1,5 @@
-/* Rotary embeddings in f32: pairs of each head's elements turn by their place's angle, read from the tables in place. */
+/* Rotary embeddings in f32: pairs of each head's elements turn by their place's angle, whose cosine and sine are read
+   from the tables in place. */
 #include "base/bytes.h"
 #include "op/operand.h"
 #include "targets/cpu/cpu.h"
