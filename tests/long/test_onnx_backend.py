@@ -35,20 +35,6 @@ LEFT_OUT = [
     ("test_training_dropout*", "Dropout that trains by an input: a random result has no one right answer"),
     ("test_gradient_of_*", "Gradient of ai.onnx.preview.training: networks are run, not trained"),
     ("test_dft_inverse*", "what should be 0 must be the noise of one implementation's transform, to 1e-7"),
-    ("test_*string*", "texts"),
-    ("test_strnorm*", "texts"),
-    ("test_regex*", "texts"),
-    ("test_tfidf*", "texts"),
-    ("test_ai_onnx_ml_label_encoder*", "texts"),
-    ("test_image_decoder*", "image files in a graph"),
-    ("test_sequence_*", "sequences and optionals"),
-    ("test_split_to_sequence_*", "sequences and optionals"),
-    ("test_identity_sequence", "sequences and optionals"),
-    ("test_identity_opt", "sequences and optionals"),
-    ("test_if_seq", "sequences and optionals"),
-    ("test_if_opt", "sequences and optionals"),
-    ("test_loop1?_seq*", "sequences and optionals"),
-    ("test_optional_*", "sequences and optionals"),
 ]
 
 # In elements of few bits a last digit is more than the cases' rtol of 1e-3, and every operator of an expanded function

@@ -30,8 +30,8 @@ EXACT = set("""Identity Reshape Flatten Squeeze Unsqueeze Transpose Slice Split 
     Dropout ReduceMax ReduceMin Constant ConstantOfShape EyeLike Unique CenterCropPad Sign Ceil Floor Round OneHot Range
     MaxUnpool TopK""".split())
 # Where results jump: at which operand. They are run again with that a little larger and a little smaller.
-JUMPING = {"QuantizeLinear": 0, "DynamicQuantizeLinear": 0, "Floor": 0, "Ceil": 0, "Round": 0, "Sign": 0, "Cast": 0, "Less": 0,
-           "Greater": 0, "Equal": 0, "LessOrEqual": 0, "GreaterOrEqual": 0, "NonZero": 0, "Mod": 0, "Div": 1, "Reciprocal": 0,
+JUMPING = {"Mod": 1, "QuantizeLinear": 0, "DynamicQuantizeLinear": 0, "Floor": 0, "Ceil": 0, "Round": 0, "Sign": 0, "Cast": 0, "Less": 0,
+           "Greater": 0, "Equal": 0, "LessOrEqual": 0, "GreaterOrEqual": 0, "NonZero": 0, "Div": 1, "Reciprocal": 0,
            "ThresholdedRelu": 0, "Shrink": 0}
 NEWEST_IN_RUNTIME = 24  # what changed in newer operator sets goes to the reference
 # What onnx's reference does otherwise than the standard says.

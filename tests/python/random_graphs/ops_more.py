@@ -239,7 +239,7 @@ def affine_grid(g):
 
 
 def window_function(g):
-    g.emit(g.choose(["HannWindow", "HammingWindow", "BlackmanWindow"]), [g.constant(np.array(g.integer(2, 12), I64))], periodic=g.integer(0, 1))
+    g.emit(g.choose(["HannWindow", "HammingWindow", "BlackmanWindow"]), [g.constant(np.array(g.integer(3, 12), I64))], periodic=g.integer(0, 1))
 
 
 def swiglu(g):
