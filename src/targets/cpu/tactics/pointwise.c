@@ -2,7 +2,7 @@
    that lie in L1, and each run goes through the whole program before the next: every operand is read once from memory
    whatever the length of the expression. */
 #include "targets/cpu/program.h"
-#include "targets/cpu/strides.h"
+#include "target/strides.h"
 
 typedef struct state {
   pn_program program;
