@@ -75,7 +75,7 @@ typedef struct pelton_input_profile {
 
 typedef struct pelton_build_options {
   uint32_t size;
-  const char *targets;          /* "cpu", "cpu,cuda"; null: cpu */
+  const char *targets;          /* "cpu" (null) or "cuda": what it is tuned for; it runs on the others too */
   const char *precision;        /* "fp32" (null), "fp16", "bf16", "int8", "best" */
   const char *cpu_isa;          /* null: the machine's; "portable", "avx2", "avx512", ... */
   uint32_t threads;             /* to tune for; 0: all */
@@ -90,9 +90,11 @@ typedef struct pelton_build_options {
   /* Called from time to time with what is done, 0 to 1; returning nonzero asks the build to stop. */
   int (*progress)(void *self, double done, const char *what);
   void *progress_self;
+  const char *device_libraries; /* as in pelton_run_options */
+  uint32_t device_index;
 } pelton_build_options;
 #define PELTON_BUILD_OPTIONS_INIT \
-  {(uint32_t)sizeof(pelton_build_options), NULL, NULL, NULL, 0, 1, 0.0, NULL, 0, NULL, 0, NULL, NULL, NULL, NULL}
+  {(uint32_t)sizeof(pelton_build_options), NULL, NULL, NULL, 0, 1, 0.0, NULL, 0, NULL, 0, NULL, NULL, NULL, NULL, NULL, 0}
 
 /* Compiles |model| (which is not changed and may be released afterwards; its mapped files stay open as long as the
    engine needs them). Dynamic inputs without a profile are planned when a context first meets their shapes. */

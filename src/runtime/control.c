@@ -14,7 +14,7 @@ static bool truth(const pn_tensor *t) { return t->data && *(const uint8_t *)t->d
 
 static void set_result(pn_frame *frame, const pn_node *node, uint32_t i, const pn_tensor *t) {
   pn_value_id v = i < node->outputs.count ? node->outputs.data[i] : PN_NO_VALUE;
-  if (pn_value_valid(v)) frame->values[v.v] = *t;
+  if (pn_value_valid(v)) pn_frame_set(frame, v, t);
 }
 
 pelton_status pn_frame_run_if(pn_frame *frame, uint32_t index, pelton_diag *diag) {
@@ -122,7 +122,7 @@ static pelton_status gather_finish(pn_frame *frame, pn_value_id v, pn_gathered *
       memcpy(out + (o * (size_t)count + place) * inner, g->memory + i * g->slice_bytes + o * inner, inner);
   }
   t.data = out;
-  frame->values[v.v] = t;
+  pn_frame_set(frame, v, &t);
   return PELTON_OK;
 }
 

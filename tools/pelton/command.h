@@ -24,6 +24,7 @@ int command_bench(int argc, char **argv);
 int command_build(int argc, char **argv);
 int command_classify(int argc, char **argv);
 int command_compare(int argc, char **argv);
+int command_devices(int argc, char **argv);
 int command_inspect(int argc, char **argv);
 int command_ops(int argc, char **argv);
 int command_run(int argc, char **argv);

@@ -17,6 +17,7 @@ static const subcommand subcommands[] = {
     {"test", command_test, "run folders of a model with inputs and expected outputs"},
     {"inspect", command_inspect, "what a model or an engine holds"},
     {"ops", command_ops, "list the operators"},
+    {"devices", command_devices, "list what there is to run on, or why it cannot be used"},
     {"classify", command_classify, "what an image network says of images"},
 };
 enum { SUBCOMMANDS = sizeof subcommands / sizeof subcommands[0] };
