@@ -9,6 +9,7 @@
 #include <pthread.h>
 
 struct pn_cuda_module;
+struct pn_dnn_convolution;
 
 struct pn_device {
   const pelton_allocator *allocator;
@@ -24,6 +25,8 @@ struct pn_device {
   struct pn_cuda_module *modules;
   pn_lt_handle *lt;   /* null: no cuBLASLt */
   pn_dnn_handle *dnn; /* null: no cuDNN */
+  pthread_mutex_t dnn_lock; /* of the handle's stream and of |convolutions| */
+  struct pn_dnn_convolution *convolutions;
   char fingerprint[200];
 };
 

@@ -1,6 +1,6 @@
 /* NVIDIA GPUs through the driver API, which is opened at run time. A device uses its primary context, so that it shares
    memory and streams with whatever else in the process runs on it. */
-#include "targets/cuda/cuda.h"
+#include "targets/cuda/convolution.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -129,6 +129,7 @@ static void device_close(pn_device *device) {
   if (device->context && !api->cuCtxSetCurrent(device->context)) {
     pn_cuda_modules_release(device);
     if (device->lt) (void)api->cublasLtDestroy(device->lt);
+    if (device->dnn) pn_dnn_convolutions_release(device);
     if (device->dnn) (void)api->cudnnDestroy(device->dnn);
     (void)api->cuCtxSetCurrent(NULL);
   }
@@ -136,6 +137,7 @@ static void device_close(pn_device *device) {
   if (device->context) (void)api->cuDevicePrimaryCtxRelease_v2(device->ordinal);
   pn_cuda_library_close(api);
   (void)pthread_mutex_destroy(&device->lock);
+  (void)pthread_mutex_destroy(&device->dnn_lock);
   pn_release(device->allocator, device);
 }
 
@@ -187,7 +189,9 @@ static pelton_status device_open(const pn_device_options *options, pn_device **o
   pn_device *device = pn_alloc(options->allocator, sizeof *device, _Alignof(pn_device));
   if (!device) return pn_fail_memory(diag, "the CUDA device");
   device->allocator = options->allocator;
-  if (pthread_mutex_init(&device->lock, NULL)) {
+  bool locked = !pthread_mutex_init(&device->lock, NULL);
+  if (!locked || pthread_mutex_init(&device->dnn_lock, NULL)) {
+    if (locked) (void)pthread_mutex_destroy(&device->lock);
     pn_release(options->allocator, device);
     return pn_fail_memory(diag, "the CUDA device");
   }

@@ -145,3 +145,26 @@ KERNEL(conv_transpose, struct conv_arguments) {
           EPILOGUE(sum, n, channel, place));
   }
 }
+
+/* What follows a convolution that is done already: bias and expression over the result, in place. */
+KERNEL(conv_finish, struct conv_arguments) {
+  u32 channels = a.groups * a.out_channels, count = a.batch * channels * a.places;
+  for (u32 i = BLOCK_X * THREADS + THREAD; i < count; i += BLOCKS_X * THREADS) {
+    u32 n, channel, place, rest;
+    if (CHANNELS_LAST) {
+      rest = divide(i, a.by_channel);
+      channel = i - rest * channels;
+      n = divide(rest, a.by_place);
+      place = rest - n * a.places;
+    } else {
+      rest = divide(i, a.by_place);
+      place = i - rest * a.places;
+      n = divide(rest, a.by_channel);
+      channel = rest - n * channels;
+    }
+    u32 at = (u32)((int)n * a.to_batch + (int)channel * a.to_channel + (int)place * a.to_place);
+    f32 value = LOAD(X, a.target, at);
+    if (a.bias) value += LOAD(X, a.bias, channel);
+    STORE(Y, a.target, at, EPILOGUE(value, n, channel, place));
+  }
+}
