@@ -76,7 +76,7 @@ if wants time; then
     generate "$m" "$b"
     row=""
     for options in "--level 0 --on-device" "--level 1 --on-device" "--level 1"; do
-      timeout 60 $pelton bench "$work/${m}_$b.onnx" "${device[@]}" $options --timing-cache "$work/times" --warmup 300 --duration 1 --json \
+      timeout 60 $pelton bench "$work/${m}_$b.onnx" "${device[@]}" $options --timing-cache "$work/times_${options:8:1}" --warmup 300 --duration 1 --json \
         >"$work/bench.json" 2>"$work/bench.log" || tail -3 "$work/bench.log" | cut -c1-400
       row+=" $(python3 -c 'import json,sys; j=json.load(open(sys.argv[1])); print("%.4f %.2f" % (j["latency_ms"]["median"], j["build_s"]))' "$work/bench.json" 2>/dev/null || echo "- -")"
       cat "$work/bench.json" >>"$out/bench.jsonl"
@@ -91,8 +91,10 @@ if wants layers; then
   for pair in resnet50:1 resnet50:64 bert128:1 yolov8n:1; do
     m=${pair%:*}; b=${pair#*:}
     generate "$m" "$b"
-    timeout 60 $pelton bench "$work/${m}_$b.onnx" "${device[@]}" --level 1 --on-device --timing-cache "$work/times" --duration 0.3 --layers \
-      >"$out/layers_${m}_$b.txt" 2>&1
+    for level in 0 1; do
+      timeout 60 $pelton bench "$work/${m}_$b.onnx" "${device[@]}" --level $level --on-device --timing-cache "$work/times_$level" --duration 0.3 \
+        --layers >"$out/layers_${m}_${b}_$level.txt" 2>&1
+    done
   done
 fi
 if wants half; then
@@ -100,7 +102,7 @@ if wants half; then
     m=${pair%:*}; b=${pair#*:}
     generate "$m" "$b"
     python3 bench/half.py "$work/${m}_$b.onnx" "$work/half.onnx"
-    timeout 90 $pelton bench "$work/half.onnx" "${device[@]}" --level 1 --on-device --timing-cache "$work/times" --warmup 300 --duration 1 --json \
+    timeout 90 $pelton bench "$work/half.onnx" "${device[@]}" --level 1 --on-device --timing-cache "$work/times_1" --warmup 300 --duration 1 --json \
       >"$work/bench.json" 2>"$work/bench.log" || tail -3 "$work/bench.log" | cut -c1-600
     say "fp16 $m b$b: $(python3 -c 'import json,sys; j=json.load(open(sys.argv[1])); print("%.4f ms, %.0f/s, build %.1f s" % (j["latency_ms"]["median"], j["batch"]/j["latency_ms"]["median"]*1e3, j["build_s"]))' "$work/bench.json")"
     [[ $b != 1 ]] && rm -f "$work/${m}_$b.onnx"

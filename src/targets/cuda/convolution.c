@@ -25,7 +25,13 @@ enum { /* of cudnn_graph.h */
 };
 enum { MOST_DESCRIPTORS = 64, MOST_CONFIGS = 12, MOST_OPERATIONS = 4, MOST_WORKSPACE = 256 << 20, ALIGNMENT = 16 };
 
-/* One question to cuDNN: descriptors are destroyed together at its end, save the plans that are kept. */
+struct pn_dnn_kept {
+  struct pn_dnn_kept *next;
+  uint32_t count;
+  pn_dnn_descriptor *all[MOST_DESCRIPTORS];
+};
+
+/* One question to cuDNN. A plan refers to its configuration and graph, so these are kept beside it. */
 typedef struct asking {
   const pn_cuda_api *api;
   pn_dnn_handle *handle;
@@ -33,8 +39,7 @@ typedef struct asking {
   const pn_window *windows;
   int type;
   bool failed;
-  pn_dnn_descriptor *all[MOST_DESCRIPTORS];
-  uint32_t count;
+  struct pn_dnn_kept *kept;
   pn_dnn_descriptor *operations[MOST_OPERATIONS];
   uint32_t operation_count;
   int64_t next_id;
@@ -42,8 +47,8 @@ typedef struct asking {
 
 static pn_dnn_descriptor *create(asking *a, int type) {
   pn_dnn_descriptor *d = NULL;
-  if (a->failed || a->count == MOST_DESCRIPTORS || a->api->cudnnBackendCreateDescriptor(type, &d)) a->failed = true;
-  if (d) a->all[a->count++] = d;
+  if (a->failed || a->kept->count == MOST_DESCRIPTORS || a->api->cudnnBackendCreateDescriptor(type, &d)) a->failed = true;
+  if (d) a->kept->all[a->kept->count++] = d;
   return d;
 }
 static void set(asking *a, pn_dnn_descriptor *d, int name, int type, int64_t count, const void *values) {
@@ -245,9 +250,17 @@ static void ask_heuristic(asking *a, pn_dnn_descriptor *graph, int mode, bool fu
   }
 }
 
+static void release_kept(const pn_device *device, struct pn_dnn_kept *kept) {
+  while (kept && kept->count) (void)device->api.cudnnBackendDestroyDescriptor(kept->all[--kept->count]);
+  pn_release(device->allocator, kept);
+}
+
 static void ask(const pn_device *device, const pn_problem *p, const pn_window *windows, const pn_cuda_sum *sum, bool fused,
                 int mode, uint32_t most, pn_dnn_convolution *out) {
   asking a = {.api = &device->api, .handle = device->dnn, .problem = p, .windows = windows, .next_id = PN_DNN_BETWEEN};
+  uint32_t before = out->plan_count;
+  a.kept = pn_alloc(device->allocator, sizeof *a.kept, _Alignof(struct pn_dnn_kept));
+  if (!a.kept) return;
   pelton_dtype dtype = pn_problem_input(p, 0, 0)->dtype;
   a.type = dtype == PELTON_DTYPE_F32 ? DATA_FLOAT : dtype == PELTON_DTYPE_F16 ? DATA_HALF : DATA_BFLOAT16;
   bool bias = pn_problem_input(p, 0, 2) || (sum && sum->bias != PN_NO_OPERAND);
@@ -257,7 +270,12 @@ static void ask(const pn_device *device, const pn_problem *p, const pn_window *w
   set(&a, graph, GRAPH_OPERATIONS, TYPE_DESCRIPTOR, a.operation_count, a.operations);
   finalize(&a, graph);
   if (!a.failed) ask_heuristic(&a, graph, mode, fused, most, out);
-  while (a.count) (void)a.api->cudnnBackendDestroyDescriptor(a.all[--a.count]);
+  if (out->plan_count == before) {
+    release_kept(device, a.kept);
+    return;
+  }
+  a.kept->next = out->kept;
+  out->kept = a.kept;
 }
 
 static void find_plans(const pn_device *device, const pn_problem *p, const pn_window *windows, const pn_cuda_sum *sum,
@@ -303,6 +321,10 @@ void pn_dnn_convolutions_release(pn_device *device) {
     pn_dnn_convolution *c = device->convolutions;
     device->convolutions = c->next;
     for (uint32_t i = 0; i < c->plan_count; i++) (void)device->api.cudnnBackendDestroyDescriptor(c->plans[i].plan);
+    for (struct pn_dnn_kept *kept = c->kept, *next; kept; kept = next) {
+      next = kept->next;
+      release_kept(device, kept);
+    }
     pn_release(device->allocator, c->key);
     pn_release(device->allocator, c);
   }

@@ -19,6 +19,7 @@ typedef struct pn_dnn_convolution {
   char *key;
   uint32_t plan_count;
   pn_dnn_plan plans[PN_DNN_PLANS]; /* the heuristic's order, fused ones first */
+  struct pn_dnn_kept *kept;        /* descriptors that plans are made of, which live as long */
 } pn_dnn_convolution;
 
 /* Identifiers of tensors in variant packs. */

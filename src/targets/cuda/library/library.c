@@ -34,13 +34,16 @@ static const row rows[] = {
 #include "targets/cuda/library/driver.def"
 };
 
-/* RTLD_GLOBAL is never used: the process may hold other versions of the same libraries. */
+/* RTLD_GLOBAL is never used: the process may hold other versions of the same libraries. They stay loaded once they are:
+   they keep threads and caches of their own. */
+enum { OPEN_FLAGS = RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE };
+
 static void *open_in(const char *folders, const char *name) {
   char path[PATH_ROOM];
   while (folders && *folders) {
     size_t size = strcspn(folders, ":");
     int length = snprintf(path, sizeof path, "%.*s/%s", (int)size, folders, name);
-    void *handle = size && length > 0 && length < (int)sizeof path ? dlopen(path, RTLD_NOW | RTLD_LOCAL) : NULL;
+    void *handle = size && length > 0 && length < (int)sizeof path ? dlopen(path, OPEN_FLAGS) : NULL;
     if (handle) return handle;
     folders += size + (folders[size] == ':');
   }
@@ -51,7 +54,7 @@ bool pn_cuda_library_open(pn_cuda_api *api, pn_cuda_library library, const char 
   void *handle = NULL;
   const char *const *names = libraries[library].names;
   for (uint32_t i = 0; i < MAX_NAMES && names[i] && !handle; i++) handle = open_in(folders, names[i]);
-  for (uint32_t i = 0; i < MAX_NAMES && names[i] && !handle; i++) handle = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);
+  for (uint32_t i = 0; i < MAX_NAMES && names[i] && !handle; i++) handle = dlopen(names[i], OPEN_FLAGS);
   for (uint32_t i = 0; i < MAX_NAMES && names[i] && !handle; i++) handle = open_in(usual_folders, names[i]);
   if (!handle) {
     (void)snprintf(why, room, "%s is not installed (no %s)", libraries[library].title, names[0]);

@@ -6,20 +6,20 @@
 #include <math.h>
 #include <string.h>
 
-enum { CHOICES = 4, WORKSPACE_BYTES = 32 << 20 };
+enum { CHOICES = 4, WORKSPACE_BYTES = 32 << 20, ALIGNMENT = 16 };
 enum { /* of cublasLt.h, cublas_api.h and library_types.h */
   COMPUTE_32F = 68, COMPUTE_32F_PEDANTIC = 69, R_32F = 0, R_16F = 2, R_16BF = 14,
   DESC_TRANSA = 3, DESC_TRANSB = 4, DESC_EPILOGUE = 7, DESC_BIAS_POINTER = 8, DESC_BIAS_TYPE = 26,
   EPILOGUE_DEFAULT = 1, EPILOGUE_RELU = 2, EPILOGUE_BIAS = 4,
-  LAYOUT_BATCH_COUNT = 5, LAYOUT_BATCH_STRIDE = 6, PREFERENCE_WORKSPACE = 1, OPERATION_N = 0, OPERATION_T = 1
+  LAYOUT_BATCH_COUNT = 5, LAYOUT_BATCH_STRIDE = 6, PREFERENCE_WORKSPACE = 1, PREFERENCE_ALIGNMENTS = 5 /* to 8: of a, b, c, d */, OPERATION_N = 0, OPERATION_T = 1
 };
 
 typedef struct state {
   const pn_device *device;
   pn_lt_matmul *desc;
   pn_lt_layout *a, *b, *d; /* theirs, by columns: a is our b */
-  pn_lt_algorithm algorithm;
-  size_t workspace_bytes;
+  pn_lt_algorithm algorithm, loose; /* the second for operands that are aligned to their elements only */
+  bool has_loose;
   pn_cuda_sum sum;
 } state;
 
@@ -110,35 +110,40 @@ static int describe(const pn_problem *p, const pn_cuda_product *product, state *
   return error;
 }
 
-static int choose(state *s, uint32_t which, int *found) {
+/* The |which|-th of the heuristic's algorithms for operands at |alignment|, or the last that there is; false: none. */
+static bool choose(const state *s, uint32_t which, uint32_t alignment, pn_lt_algorithm *out) {
   const pn_cuda_api *api = &s->device->api;
   pn_lt_preference *preference = NULL;
   pn_lt_heuristic results[CHOICES];
   size_t room = WORKSPACE_BYTES;
+  int found = 0;
   memset(results, 0, sizeof results);
   int error = api->cublasLtMatmulPreferenceCreate(&preference);
   if (!error) error = api->cublasLtMatmulPreferenceSetAttribute(preference, PREFERENCE_WORKSPACE, &room, sizeof room);
+  for (int i = 0; i < 4 && !error; i++)
+    error = api->cublasLtMatmulPreferenceSetAttribute(preference, PREFERENCE_ALIGNMENTS + i, &alignment, sizeof alignment);
   if (!error)
-    error = api->cublasLtMatmulAlgoGetHeuristic(s->device->lt, s->desc, s->a, s->b, s->d, s->d, preference, CHOICES, results, found);
+    error = api->cublasLtMatmulAlgoGetHeuristic(s->device->lt, s->desc, s->a, s->b, s->d, s->d, preference, CHOICES, results, &found);
   if (preference) (void)api->cublasLtMatmulPreferenceDestroy(preference);
-  if (error || *found < 1) return error;
-  uint32_t k = which < (uint32_t)*found ? which : (uint32_t)*found - 1;
-  s->algorithm = results[k].algorithm;
-  s->workspace_bytes = results[k].workspace_bytes;
-  return results[k].state;
+  if (error || found < 1) return false;
+  uint32_t k = which < (uint32_t)found ? which : (uint32_t)found - 1;
+  *out = results[k].algorithm;
+  return results[k].state == 0;
 }
 
 static pelton_status prepare(const pn_problem *p, const pn_device *device, const pn_config *config, void *memory,
                              pelton_diag *diag) {
   pn_cuda_product product;
   state *s = memory;
-  int found = 0;
   s->device = device;
   if (!find(p, &product, &s->sum, NULL)) return PN_INTERNAL(diag, "a product changed after it was accepted");
   PN_TRY(pn_cuda_enter(device, diag));
   int error = describe(p, &product, s);
-  if (!error) error = choose(s, (uint32_t)config->value[0], &found);
-  if (!error && found > 0) return PELTON_OK;
+  bool found = !error && choose(s, (uint32_t)config->value[0], ALIGNMENT, &s->algorithm);
+  if (found) {
+    s->has_loose = choose(s, 0, (uint32_t)pelton_dtype_bytes(pn_problem_input(p, 0, 0)->dtype), &s->loose);
+    return PELTON_OK;
+  }
   release_state(s);
   return pn_fail(diag, PELTON_DEVICE_ERROR, "cuBLASLt has no algorithm for a product of %lld x %lld x %lld (error %d)",
                  (long long)product.m, (long long)product.n, (long long)product.k, error);
@@ -151,7 +156,10 @@ static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *di
   const float one = 1, beta = s->sum.residual != PN_NO_OPERAND ? 1 : 0;
   void *y = step->operands[p->nodes[p->node_count - 1].outputs[0]];
   const void *c = s->sum.residual != PN_NO_OPERAND ? step->operands[s->sum.residual] : y;
+  const void *a = step->operands[p->nodes[0].inputs[0]], *b = step->operands[p->nodes[0].inputs[1]];
+  bool aligned = !(((uintptr_t)a | (uintptr_t)b | (uintptr_t)c | (uintptr_t)y) % ALIGNMENT);
   pn_lt_matmul *desc = s->desc;
+  if (!aligned && !s->has_loose) return pn_fail(diag, PELTON_DEVICE_ERROR, "cuBLASLt has no algorithm for operands at these addresses");
   PN_TRY(pn_cuda_enter(s->device, diag));
   int error = 0;
   if (s->sum.bias != PN_NO_OPERAND) { /* a description holds the pointer: two contexts must not share it while they run */
@@ -160,9 +168,8 @@ static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *di
     error = api->cublasLtMatmulDescSetAttribute(desc, DESC_BIAS_POINTER, &bias, sizeof bias);
   }
   if (!error)
-    error = api->cublasLtMatmul(s->device->lt, desc, &one, step->operands[p->nodes[0].inputs[1]], s->a,
-                                step->operands[p->nodes[0].inputs[0]], s->b, &beta, c, s->d, y, s->d, &s->algorithm,
-                                step->workspace, WORKSPACE_BYTES, stream->stream);
+    error = api->cublasLtMatmul(s->device->lt, desc, &one, b, s->a, a, s->b, &beta, c, s->d, y, s->d,
+                                aligned ? &s->algorithm : &s->loose, step->workspace, WORKSPACE_BYTES, stream->stream);
   if (s->sum.bias != PN_NO_OPERAND) (void)pthread_mutex_unlock((pthread_mutex_t *)(uintptr_t)&s->device->lock);
   return error ? pn_fail(diag, PELTON_DEVICE_ERROR, "cuBLASLt fails with error %d", error) : PELTON_OK;
 }
