@@ -96,6 +96,7 @@ static pelton_status pack(const pn_problem *p, const pn_device *device, const pn
   (void)device;
   (void)config;
   (void)diag;
+  if (!is_packed(p)) return PELTON_OK; /* read as it is */
   for (uint32_t d = 2; d < w->rank; d++) taps *= w->dims[d];
   for (int64_t m = 0; m < w->dims[0]; m++)
     for (int64_t t = 0; t < taps; t++)
