@@ -112,6 +112,21 @@ foreach(pair cases:txt passes:pir)
   endif()
 endforeach()
 
+# The same problems on the target cuda, over the fake driver. The slow ones have the label "long".
+if(TARGET run_cases)
+  file(GLOB data CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/cases/*.txt)
+  foreach(file IN LISTS data)
+    get_filename_component(name ${file} NAME_WLE)
+    set(label cases)
+    if(name MATCHES "^(conv|reduce|conv_transpose)$")
+      set(label long)
+    endif()
+    pelton_test(cases_cuda.${name} ${label} run_cases ${file})
+    set_property(TEST cases_cuda.${name} APPEND PROPERTY ENVIRONMENT
+      PELTON_CASES_TARGET=cuda PELTON_CASES_LIBRARIES=${PELTON_FAKE_CUDA})
+  endforeach()
+endif()
+
 # ---- fuzz targets ------------------------------------------------------------------------------------------------
 
 file(GLOB files CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/fuzz/fuzz_*.c)

@@ -10,6 +10,7 @@ cases=${3:-}
 stages=${4:-cases conformance compare time layers half peers}
 models=${CUDA_MODELS:-resnet50 mobilenetv1 mobilenetv2 ssd300 srcnn915 espcn fsrcnn yolov8n bert128 vit}
 timed=${CUDA_TIMED:-resnet50:1 resnet50:8 resnet50:64 mobilenetv1:1 mobilenetv2:1 mobilenetv2:64 ssd300:1 ssd300:32 srcnn915:1 espcn:1 fsrcnn:1 yolov8n:1 bert128:1 bert128:64 vit:1 vit:64}
+halves=${CUDA_HALVES:-resnet50:1 resnet50:8 resnet50:64 resnet50:256 mobilenetv2:1 mobilenetv2:64 ssd300:1 bert128:1 bert128:64 vit:1 vit:64}
 cases=${cases:+$(realpath "$cases")}
 cd "$(dirname "$0")/../.."
 table=$out/table.txt
@@ -70,12 +71,12 @@ if wants compare; then
   say "at $((SECONDS - start)) s"
 fi
 if wants time; then
-  say "$(printf '%-14s %6s %9s %9s %9s %10s %8s' network batch level0 level1 'ms+copies' images/s build_s)"
+  say "$(printf '%-14s %6s %9s %9s %9s %10s %8s' network batch level0 level2 'ms+copies' images/s build_s)"
   for pair in $timed; do
     m=${pair%:*}; b=${pair#*:}
     generate "$m" "$b"
     row=""
-    for options in "--level 0 --on-device" "--level 1 --on-device" "--level 1"; do
+    for options in "--level 0 --on-device" "--level 2 --on-device" "--level 2"; do
       timeout 60 $pelton bench "$work/${m}_$b.onnx" "${device[@]}" $options --timing-cache "$work/times_${options:8:1}" --warmup 300 --duration 1 --json \
         >"$work/bench.json" 2>"$work/bench.log" || tail -3 "$work/bench.log" | cut -c1-400
       row+=" $(python3 -c 'import json,sys; j=json.load(open(sys.argv[1])); print("%.4f %.2f" % (j["latency_ms"]["median"], j["build_s"]))' "$work/bench.json" 2>/dev/null || echo "- -")"
@@ -91,20 +92,28 @@ if wants layers; then
   for pair in resnet50:1 resnet50:64 bert128:1 yolov8n:1; do
     m=${pair%:*}; b=${pair#*:}
     generate "$m" "$b"
-    for level in 0 1; do
+    for level in 0 2; do
       timeout 60 $pelton bench "$work/${m}_$b.onnx" "${device[@]}" --level $level --on-device --timing-cache "$work/times_$level" --duration 0.3 \
         --layers >"$out/layers_${m}_${b}_$level.txt" 2>&1
     done
   done
 fi
 if wants half; then
-  for pair in resnet50:1 resnet50:64 resnet50:256; do
+  for pair in $halves; do
     m=${pair%:*}; b=${pair#*:}
     generate "$m" "$b"
     python3 bench/half.py "$work/${m}_$b.onnx" "$work/half.onnx"
-    timeout 90 $pelton bench "$work/half.onnx" "${device[@]}" --level 1 --on-device --timing-cache "$work/times_1" --warmup 300 --duration 1 --json \
+    timeout 60 $pelton bench "$work/half.onnx" "${device[@]}" --level 2 --on-device --timing-cache "$work/times_2" --warmup 300 --duration 1 --json \
       >"$work/bench.json" 2>"$work/bench.log" || tail -3 "$work/bench.log" | cut -c1-600
     say "fp16 $m b$b: $(python3 -c 'import json,sys; j=json.load(open(sys.argv[1])); print("%.4f ms, %.0f/s, build %.1f s" % (j["latency_ms"]["median"], j["batch"]/j["latency_ms"]["median"]*1e3, j["build_s"]))' "$work/bench.json")"
+    [[ $b == 1 || $m$b == resnet5064 ]] && timeout 60 $pelton bench "$work/half.onnx" "${device[@]}" --level 2 --on-device \
+      --timing-cache "$work/times_2" --duration 0.3 --layers >"$out/layers_half_${m}_$b.txt" 2>&1
+    if [[ $b == 1 ]]; then # the same random inputs, rounded
+      $pelton run "$work/${m}_1.onnx" --level 0 "${device[@]}" --output-dir "$work/full" >/dev/null 2>&1
+      $pelton run "$work/half.onnx" --level 0 "${device[@]}" --output-dir "$work/half" >/dev/null 2>&1
+      say "  against f32: $($pelton compare "$work/full" "$work/half" --rtol 0.1 --atol 0.1 2>&1 | tr -s ' ' | head -1)"
+      rm -rf "$work/full" "$work/half"
+    fi
     [[ $b != 1 ]] && rm -f "$work/${m}_$b.onnx"
   done
 fi
@@ -112,7 +121,7 @@ if wants peers; then
   timeout 120 python3 bench/device/torch_networks.py 2>>"$out/peers.log" | tee -a "$table"
 fi
 if wants sanitize; then
-  for name in pointwise movement reduce softmax norm pool gather resize conv matmul arg_reduce; do
+  for name in pointwise movement reduce softmax norm pool gather resize conv_transpose matmul arg_reduce; do
     for tool in memcheck racecheck; do
       PELTON_CASES_TARGET=cuda PELTON_CASES_LIBRARIES=$libraries timeout 100 compute-sanitizer --tool $tool \
         build/device/tests/run_cases "tests/cases/$name.txt" >"$work/sanitize.log" 2>&1

@@ -8,6 +8,7 @@
 
 static const char first_line[] = "pelton timing cache 1";
 #define SECONDS_FORMAT "%.4g"
+enum { FILL_BYTES = 1 << 22 };
 #define LEAST_SECONDS  1e-9 /* a coarse clock may say 0, which means "not measured" */
 
 void pn_timing_init(pn_timing_cache *cache, const pelton_allocator *allocator) {
@@ -186,6 +187,24 @@ static pelton_status place(measurement *m, const void *host, size_t bytes, void 
   return bytes ? m->target->upload(m->stream, *out, host, bytes, diag) : PELTON_OK;
 }
 
+/* The operand's values on the device: those of a large one repeat, since making them would take longer than the timing. */
+static pelton_status place_filled(measurement *m, const pn_operand *o, size_t bytes, void **out, pelton_diag *diag) {
+  pn_operand part = *o;
+  size_t piece = bytes < FILL_BYTES ? bytes : FILL_BYTES;
+  part.rank = 1;
+  part.dims[0] = (int64_t)(piece / pelton_dtype_bytes(o->dtype));
+  pn_arena_reset(m->arena); /* one operand at a time passes through the host */
+  char *host = pn_arena_alloc(m->arena, piece + 1, 64);
+  *out = m->target->memory_alloc(m->device, bytes + 64);
+  if (!host || !*out) return pn_fail_memory(diag, "operands to time");
+  fill_operand(&part, host);
+  for (size_t done = 0; done < bytes; done += piece) {
+    size_t n = bytes - done < piece ? bytes - done : piece;
+    PN_TRY(m->target->upload(m->stream, (char *)*out + done, host, n, diag));
+  }
+  return PELTON_OK;
+}
+
 static pelton_status place_operand(measurement *m, const pn_operand *o, void **out, pelton_diag *diag) {
   size_t bytes = pn_operand_bytes(o);
   if (o->role == PN_OPERAND_INTERNAL) return PELTON_OK;
@@ -201,11 +220,7 @@ static pelton_status place_operand(measurement *m, const pn_operand *o, void **o
     fill_operand(o, *out);
     return PELTON_OK;
   }
-  pn_arena_reset(m->arena); /* one operand at a time passes through the host */
-  void *host = pn_arena_alloc(m->arena, bytes + 1, 64);
-  if (!host) return pn_fail_memory(diag, "operands to time");
-  fill_operand(o, host);
-  return place(m, host, bytes, out, diag);
+  return place_filled(m, o, bytes, out, diag);
 }
 
 static pelton_status measurement_begin(measurement *m, const pn_problem *problem, const pn_config *config,

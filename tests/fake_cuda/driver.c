@@ -231,7 +231,6 @@ int cuModuleLoadData(void **module, const void *image) {
     free(m);
     return INVALID;
   }
-  unlink(image);
   *module = m;
   count(1);
   return 0;
@@ -354,11 +353,16 @@ int cuStreamBeginCapture_v2(void *stream, int mode) {
   ((struct fake_stream *)stream)->recording = g;
   return 0;
 }
+int cuGraphDestroy(void *graph);
 int cuStreamEndCapture(void *stream, void **graph) {
   struct fake_stream *s = stream;
-  *graph = s->recording;
+  int error = step();
+  if (error)
+    cuGraphDestroy(s->recording);
+  else
+    *graph = s->recording;
   s->recording = NULL;
-  return step();
+  return error;
 }
 int cuGraphInstantiateWithFlags(void **exec, void *graph, unsigned long long flags) {
   (void)flags;
@@ -393,8 +397,36 @@ int cuGraphExecDestroy(void *exec) { return cuGraphDestroy(exec); }
 #else /* ---- NVRTC ---- */
 
 struct program {
-  char *source, *path, *log;
+  char *source, *log;
+  const char *path;
 };
+
+/* What was compiled stays for the life of the process: tests open many devices. */
+static struct compiled {
+  struct compiled *next;
+  char *source, *path;
+} *compiled;
+
+__attribute__((destructor)) static void remove_compiled(void) {
+  while (compiled) {
+    struct compiled *c = compiled;
+    compiled = c->next;
+    unlink(c->path);
+    free(c->source);
+    free(c->path);
+    free(c);
+  }
+}
+
+static const char *keep(char *source, const char *base) {
+  struct compiled *c = calloc(1, sizeof *c);
+  char *path = malloc(strlen(base) + 4);
+  if (!c || !path) return NULL;
+  sprintf(path, "%s.so", base);
+  *c = (struct compiled){compiled, strdup(source), path};
+  compiled = c;
+  return path;
+}
 int nvrtcVersion(int *major, int *minor) {
   *major = 13;
   *minor = 0;
@@ -436,7 +468,6 @@ int nvrtcCreateProgram(struct program **program, const char *source, const char 
 }
 int nvrtcDestroyProgram(struct program **program) {
   free((*program)->source);
-  free((*program)->path);
   free((*program)->log);
   free(*program);
   *program = NULL;
@@ -446,6 +477,11 @@ int nvrtcCompileProgram(struct program *p, int option_count, const char *const *
   char base[] = "/tmp/fake-cuda-XXXXXX", command[1024];
   (void)option_count;
   (void)options;
+  for (const struct compiled *c = compiled; c; c = c->next)
+    if (!strcmp(c->source, p->source)) {
+      p->path = c->path;
+      return 0;
+    }
   int file = mkstemp(base);
   if (file < 0) return 1;
   close(file);
@@ -461,8 +497,7 @@ int nvrtcCompileProgram(struct program *p, int option_count, const char *const *
     if (log && p->log && !fread(p->log, 1, 4000, log)) p->log[0] = 0;
     if (log) fclose(log);
   } else {
-    p->path = malloc(strlen(base) + 4);
-    if (p->path) sprintf(p->path, "%s.so", base);
+    p->path = keep(p->source, base);
   }
   unlink(base);
   return status || !p->path ? 6 : 0;

@@ -278,6 +278,18 @@ static void ask(const pn_device *device, const pn_problem *p, const pn_window *w
   out->kept = a.kept;
 }
 
+/* A fused plan and one of the convolution alone in turn: cuDNN's order says nothing of which is better, and only the first
+   few are timed. */
+static void take_turns(pn_dnn_convolution *c, uint32_t fused) {
+  pn_dnn_plan ordered[PN_DNN_PLANS];
+  uint32_t a = 0, b = fused;
+  for (uint32_t i = 0; i < c->plan_count; i++) {
+    bool first = b == c->plan_count || (a < fused && i % 2 == 0);
+    ordered[i] = c->plans[first ? a++ : b++];
+  }
+  memcpy(c->plans, ordered, sizeof *ordered * c->plan_count);
+}
+
 static void find_plans(const pn_device *device, const pn_problem *p, const pn_window *windows, const pn_cuda_sum *sum,
                        pn_dnn_convolution *out) {
   bool bias = pn_problem_input(p, 0, 2) != NULL;
@@ -287,8 +299,10 @@ static void find_plans(const pn_device *device, const pn_problem *p, const pn_wi
     ask(device, p, windows, sum, true, MODE_A, 2, out);
     if (!out->plan_count) ask(device, p, windows, sum, true, MODE_FALLBACK, 1, out);
   }
-  ask(device, p, windows, sum, !follows, MODE_A, PN_DNN_PLANS, out);
-  if (!out->plan_count) ask(device, p, windows, sum, !follows, MODE_FALLBACK, 1, out);
+  uint32_t fused = out->plan_count;
+  ask(device, p, windows, sum, !follows, MODE_A, fused + 3, out);
+  if (out->plan_count == fused) ask(device, p, windows, sum, !follows, MODE_FALLBACK, fused + 1, out);
+  take_turns(out, fused);
 }
 
 const pn_dnn_convolution *pn_dnn_convolution_find(const pn_device *device, const pn_problem *p, const pn_window *windows,

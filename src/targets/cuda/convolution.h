@@ -6,7 +6,7 @@
 #include "targets/cuda/sum.h"
 #include "targets/cuda/window.h"
 
-enum { PN_DNN_PLANS = 4 };
+enum { PN_DNN_PLANS = 6 };
 
 typedef struct pn_dnn_plan {
   pn_dnn_descriptor *plan;
@@ -18,7 +18,7 @@ typedef struct pn_dnn_convolution {
   struct pn_dnn_convolution *next;
   char *key;
   uint32_t plan_count;
-  pn_dnn_plan plans[PN_DNN_PLANS]; /* the heuristic's order, fused ones first */
+  pn_dnn_plan plans[PN_DNN_PLANS]; /* the heuristic's order, fused ones and others in turn */
   struct pn_dnn_kept *kept;        /* descriptors that plans are made of, which live as long */
 } pn_dnn_convolution;
 

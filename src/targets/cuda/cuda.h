@@ -53,6 +53,8 @@ enum { PN_CUDA_FAULT_INDEX = 1 };
 pelton_status pn_cuda_check(const pn_device *device, int error, const char *what, pelton_diag *diag) PN_CHECKED;
 /* Makes the device's context the calling thread's. */
 pelton_status pn_cuda_enter(const pn_device *device, pelton_diag *diag) PN_CHECKED;
+/* Before something is released: goes on whatever the driver says, which knows best what a lost device still holds. */
+PN_INLINE void pn_cuda_enter_anyway(const pn_device *device) { (void)device->api.cuCtxSetCurrent(device->context); }
 
 /* ---- modules: sources compiled by NVRTC, once a device and process */
 
@@ -89,10 +91,19 @@ void pn_cuda_table_release(const pn_device *device, void *table);
 
 /* Estimates: the larger of arithmetic (at |efficiency| of the f32 rate) and memory time, and a launch. */
 double pn_cuda_estimate(const pn_device *device, double fmas, double bytes, double efficiency);
+/* The same for the kernels of 64 x 64 tiles, |blocks| of them with |depth| steps each: few blocks leave most of the device
+   idle, and a block alone on a multiprocessor waits for memory. */
+double pn_cuda_tile_estimate(const pn_device *device, double blocks, double depth, double bytes);
 /* Bytes of all operands that lie in memory. */
 double pn_cuda_operand_bytes(const pn_problem *problem);
 /* Elements that 32-bit indices reach, in every operand; else refuses. */
 bool pn_cuda_fits(const pn_problem *problem, pn_reason *why);
+
+/* Vendor libraries want their workspace at a multiple of this; tactics ask for as much more and move up. */
+enum { PN_CUDA_WORKSPACE_ALIGN = 256 };
+PN_INLINE void *pn_cuda_workspace(const pn_step *step) {
+  return (void *)pn_align_up((uintptr_t)step->workspace, PN_CUDA_WORKSPACE_ALIGN);
+}
 
 PN_INLINE pn_cu_pointer pn_cuda_pointer(const void *p) { return (pn_cu_pointer)(uintptr_t)p; }
 

@@ -126,14 +126,14 @@ static pelton_status device_list(const pn_device_options *options, void (*each)(
 static void device_close(pn_device *device) {
   if (!device) return;
   pn_cuda_api *api = &device->api;
-  if (device->context && !api->cuCtxSetCurrent(device->context)) {
+  if (device->context) {
+    pn_cuda_enter_anyway(device);
     pn_cuda_modules_release(device);
     if (device->lt) (void)api->cublasLtDestroy(device->lt);
     if (device->dnn) pn_dnn_convolutions_release(device);
     if (device->dnn) (void)api->cudnnDestroy(device->dnn);
     (void)api->cuCtxSetCurrent(NULL);
   }
-  pn_cuda_modules_release(device);
   if (device->context) (void)api->cuDevicePrimaryCtxRelease_v2(device->ordinal);
   pn_cuda_library_close(api);
   (void)pthread_mutex_destroy(&device->lock);
@@ -226,7 +226,9 @@ static void *memory_alloc(pn_device *device, size_t bytes) {
 }
 
 static void memory_release(pn_device *device, void *memory) {
-  if (memory && !device->api.cuCtxSetCurrent(device->context)) (void)device->api.cuMemFree_v2(pn_cuda_pointer(memory));
+  if (!memory) return;
+  pn_cuda_enter_anyway(device);
+  (void)device->api.cuMemFree_v2(pn_cuda_pointer(memory));
 }
 
 static bool memory_is_device(const pn_device *device, const void *pointer) {
@@ -299,17 +301,16 @@ static void stream_release(pn_stream *s) {
   if (!s) return;
   const pn_cuda_api *api = &s->device->api;
   const pelton_allocator *allocator = s->device->allocator;
-  if (!api->cuCtxSetCurrent(s->device->context)) {
-    if (s->stream) (void)api->cuStreamSynchronize(s->stream);
-    for (uint32_t i = 0; i < PN_CUDA_STAGES; i++) {
-      if (s->stages[i].done) (void)api->cuEventDestroy_v2(s->stages[i].done);
-      if (s->stages[i].memory) (void)api->cuMemFreeHost(s->stages[i].memory);
-    }
-    if (s->fault) (void)api->cuMemFreeHost(s->fault);
-    if (s->begin) (void)api->cuEventDestroy_v2(s->begin);
-    if (s->end) (void)api->cuEventDestroy_v2(s->end);
-    if (s->stream) (void)api->cuStreamDestroy_v2(s->stream);
+  pn_cuda_enter_anyway(s->device);
+  if (s->stream) (void)api->cuStreamSynchronize(s->stream);
+  for (uint32_t i = 0; i < PN_CUDA_STAGES; i++) {
+    if (s->stages[i].done) (void)api->cuEventDestroy_v2(s->stages[i].done);
+    if (s->stages[i].memory) (void)api->cuMemFreeHost(s->stages[i].memory);
   }
+  if (s->fault) (void)api->cuMemFreeHost(s->fault);
+  if (s->begin) (void)api->cuEventDestroy_v2(s->begin);
+  if (s->end) (void)api->cuEventDestroy_v2(s->end);
+  if (s->stream) (void)api->cuStreamDestroy_v2(s->stream);
   pn_arena_deinit(&s->scratch);
   pn_release(allocator, s);
 }
@@ -391,7 +392,7 @@ static pelton_status record_end(pn_stream *s, pn_recording **out, pelton_diag *d
   const pn_cuda_api *api = &s->device->api;
   pn_cu_graph *graph = NULL;
   *out = NULL;
-  PN_TRY(pn_cuda_enter(s->device, diag));
+  pn_cuda_enter_anyway(s->device); /* the stream must leave this state, whatever comes */
   PN_TRY(pn_cuda_check(s->device, api->cuStreamEndCapture(s->stream, &graph), "recording", diag));
   pn_recording *recording = pn_alloc(s->device->allocator, sizeof *recording, _Alignof(pn_recording));
   pelton_status status = recording ? PELTON_OK : pn_fail_memory(diag, "a recording");
@@ -412,7 +413,8 @@ static pelton_status recording_play(pn_stream *s, pn_recording *recording, pelto
 
 static void recording_release(pn_device *device, pn_recording *recording) {
   if (!recording) return;
-  if (!device->api.cuCtxSetCurrent(device->context)) (void)device->api.cuGraphExecDestroy(recording->exec);
+  pn_cuda_enter_anyway(device);
+  (void)device->api.cuGraphExecDestroy(recording->exec);
   pn_release(device->allocator, recording);
 }
 

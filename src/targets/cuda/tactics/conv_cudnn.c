@@ -74,7 +74,7 @@ static double estimate(const pn_problem *p, const pn_device *device, const pn_co
   double rate = pn_problem_input(p, 0, 0)->dtype == PELTON_DTYPE_F32 ? 0.6 : 0.5 * device->half_fma_per_second / device->fma_per_second;
   double seconds = pn_cuda_estimate(device, pn_cuda_conv_work(p), pn_cuda_operand_bytes(p), rate) * (1 + 0.02 * config->value[0]);
   if (c && finishes(p, plan_of(c, config)))
-    seconds += pn_cuda_estimate(device, 0, 2 * (double)pn_operand_bytes(pn_problem_output(p, p->node_count - 1, 0)), 1) - 1e-6;
+    seconds += 1e-6 + 2 * (double)pn_operand_bytes(pn_problem_output(p, p->node_count - 1, 0)) / device->bytes_per_second;
   return seconds;
 }
 
@@ -84,7 +84,7 @@ static void sizes(const pn_problem *p, const pn_device *device, const pn_config 
   request r;
   const pn_dnn_convolution *c = plans_of(p, device, &r, NULL);
   out->state_bytes = sizeof(state);
-  if (c) out->workspace_bytes = plan_of(c, config)->workspace_bytes;
+  if (c) out->workspace_bytes = plan_of(c, config)->workspace_bytes + PN_CUDA_WORKSPACE_ALIGN;
   if (is_packed(p)) out->packed_bytes = pn_operand_bytes(pn_problem_input(p, 0, 1));
 }
 
@@ -196,7 +196,7 @@ static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *di
     PN_TRY(find_kernel(p, s, "conv_direct", &direct, diag));
     return pn_cuda_launch(stream, direct, grid, 1, 1, PN_CUDA_BLOCK, &a, diag);
   }
-  int error = execute(s, &b, step->workspace, stream->stream);
+  int error = execute(s, &b, pn_cuda_workspace(step), stream->stream);
   if (error)
     return pn_fail(diag, PELTON_DEVICE_ERROR, "cuDNN does not run a convolution: %s (error %d)",
                    s->device->api.cudnnGetErrorString(error), error);

@@ -21,10 +21,12 @@ static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why
 }
 
 static double estimate(const pn_problem *p, const pn_device *device, const pn_config *config) {
-  int64_t groups = ((const pn_attrs_conv *)p->nodes[0].attrs)->group, outputs = pn_problem_output(p, 0, 0)->dims[1] / groups;
-  double used = (double)outputs / (double)pn_align_up((size_t)outputs, 64); /* of a tile's rows */
+  const pn_operand *w = pn_problem_input(p, 0, 1), *y = pn_problem_output(p, 0, 0);
+  int64_t groups = ((const pn_attrs_conv *)p->nodes[0].attrs)->group, outputs = y->dims[1] / groups;
+  int64_t columns = pn_operand_elements(y) / y->dims[1], depth = pn_operand_elements(w) / w->dims[0];
+  double blocks = (double)pn_div_up(outputs, 64) * (double)pn_div_up(columns, 64) * (double)groups;
   (void)config;
-  return pn_cuda_estimate(device, pn_cuda_conv_work(p) / used, pn_cuda_operand_bytes(p), 0.3) + 3e-6;
+  return pn_cuda_tile_estimate(device, blocks, (double)depth, pn_cuda_operand_bytes(p));
 }
 
 static void sizes(const pn_problem *p, const pn_device *device, const pn_config *config, pn_sizes *out) {

@@ -24,8 +24,8 @@ static double estimate(const pn_problem *p, const pn_device *device, const pn_co
   pn_cuda_product product;
   (void)config;
   if (!pn_cuda_product_accepts(p, &product, NULL)) return 1;
-  double work = (double)pn_align_up((size_t)product.m, 64) * (double)pn_align_up((size_t)product.n, 64) * (double)product.k;
-  return pn_cuda_estimate(device, work * (double)product.batches, pn_cuda_operand_bytes(p), 0.3) + 3e-6;
+  double blocks = (double)pn_div_up(product.m, 64) * (double)pn_div_up(product.n, 64) * (double)product.batches;
+  return pn_cuda_tile_estimate(device, blocks, (double)product.k, pn_cuda_operand_bytes(p));
 }
 
 static void sizes(const pn_problem *p, const pn_device *device, const pn_config *config, pn_sizes *out) {

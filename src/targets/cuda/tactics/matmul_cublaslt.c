@@ -65,7 +65,7 @@ static void sizes(const pn_problem *p, const pn_device *device, const pn_config 
   (void)device;
   (void)config;
   out->state_bytes = sizeof(state);
-  out->workspace_bytes = WORKSPACE_BYTES;
+  out->workspace_bytes = WORKSPACE_BYTES + PN_CUDA_WORKSPACE_ALIGN;
 }
 
 static void release_state(void *memory) {
@@ -169,7 +169,7 @@ static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *di
   }
   if (!error)
     error = api->cublasLtMatmul(s->device->lt, desc, &one, b, s->a, a, s->b, &beta, c, s->d, y, s->d,
-                                aligned ? &s->algorithm : &s->loose, step->workspace, WORKSPACE_BYTES, stream->stream);
+                                aligned ? &s->algorithm : &s->loose, pn_cuda_workspace(step), WORKSPACE_BYTES, stream->stream);
   if (s->sum.bias != PN_NO_OPERAND) (void)pthread_mutex_unlock((pthread_mutex_t *)(uintptr_t)&s->device->lock);
   return error ? pn_fail(diag, PELTON_DEVICE_ERROR, "cuBLASLt fails with error %d", error) : PELTON_OK;
 }
