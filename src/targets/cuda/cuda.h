@@ -62,7 +62,7 @@ PN_INLINE void pn_cuda_enter_anyway(const pn_device *device) { (void)device->api
    kernel. |head| (may be null) is text in front: macros that choose a variant, rendered functions. */
 typedef struct pn_cuda_source {
   const char *head;
-  const char *file; /* "conv.cu"; null: |head| is all */
+  const char *file; /* "pool.cu"; null: |head| is all */
   const char *entry;
   bool exact; /* products and sums are not contracted */
 } pn_cuda_source;

@@ -10,13 +10,13 @@ void pn_cuda_window_fill(const pn_window *windows, uint32_t axes, struct window_
 /* Strides of |o| ([N, C, spatial...]): of its batch, channel and, in the last of three places, spatial axes. */
 void pn_cuda_image_strides(const pn_operand *o, int *batch, int *channel, int *axis);
 
-/* A convolution (or its transposition) that the kernels of conv.cu take; its windows in |windows|, what follows it in
+/* A convolution (or its transposition) that the kernels of kernels/conv_*.cu take; its windows in |windows|, what follows it in
    |epilogue|. False, with the reason (none when the problem is another operator), else. */
 bool pn_cuda_conv_accepts(const pn_problem *problem, pn_op op, pn_window *windows, pn_cuda_epilogue *epilogue,
                           pn_reason *why);
 /* Everything but pointers. */
 void pn_cuda_conv_fill(const pn_problem *problem, const pn_window *windows, struct conv_arguments *out);
-/* The text in front of conv.cu. */
+/* The text in front of them. */
 void pn_cuda_conv_head(const pn_problem *problem, const pn_cuda_epilogue *epilogue, pn_text *head);
 void pn_cuda_conv_bind(const pn_step *step, const pn_cuda_epilogue *epilogue, struct conv_arguments *out);
 /* Multiply-adds. */

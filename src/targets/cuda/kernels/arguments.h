@@ -118,6 +118,8 @@ struct conv_arguments {
   struct divider per_group, by_place, by_channel;
   int from_batch, from_channel, from_axis[WINDOW_AXES], to_batch, to_channel, to_place;
   int w_out, w_in; /* of the filter, from output to output and from input to input */
+  unsigned splits;                 /* conv_tiles: pieces of the sums, each in a block of its own */
+  float *partial;                  /* with more than one: [splits, batch, channels, places] */
   void *target;
   const void *source, *filter, *bias;
   struct epilogue_arguments epilogue;

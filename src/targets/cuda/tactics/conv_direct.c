@@ -19,7 +19,10 @@ static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why
 
 static double estimate(const pn_problem *p, const pn_device *device, const pn_config *config) {
   (void)config;
-  return pn_cuda_estimate(device, pn_cuda_conv_work(p), 1.5 * pn_cuda_operand_bytes(p), 0.06);
+  const pn_operand *w = pn_problem_input(p, 0, 1);
+  double alone = 1e-7 * (double)(pn_operand_elements(w) / w->dims[0]); /* a thread goes through its sum one by one */
+  double all = pn_cuda_estimate(device, pn_cuda_conv_work(p), 1.5 * pn_cuda_operand_bytes(p), 0.06);
+  return alone > all ? alone : all;
 }
 
 static void sizes(const pn_problem *p, const pn_device *device, const pn_config *config, pn_sizes *out) {
@@ -41,7 +44,7 @@ static pelton_status prepare(const pn_problem *p, const pn_device *device, const
   pn_cuda_epilogue_fill(&s->epilogue, &s->arguments.epilogue);
   pn_text_init(&head, device->allocator);
   pn_cuda_conv_head(p, &s->epilogue, &head);
-  pn_cuda_source source = {head.data, "conv.cu", "conv_direct", false};
+  pn_cuda_source source = {head.data, "conv_direct.cu", "conv_direct", false};
   pelton_status status = head.failed ? pn_fail_memory(diag, "a kernel") : pn_cuda_function(device, &source, &s->function, diag);
   pn_text_deinit(&head);
   return status;
