@@ -1,5 +1,5 @@
-# Text files inside of the library: pelton_embed(OUT FILE...) writes the list {"name", text}, ... that a source includes.
-# As bytes, since ISO C wants no string literal above 4,095 characters.
+# Text files inside of the library: pelton_embed(OUT FILE...) writes the list {"name", text}, ... that a source
+# includes. As bytes, since ISO C wants no string literal above 4,095 characters.
 function(pelton_embed out)
   set(entries "")
   foreach(file IN LISTS ARGN)

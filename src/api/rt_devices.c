@@ -23,7 +23,8 @@ static void add_device(void *self, const pn_device_info *info) {
 }
 
 /* A target without a list has the device that it opens. */
-static pelton_status open_and_add(const pn_target *target, const pn_device_options *options, listing *l, pelton_diag *diag) {
+static pelton_status open_and_add(const pn_target *target, const pn_device_options *options, listing *l,
+                                  pelton_diag *diag) {
   pn_device *device;
   pn_device_info info = {.index = 0};
   PN_TRY(target->device_open(options, &device, diag));
@@ -62,7 +63,8 @@ pelton_status pelton_devices_json(const pelton_run_options *given, char **out, p
     pelton_diag_init(&reasons);
     pelton_status status = targets[i]->device_list ? targets[i]->device_list(&options, add_device, &l, &reasons)
                                                    : open_and_add(targets[i], &options, &l, &reasons);
-    if (status && !l.count) add_absence(&l, reasons.count ? pelton_diag_message(&reasons, 0) : pelton_status_name(status));
+    if (status && !l.count)
+      add_absence(&l, reasons.count ? pelton_diag_message(&reasons, 0) : pelton_status_name(status));
   }
   pn_json_array_end(&json);
   *out = text.data;
@@ -72,7 +74,8 @@ pelton_status pelton_devices_json(const pelton_run_options *given, char **out, p
   return pn_fail_memory(diag, "the list of devices");
 }
 
-/* ---- memory ------------------------------------------------------------------------------------------------------- */
+/* ---- memory -------------------------------------------------------------------------------------------------------
+ */
 
 pelton_status pelton_memory_create(pelton_engine *engine, size_t bytes, void **out, pelton_diag *diag) {
   if (!engine || !out)
@@ -98,10 +101,12 @@ static pelton_status copy(pelton_engine *engine, void *to, const void *from, siz
   return status;
 }
 
-pelton_status pelton_memory_write(pelton_engine *engine, void *to, const void *from_host, size_t bytes, pelton_diag *diag) {
+pelton_status pelton_memory_write(pelton_engine *engine, void *to, const void *from_host, size_t bytes,
+                                  pelton_diag *diag) {
   return copy(engine, to, from_host, bytes, true, diag);
 }
 
-pelton_status pelton_memory_read(pelton_engine *engine, void *to_host, const void *from, size_t bytes, pelton_diag *diag) {
+pelton_status pelton_memory_read(pelton_engine *engine, void *to_host, const void *from, size_t bytes,
+                                 pelton_diag *diag) {
   return copy(engine, to_host, from, bytes, false, diag);
 }

@@ -9,7 +9,7 @@
 static const char first_line[] = "pelton timing cache 1";
 #define SECONDS_FORMAT "%.4g"
 enum { FILL_BYTES = 1 << 22 };
-#define LEAST_SECONDS  1e-9 /* a coarse clock may say 0, which means "not measured" */
+#define LEAST_SECONDS 1e-9 /* a coarse clock may say 0, which means "not measured" */
 
 void pn_timing_init(pn_timing_cache *cache, const pelton_allocator *allocator) {
   memset(cache, 0, sizeof *cache);
@@ -187,7 +187,8 @@ static pelton_status place(measurement *m, const void *host, size_t bytes, void 
   return bytes ? m->target->upload(m->stream, *out, host, bytes, diag) : PELTON_OK;
 }
 
-/* The operand's values on the device: those of a large one repeat, since making them would take longer than the timing. */
+/* The operand's values on the device: those of a large one repeat, since making them would take longer than the timing.
+ */
 static pelton_status place_filled(measurement *m, const pn_operand *o, size_t bytes, void **out, pelton_diag *diag) {
   pn_operand part = *o;
   size_t piece = bytes < FILL_BYTES ? bytes : FILL_BYTES;

@@ -399,12 +399,13 @@ static pelton_status run_steps(pn_frame *frame, const pn_segment *s, pelton_diag
   void *workspace = (char *)m->arena + plan->arena_bytes;
   for (uint32_t i = 0; i < plan->steps.count; i++) {
     const pn_plan_step *step = &plan->steps.data[i];
-    for (uint32_t k = 0; k < step->problem->operand_count; k++) frame->pointers[k] = pn_frame_locate(frame, s, &step->places[k]);
+    for (uint32_t k = 0; k < step->problem->operand_count; k++)
+      frame->pointers[k] = pn_frame_locate(frame, s, &step->places[k]);
     pn_step call = {step->problem, step->config, step->state, step->packed, workspace, frame->pointers};
     uint32_t mark = pn_diag_mark(diag);
     pn_step_time time = {step, 0};
-    pelton_status status = m->profile ? run_timed(m, step->tactic, &call, &time.seconds, diag)
-                                      : step->tactic->run(&call, m->stream, diag);
+    pelton_status status =
+        m->profile ? run_timed(m, step->tactic, &call, &time.seconds, diag) : step->tactic->run(&call, m->stream, diag);
     if (status) {
       pn_diag_prefix(diag, mark, "step '%.*s'", PN_STR_ARG(step->name));
       return status;
@@ -443,7 +444,8 @@ static pelton_status run_steps_device(pn_frame *frame, pn_segment *s, pelton_dia
   if (!s->recording) {
     pn_recording *recording = NULL;
     PN_TRY(target->record_begin(m->stream, diag));
-    pelton_status status = run_steps(frame, s, diag), ended = target->record_end(m->stream, &recording, status ? NULL : diag);
+    pelton_status status = run_steps(frame, s, diag),
+                  ended = target->record_end(m->stream, &recording, status ? NULL : diag);
     if (status || ended) {
       if (recording) target->recording_release(m->engine->device, recording);
       return status ? status : ended;
@@ -453,8 +455,8 @@ static pelton_status run_steps_device(pn_frame *frame, pn_segment *s, pelton_dia
   return target->recording_play(m->stream, s->recording, diag);
 }
 
-static pelton_status run_segment(pn_frame *frame, pn_segment *s, const pn_tensor *wanted,
-                                 const size_t *capacities, pelton_diag *diag) {
+static pelton_status run_segment(pn_frame *frame, pn_segment *s, const pn_tensor *wanted, const size_t *capacities,
+                                 pelton_diag *diag) {
   PN_TRY(reserve(frame, s->plan, diag));
   if (!pn_frame_is_host(frame)) {
     for (uint32_t i = 0; i < s->absent_count; i++) frame->values[s->absent[i].v].data = NULL;

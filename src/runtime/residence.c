@@ -1,6 +1,6 @@
-/* Where values are when device memory is not the host's. Steps read and write the device; everything else in the runtime
-   (shapes, control flow, operators whose results' shapes depend on data, the caller) reads the host. A value crosses only
-   when somebody on the other side wants it, and is then on both. */
+/* Where values are when device memory is not the host's. Steps read and write the device; everything else in the
+   runtime (shapes, control flow, operators whose results' shapes depend on data, the caller) reads the host. A value
+   crosses only when somebody on the other side wants it, and is then on both. */
 #include "runtime/frame.h"
 
 static size_t bytes_of(const pn_tensor *t) { return (size_t)pn_tensor_elements(t) * pelton_dtype_bytes(t->dtype); }
@@ -18,8 +18,8 @@ static pelton_status settle_data(pn_frame *frame, pn_segment *s, const void **da
                                  pelton_diag *diag) {
   pelton_engine *engine = frame->machine->engine;
   if (!pn_arena_owns(&s->plan->arena, *data))
-    return pn_residents_find(&engine->residents, engine->target, engine->device, frame->machine->stream, *data, bytes, data,
-                             fresh, diag);
+    return pn_residents_find(&engine->residents, engine->target, engine->device, frame->machine->stream, *data, bytes,
+                             data, fresh, diag);
   void *memory = engine->target->memory_alloc(engine->device, bytes + 1);
   if (!memory) return pn_fail(diag, PELTON_OUT_OF_MEMORY, "no device memory for constants: %zu bytes wanted", bytes);
   if (!pn_list_push(&s->arena, &s->owned, memory)) {
@@ -117,12 +117,12 @@ static void *device_slot(pn_frame *frame, pn_value_id v, size_t bytes) {
 }
 
 static pelton_status no_device_memory(size_t bytes, pelton_diag *diag) {
-  return pn_fail(diag, PELTON_OUT_OF_MEMORY, "no device memory for a value: %zu bytes wanted; use smaller shapes or fewer contexts",
-                 bytes);
+  return pn_fail(diag, PELTON_OUT_OF_MEMORY,
+                 "no device memory for a value: %zu bytes wanted; use smaller shapes or fewer contexts", bytes);
 }
 
-pelton_status pn_frame_bind_device(pn_frame *frame, const pn_segment *s, const pn_tensor *wanted, const size_t *capacities,
-                                   pelton_diag *diag) {
+pelton_status pn_frame_bind_device(pn_frame *frame, const pn_segment *s, const pn_tensor *wanted,
+                                   const size_t *capacities, pelton_diag *diag) {
   pn_machine *m = frame->machine;
   for (uint32_t i = 0; i < s->input_count; i++) {
     pn_value_id v = s->inputs[i];
@@ -137,7 +137,8 @@ pelton_status pn_frame_bind_device(pn_frame *frame, const pn_segment *s, const p
     const pn_plan_binding *b = &s->plan->outputs[i];
     pn_tensor *t = &frame->values[s->outputs[i].v];
     uint32_t k = s->graph_outputs[i];
-    bool callers = capacities && k != UINT32_MAX && capacities[k] >= b->bytes && is_device_memory(frame, wanted[k].data);
+    bool callers =
+        capacities && k != UINT32_MAX && capacities[k] >= b->bytes && is_device_memory(frame, wanted[k].data);
     void *memory = callers ? wanted[k].data : device_slot(frame, s->outputs[i], b->bytes);
     if (!memory) return no_device_memory(b->bytes, diag);
     *t = (pn_tensor){.dtype = b->dtype, .rank = b->rank, .data = memory};
@@ -188,8 +189,9 @@ static pelton_status hand_over(pn_frame *frame, pn_value_id v, void *wanted, siz
   if (wanted == slot->there) return PELTON_OK;
   const pn_str name = frame->graph->values.data[v.v].name;
   if (bytes > capacity)
-    return pn_fail(diag, PELTON_INVALID_ARGUMENT, "output '%.*s' has %zu bytes, its buffer only %zu; give a larger one or none",
-                   PN_STR_ARG(name), bytes, capacity);
+    return pn_fail(diag, PELTON_INVALID_ARGUMENT,
+                   "output '%.*s' has %zu bytes, its buffer only %zu; give a larger one or none", PN_STR_ARG(name),
+                   bytes, capacity);
   if (!bytes) return PELTON_OK;
   if (is_device_memory(frame, wanted)) {
     PN_TRY(pn_frame_fetch(frame, v, diag));
@@ -201,7 +203,8 @@ static pelton_status hand_over(pn_frame *frame, pn_value_id v, void *wanted, siz
   return PELTON_OK;
 }
 
-pelton_status pn_frame_collect_device(pn_frame *frame, pn_tensor *outputs, const size_t *capacities, pelton_diag *diag) {
+pelton_status pn_frame_collect_device(pn_frame *frame, pn_tensor *outputs, const size_t *capacities,
+                                      pelton_diag *diag) {
   const pn_graph *g = frame->graph;
   PN_TRY(frame->machine->engine->target->stream_synchronize(frame->machine->stream, diag));
   for (uint32_t i = 0; i < g->outputs.count; i++)

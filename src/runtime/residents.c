@@ -57,8 +57,7 @@ pelton_status pn_residents_find(pn_residents *r, const pn_target *target, pn_dev
     return PELTON_OK;
   }
   void *memory = allocate(r, target, device, bytes);
-  if (!memory)
-    return pn_fail(diag, PELTON_OUT_OF_MEMORY, "no device memory for weights: %zu bytes more wanted", bytes);
+  if (!memory) return pn_fail(diag, PELTON_OUT_OF_MEMORY, "no device memory for weights: %zu bytes more wanted", bytes);
   *fresh = true;
   PN_TRY(target->upload(stream, memory, data, bytes, diag));
   const char *kept = pn_arena_copy(&r->arena, &key, sizeof key, _Alignof(address));

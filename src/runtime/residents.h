@@ -20,12 +20,13 @@ typedef struct pn_residents {
   uint64_t bytes;
 } pn_residents;
 
-pelton_status pn_residents_init(pn_residents *residents, const pelton_allocator *allocator, pelton_diag *diag) PN_CHECKED;
+pelton_status pn_residents_init(pn_residents *residents, const pelton_allocator *allocator,
+                                pelton_diag *diag) PN_CHECKED;
 void pn_residents_deinit(pn_residents *residents, const pn_target *target, pn_device *device);
 /* The copy of |bytes| bytes at |data|, uploaded through |stream| when there is none yet: |fresh| is set then, and the
    stream must be waited for before the lock is given up. Only under the lock. */
 pelton_status pn_residents_find(pn_residents *residents, const pn_target *target, pn_device *device, pn_stream *stream,
-                                const void *data, size_t bytes, const void **out, bool *fresh, pelton_diag *diag)
-    PN_CHECKED;
+                                const void *data, size_t bytes, const void **out, bool *fresh,
+                                pelton_diag *diag) PN_CHECKED;
 
 #endif

@@ -9,7 +9,7 @@ int64_t pn_operand_number(const pn_operand *o, int64_t i) {
 typedef struct describer {
   const pn_problem *problem;
   const pn_operand *x, *y; /* the first operand and the first result */
-  char *moves; /* null: only counts */
+  char *moves;             /* null: only counts */
   size_t stride;
   uint32_t count;
   pn_move ignored;

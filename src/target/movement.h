@@ -32,8 +32,8 @@ void pn_move_axis_to(pn_move *move, uint32_t from, uint32_t to);
 void pn_move_normalize(pn_move *move);
 
 /* The moves that node 0 of |problem| is, in any order: transpose, depth_to_space, space_to_depth, slice, split, concat,
-   pad (constant), expand, tile. They are written |stride| bytes apart, so that a target may keep them within a struct of
-   its own; |moves| null: only counts. False, with the reason, for another operator or one that is not known well
+   pad (constant), expand, tile. They are written |stride| bytes apart, so that a target may keep them within a struct
+   of its own; |moves| null: only counts. False, with the reason, for another operator or one that is not known well
    enough. */
 bool pn_movement_describe(const pn_problem *problem, pn_move *moves, size_t stride, uint32_t *count, pn_reason *why);
 

@@ -16,7 +16,7 @@ typedef struct pn_device_options {
   bool isa_lowered; /* CPU: |isa| is to be used instead of the machine's */
   pn_isa_set isa;
   bool pin_threads;
-  const char *libraries; /* folders, separated by ':', in which the vendor's libraries are looked for first; may be null */
+  const char *libraries; /* folders, separated by ':', to look for the vendor's libraries first; may be null */
 } pn_device_options;
 
 /* What `pelton devices` says of one device. */
@@ -50,8 +50,8 @@ typedef struct pn_target {
   /* Tactics in a fixed order, the reference last. */
   uint32_t (*tactics)(const pn_device *device, const pn_tactic *const **out);
   uint32_t (*patterns)(const pn_device *device, const pn_pattern **out); /* longest first */
-  /* Gives |each| every device of this kind, usable or not; null: the one that device_open opens. An error says why there
-     can be none. */
+  /* Gives |each| every device of this kind, usable or not; null: the one that device_open opens. An error says why
+     there can be none. */
   pelton_status (*device_list)(const pn_device_options *options, void (*each)(void *self, const pn_device_info *info),
                                void *self, pelton_diag *diag);
   /* Device memory, 64-byte aligned; null when there is none left. The CPU's is host memory. */

@@ -350,7 +350,8 @@ static void *device_block(const attempt *a, size_t bytes) {
 static pelton_status run_on_device(attempt *a, const void *packed, size_t packed_bytes, const void *state,
                                    size_t workspace_bytes, void *const *operands, pelton_diag *diag) {
   const pn_target *target = a->target;
-  void *there[MAX_OPERANDS] = {0}, *packed_there = device_block(a, packed_bytes), *workspace = device_block(a, workspace_bytes);
+  void *there[MAX_OPERANDS] = {0}, *packed_there = device_block(a, packed_bytes),
+       *workspace = device_block(a, workspace_bytes);
   pelton_status status = target->upload(a->stream, packed_there, packed, packed_bytes, diag);
   for (uint32_t i = 0; i < a->c->value_count && !status; i++) {
     const pn_operand *o = &a->operands[i];

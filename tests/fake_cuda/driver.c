@@ -44,10 +44,10 @@ static int step(void) {
   pthread_mutex_unlock(&lock);
   return fail_at && (now == fail_at || (lose && now > fail_at)) ? LOST : 0;
 }
-#define STEP()                  \
-  do {                          \
-    int step_error = step();    \
-    if (step_error) return step_error; \
+#define STEP()                                                                                                         \
+  do {                                                                                                                 \
+    int step_error = step();                                                                                           \
+    if (step_error) return step_error;                                                                                 \
   } while (0)
 static void count(int more) {
   pthread_mutex_lock(&lock);
@@ -324,7 +324,8 @@ int cuLaunchKernel(void *function, unsigned gx, unsigned gy, unsigned gz, unsign
   STEP();
   struct fake_stream *s = stream;
   const unsigned grid[3] = {gx, gy, gz};
-  if (!gx || !gy || !gz || gy > 65535 || gz > 65535 || !bx || bx > 256 || by != 1 || bz != 1 || shared || extra) return INVALID;
+  if (!gx || !gy || !gz || gy > 65535 || gz > 65535 || !bx || bx > 256 || by != 1 || bz != 1 || shared || extra)
+    return INVALID;
   if (s && s->recording) {
     struct recorded *r = calloc(1, sizeof *r);
     if (!r) return MEMORY;
@@ -405,7 +406,7 @@ struct program {
 static struct compiled {
   struct compiled *next;
   char *source, *path;
-} *compiled;
+} * compiled;
 
 __attribute__((destructor)) static void remove_compiled(void) {
   while (compiled) {
@@ -441,8 +442,8 @@ static const char *header_of(const char *name, int count, const char *const *hea
 }
 
 /* The source with its headers pasted in, device.h for device.cuh. */
-int nvrtcCreateProgram(struct program **program, const char *source, const char *name, int count, const char *const *headers,
-                       const char *const *names) {
+int nvrtcCreateProgram(struct program **program, const char *source, const char *name, int count,
+                       const char *const *headers, const char *const *names) {
   static const char include[] = "#include \"";
   char *text = NULL;
   size_t bytes = 0;
@@ -485,8 +486,8 @@ int nvrtcCompileProgram(struct program *p, int option_count, const char *const *
   int file = mkstemp(base);
   if (file < 0) return 1;
   close(file);
-  snprintf(command, sizeof command,
-           "%s -x c -std=gnu11 -O1 -fPIC -shared -w -ffp-contract=off -o %s.so - -lm >%s 2>&1", FAKE_COMPILER, base, base);
+  snprintf(command, sizeof command, "%s -x c -std=gnu11 -O1 -fPIC -shared -w -ffp-contract=off -o %s.so - -lm >%s 2>&1",
+           FAKE_COMPILER, base, base);
   FILE *pipe = popen(command, "w");
   if (!pipe) return 1;
   fputs(p->source, pipe);

@@ -39,7 +39,8 @@ static void use_fake(void) {
   set_devices(1, 90);
 }
 
-/* ---- the device ------------------------------------------------------------------------------------------------------ */
+/* ---- the device
+ * ------------------------------------------------------------------------------------------------------ */
 
 static pelton_status open_device(uint32_t index, pn_device **out, pelton_diag *diag) {
   const pn_target *target = pn_target_find(PN_STR("cuda"));
@@ -112,7 +113,8 @@ TEST(what_goes_up_comes_down) {
   EXPECT_EQ(live(), 0);
 }
 
-/* ---- networks ---------------------------------------------------------------------------------------------------------- */
+/* ---- networks
+ * ---------------------------------------------------------------------------------------------------------- */
 
 enum { RUNS = 4 }; /* one by one, once more, recorded, played */
 
@@ -151,7 +153,8 @@ static pelton_status life(const char *text, const char *target, const pelton_all
       for (uint32_t d = 0; d < info.shape.rank; d++)
         if (info.shape.dims[d] < 0) in[i].shape.dims[d] = 2;
     }
-    status = pelton_context_run(context, in, pelton_engine_input_count(engine), out, pelton_engine_output_count(engine), diag);
+    status = pelton_context_run(context, in, pelton_engine_input_count(engine), out, pelton_engine_output_count(engine),
+                                diag);
     if (!status && y) memcpy(y, out[0].data, out[0].bytes < y_bytes ? out[0].bytes : y_bytes);
   }
   pelton_context_release(context);

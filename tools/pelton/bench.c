@@ -276,7 +276,8 @@ static int place_inputs(pelton_engine *engine, const tensors *inputs, tensors *o
     out->data[i] = inputs->data[i];
     out->data[i].data = NULL;
     status = pelton_memory_create(engine, inputs->data[i].bytes, &out->data[i].data, &diag);
-    if (!status) status = pelton_memory_write(engine, out->data[i].data, inputs->data[i].data, inputs->data[i].bytes, &diag);
+    if (!status)
+      status = pelton_memory_write(engine, out->data[i].data, inputs->data[i].data, inputs->data[i].bytes, &diag);
   }
   return status ? print_failure(status, &diag, NULL) : EXIT_DONE;
 }

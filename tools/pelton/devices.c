@@ -12,8 +12,7 @@ static void print_device(const json_value *device) {
   if (*json_get_text(device, "name")) printf("  %s", json_get_text(device, "name"));
   if (bytes > 0) printf(", %s", format_bytes((uint64_t)bytes).text);
   if (*json_get_text(device, "detail")) printf(", %s", json_get_text(device, "detail"));
-  if (usable && usable->number == 0)
-    printf("%snot usable: %s", index ? ": " : " ", json_get_text(device, "reason"));
+  if (usable && usable->number == 0) printf("%snot usable: %s", index ? ": " : " ", json_get_text(device, "reason"));
   putchar('\n');
 }
 
@@ -21,11 +20,16 @@ int command_devices(int argc, char **argv) {
   bool as_json = false;
   const char *libraries = NULL;
   const option rows[] = {
-      {"device-libraries", 0, OPTION_TEXT, &libraries, "DIRS", "where drivers and libraries are, if not installed", 0, 0},
+      {"device-libraries", 0, OPTION_TEXT, &libraries, "DIRS", "where drivers and libraries are, if not installed", 0,
+       0},
       {"json", 0, OPTION_FLAG, &as_json, NULL, "as JSON", 0, 0},
   };
-  const option_table table = {"devices [--json]", "What there is to run on: each target's devices, or why it has none.",
-                              rows, OPTION_COUNT(rows), 0, 0};
+  const option_table table = {"devices [--json]",
+                              "What there is to run on: each target's devices, or why it has none.",
+                              rows,
+                              OPTION_COUNT(rows),
+                              0,
+                              0};
   text_list words;
   int code = options_parse(&table, argc, argv, &words);
   if (code == OPTIONS_GO_ON) {

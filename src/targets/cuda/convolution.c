@@ -7,21 +7,74 @@
 #include <string.h>
 
 enum { /* of cudnn_graph.h */
-  TYPE_HANDLE = 0, TYPE_DATA_TYPE = 1, TYPE_BOOLEAN = 2, TYPE_INT64 = 3, TYPE_FLOAT = 4, TYPE_DOUBLE = 5, TYPE_CONVOLUTION_MODE = 7,
-  TYPE_HEUR_MODE = 8, TYPE_NUMERICAL_NOTE = 11, TYPE_POINTWISE_MODE = 14, TYPE_DESCRIPTOR = 15,
-  POINTWISE = 0, CONVOLUTION = 1, ENGINE = 2, ENGINE_CONFIG = 3, HEURISTIC = 4, EXECUTION_PLAN = 5, OPERATION_CONVOLUTION = 10,
-  OPERATION_POINTWISE = 13, OPERATION_GRAPH = 15, TENSOR = 17,
-  POINTWISE_MODE = 0, POINTWISE_PRECISION = 1, POINTWISE_RELU_LOWER = 3, POINTWISE_RELU_UPPER = 4,
-  CONVOLUTION_TYPE = 100, CONVOLUTION_MODE = 101, CONVOLUTION_DILATIONS = 102, CONVOLUTION_STRIDES = 103, CONVOLUTION_POST_PADS = 104,
-  CONVOLUTION_PRE_PADS = 105, CONVOLUTION_SPATIAL = 106,
-  HEURISTIC_MODE = 200, HEURISTIC_GRAPH = 201, HEURISTIC_RESULTS = 202, CONFIG_ENGINE = 300, PLAN_HANDLE = 400, PLAN_CONFIG = 401,
-  PLAN_WORKSPACE = 402,
-  FORWARD_ALPHA = 700, FORWARD_BETA = 701, FORWARD_CONVOLUTION = 702, FORWARD_W = 703, FORWARD_X = 704, FORWARD_Y = 705,
-  OPERATION_POINTWISE_DESC = 750, OPERATION_POINTWISE_X = 751, OPERATION_POINTWISE_B = 752, OPERATION_POINTWISE_Y = 753,
-  GRAPH_HANDLE = 800, GRAPH_OPERATIONS = 801,
-  TENSOR_ALIGNMENT = 900, TENSOR_TYPE = 901, TENSOR_DIMS = 902, TENSOR_STRIDES = 903, TENSOR_ID = 906, TENSOR_VIRTUAL = 907,
-  ENGINE_NOTES = 1303, MODE_ADD = 0, MODE_RELU = 100, MODE_A = 3, MODE_FALLBACK = 2,
-  DATA_FLOAT = 0, DATA_HALF = 2, DATA_BFLOAT16 = 9, NOTE_TENSOR_CORE = 0, NOTE_DOWN_CONVERT = 1, NOTE_REDUCED_REDUCTION = 2
+       TYPE_HANDLE = 0,
+       TYPE_DATA_TYPE = 1,
+       TYPE_BOOLEAN = 2,
+       TYPE_INT64 = 3,
+       TYPE_FLOAT = 4,
+       TYPE_DOUBLE = 5,
+       TYPE_CONVOLUTION_MODE = 7,
+       TYPE_HEUR_MODE = 8,
+       TYPE_NUMERICAL_NOTE = 11,
+       TYPE_POINTWISE_MODE = 14,
+       TYPE_DESCRIPTOR = 15,
+       POINTWISE = 0,
+       CONVOLUTION = 1,
+       ENGINE = 2,
+       ENGINE_CONFIG = 3,
+       HEURISTIC = 4,
+       EXECUTION_PLAN = 5,
+       OPERATION_CONVOLUTION = 10,
+       OPERATION_POINTWISE = 13,
+       OPERATION_GRAPH = 15,
+       TENSOR = 17,
+       POINTWISE_MODE = 0,
+       POINTWISE_PRECISION = 1,
+       POINTWISE_RELU_LOWER = 3,
+       POINTWISE_RELU_UPPER = 4,
+       CONVOLUTION_TYPE = 100,
+       CONVOLUTION_MODE = 101,
+       CONVOLUTION_DILATIONS = 102,
+       CONVOLUTION_STRIDES = 103,
+       CONVOLUTION_POST_PADS = 104,
+       CONVOLUTION_PRE_PADS = 105,
+       CONVOLUTION_SPATIAL = 106,
+       HEURISTIC_MODE = 200,
+       HEURISTIC_GRAPH = 201,
+       HEURISTIC_RESULTS = 202,
+       CONFIG_ENGINE = 300,
+       PLAN_HANDLE = 400,
+       PLAN_CONFIG = 401,
+       PLAN_WORKSPACE = 402,
+       FORWARD_ALPHA = 700,
+       FORWARD_BETA = 701,
+       FORWARD_CONVOLUTION = 702,
+       FORWARD_W = 703,
+       FORWARD_X = 704,
+       FORWARD_Y = 705,
+       OPERATION_POINTWISE_DESC = 750,
+       OPERATION_POINTWISE_X = 751,
+       OPERATION_POINTWISE_B = 752,
+       OPERATION_POINTWISE_Y = 753,
+       GRAPH_HANDLE = 800,
+       GRAPH_OPERATIONS = 801,
+       TENSOR_ALIGNMENT = 900,
+       TENSOR_TYPE = 901,
+       TENSOR_DIMS = 902,
+       TENSOR_STRIDES = 903,
+       TENSOR_ID = 906,
+       TENSOR_VIRTUAL = 907,
+       ENGINE_NOTES = 1303,
+       MODE_ADD = 0,
+       MODE_RELU = 100,
+       MODE_A = 3,
+       MODE_FALLBACK = 2,
+       DATA_FLOAT = 0,
+       DATA_HALF = 2,
+       DATA_BFLOAT16 = 9,
+       NOTE_TENSOR_CORE = 0,
+       NOTE_DOWN_CONVERT = 1,
+       NOTE_REDUCED_REDUCTION = 2
 };
 enum { MOST_DESCRIPTORS = 96, MOST_CONFIGS = 24, MOST_OPERATIONS = 4, MOST_WORKSPACE = 256 << 20, ALIGNMENT = 16 };
 
@@ -47,7 +100,8 @@ typedef struct asking {
 
 static pn_dnn_descriptor *create(asking *a, int type) {
   pn_dnn_descriptor *d = NULL;
-  if (a->failed || a->kept->count == MOST_DESCRIPTORS || a->api->cudnnBackendCreateDescriptor(type, &d)) a->failed = true;
+  if (a->failed || a->kept->count == MOST_DESCRIPTORS || a->api->cudnnBackendCreateDescriptor(type, &d))
+    a->failed = true;
   if (d) a->kept->all[a->kept->count++] = d;
   return d;
 }
@@ -58,11 +112,12 @@ static void finalize(asking *a, pn_dnn_descriptor *d) {
   if (!a->failed && a->api->cudnnBackendFinalize(d)) a->failed = true;
 }
 
-/* ---- tensors ------------------------------------------------------------------------------------------------------- */
+/* ---- tensors -------------------------------------------------------------------------------------------------------
+ */
 
 /* At least two spatial axes: cuDNN knows no rank 3. */
-static pn_dnn_descriptor *tensor_of(asking *a, int64_t id, int type, uint32_t rank, const int64_t *dims, const int64_t *strides,
-                                    bool between) {
+static pn_dnn_descriptor *tensor_of(asking *a, int64_t id, int type, uint32_t rank, const int64_t *dims,
+                                    const int64_t *strides, bool between) {
   int64_t d[PN_MAX_RANK], s[PN_MAX_RANK], alignment = ALIGNMENT;
   uint32_t wide = rank == 3 ? 4 : rank;
   for (uint32_t i = 0; i < wide; i++) {
@@ -113,7 +168,8 @@ static pn_dnn_descriptor *bias_tensor(asking *a) {
   return tensor_of(a, PN_DNN_BIAS, a->type, y->rank, dims, strides, false);
 }
 
-/* ---- operations ----------------------------------------------------------------------------------------------------- */
+/* ---- operations -----------------------------------------------------------------------------------------------------
+ */
 
 static void add_operation(asking *a, pn_dnn_descriptor *operation) {
   if (a->operation_count == MOST_OPERATIONS) a->failed = true;
@@ -145,7 +201,8 @@ static void convolve(asking *a, pn_dnn_descriptor *y) {
   set(a, c, CONVOLUTION_PRE_PADS, TYPE_INT64, axes, before);
   set(a, c, CONVOLUTION_POST_PADS, TYPE_INT64, axes, after);
   finalize(a, c);
-  pn_dnn_descriptor *from = operand_tensor(a, PN_DNN_X, x, x->layout), *filter = operand_tensor(a, PN_DNN_W, w, x->layout);
+  pn_dnn_descriptor *from = operand_tensor(a, PN_DNN_X, x, x->layout),
+                    *filter = operand_tensor(a, PN_DNN_W, w, x->layout);
   pn_dnn_descriptor *o = create(a, OPERATION_CONVOLUTION);
   set(a, o, FORWARD_X, TYPE_DESCRIPTOR, 1, &from);
   set(a, o, FORWARD_W, TYPE_DESCRIPTOR, 1, &filter);
@@ -198,14 +255,16 @@ static void build_operations(asking *a, const pn_cuda_sum *sum, bool bias) {
   if (relu) apply(a, MODE_RELU, at, NULL, result(a), sum->upper);
 }
 
-/* ---- plans ---------------------------------------------------------------------------------------------------------- */
+/* ---- plans ----------------------------------------------------------------------------------------------------------
+ */
 
 /* f32 stays f32: no tensor cores with shortened inputs. */
 static bool is_exact(asking *a, pn_dnn_descriptor *config) {
   pn_dnn_descriptor *engine = create(a, ENGINE);
   int notes[16];
   int64_t count = 0;
-  if (a->failed || a->api->cudnnBackendGetAttribute(config, CONFIG_ENGINE, TYPE_DESCRIPTOR, 1, &count, &engine)) return false;
+  if (a->failed || a->api->cudnnBackendGetAttribute(config, CONFIG_ENGINE, TYPE_DESCRIPTOR, 1, &count, &engine))
+    return false;
   if (a->api->cudnnBackendGetAttribute(engine, ENGINE_NOTES, TYPE_NUMERICAL_NOTE, 16, &count, notes)) return false;
   for (int64_t i = 0; i < count && i < 16; i++) {
     if (notes[i] == NOTE_DOWN_CONVERT || notes[i] == NOTE_REDUCED_REDUCTION) return false;
@@ -232,7 +291,8 @@ static bool make_plan(asking *a, pn_dnn_descriptor *config, pn_dnn_plan *out) {
   return true;
 }
 
-static void ask_heuristic(asking *a, pn_dnn_descriptor *graph, int mode, bool fused, uint32_t most, pn_dnn_convolution *out) {
+static void ask_heuristic(asking *a, pn_dnn_descriptor *graph, int mode, bool fused, uint32_t most,
+                          pn_dnn_convolution *out) {
   pn_dnn_descriptor *configs[MOST_CONFIGS];
   int64_t count = 0;
   pn_dnn_descriptor *heuristic = create(a, HEURISTIC);
@@ -255,8 +315,8 @@ static void release_kept(const pn_device *device, struct pn_dnn_kept *kept) {
   pn_release(device->allocator, kept);
 }
 
-static void ask(const pn_device *device, const pn_problem *p, const pn_window *windows, const pn_cuda_sum *sum, bool fused,
-                int mode, uint32_t most, pn_dnn_convolution *out) {
+static void ask(const pn_device *device, const pn_problem *p, const pn_window *windows, const pn_cuda_sum *sum,
+                bool fused, int mode, uint32_t most, pn_dnn_convolution *out) {
   asking a = {.api = &device->api, .handle = device->dnn, .problem = p, .windows = windows, .next_id = PN_DNN_BETWEEN};
   uint32_t before = out->plan_count;
   a.kept = pn_alloc(device->allocator, sizeof *a.kept, _Alignof(struct pn_dnn_kept));
@@ -278,8 +338,8 @@ static void ask(const pn_device *device, const pn_problem *p, const pn_window *w
   out->kept = a.kept;
 }
 
-/* A fused plan and one of the convolution alone in turn: cuDNN's order says nothing of which is better, and only the first
-   few are timed. */
+/* A fused plan and one of the convolution alone in turn: cuDNN's order says nothing of which is better, and only the
+   first few are timed. */
 static void take_turns(pn_dnn_convolution *c, uint32_t fused) {
   pn_dnn_plan ordered[PN_DNN_PLANS];
   uint32_t a = 0, b = fused;
@@ -305,8 +365,8 @@ static void find_plans(const pn_device *device, const pn_problem *p, const pn_wi
   take_turns(out, fused);
 }
 
-const pn_dnn_convolution *pn_dnn_convolution_find(const pn_device *device, const pn_problem *p, const pn_window *windows,
-                                                  const pn_cuda_sum *sum) {
+const pn_dnn_convolution *pn_dnn_convolution_find(const pn_device *device, const pn_problem *p,
+                                                  const pn_window *windows, const pn_cuda_sum *sum) {
   pn_device *own = (pn_device *)(uintptr_t)device; /* the list is the device's own, under its lock */
   pn_dnn_convolution *c = NULL;
   pn_text key;

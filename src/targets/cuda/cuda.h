@@ -23,8 +23,8 @@ struct pn_device {
   double fma_per_second, half_fma_per_second, bytes_per_second;
   pthread_mutex_t lock; /* of what follows */
   struct pn_cuda_module *modules;
-  pn_lt_handle *lt;   /* null: no cuBLASLt */
-  pn_dnn_handle *dnn; /* null: no cuDNN */
+  pn_lt_handle *lt;         /* null: no cuBLASLt */
+  pn_dnn_handle *dnn;       /* null: no cuDNN */
   pthread_mutex_t dnn_lock; /* of the handle's stream and of |convolutions| */
   struct pn_dnn_convolution *convolutions;
   char fingerprint[200];
@@ -91,8 +91,8 @@ void pn_cuda_table_release(const pn_device *device, void *table);
 
 /* Estimates: the larger of arithmetic (at |efficiency| of the f32 rate) and memory time, and a launch. */
 double pn_cuda_estimate(const pn_device *device, double fmas, double bytes, double efficiency);
-/* The same for the kernels of 64 x 64 tiles, |blocks| of them with |depth| steps each: few blocks leave most of the device
-   idle, and a block alone on a multiprocessor waits for memory. */
+/* The same for the kernels of 64 x 64 tiles, |blocks| of them with |depth| steps each: few blocks leave most of the
+   device idle, and a block alone on a multiprocessor waits for memory. */
 double pn_cuda_tile_estimate(const pn_device *device, double blocks, double depth, double bytes);
 /* Bytes of all operands that lie in memory. */
 double pn_cuda_operand_bytes(const pn_problem *problem);

@@ -5,13 +5,13 @@
 
 pelton_status pn_cuda_launch(pn_stream *s, pn_cu_function *function, uint32_t grid_x, uint32_t grid_y, uint32_t grid_z,
                              uint32_t threads, const void *arguments, pelton_diag *diag) {
-  void *list[1] = {(void *)(uintptr_t)arguments}; /* the driver only reads */
+  void *list[1] = {(void *)(uintptr_t)arguments};      /* the driver only reads */
   if (!grid_x || !grid_y || !grid_z) return PELTON_OK; /* nothing to do */
   PN_TRY(pn_cuda_enter(s->device, diag));
-  return pn_cuda_check(s->device,
-                       s->device->api.cuLaunchKernel(function, grid_x, grid_y, grid_z, threads, 1, 1, 0, s->stream, list,
-                                                     NULL),
-                       "launching a kernel", diag);
+  return pn_cuda_check(
+      s->device,
+      s->device->api.cuLaunchKernel(function, grid_x, grid_y, grid_z, threads, 1, 1, 0, s->stream, list, NULL),
+      "launching a kernel", diag);
 }
 
 uint32_t pn_cuda_blocks(const pn_device *device, int64_t items) {

@@ -38,7 +38,8 @@ void pn_cuda_modules_release(pn_device *device) {
   }
 }
 
-/* ---- compiling ----------------------------------------------------------------------------------------------------- */
+/* ---- compiling -----------------------------------------------------------------------------------------------------
+ */
 
 static pelton_status nvrtc_failed(const pn_device *device, pn_nvrtc_program *program, int error, const char *entry,
                                   pelton_diag *diag) {

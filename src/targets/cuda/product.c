@@ -9,11 +9,13 @@ bool pn_cuda_product_accepts(const pn_problem *p, pn_cuda_product *out, pn_reaso
   const pn_attrs_matmul *attrs = p->nodes[0].attrs;
   const pn_operand *a = pn_problem_input(p, 0, 0), *b = pn_problem_input(p, 0, 1), *y = pn_problem_output(p, 0, 0);
   memset(out, 0, sizeof *out);
-  if (!pn_cuda_is_f32_form(a->dtype) || b->dtype != a->dtype) return pn_refuse(why, "f32, f16 and bf16 only, without mixing");
+  if (!pn_cuda_is_f32_form(a->dtype) || b->dtype != a->dtype)
+    return pn_refuse(why, "f32, f16 and bf16 only, without mixing");
   for (uint32_t i = 0; i < p->operand_count; i++)
     if (p->operands[i].layout != PN_LAYOUT_PLAIN) return pn_refuse(why, "plain layouts only");
   if (!pn_operand_elements(y)) return pn_refuse(why, "an empty result");
-  if (p->node_count > 1 && (a->rank < 2 || b->rank < 2)) return pn_refuse(why, "an expression after a product with a vector");
+  if (p->node_count > 1 && (a->rank < 2 || b->rank < 2))
+    return pn_refuse(why, "an expression after a product with a vector");
   int64_t rows = a->rank > 1 ? a->dims[a->rank - 2] : 1, columns = a->dims[a->rank - 1];
   bool trans_a = attrs->trans_a && a->rank > 1, trans_b = attrs->trans_b && b->rank > 1;
   out->m = trans_a ? columns : rows;
@@ -26,8 +28,10 @@ bool pn_cuda_product_accepts(const pn_problem *p, pn_cuda_product *out, pn_reaso
   out->b_row = trans_b ? 1 : columns;
   out->b_column = trans_b ? columns : 1;
   /* Batch axes from the last to the first; both operands broadcast. */
-  uint32_t a_axes = a->rank > 2 ? a->rank - 2 : 0, b_axes = b->rank > 2 ? b->rank - 2 : 0, axes = a_axes > b_axes ? a_axes : b_axes;
-  int64_t dims[PN_MAX_RANK], a_strides[PN_MAX_RANK], b_strides[PN_MAX_RANK], a_step = out->m * out->k, b_step = out->k * out->n;
+  uint32_t a_axes = a->rank > 2 ? a->rank - 2 : 0, b_axes = b->rank > 2 ? b->rank - 2 : 0,
+           axes = a_axes > b_axes ? a_axes : b_axes;
+  int64_t dims[PN_MAX_RANK], a_strides[PN_MAX_RANK], b_strides[PN_MAX_RANK], a_step = out->m * out->k,
+                                                                             b_step = out->k * out->n;
   for (uint32_t i = 0; i < axes; i++) {
     int64_t da = i < a_axes ? a->dims[a_axes - 1 - i] : 1, db = i < b_axes ? b->dims[b_axes - 1 - i] : 1;
     uint32_t d = axes - 1 - i;
@@ -41,7 +45,8 @@ bool pn_cuda_product_accepts(const pn_problem *p, pn_cuda_product *out, pn_reaso
   for (uint32_t d = 0; d < axes; d++) {
     if (dims[d] == 1) continue;
     uint32_t last = out->batch_axes - 1;
-    bool join = out->batch_axes && out->a_batch[last] == a_strides[d] * dims[d] && out->b_batch[last] == b_strides[d] * dims[d];
+    bool join =
+        out->batch_axes && out->a_batch[last] == a_strides[d] * dims[d] && out->b_batch[last] == b_strides[d] * dims[d];
     uint32_t to = join ? last : out->batch_axes++;
     out->batch[to] = join ? out->batch[to] * dims[d] : dims[d];
     out->a_batch[to] = a_strides[d];

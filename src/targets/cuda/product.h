@@ -11,7 +11,8 @@ typedef struct pn_cuda_product {
   int64_t batch[PN_MAX_RANK], a_batch[PN_MAX_RANK], b_batch[PN_MAX_RANK], batches;
 } pn_cuda_product;
 
-/* False, with the reason (none for another operator), when |problem| does not begin with a product that kernels take. */
+/* False, with the reason (none for another operator), when |problem| does not begin with a product that kernels take.
+ */
 bool pn_cuda_product_accepts(const pn_problem *problem, pn_cuda_product *out, pn_reason *why);
 /* For epilogues: batch, column, row. */
 pn_cuda_strides_fn pn_cuda_product_epilogue_strides;

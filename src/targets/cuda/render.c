@@ -38,7 +38,8 @@ bool pn_cuda_expression_accepts(const pn_expr *expr, const pelton_dtype *inputs,
   return true;
 }
 
-/* ---- steps ---------------------------------------------------------------------------------------------------------- */
+/* ---- steps ----------------------------------------------------------------------------------------------------------
+ */
 
 static void render_constant(const pn_expr_step *step, pn_text *out) {
   if (pn_cuda_is_f32_form(step->dtype)) {
@@ -104,9 +105,12 @@ void pn_cuda_render_steps(const pn_expr *expr, const pelton_dtype *types, pn_tex
   }
 }
 
-/* ---- epilogues ------------------------------------------------------------------------------------------------------ */
+/* ---- epilogues ------------------------------------------------------------------------------------------------------
+ */
 
-static const pn_expr *expression_of(const pn_problem *p) { return ((const pn_attrs_pointwise *)p->nodes[1].attrs)->expr; }
+static const pn_expr *expression_of(const pn_problem *p) {
+  return ((const pn_attrs_pointwise *)p->nodes[1].attrs)->expr;
+}
 
 static bool same_dims(const pn_operand *a, const pn_operand *b) {
   return a->rank == b->rank && !memcmp(a->dims, b->dims, sizeof a->dims[0] * a->rank);
@@ -142,7 +146,8 @@ void pn_cuda_epilogue_render(const pn_problem *p, const pn_cuda_epilogue *epilog
   }
   pelton_dtype inputs[PN_EXPR_MAX_INPUTS], types[PN_EXPR_MAX_STEPS];
   const pn_expr *expr = expression_of(p);
-  pn_text_printf(out, "#include \"expression.cuh\"\n#define EPILOGUE(value, n, m, p) epilogue(&a.epilogue, value, n, m, p)\n");
+  pn_text_printf(
+      out, "#include \"expression.cuh\"\n#define EPILOGUE(value, n, m, p) epilogue(&a.epilogue, value, n, m, p)\n");
   for (uint32_t i = 0; i < p->nodes[1].input_count; i++) {
     uint32_t k = epilogue->of_input[i];
     inputs[i] = pn_problem_input(p, 1, i)->dtype;
@@ -169,6 +174,9 @@ void pn_cuda_epilogue_fill(const pn_cuda_epilogue *epilogue, struct epilogue_arg
 struct divider pn_cuda_divider(int64_t divisor) {
   struct divider d = {(unsigned)divisor, 0, 0};
   while (d.shift < 31 && ((int64_t)1 << d.shift) < divisor) d.shift++;
-  d.magic = divisor ? (unsigned)((((uint64_t)1 << 32) * (((uint64_t)1 << d.shift) - (uint64_t)divisor)) / (uint64_t)divisor + 1) : 1;
+  d.magic =
+      divisor
+          ? (unsigned)((((uint64_t)1 << 32) * (((uint64_t)1 << d.shift) - (uint64_t)divisor)) / (uint64_t)divisor + 1)
+          : 1;
   return d;
 }

@@ -24,8 +24,8 @@ typedef struct pn_cuda_epilogue {
   uint8_t of_input[PN_EXPR_MAX_INPUTS];
 } pn_cuda_epilogue;
 
-/* How an operand that broadcasts to the result moves along batch, channel and place (all spatial axes as one); false when
-   that cannot be said with one stride each. For a product, channels are columns and places rows. */
+/* How an operand that broadcasts to the result moves along batch, channel and place (all spatial axes as one); false
+   when that cannot be said with one stride each. For a product, channels are columns and places rows. */
 typedef bool pn_cuda_strides_fn(const pn_operand *o, const pn_operand *out, int *strides);
 
 /* Whether node 1 of |problem| (or nothing) can follow node 0, whose result it takes once or more. */

@@ -17,7 +17,8 @@ static bool add_operand(finder *f, uint32_t input) {
   int s[3];
   if (o == pn_problem_output(f->problem, 0, 0)) return ++f->results == 1;
   if (o->dtype != result->dtype || !f->strides(o, result, s)) return false;
-  if (o->rank == result->rank && o->layout == result->layout && !memcmp(o->dims, result->dims, sizeof o->dims[0] * o->rank)) {
+  if (o->rank == result->rank && o->layout == result->layout &&
+      !memcmp(o->dims, result->dims, sizeof o->dims[0] * o->rank)) {
     if (f->out->residual != PN_NO_OPERAND) return false;
     f->out->residual = index;
     return true;
@@ -50,7 +51,8 @@ bool pn_cuda_sum_find(const pn_problem *p, pn_cuda_strides_fn *strides, pn_cuda_
   uint32_t last = f.expr->step_count - 1;
   const pn_expr_step *top = &f.expr->steps[last];
   double low, high;
-  if (top->op == PN_EXPR_CLIP && is_constant(f.expr, top->argument[1], &low) && is_constant(f.expr, top->argument[2], &high)) {
+  if (top->op == PN_EXPR_CLIP && is_constant(f.expr, top->argument[1], &low) &&
+      is_constant(f.expr, top->argument[2], &high)) {
     if (low != 0 || !(high > 0)) return false;
     out->upper = high;
   }

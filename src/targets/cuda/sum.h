@@ -1,5 +1,5 @@
-/* The expressions that vendor libraries know how to append to a product: relu(result + bias + residual), each part of it
-   optional, the relu perhaps cut above. */
+/* The expressions that vendor libraries know how to append to a product: relu(result + bias + residual), each part of
+   it optional, the relu perhaps cut above. */
 #ifndef PN_TARGETS_CUDA_SUM_H
 #define PN_TARGETS_CUDA_SUM_H
 

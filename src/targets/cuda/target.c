@@ -38,7 +38,8 @@ pelton_status pn_cuda_enter(const pn_device *device, pelton_diag *diag) {
   return pn_cuda_check(device, device->api.cuCtxSetCurrent(device->context), "taking its context", diag);
 }
 
-/* ---- opening ------------------------------------------------------------------------------------------------------ */
+/* ---- opening ------------------------------------------------------------------------------------------------------
+ */
 
 typedef struct probe {
   pn_device_info info;
@@ -168,7 +169,8 @@ static pelton_status open_context(pn_device *device, const pn_device_options *op
     return pn_fail(diag, PELTON_DEVICE_ERROR, "CUDA device %u (%s) cannot be used: %s", options->index, found.info.name,
                    found.info.refusal);
   PN_TRY(pn_cuda_check(device, api->cuDeviceGet(&device->ordinal, (int)options->index), "opening it", diag));
-  PN_TRY(pn_cuda_check(device, api->cuDevicePrimaryCtxRetain(&device->context, device->ordinal), "making a context", diag));
+  PN_TRY(pn_cuda_check(device, api->cuDevicePrimaryCtxRetain(&device->context, device->ordinal), "making a context",
+                       diag));
   PN_TRY(pn_cuda_enter(device, diag));
   device->capability = found.capability;
   device->multiprocessors = found.multiprocessors;
@@ -178,9 +180,10 @@ static pelton_status open_context(pn_device *device, const pn_device_options *op
   device->bytes_per_second = found.bytes_per_second;
   open_vendor_tactics(device, options->libraries);
   if (api->nvrtcVersion(&major, &minor)) major = 0;
-  (void)snprintf(device->fingerprint, sizeof device->fingerprint, "cuda %s sm_%d driver=%d nvrtc=%d.%d cublaslt=%zu cudnn=%zu",
-                 found.info.name, device->capability, version, major, minor,
-                 device->lt ? api->cublasLtGetVersion() : (size_t)0, device->dnn ? api->cudnnGetVersion() : (size_t)0);
+  (void)snprintf(device->fingerprint, sizeof device->fingerprint,
+                 "cuda %s sm_%d driver=%d nvrtc=%d.%d cublaslt=%zu cudnn=%zu", found.info.name, device->capability,
+                 version, major, minor, device->lt ? api->cublasLtGetVersion() : (size_t)0,
+                 device->dnn ? api->cudnnGetVersion() : (size_t)0);
   return PELTON_OK;
 }
 
@@ -217,11 +220,13 @@ static uint32_t patterns(const pn_device *device, const pn_pattern **out) {
   return (uint32_t)PN_COUNT(pattern_table);
 }
 
-/* ---- memory ------------------------------------------------------------------------------------------------------- */
+/* ---- memory -------------------------------------------------------------------------------------------------------
+ */
 
 static void *memory_alloc(pn_device *device, size_t bytes) {
   pn_cu_pointer pointer = 0;
-  if (device->api.cuCtxSetCurrent(device->context) || device->api.cuMemAlloc_v2(&pointer, bytes ? bytes : 1)) return NULL;
+  if (device->api.cuCtxSetCurrent(device->context) || device->api.cuMemAlloc_v2(&pointer, bytes ? bytes : 1))
+    return NULL;
   return (void *)(uintptr_t)pointer;
 }
 
@@ -256,7 +261,8 @@ static pelton_status upload(pn_stream *s, void *to, const void *from, size_t byt
     uint32_t k;
     PN_TRY(take_stage(s, &k, diag));
     memcpy(s->stages[k].memory, (const char *)from + done, n);
-    PN_TRY(pn_cuda_check(s->device, api->cuMemcpyHtoDAsync_v2(pn_cuda_pointer(to) + done, s->stages[k].memory, n, s->stream),
+    PN_TRY(pn_cuda_check(s->device,
+                         api->cuMemcpyHtoDAsync_v2(pn_cuda_pointer(to) + done, s->stages[k].memory, n, s->stream),
                          "an upload", diag));
     PN_TRY(pn_cuda_check(s->device, api->cuEventRecord(s->stages[k].done, s->stream), "an upload", diag));
     s->stages[k].busy = true;
@@ -276,7 +282,8 @@ static pelton_status download(pn_stream *s, void *to, const void *from, size_t b
       size_t n = bytes - asked < PN_CUDA_STAGE_BYTES ? bytes - asked : PN_CUDA_STAGE_BYTES;
       uint32_t k;
       PN_TRY(take_stage(s, &k, diag));
-      PN_TRY(pn_cuda_check(s->device, api->cuMemcpyDtoHAsync_v2(s->stages[k].memory, pn_cuda_pointer(from) + asked, n, s->stream),
+      PN_TRY(pn_cuda_check(s->device,
+                           api->cuMemcpyDtoHAsync_v2(s->stages[k].memory, pn_cuda_pointer(from) + asked, n, s->stream),
                            "a download", diag));
       PN_TRY(pn_cuda_check(s->device, api->cuEventRecord(s->stages[k].done, s->stream), "a download", diag));
       s->stages[k].busy = true;
@@ -295,7 +302,8 @@ static pelton_status download(pn_stream *s, void *to, const void *from, size_t b
   return PELTON_OK;
 }
 
-/* ---- streams ------------------------------------------------------------------------------------------------------ */
+/* ---- streams ------------------------------------------------------------------------------------------------------
+ */
 
 static void stream_release(pn_stream *s) {
   if (!s) return;
@@ -324,7 +332,8 @@ static pelton_status fill_stream(pn_stream *s, pelton_diag *diag) {
   PN_TRY(pn_cuda_check(device, api->cuEventCreate(&s->end, 0), "making an event", diag));
   for (uint32_t i = 0; i < PN_CUDA_STAGES; i++) {
     void *memory = NULL;
-    PN_TRY(pn_cuda_check(device, api->cuEventCreate(&s->stages[i].done, PN_CU_EVENT_NO_TIMING), "making an event", diag));
+    PN_TRY(
+        pn_cuda_check(device, api->cuEventCreate(&s->stages[i].done, PN_CU_EVENT_NO_TIMING), "making an event", diag));
     PN_TRY(pn_cuda_check(device, api->cuMemHostAlloc(&memory, PN_CUDA_STAGE_BYTES, PN_CU_HOST_PORTABLE),
                          "allocating pinned memory", diag));
     s->stages[i].memory = memory;
@@ -376,7 +385,8 @@ static pelton_status timer_stop(pn_stream *s, double *seconds, pelton_diag *diag
   return PELTON_OK;
 }
 
-/* ---- recordings: CUDA graphs --------------------------------------------------------------------------------------- */
+/* ---- recordings: CUDA graphs ---------------------------------------------------------------------------------------
+ */
 
 struct pn_recording {
   pn_cu_graph_exec *exec;

@@ -46,7 +46,8 @@ bool pn_cuda_image_epilogue_strides(const pn_operand *o, const pn_operand *out, 
   return true;
 }
 
-bool pn_cuda_conv_accepts(const pn_problem *p, pn_op op, pn_window *windows, pn_cuda_epilogue *epilogue, pn_reason *why) {
+bool pn_cuda_conv_accepts(const pn_problem *p, pn_op op, pn_window *windows, pn_cuda_epilogue *epilogue,
+                          pn_reason *why) {
   if (p->nodes[0].op != op) return false;
   const pn_operand *x = pn_problem_input(p, 0, 0), *w = pn_problem_input(p, 0, 1), *bias = pn_problem_input(p, 0, 2);
   const pn_operand *out = pn_problem_output(p, p->node_count - 1, 0);
@@ -91,7 +92,8 @@ void pn_cuda_conv_fill(const pn_problem *p, const pn_window *windows, struct con
   pn_cuda_window_fill(windows, axes, &a->window);
   for (uint32_t i = 0; i < WINDOW_AXES; i++) {
     a->tap[i] = pn_cuda_divider(a->window.kernel[i]);
-    if (transposed) a->window.output[i] = pn_cuda_divider(i + axes >= WINDOW_AXES ? out->dims[2 + i + axes - WINDOW_AXES] : 1);
+    if (transposed)
+      a->window.output[i] = pn_cuda_divider(i + axes >= WINDOW_AXES ? out->dims[2 + i + axes - WINDOW_AXES] : 1);
     if (transposed) a->window.input[i] = i + axes >= WINDOW_AXES ? (int)x->dims[2 + i + axes - WINDOW_AXES] : 1;
   }
   a->per_group = pn_cuda_divider(a->out_channels);

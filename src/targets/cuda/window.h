@@ -10,8 +10,8 @@ void pn_cuda_window_fill(const pn_window *windows, uint32_t axes, struct window_
 /* Strides of |o| ([N, C, spatial...]): of its batch, channel and, in the last of three places, spatial axes. */
 void pn_cuda_image_strides(const pn_operand *o, int *batch, int *channel, int *axis);
 
-/* A convolution (or its transposition) that the kernels of kernels/conv_*.cu take; its windows in |windows|, what follows it in
-   |epilogue|. False, with the reason (none when the problem is another operator), else. */
+/* A convolution (or its transposition) that the kernels of kernels/conv_*.cu take; its windows in |windows|, what
+   follows it in |epilogue|. False, with the reason (none when the problem is another operator), else. */
 bool pn_cuda_conv_accepts(const pn_problem *problem, pn_op op, pn_window *windows, pn_cuda_epilogue *epilogue,
                           pn_reason *why);
 /* Everything but pointers. */

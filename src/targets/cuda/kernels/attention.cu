@@ -1,6 +1,6 @@
-/* softmax(scale q k^T + mask) v without the scores in memory: 16 queries of a head a block, which go along the keys 32 at
-   a time and keep greatest score, sum of exponentials and result so far. X is the type of q, k, v and y; MASK: 0 none, 1
-   bool, 2 numbers of type M. */
+/* softmax(scale q k^T + mask) v without the scores in memory: 16 queries of a head a block, which go along the keys
+   32 at a time and keep greatest score, sum of exponentials and result so far. X is the type of q, k, v and y; MASK:
+   0 none, 1 bool, 2 numbers of type M. */
 enum { QUERIES = 16, KEYS = 32, LANES = 16, OWN = (VALUE_DEPTH + LANES - 1) / LANES };
 
 KERNEL(attention, struct attention_arguments) {
@@ -17,9 +17,8 @@ KERNEL(attention, struct attention_arguments) {
   for (int i = 0; i < OWN; i++) sum[i] = 0;
   for (u32 i = THREAD; i < QUERIES * DEPTH; i += 256) {
     u32 r = i / DEPTH, d = i % DEPTH;
-    q[r][d] = first + r < a.queries
-                  ? a.scale * LOAD(X, a.q, (u32)((int)n * a.q_batch + (int)head * a.q_head + (int)(first + r) * a.q_row) + d)
-                  : 0;
+    u32 at = (u32)((int)n * a.q_batch + (int)head * a.q_head + (int)(first + r) * a.q_row) + d;
+    q[r][d] = first + r < a.queries ? a.scale * LOAD(X, a.q, at) : 0;
   }
   if (THREAD < QUERIES) {
     most[THREAD] = -INFINITE;
@@ -48,7 +47,8 @@ KERNEL(attention, struct attention_arguments) {
       if (key >= a.keys || query >= a.queries || (a.causal && (int)key > (int)query + a.causal_offset)) s = -INFINITE;
 #if MASK
       if (s > -INFINITE) {
-        u32 at = (u32)((int)n * a.mask_batch + (int)head * a.mask_head + (int)query * a.mask_row + (int)key * a.mask_column);
+        u32 at = (u32)((int)n * a.mask_batch + (int)head * a.mask_head + (int)query * a.mask_row +
+                       (int)key * a.mask_column);
 #if MASK == 1
         if (!((const u8 *)a.mask)[at]) s = -INFINITE;
 #else

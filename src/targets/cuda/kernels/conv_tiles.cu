@@ -6,7 +6,8 @@ enum { TILE = 64, STEP = 16 };
 KERNEL(conv_tiles, struct conv_arguments) {
   SHARED f32 left[STEP][TILE + 4];
   SHARED f32 right[STEP][TILE];
-  u32 depth = a.in_channels * a.taps, total = a.batch * a.places, group = BLOCK_Z / a.splits, split = BLOCK_Z % a.splits;
+  u32 depth = a.in_channels * a.taps, total = a.batch * a.places;
+  u32 group = BLOCK_Z / a.splits, split = BLOCK_Z % a.splits;
   u32 share = ((depth + STEP - 1) / STEP + a.splits - 1) / a.splits * STEP, first = split * share;
   u32 end = first + share < depth ? first + share : depth;
   u32 column = THREAD % TILE, strip = THREAD / TILE, p = BLOCK_X * TILE + column, m0 = BLOCK_Y * TILE;

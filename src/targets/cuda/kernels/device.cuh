@@ -1,8 +1,8 @@
 /* In front of every kernel: types, element access, division by divisors known at launch, reductions over a block.
 
-   Kernels are written in what C and CUDA C++ share: KERNEL(name, struct ..._arguments) { ... } with the arguments as |a|,
-   BARRIER() where all threads of a block meet, SHARED for memory of the block. So a host can run them too: the fake
-   driver of the tests gives its own version of this file. */
+   Kernels are written in what C and CUDA C++ share: KERNEL(name, struct ..._arguments) { ... } with the arguments as
+   |a|, BARRIER() where all threads of a block meet, SHARED for memory of the block. So a host can run them too: the
+   fake driver of the tests gives its own version of this file. */
 typedef signed char i8;
 typedef unsigned char u8;
 typedef short i16;

@@ -1,5 +1,5 @@
-/* Pooling over up to three spatial axes, in any layout. KIND: 0 the greatest, 1 the mean, 2 the p-norm. Threads go along
-   the result as CHANNELS_LAST or plain stores it. */
+/* Pooling over up to three spatial axes, in any layout. KIND: 0 the greatest, 1 the mean, 2 the p-norm. Threads go
+   along the result as CHANNELS_LAST or plain stores it. */
 KERNEL(pool, struct pool_arguments) {
   for (u32 i = BLOCK_X * THREADS + THREAD; i < a.count; i += BLOCKS_X * THREADS) {
     u32 rest = i, next, channel = 0, at[3];

@@ -1,6 +1,6 @@
-/* Reductions over any axes. X is the type in memory, F the form it is accumulated in; BEGIN, TAKE(sum, x), COMBINE(a, b)
-   and FINISH(sum) say which; KEPT and REDUCED are counts of axes. reduce_block has a block for each result, reduce_thread
-   a thread, which is better where neighbouring results are neighbours in memory. */
+/* Reductions over any axes. X is the type in memory, F the form it is accumulated in; BEGIN, TAKE(sum, x),
+   COMBINE(a, b) and FINISH(sum) say which; KEPT and REDUCED are counts of axes. reduce_block has a block for each
+   result, reduce_thread a thread, which is better where neighbouring results are neighbours in memory. */
 DEVICE int place_of(u32 rest, const struct divider *dims, const int *strides, int axes) {
   int place = 0;
   for (int d = axes - 1; d >= 0; d--) {

@@ -29,7 +29,7 @@ typedef struct row {
 #define PN_CUDA_LIBRARY_OF_cublaslt PN_CUDA_LIBRARY_CUBLASLT
 #define PN_CUDA_LIBRARY_OF_cudnn    PN_CUDA_LIBRARY_CUDNN
 static const row rows[] = {
-#define PN_CUDA_FN(library, symbol, result, arguments) \
+#define PN_CUDA_FN(library, symbol, result, arguments)                                                                 \
   {PN_CUDA_LIBRARY_OF_##library, #symbol, offsetof(pn_cuda_api, symbol)},
 #include "targets/cuda/library/driver.def"
 };

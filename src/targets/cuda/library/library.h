@@ -33,12 +33,12 @@ typedef struct pn_lt_heuristic {
 } pn_lt_heuristic;
 
 enum { /* CUdevice_attribute */
-  PN_CU_MULTIPROCESSORS = 16,
-  PN_CU_CLOCK_KHZ = 13,
-  PN_CU_CAPABILITY_MAJOR = 75,
-  PN_CU_CAPABILITY_MINOR = 76,
-  PN_CU_MEMORY_CLOCK_KHZ = 36,
-  PN_CU_MEMORY_BUS_BITS = 37
+       PN_CU_MULTIPROCESSORS = 16,
+       PN_CU_CLOCK_KHZ = 13,
+       PN_CU_CAPABILITY_MAJOR = 75,
+       PN_CU_CAPABILITY_MINOR = 76,
+       PN_CU_MEMORY_CLOCK_KHZ = 36,
+       PN_CU_MEMORY_BUS_BITS = 37
 };
 enum {
   PN_CU_ERROR_OUT_OF_MEMORY = 2,
@@ -67,8 +67,8 @@ typedef struct pn_cuda_api {
 #include "targets/cuda/library/driver.def"
 } pn_cuda_api;
 
-/* Opens |library| into |api|, from |folders| (separated by ':'; may be null) first, then where the system finds it. False
-   with the reason in |why| (|room| bytes). */
+/* Opens |library| into |api|, from |folders| (separated by ':'; may be null) first, then where the system finds it.
+   False with the reason in |why| (|room| bytes). */
 bool pn_cuda_library_open(pn_cuda_api *api, pn_cuda_library library, const char *folders, char *why, size_t room);
 void pn_cuda_library_close(pn_cuda_api *api);
 PN_INLINE bool pn_cuda_library_has(const pn_cuda_api *api, pn_cuda_library library) {

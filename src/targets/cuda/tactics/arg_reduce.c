@@ -22,7 +22,8 @@ static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why
 
 static double estimate(const pn_problem *p, const pn_device *device, const pn_config *config) {
   (void)config;
-  return pn_cuda_estimate(device, (double)pn_operand_elements(pn_problem_input(p, 0, 0)), pn_cuda_operand_bytes(p), 0.1);
+  return pn_cuda_estimate(device, (double)pn_operand_elements(pn_problem_input(p, 0, 0)), pn_cuda_operand_bytes(p),
+                          0.1);
 }
 
 static void sizes(const pn_problem *p, const pn_device *device, const pn_config *config, pn_sizes *out) {
@@ -57,9 +58,14 @@ static pelton_status prepare(const pn_problem *p, const pn_device *device, const
   s->arguments.keep_last = attrs->last_index;
   s->threads = x->dims[axis] >= 256 ? 256 : x->dims[axis] >= 64 ? 64 : 32;
   s->grid = (uint32_t)pn_min_i64(count, (int64_t)device->multiprocessors * 64);
-  const char *form = x->dtype == PELTON_DTYPE_F64 ? "f64" : pn_dtype_is_float(x->dtype) ? "f32" : x->dtype == PELTON_DTYPE_U64 ? "u64" : "i64";
-  (void)snprintf(head, sizeof head, "#define X %s\n#define F %s\n#define KEPT %u\n#define BETTER(x, y) ((x) %s (y) || ((x) != (x) && (y) == (y)))\n",
-                 pn_cuda_type_name(x->dtype), form, (unsigned)axes, attrs->kind == PN_ARG_MAX ? ">" : "<");
+  const char *form = x->dtype == PELTON_DTYPE_F64   ? "f64"
+                     : pn_dtype_is_float(x->dtype)  ? "f32"
+                     : x->dtype == PELTON_DTYPE_U64 ? "u64"
+                                                    : "i64";
+  (void)snprintf(
+      head, sizeof head,
+      "#define X %s\n#define F %s\n#define KEPT %u\n#define BETTER(x, y) ((x) %s (y) || ((x) != (x) && (y) == (y)))\n",
+      pn_cuda_type_name(x->dtype), form, (unsigned)axes, attrs->kind == PN_ARG_MAX ? ">" : "<");
   pn_cuda_source source = {head, "arg_reduce.cu", "arg_reduce", false};
   return pn_cuda_function(device, &source, &s->function, diag);
 }

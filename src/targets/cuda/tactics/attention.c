@@ -21,8 +21,14 @@ typedef struct extents {
 static extents extents_of(const pn_problem *p) {
   const pn_attrs_attention *attrs = p->nodes[0].attrs;
   const pn_operand *q = pn_problem_input(p, 0, Q), *k = pn_problem_input(p, 0, K), *v = pn_problem_input(p, 0, V);
-  if (q->rank == 4) return (extents){q->dims[0], q->dims[1], k->dims[1], q->dims[2], k->dims[2], q->dims[3], v->dims[3]};
-  return (extents){q->dims[0], attrs->q_heads, attrs->kv_heads, q->dims[1], k->dims[1], q->dims[2] / attrs->q_heads,
+  if (q->rank == 4)
+    return (extents){q->dims[0], q->dims[1], k->dims[1], q->dims[2], k->dims[2], q->dims[3], v->dims[3]};
+  return (extents){q->dims[0],
+                   attrs->q_heads,
+                   attrs->kv_heads,
+                   q->dims[1],
+                   k->dims[1],
+                   q->dims[2] / attrs->q_heads,
                    v->dims[2] / attrs->kv_heads};
 }
 
@@ -36,16 +42,20 @@ static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why
     if (pn_problem_input(p, 0, i)) return pn_refuse(why, "a past or valid lengths");
   for (uint32_t i = 1; i < 4; i++)
     if (pn_problem_output(p, 0, i)) return pn_refuse(why, "keys, values or scores are wanted");
-  if (!pn_cuda_is_f32_form(q->dtype) || k->dtype != q->dtype || v->dtype != q->dtype) return pn_refuse(why, "f32, f16 and bf16 only, without mixing");
-  if (attrs->softmax_dtype != PELTON_DTYPE_NONE && attrs->softmax_dtype != PELTON_DTYPE_F32) return pn_refuse(why, "softmax not in f32");
+  if (!pn_cuda_is_f32_form(q->dtype) || k->dtype != q->dtype || v->dtype != q->dtype)
+    return pn_refuse(why, "f32, f16 and bf16 only, without mixing");
+  if (attrs->softmax_dtype != PELTON_DTYPE_NONE && attrs->softmax_dtype != PELTON_DTYPE_F32)
+    return pn_refuse(why, "softmax not in f32");
   for (uint32_t i = 0; i < p->operand_count; i++)
     if (p->operands[i].layout != PN_LAYOUT_PLAIN) return pn_refuse(why, "plain layouts only");
-  if (!pn_operand_elements(q) || !pn_operand_elements(k) || !pn_operand_elements(v)) return pn_refuse(why, "an empty operand");
+  if (!pn_operand_elements(q) || !pn_operand_elements(k) || !pn_operand_elements(v))
+    return pn_refuse(why, "an empty operand");
   extents e = extents_of(p);
   if (e.depth > MOST_DEPTH || e.value_depth > 64 + (e.depth <= 64 ? 64 : 0))
     return pn_refuse(why, "heads of more than %d elements", MOST_DEPTH);
   if (e.batch > 65535 || e.heads > 65535) return pn_refuse(why, "more than 65,535 heads or batches");
-  if (mask && mask->dtype != PELTON_DTYPE_BOOL && !pn_cuda_is_f32_form(mask->dtype)) return pn_refuse(why, "a mask of %s", pelton_dtype_name(mask->dtype));
+  if (mask && mask->dtype != PELTON_DTYPE_BOOL && !pn_cuda_is_f32_form(mask->dtype))
+    return pn_refuse(why, "a mask of %s", pelton_dtype_name(mask->dtype));
   if (mask && mask->dims[mask->rank - 1] != e.keys) return pn_refuse(why, "a mask that is shorter than the keys");
   return pn_cuda_fits(p, why);
 }
@@ -54,7 +64,8 @@ static double estimate(const pn_problem *p, const pn_device *device, const pn_co
   extents e = extents_of(p);
   (void)config;
   return pn_cuda_estimate(device, (double)(e.batch * e.heads * e.queries * e.keys) * (double)(e.depth + e.value_depth),
-                          pn_cuda_operand_bytes(p), 0.1) + 5e-6;
+                          pn_cuda_operand_bytes(p), 0.1) +
+         5e-6;
 }
 
 static void sizes(const pn_problem *p, const pn_device *device, const pn_config *config, pn_sizes *out) {
@@ -109,10 +120,14 @@ static pelton_status prepare(const pn_problem *p, const pn_device *device, const
   a->softcap = attrs->softcap;
   pn_text_init(&head, device->allocator);
   pn_text_printf(&head, "#define X %s\n#define DEPTH %d\n#define VALUE_DEPTH %d\n#define MASK %d\n#define M %s\n",
-                 pn_cuda_type_name(q->dtype), (int)e.depth, (int)e.value_depth, !mask ? 0 : mask->dtype == PELTON_DTYPE_BOOL ? 1 : 2,
+                 pn_cuda_type_name(q->dtype), (int)e.depth, (int)e.value_depth,
+                 !mask                              ? 0
+                 : mask->dtype == PELTON_DTYPE_BOOL ? 1
+                                                    : 2,
                  mask ? pn_cuda_type_name(mask->dtype) : "f32");
   pn_cuda_source source = {head.data, "attention.cu", "attention", false};
-  pelton_status status = head.failed ? pn_fail_memory(diag, "a kernel") : pn_cuda_function(device, &source, &s->function, diag);
+  pelton_status status =
+      head.failed ? pn_fail_memory(diag, "a kernel") : pn_cuda_function(device, &source, &s->function, diag);
   pn_text_deinit(&head);
   return status;
 }
@@ -127,7 +142,8 @@ static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *di
   a.v = step->operands[p->nodes[0].inputs[V]];
   a.mask = mask ? step->operands[pn_operand_index(p, mask)] : NULL;
   a.target = step->operands[p->nodes[0].outputs[0]];
-  return pn_cuda_launch(stream, s->function, (uint32_t)pn_div_up(a.queries, QUERIES), a.heads, s->batch, PN_CUDA_BLOCK, &a, diag);
+  return pn_cuda_launch(stream, s->function, (uint32_t)pn_div_up(a.queries, QUERIES), a.heads, s->batch, PN_CUDA_BLOCK,
+                        &a, diag);
 }
 
 const pn_tactic pn_tactic_cuda_attention = {

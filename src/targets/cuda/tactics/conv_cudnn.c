@@ -1,11 +1,18 @@
-/* Convolutions by cuDNN, in strict f32 (plain) or 16 bits with f32 sums (channels_last). Bias, residual and relu are part
-   of cuDNN's kernel where it has one; otherwise, as for any other expression, a kernel of our own goes over the result.
-   The configs are cuDNN's first choices. */
+/* Convolutions by cuDNN, in strict f32 (plain) or 16 bits with f32 sums (channels_last). Bias, residual and relu are
+   part of cuDNN's kernel where it has one; otherwise, as for any other expression, a kernel of our own goes over the
+   result. The configs are cuDNN's first choices. */
 #include "targets/cuda/convolution.h"
 
 #include <string.h>
 
-enum { VARIANT_PACK = 16, PACK_IDS = 1000, PACK_POINTERS = 1001, PACK_WORKSPACE = 1003, TYPE_INT64 = 3, TYPE_VOID_PTR = 6 };
+enum {
+  VARIANT_PACK = 16,
+  PACK_IDS = 1000,
+  PACK_POINTERS = 1001,
+  PACK_WORKSPACE = 1003,
+  TYPE_INT64 = 3,
+  TYPE_VOID_PTR = 6
+};
 
 typedef struct state {
   const pn_device *device;
@@ -28,8 +35,10 @@ static bool find(const pn_problem *p, request *r, pn_reason *why) {
   const pn_operand *x = pn_problem_input(p, 0, 0), *y = pn_problem_output(p, p->node_count - 1, 0);
   pn_layout wanted = x->dtype == PELTON_DTYPE_F32 ? PN_LAYOUT_PLAIN : PN_LAYOUT_CHANNELS_LAST;
   if (y->dtype != x->dtype) return pn_refuse(why, "the result is of another type");
-  if (x->layout != wanted || y->layout != wanted) return pn_refuse(why, "wants everything in %s", pn_layout_name(wanted));
-  if (wanted != PN_LAYOUT_PLAIN && pn_problem_input(p, 0, 1)->role != PN_OPERAND_CONSTANT) return pn_refuse(why, "the filter is not constant");
+  if (x->layout != wanted || y->layout != wanted)
+    return pn_refuse(why, "wants everything in %s", pn_layout_name(wanted));
+  if (wanted != PN_LAYOUT_PLAIN && pn_problem_input(p, 0, 1)->role != PN_OPERAND_CONSTANT)
+    return pn_refuse(why, "the filter is not constant");
   r->is_sum = pn_cuda_sum_find(p, pn_cuda_image_epilogue_strides, &r->sum);
   return true;
 }
@@ -71,13 +80,19 @@ static bool finishes(const pn_problem *p, const pn_dnn_plan *plan) {
 static double estimate(const pn_problem *p, const pn_device *device, const pn_config *config) {
   request r;
   const pn_dnn_convolution *c = plans_of(p, device, &r, NULL);
-  double rate = pn_problem_input(p, 0, 0)->dtype == PELTON_DTYPE_F32 ? 0.6 : 0.5 * device->half_fma_per_second / device->fma_per_second;
-  if (((const pn_attrs_conv *)p->nodes[0].attrs)->group > 1) rate *= 0.02; /* measured: depthwise is far from the rest */
+  double rate = pn_problem_input(p, 0, 0)->dtype == PELTON_DTYPE_F32
+                    ? 0.6
+                    : 0.5 * device->half_fma_per_second / device->fma_per_second;
+  if (((const pn_attrs_conv *)p->nodes[0].attrs)->group > 1)
+    rate *= 0.02; /* measured: depthwise is far from the rest */
   double places = (double)(pn_operand_elements(pn_problem_output(p, 0, 0)) / pn_problem_output(p, 0, 0)->dims[1]);
-  if (places < 4096 && rate < 1) rate *= 0.1 + 0.9 * places / 4096; /* and small pictures in f32 fill little of the device */
-  double seconds = pn_cuda_estimate(device, pn_cuda_conv_work(p), pn_cuda_operand_bytes(p), rate) * (1 + 0.02 * config->value[0]);
+  if (places < 4096 && rate < 1)
+    rate *= 0.1 + 0.9 * places / 4096; /* and small pictures in f32 fill little of the device */
+  double seconds =
+      pn_cuda_estimate(device, pn_cuda_conv_work(p), pn_cuda_operand_bytes(p), rate) * (1 + 0.02 * config->value[0]);
   if (c && finishes(p, plan_of(c, config)))
-    seconds += 1e-6 + 2 * (double)pn_operand_bytes(pn_problem_output(p, p->node_count - 1, 0)) / device->bytes_per_second;
+    seconds +=
+        1e-6 + 2 * (double)pn_operand_bytes(pn_problem_output(p, p->node_count - 1, 0)) / device->bytes_per_second;
   return seconds;
 }
 
@@ -92,7 +107,8 @@ static void sizes(const pn_problem *p, const pn_device *device, const pn_config 
 }
 
 /* The filter with its inputs innermost. */
-static pelton_status pack(const pn_problem *p, const pn_device *device, const pn_config *config, void *packed, pelton_diag *diag) {
+static pelton_status pack(const pn_problem *p, const pn_device *device, const pn_config *config, void *packed,
+                          pelton_diag *diag) {
   const pn_operand *w = pn_problem_input(p, 0, 1);
   size_t size = pelton_dtype_bytes(w->dtype);
   int64_t taps = 1, inputs = w->dims[1];
@@ -115,7 +131,8 @@ static pelton_status find_kernel(const pn_problem *p, const state *s, const char
   pn_text_init(&head, s->device->allocator);
   pn_cuda_conv_head(p, &s->epilogue, &head);
   pn_cuda_source source = {head.data, file, entry, false};
-  pelton_status status = head.failed ? pn_fail_memory(diag, "a kernel") : pn_cuda_function(s->device, &source, out, diag);
+  pelton_status status =
+      head.failed ? pn_fail_memory(diag, "a kernel") : pn_cuda_function(s->device, &source, out, diag);
   pn_text_deinit(&head);
   return status;
 }
@@ -135,7 +152,8 @@ static pelton_status prepare(const pn_problem *p, const pn_device *device, const
   return finishes(p, s->plan) ? find_kernel(p, s, "conv_finish.cu", "conv_finish", &s->finish, diag) : PELTON_OK;
 }
 
-/* ---- run ------------------------------------------------------------------------------------------------------------ */
+/* ---- run ------------------------------------------------------------------------------------------------------------
+ */
 
 typedef struct binding {
   int64_t ids[5];

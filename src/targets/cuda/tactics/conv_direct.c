@@ -45,7 +45,8 @@ static pelton_status prepare(const pn_problem *p, const pn_device *device, const
   pn_text_init(&head, device->allocator);
   pn_cuda_conv_head(p, &s->epilogue, &head);
   pn_cuda_source source = {head.data, "conv_direct.cu", "conv_direct", false};
-  pelton_status status = head.failed ? pn_fail_memory(diag, "a kernel") : pn_cuda_function(device, &source, &s->function, diag);
+  pelton_status status =
+      head.failed ? pn_fail_memory(diag, "a kernel") : pn_cuda_function(device, &source, &s->function, diag);
   pn_text_deinit(&head);
   return status;
 }

@@ -40,7 +40,8 @@ static uint32_t configs(const pn_problem *p, const pn_device *device, pn_config 
   int64_t most = pn_min_i64(2 * (int64_t)device->multiprocessors / t.blocks, t.depth / 64);
   uint32_t count = 0;
   most = pn_min_i64(most, pn_min_i64(64, 65535 / groups));
-  for (int64_t splits = most; splits > 1 && count + 1 < max && count < 2; splits /= 2) out[count++] = (pn_config){{(int32_t)splits}};
+  for (int64_t splits = most; splits > 1 && count + 1 < max && count < 2; splits /= 2)
+    out[count++] = (pn_config){{(int32_t)splits}};
   out[count++] = (pn_config){{1}};
   return count;
 }
@@ -51,7 +52,9 @@ static double estimate(const pn_problem *p, const pn_device *device, const pn_co
   tiles t = tiles_of(p);
   int64_t splits = splits_of(config);
   double parts = splits > 1 ? 3e-6 + 8.0 * (double)t.results * (double)splits / device->bytes_per_second : 0;
-  return pn_cuda_tile_estimate(device, (double)(t.blocks * splits), (double)pn_div_up(t.depth, splits), pn_cuda_operand_bytes(p)) + parts;
+  return pn_cuda_tile_estimate(device, (double)(t.blocks * splits), (double)pn_div_up(t.depth, splits),
+                               pn_cuda_operand_bytes(p)) +
+         parts;
 }
 
 static void sizes(const pn_problem *p, const pn_device *device, const pn_config *config, pn_sizes *out) {
@@ -74,7 +77,8 @@ static pelton_status prepare(const pn_problem *p, const pn_device *device, const
   pn_text_init(&head, device->allocator);
   pn_cuda_conv_head(p, &s->epilogue, &head);
   pn_cuda_source source = {head.data, "conv_tiles.cu", "conv_tiles", false};
-  pelton_status status = head.failed ? pn_fail_memory(diag, "a kernel") : pn_cuda_function(device, &source, &s->function, diag);
+  pelton_status status =
+      head.failed ? pn_fail_memory(diag, "a kernel") : pn_cuda_function(device, &source, &s->function, diag);
   source.entry = "conv_sum";
   if (!status && s->arguments.splits > 1) status = pn_cuda_function(device, &source, &s->sum, diag);
   pn_text_deinit(&head);
@@ -86,7 +90,8 @@ static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *di
   struct conv_arguments a = s->arguments;
   pn_cuda_conv_bind(step, &s->epilogue, &a);
   a.partial = step->workspace;
-  uint32_t across = (uint32_t)pn_div_up((int64_t)a.batch * a.places, TILE), down = (uint32_t)pn_div_up(a.out_channels, TILE);
+  uint32_t across = (uint32_t)pn_div_up((int64_t)a.batch * a.places, TILE),
+           down = (uint32_t)pn_div_up(a.out_channels, TILE);
   PN_TRY(pn_cuda_launch(stream, s->function, across, down, a.groups * a.splits, PN_CUDA_BLOCK, &a, diag));
   if (!s->sum) return PELTON_OK;
   uint32_t grid = pn_cuda_blocks(stream->device, (int64_t)a.batch * a.groups * a.out_channels * a.places);

@@ -15,7 +15,8 @@ static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why
   pn_cuda_epilogue epilogue;
   (void)device;
   if (!pn_cuda_conv_accepts(p, PN_OP_CONV_TRANSPOSE, windows, &epilogue, why)) return false;
-  return pn_problem_output(p, p->node_count - 1, 0)->layout == PN_LAYOUT_PLAIN || pn_refuse(why, "wants a plain result");
+  return pn_problem_output(p, p->node_count - 1, 0)->layout == PN_LAYOUT_PLAIN ||
+         pn_refuse(why, "wants a plain result");
 }
 
 static double estimate(const pn_problem *p, const pn_device *device, const pn_config *config) {
@@ -43,7 +44,8 @@ static pelton_status prepare(const pn_problem *p, const pn_device *device, const
   pn_text_init(&head, device->allocator);
   pn_cuda_conv_head(p, &s->epilogue, &head);
   pn_cuda_source source = {head.data, "conv_transpose.cu", "conv_transpose", false};
-  pelton_status status = head.failed ? pn_fail_memory(diag, "a kernel") : pn_cuda_function(device, &source, &s->function, diag);
+  pelton_status status =
+      head.failed ? pn_fail_memory(diag, "a kernel") : pn_cuda_function(device, &source, &s->function, diag);
   pn_text_deinit(&head);
   return status;
 }

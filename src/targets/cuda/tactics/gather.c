@@ -1,4 +1,5 @@
-/* Slices along an axis by indices that the device holds. An index out of range is told when the stream is waited for. */
+/* Slices along an axis by indices that the device holds. An index out of range is told when the stream is waited for.
+ */
 #include "targets/cuda/render.h"
 
 #include <stdio.h>

@@ -1,5 +1,5 @@
-/* Matrix products of any strides and batches by tiles in shared memory, f32 sums without tensor cores, and an expression
-   that follows. */
+/* Matrix products of any strides and batches by tiles in shared memory, f32 sums without tensor cores, and an
+   expression that follows. */
 #include "targets/cuda/product.h"
 
 #include <string.h>
@@ -35,13 +35,16 @@ static void sizes(const pn_problem *p, const pn_device *device, const pn_config 
   out->state_bytes = sizeof(state);
 }
 
-static pelton_status find_function(const pn_problem *p, const pn_device *device, uint32_t axes, state *s, pelton_diag *diag) {
+static pelton_status find_function(const pn_problem *p, const pn_device *device, uint32_t axes, state *s,
+                                   pelton_diag *diag) {
   pn_text head;
   pn_text_init(&head, device->allocator);
-  pn_text_printf(&head, "#define X %s\n#define BATCH_AXES %u\n", pn_cuda_type_name(pn_problem_input(p, 0, 0)->dtype), (unsigned)axes);
+  pn_text_printf(&head, "#define X %s\n#define BATCH_AXES %u\n", pn_cuda_type_name(pn_problem_input(p, 0, 0)->dtype),
+                 (unsigned)axes);
   pn_cuda_epilogue_render(p, &s->epilogue, &head);
   pn_cuda_source source = {head.data, "gemm.cu", "gemm", false};
-  pelton_status status = head.failed ? pn_fail_memory(diag, "a kernel") : pn_cuda_function(device, &source, &s->function, diag);
+  pelton_status status =
+      head.failed ? pn_fail_memory(diag, "a kernel") : pn_cuda_function(device, &source, &s->function, diag);
   pn_text_deinit(&head);
   return status;
 }
@@ -82,8 +85,8 @@ static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *di
   a.b = step->operands[p->nodes[0].inputs[1]];
   a.target = step->operands[p->nodes[p->node_count - 1].outputs[0]];
   pn_cuda_epilogue_bind(&s->epilogue, step->operands, &a.epilogue);
-  return pn_cuda_launch(stream, s->function, (uint32_t)pn_div_up(a.n, 64), (uint32_t)pn_div_up(a.m, 64), s->batches, PN_CUDA_BLOCK,
-                        &a, diag);
+  return pn_cuda_launch(stream, s->function, (uint32_t)pn_div_up(a.n, 64), (uint32_t)pn_div_up(a.m, 64), s->batches,
+                        PN_CUDA_BLOCK, &a, diag);
 }
 
 const pn_tactic pn_tactic_cuda_gemm = {

@@ -22,7 +22,8 @@ static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why
 
 static double estimate(const pn_problem *p, const pn_device *device, const pn_config *config) {
   (void)config;
-  return pn_cuda_estimate(device, 40 * (double)pn_operand_elements(pn_problem_input(p, 0, 0)), pn_cuda_operand_bytes(p), 0.3);
+  return pn_cuda_estimate(device, 40 * (double)pn_operand_elements(pn_problem_input(p, 0, 0)), pn_cuda_operand_bytes(p),
+                          0.3);
 }
 
 static void sizes(const pn_problem *p, const pn_device *device, const pn_config *config, pn_sizes *out) {

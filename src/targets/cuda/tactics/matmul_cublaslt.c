@@ -8,22 +8,39 @@
 
 enum { CHOICES = 4, WORKSPACE_BYTES = 32 << 20, ALIGNMENT = 16 };
 enum { /* of cublasLt.h, cublas_api.h and library_types.h */
-  COMPUTE_32F = 68, COMPUTE_32F_PEDANTIC = 69, R_32F = 0, R_16F = 2, R_16BF = 14,
-  DESC_TRANSA = 3, DESC_TRANSB = 4, DESC_EPILOGUE = 7, DESC_BIAS_POINTER = 8, DESC_BIAS_TYPE = 26,
-  EPILOGUE_DEFAULT = 1, EPILOGUE_RELU = 2, EPILOGUE_BIAS = 4,
-  LAYOUT_BATCH_COUNT = 5, LAYOUT_BATCH_STRIDE = 6, PREFERENCE_WORKSPACE = 1, PREFERENCE_ALIGNMENTS = 5 /* to 8: of a, b, c, d */, OPERATION_N = 0, OPERATION_T = 1
+       COMPUTE_32F = 68,
+       COMPUTE_32F_PEDANTIC = 69,
+       R_32F = 0,
+       R_16F = 2,
+       R_16BF = 14,
+       DESC_TRANSA = 3,
+       DESC_TRANSB = 4,
+       DESC_EPILOGUE = 7,
+       DESC_BIAS_POINTER = 8,
+       DESC_BIAS_TYPE = 26,
+       EPILOGUE_DEFAULT = 1,
+       EPILOGUE_RELU = 2,
+       EPILOGUE_BIAS = 4,
+       LAYOUT_BATCH_COUNT = 5,
+       LAYOUT_BATCH_STRIDE = 6,
+       PREFERENCE_WORKSPACE = 1,
+       PREFERENCE_ALIGNMENTS = 5 /* to 8: of a, b, c, d */,
+       OPERATION_N = 0,
+       OPERATION_T = 1
 };
 
 typedef struct state {
   const pn_device *device;
   pn_lt_matmul *desc;
-  pn_lt_layout *a, *b, *d; /* theirs, by columns: a is our b */
+  pn_lt_layout *a, *b, *d;          /* theirs, by columns: a is our b */
   pn_lt_algorithm algorithm, loose; /* the second for operands that are aligned to their elements only */
   bool has_loose;
   pn_cuda_sum sum;
 } state;
 
-static int type_of(pelton_dtype dtype) { return dtype == PELTON_DTYPE_F32 ? R_32F : dtype == PELTON_DTYPE_F16 ? R_16F : R_16BF; }
+static int type_of(pelton_dtype dtype) {
+  return dtype == PELTON_DTYPE_F32 ? R_32F : dtype == PELTON_DTYPE_F16 ? R_16F : R_16BF;
+}
 
 static bool find(const pn_problem *p, pn_cuda_product *product, pn_cuda_sum *sum, pn_reason *why) {
   if (!pn_cuda_product_accepts(p, product, why)) return false;
@@ -31,7 +48,8 @@ static bool find(const pn_problem *p, pn_cuda_product *product, pn_cuda_sum *sum
   if (y->dtype != pn_problem_input(p, 0, 0)->dtype) return pn_refuse(why, "the result is of another type");
   if (product->batch_axes > 1) return pn_refuse(why, "batches broadcast against each other");
   if (!product->k) return pn_refuse(why, "nothing to sum");
-  if (!pn_cuda_sum_find(p, pn_cuda_product_epilogue_strides, sum)) return pn_refuse(why, "the expression is more than bias, residual and relu");
+  if (!pn_cuda_sum_find(p, pn_cuda_product_epilogue_strides, sum))
+    return pn_refuse(why, "the expression is more than bias, residual and relu");
   if (sum->upper < (double)INFINITY) return pn_refuse(why, "the relu is cut above");
   return true;
 }
@@ -56,7 +74,9 @@ static double estimate(const pn_problem *p, const pn_device *device, const pn_co
   pn_cuda_sum sum;
   if (!find(p, &product, &sum, NULL)) return 1;
   double work = (double)product.m * (double)product.n * (double)product.k * (double)product.batches;
-  double rate = pn_problem_input(p, 0, 0)->dtype == PELTON_DTYPE_F32 ? 0.7 : 0.6 * device->half_fma_per_second / device->fma_per_second;
+  double rate = pn_problem_input(p, 0, 0)->dtype == PELTON_DTYPE_F32
+                    ? 0.7
+                    : 0.6 * device->half_fma_per_second / device->fma_per_second;
   return pn_cuda_estimate(device, work, pn_cuda_operand_bytes(p), rate) * (1 + 0.02 * config->value[0]) + 1e-6;
 }
 
@@ -79,12 +99,14 @@ static void release_state(void *memory) {
 }
 
 /* |rows| x |columns| by columns, |batches| of them |stride| apart. */
-static int make_layout(const pn_cuda_api *api, pn_lt_layout **out, int type, int64_t rows, int64_t columns, int64_t batches,
-                       int64_t stride) {
+static int make_layout(const pn_cuda_api *api, pn_lt_layout **out, int type, int64_t rows, int64_t columns,
+                       int64_t batches, int64_t stride) {
   int32_t count = (int32_t)batches;
   int error = api->cublasLtMatrixLayoutCreate(out, type, (uint64_t)rows, (uint64_t)columns, rows);
-  if (!error && batches > 1) error = api->cublasLtMatrixLayoutSetAttribute(*out, LAYOUT_BATCH_COUNT, &count, sizeof count);
-  if (!error && batches > 1) error = api->cublasLtMatrixLayoutSetAttribute(*out, LAYOUT_BATCH_STRIDE, &stride, sizeof stride);
+  if (!error && batches > 1)
+    error = api->cublasLtMatrixLayoutSetAttribute(*out, LAYOUT_BATCH_COUNT, &count, sizeof count);
+  if (!error && batches > 1)
+    error = api->cublasLtMatrixLayoutSetAttribute(*out, LAYOUT_BATCH_STRIDE, &stride, sizeof stride);
   return error;
 }
 
@@ -99,7 +121,8 @@ static int describe(const pn_problem *p, const pn_cuda_product *product, state *
   int32_t epilogue = (s->sum.relu ? EPILOGUE_RELU : 0) | (s->sum.bias != PN_NO_OPERAND ? EPILOGUE_BIAS : 0);
   if (!epilogue) epilogue = EPILOGUE_DEFAULT;
   int64_t m = product->m, n = product->n, k = product->k, batches = product->batches;
-  int64_t a_step = product->batch_axes ? product->a_batch[0] : 0, b_step = product->batch_axes ? product->b_batch[0] : 0;
+  int64_t a_step = product->batch_axes ? product->a_batch[0] : 0,
+          b_step = product->batch_axes ? product->b_batch[0] : 0;
   int error = api->cublasLtMatmulDescCreate(&s->desc, compute, R_32F);
   if (!error) error = api->cublasLtMatmulDescSetAttribute(s->desc, DESC_TRANSA, &op_a, sizeof op_a);
   if (!error) error = api->cublasLtMatmulDescSetAttribute(s->desc, DESC_TRANSB, &op_b, sizeof op_b);
@@ -121,9 +144,11 @@ static bool choose(const state *s, uint32_t which, uint32_t alignment, pn_lt_alg
   int error = api->cublasLtMatmulPreferenceCreate(&preference);
   if (!error) error = api->cublasLtMatmulPreferenceSetAttribute(preference, PREFERENCE_WORKSPACE, &room, sizeof room);
   for (int i = 0; i < 4 && !error; i++)
-    error = api->cublasLtMatmulPreferenceSetAttribute(preference, PREFERENCE_ALIGNMENTS + i, &alignment, sizeof alignment);
+    error =
+        api->cublasLtMatmulPreferenceSetAttribute(preference, PREFERENCE_ALIGNMENTS + i, &alignment, sizeof alignment);
   if (!error)
-    error = api->cublasLtMatmulAlgoGetHeuristic(s->device->lt, s->desc, s->a, s->b, s->d, s->d, preference, CHOICES, results, &found);
+    error = api->cublasLtMatmulAlgoGetHeuristic(s->device->lt, s->desc, s->a, s->b, s->d, s->d, preference, CHOICES,
+                                                results, &found);
   if (preference) (void)api->cublasLtMatmulPreferenceDestroy(preference);
   if (error || found < 1) return false;
   uint32_t k = which < (uint32_t)found ? which : (uint32_t)found - 1;
@@ -159,17 +184,20 @@ static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *di
   const void *a = step->operands[p->nodes[0].inputs[0]], *b = step->operands[p->nodes[0].inputs[1]];
   bool aligned = !(((uintptr_t)a | (uintptr_t)b | (uintptr_t)c | (uintptr_t)y) % ALIGNMENT);
   pn_lt_matmul *desc = s->desc;
-  if (!aligned && !s->has_loose) return pn_fail(diag, PELTON_DEVICE_ERROR, "cuBLASLt has no algorithm for operands at these addresses");
+  if (!aligned && !s->has_loose)
+    return pn_fail(diag, PELTON_DEVICE_ERROR, "cuBLASLt has no algorithm for operands at these addresses");
   PN_TRY(pn_cuda_enter(s->device, diag));
   int error = 0;
-  if (s->sum.bias != PN_NO_OPERAND) { /* a description holds the pointer: two contexts must not share it while they run */
+  if (s->sum.bias !=
+      PN_NO_OPERAND) { /* a description holds the pointer: two contexts must not share it while they run */
     const void *bias = step->operands[s->sum.bias];
     (void)pthread_mutex_lock((pthread_mutex_t *)(uintptr_t)&s->device->lock);
     error = api->cublasLtMatmulDescSetAttribute(desc, DESC_BIAS_POINTER, &bias, sizeof bias);
   }
   if (!error)
     error = api->cublasLtMatmul(s->device->lt, desc, &one, b, s->a, a, s->b, &beta, c, s->d, y, s->d,
-                                aligned ? &s->algorithm : &s->loose, pn_cuda_workspace(step), WORKSPACE_BYTES, stream->stream);
+                                aligned ? &s->algorithm : &s->loose, pn_cuda_workspace(step), WORKSPACE_BYTES,
+                                stream->stream);
   if (s->sum.bias != PN_NO_OPERAND) (void)pthread_mutex_unlock((pthread_mutex_t *)(uintptr_t)&s->device->lock);
   return error ? pn_fail(diag, PELTON_DEVICE_ERROR, "cuBLASLt fails with error %d", error) : PELTON_OK;
 }

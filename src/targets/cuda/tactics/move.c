@@ -46,12 +46,15 @@ static void sizes(const pn_problem *p, const pn_device *device, const pn_config 
   out->state_bytes = sizeof(state) + count * sizeof(one);
 }
 
-static const char *word_of(uint32_t bytes) { return bytes == 1 ? "u8" : bytes == 2 ? "u16" : bytes == 4 ? "u32" : "u64"; }
+static const char *word_of(uint32_t bytes) {
+  return bytes == 1 ? "u8" : bytes == 2 ? "u16" : bytes == 4 ? "u32" : "u64";
+}
 
 /* The axis along which the source is contiguous while the target's last axis is another; -1: none worth a tile. */
 static int turned_axis(const pn_move *m) {
   uint32_t last = m->rank - 1;
-  if (m->rank < 2 || m->to[last] != 1 || m->from[last] <= 1 || m->from_operand == PN_NO_OPERAND || m->dims[last] < 8) return -1;
+  if (m->rank < 2 || m->to[last] != 1 || m->from[last] <= 1 || m->from_operand == PN_NO_OPERAND || m->dims[last] < 8)
+    return -1;
   for (uint32_t d = 0; d < last; d++)
     if (m->from[d] == 1 && m->dims[d] >= 8) return (int)d;
   return -1;
@@ -120,7 +123,8 @@ static pelton_status prepare(const pn_problem *p, const pn_device *device, const
                              pelton_diag *diag) {
   state *s = memory;
   (void)config;
-  if (!pn_movement_describe(p, NULL, 0, &s->count, NULL)) return PN_INTERNAL(diag, "a movement changed after it was accepted");
+  if (!pn_movement_describe(p, NULL, 0, &s->count, NULL))
+    return PN_INTERNAL(diag, "a movement changed after it was accepted");
   pn_arena scratch;
   pn_arena_init(&scratch, device->allocator);
   pn_move *moves = PN_NEW_ARRAY(&scratch, pn_move, s->count + 1u);
@@ -138,7 +142,8 @@ static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *di
     const one *o = &s->list[i];
     if (!o->function) continue;
     void *to = (char *)step->operands[o->to_operand] + o->to_offset;
-    const void *from = o->from_operand == PN_NO_OPERAND ? NULL : (const char *)step->operands[o->from_operand] + o->from_offset;
+    const void *from =
+        o->from_operand == PN_NO_OPERAND ? NULL : (const char *)step->operands[o->from_operand] + o->from_offset;
     struct move_arguments move = o->move;
     struct turn_arguments turned = o->turned;
     move.target = turned.target = to;

@@ -29,10 +29,12 @@ static uint32_t axis_of(const pn_problem *p) {
 static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why) {
   (void)device;
   if (p->node_count != 1 || (p->nodes[0].op != PN_OP_LAYER_NORM && p->nodes[0].op != PN_OP_GROUP_NORM)) return false;
-  const pn_operand *x = pn_problem_input(p, 0, 0), *scale = pn_problem_input(p, 0, 1), *bias = pn_problem_input(p, 0, 2);
+  const pn_operand *x = pn_problem_input(p, 0, 0), *scale = pn_problem_input(p, 0, 1),
+                   *bias = pn_problem_input(p, 0, 2);
   const pn_operand *y = pn_problem_output(p, 0, 0);
   if (!pn_cuda_is_f32_form(x->dtype)) return pn_refuse(why, "f32, f16 and bf16 only");
-  if (!y || y->dtype != x->dtype || (scale && !pn_cuda_is_f32_form(scale->dtype)) || (scale && bias && bias->dtype != scale->dtype))
+  if (!y || y->dtype != x->dtype || (scale && !pn_cuda_is_f32_form(scale->dtype)) ||
+      (scale && bias && bias->dtype != scale->dtype))
     return pn_refuse(why, "types are mixed");
   for (uint32_t i = 0; i < p->operand_count; i++)
     if (p->operands[i].layout != PN_LAYOUT_PLAIN) return pn_refuse(why, "plain layouts only");
@@ -44,7 +46,8 @@ static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why
 
 static double estimate(const pn_problem *p, const pn_device *device, const pn_config *config) {
   (void)config;
-  return pn_cuda_estimate(device, 6 * (double)pn_operand_elements(pn_problem_input(p, 0, 0)), 1.5 * pn_cuda_operand_bytes(p), 0.3);
+  return pn_cuda_estimate(device, 6 * (double)pn_operand_elements(pn_problem_input(p, 0, 0)),
+                          1.5 * pn_cuda_operand_bytes(p), 0.3);
 }
 
 static void sizes(const pn_problem *p, const pn_device *device, const pn_config *config, pn_sizes *out) {
@@ -56,7 +59,8 @@ static void sizes(const pn_problem *p, const pn_device *device, const pn_config 
 
 static pelton_status prepare(const pn_problem *p, const pn_device *device, const pn_config *config, void *memory,
                              pelton_diag *diag) {
-  const pn_operand *x = pn_problem_input(p, 0, 0), *scale = pn_problem_input(p, 0, 1), *bias = pn_problem_input(p, 0, 2);
+  const pn_operand *x = pn_problem_input(p, 0, 0), *scale = pn_problem_input(p, 0, 1),
+                   *bias = pn_problem_input(p, 0, 2);
   bool groups = p->nodes[0].op == PN_OP_GROUP_NORM, rms = false;
   state *s = memory;
   char head[128];

@@ -21,7 +21,9 @@ typedef struct shape {
   kind kinds[MOST_OPERANDS + 1];
 } shape;
 
-static const pn_expr *expression_of(const pn_problem *p) { return ((const pn_attrs_pointwise *)p->nodes[0].attrs)->expr; }
+static const pn_expr *expression_of(const pn_problem *p) {
+  return ((const pn_attrs_pointwise *)p->nodes[0].attrs)->expr;
+}
 
 static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why) {
   pelton_dtype inputs[PN_EXPR_MAX_INPUTS], types[PN_EXPR_MAX_STEPS];
@@ -43,7 +45,8 @@ static double estimate(const pn_problem *p, const pn_device *device, const pn_co
   double bytes = pn_cuda_operand_bytes(p);
   (void)config;
   for (uint32_t i = 0; i < p->nodes[0].input_count; i++) /* strided reads waste most of each sector */
-    if (pn_problem_input(p, 0, i)->layout != out->layout) bytes += 4 * (double)pn_operand_bytes(pn_problem_input(p, 0, i));
+    if (pn_problem_input(p, 0, i)->layout != out->layout)
+      bytes += 4 * (double)pn_operand_bytes(pn_problem_input(p, 0, i));
   return pn_cuda_estimate(device, 8 * (double)pn_operand_elements(out), bytes, 0.5);
 }
 
@@ -92,7 +95,8 @@ static void render(const pn_problem *p, const shape *s, pn_text *out) {
     const char *type = pn_cuda_type_name(inputs[k]);
     strided = strided || s->kinds[k] == STRIDED;
     if (s->kinds[k] == STRIDED)
-      pn_text_printf(out, "#define INPUT_%u load_%s(a.operands[%u], (u32)at_%u)\n", (unsigned)k, type, (unsigned)k, (unsigned)k);
+      pn_text_printf(out, "#define INPUT_%u load_%s(a.operands[%u], (u32)at_%u)\n", (unsigned)k, type, (unsigned)k,
+                     (unsigned)k);
     else
       pn_text_printf(out, "#define INPUT_%u load_%s(a.operands[%u], %s)\n", (unsigned)k, type, (unsigned)k,
                      s->kinds[k] == DENSE ? "i" : "0");
@@ -105,11 +109,13 @@ static void render(const pn_problem *p, const shape *s, pn_text *out) {
     if (s->kinds[k] == STRIDED) pn_text_printf(out, "    int at_%u = 0;\n", (unsigned)k);
   for (uint32_t d = s->axes; strided && d-- > 0;) {
     if (d)
-      pn_text_printf(out, "    outer = divide(rest, a.dims[%u]);\n    at = (int)(rest - outer * a.dims[%u].divisor);\n", (unsigned)d, (unsigned)d);
+      pn_text_printf(out, "    outer = divide(rest, a.dims[%u]);\n    at = (int)(rest - outer * a.dims[%u].divisor);\n",
+                     (unsigned)d, (unsigned)d);
     else
       pn_text_printf(out, "    outer = 0;\n    at = (int)rest;\n");
     for (uint32_t k = 0; k < s->operand_count; k++)
-      if (s->kinds[k] == STRIDED) pn_text_printf(out, "    at_%u += at * a.strides[%u][%u];\n", (unsigned)k, (unsigned)k, (unsigned)d);
+      if (s->kinds[k] == STRIDED)
+        pn_text_printf(out, "    at_%u += at * a.strides[%u][%u];\n", (unsigned)k, (unsigned)k, (unsigned)d);
     pn_text_printf(out, "    rest = outer;\n");
   }
   pn_cuda_render_steps(expr, types, out);
@@ -134,7 +140,8 @@ static pelton_status prepare(const pn_problem *p, const pn_device *device, const
   pn_text_init(&head, device->allocator);
   render(p, &form, &head);
   pn_cuda_source source = {head.data, NULL, "pointwise", true};
-  pelton_status status = head.failed ? pn_fail_memory(diag, "a kernel") : pn_cuda_function(device, &source, &s->function, diag);
+  pelton_status status =
+      head.failed ? pn_fail_memory(diag, "a kernel") : pn_cuda_function(device, &source, &s->function, diag);
   pn_text_deinit(&head);
   return status;
 }

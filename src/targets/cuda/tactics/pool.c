@@ -25,7 +25,8 @@ static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why
   if (!pn_cuda_is_f32_form(x->dtype)) return pn_refuse(why, "f32, f16 and bf16 only");
   if (x->rank < 3 || x->rank > 2 + WINDOW_AXES) return pn_refuse(why, "one to three spatial axes, not %u", x->rank - 2);
   if (pn_problem_output(p, 0, 1)) return pn_refuse(why, "indices are wanted");
-  if (!pn_operand_elements(x) || !pn_operand_elements(pn_problem_output(p, 0, 0))) return pn_refuse(why, "an empty operand");
+  if (!pn_operand_elements(x) || !pn_operand_elements(pn_problem_output(p, 0, 0)))
+    return pn_refuse(why, "an empty operand");
   return (resolve(p, windows) || pn_refuse(why, "its window does not fit")) && pn_cuda_fits(p, why);
 }
 
@@ -34,7 +35,8 @@ static double estimate(const pn_problem *p, const pn_device *device, const pn_co
   double taps = 1;
   (void)config;
   for (uint32_t i = 0; i < attrs->kernel.count; i++) taps *= (double)attrs->kernel.data[i];
-  return pn_cuda_estimate(device, taps * (double)pn_operand_elements(pn_problem_output(p, 0, 0)), pn_cuda_operand_bytes(p), 0.1);
+  return pn_cuda_estimate(device, taps * (double)pn_operand_elements(pn_problem_output(p, 0, 0)),
+                          pn_cuda_operand_bytes(p), 0.1);
 }
 
 static void sizes(const pn_problem *p, const pn_device *device, const pn_config *config, pn_sizes *out) {
@@ -63,8 +65,8 @@ static pelton_status prepare(const pn_problem *p, const pn_device *device, const
   pn_cuda_image_strides(y, &a->to_batch, &a->to_channel, a->to_axis);
   s->grid = pn_cuda_blocks(device, a->count);
   int kind = attrs->kind == PN_POOL_MAX ? 0 : attrs->kind == PN_POOL_AVERAGE ? 1 : 2;
-  (void)snprintf(head, sizeof head, "#define X %s\n#define KIND %d\n#define CHANNELS_LAST %d\n", pn_cuda_type_name(x->dtype), kind,
-                 y->layout == PN_LAYOUT_CHANNELS_LAST);
+  (void)snprintf(head, sizeof head, "#define X %s\n#define KIND %d\n#define CHANNELS_LAST %d\n",
+                 pn_cuda_type_name(x->dtype), kind, y->layout == PN_LAYOUT_CHANNELS_LAST);
   pn_cuda_source source = {head, "pool.cu", "pool", false};
   return pn_cuda_function(device, &source, &s->function, diag);
 }

@@ -47,7 +47,8 @@ static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why
 
 static double estimate(const pn_problem *p, const pn_device *device, const pn_config *config) {
   (void)config;
-  return pn_cuda_estimate(device, (double)pn_operand_elements(pn_problem_input(p, 0, 0)), pn_cuda_operand_bytes(p), 0.2);
+  return pn_cuda_estimate(device, (double)pn_operand_elements(pn_problem_input(p, 0, 0)), pn_cuda_operand_bytes(p),
+                          0.2);
 }
 
 static void sizes(const pn_problem *p, const pn_device *device, const pn_config *config, pn_sizes *out) {
@@ -87,7 +88,8 @@ static void find_axes(const pn_problem *p, axes *kept, axes *reduced_out) {
   kept->all = reduced_out->all = 1;
   for (uint32_t place = 0; place < x->rank; place++) /* in the order in which the operand is stored */
     for (uint32_t i = 0; i < x->rank; i++)
-      if (pn_layout_place(x->layout, x->rank, i) == place) add_axis(reduced[i] ? reduced_out : kept, x->dims[i], from[i], to[i]);
+      if (pn_layout_place(x->layout, x->rank, i) == place)
+        add_axis(reduced[i] ? reduced_out : kept, x->dims[i], from[i], to[i]);
 }
 
 /* How each kind begins, goes on, joins and ends; F and the steps' forms are macros of the kernel. */
@@ -95,18 +97,35 @@ static void describe(const pn_reduce_kind kind, bool real, pn_text *head) {
   const char *begin = "0", *take = "((s) + (x))", *combine = "SUM_OF", *finish = "(s)";
   switch (kind) {
   case PN_REDUCE_MEAN: finish = real ? "((F)((s) * (F)a.scale))" : "((s) / (F)a.length)"; break;
-  case PN_REDUCE_MAX: begin = "FIRST"; take = "GREATER_OF(x, s)"; combine = "GREATER_OF"; break;
-  case PN_REDUCE_MIN: begin = "FIRST"; take = "LESSER_OF(x, s)"; combine = "LESSER_OF"; break;
-  case PN_REDUCE_PROD: begin = "1"; take = "((s) * (x))"; combine = "PRODUCT_OF"; break;
+  case PN_REDUCE_MAX:
+    begin = "FIRST";
+    take = "GREATER_OF(x, s)";
+    combine = "GREATER_OF";
+    break;
+  case PN_REDUCE_MIN:
+    begin = "FIRST";
+    take = "LESSER_OF(x, s)";
+    combine = "LESSER_OF";
+    break;
+  case PN_REDUCE_PROD:
+    begin = "1";
+    take = "((s) * (x))";
+    combine = "PRODUCT_OF";
+    break;
   case PN_REDUCE_L1: take = "((s) + ((x) < 0 ? -(x) : (x)))"; break;
-  case PN_REDUCE_L2: take = "((s) + (x) * (x))"; finish = "SQRT(s)"; break;
+  case PN_REDUCE_L2:
+    take = "((s) + (x) * (x))";
+    finish = "SQRT(s)";
+    break;
   case PN_REDUCE_SUM_SQUARE: take = "((s) + (x) * (x))"; break;
   case PN_REDUCE_LOG_SUM: finish = "LOG(s)"; break;
   default: break;
   }
-  pn_text_printf(head, "#define BEGIN %s\n#define TAKE(s, x) %s\n#define COMBINE %s\n#define FINISH(s) %s\n"
-                       "#define PRODUCT_OF(a, b) ((a) * (b))\n"
-                       "#define FIRST LOAD(X, a.source, (u32)from)\n", begin, take, combine, finish);
+  pn_text_printf(head,
+                 "#define BEGIN %s\n#define TAKE(s, x) %s\n#define COMBINE %s\n#define FINISH(s) %s\n"
+                 "#define PRODUCT_OF(a, b) ((a) * (b))\n"
+                 "#define FIRST LOAD(X, a.source, (u32)from)\n",
+                 begin, take, combine, finish);
 }
 
 static pelton_status find_function(const pn_problem *p, const pn_device *device, const axes *kept, const axes *reduced,
@@ -116,15 +135,24 @@ static pelton_status find_function(const pn_problem *p, const pn_device *device,
   bool real = pn_dtype_is_float(x->dtype), wide = x->dtype == PELTON_DTYPE_F64;
   pn_text head;
   pn_text_init(&head, device->allocator);
-  pn_text_printf(&head, "#define X %s\n#define F %s\n#define KEPT %u\n#define REDUCED %u\n#define EXP %s\n#define LOG %s\n#define SQRT %s\n",
-                 pn_cuda_type_name(x->dtype), real ? (wide ? "f64" : "f32") : x->dtype == PELTON_DTYPE_U64 ? "u64" : "i64",
+  pn_text_printf(&head,
+                 "#define X %s\n#define F %s\n#define KEPT %u\n#define REDUCED %u\n#define EXP %s\n#define LOG "
+                 "%s\n#define SQRT %s\n",
+                 pn_cuda_type_name(x->dtype),
+                 real                           ? (wide ? "f64" : "f32")
+                 : x->dtype == PELTON_DTYPE_U64 ? "u64"
+                                                : "i64",
                  (unsigned)kept->count, (unsigned)reduced->count, wide ? "exp" : "expf", wide ? "log" : "logf",
                  wide ? "sqrt" : "sqrtf");
   describe(kind, real, &head);
   bool exponential = kind == PN_REDUCE_LOG_SUM_EXP;
   pn_cuda_source source = {head.data, exponential ? "log_sum_exp.cu" : "reduce.cu",
-                           exponential ? "log_sum_exp" : by_thread ? "reduce_thread" : "reduce_block", false};
-  pelton_status status = head.failed ? pn_fail_memory(diag, "a kernel") : pn_cuda_function(device, &source, &s->function, diag);
+                           exponential ? "log_sum_exp"
+                           : by_thread ? "reduce_thread"
+                                       : "reduce_block",
+                           false};
+  pelton_status status =
+      head.failed ? pn_fail_memory(diag, "a kernel") : pn_cuda_function(device, &source, &s->function, diag);
   pn_text_deinit(&head);
   return status;
 }

@@ -23,14 +23,16 @@ static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why
   if (!pn_cuda_is_f32_form(x->dtype)) return pn_refuse(why, "f32, f16 and bf16 only");
   if (attrs->coordinates == PN_COORD_TF_CROP_AND_RESIZE) return pn_refuse(why, "tf_crop_and_resize");
   for (uint32_t i = 1; i < p->nodes[0].input_count; i++)
-    if (pn_problem_input(p, 0, i) && !pn_problem_input(p, 0, i)->data) return pn_refuse(why, "scales or sizes are not constant");
+    if (pn_problem_input(p, 0, i) && !pn_problem_input(p, 0, i)->data)
+      return pn_refuse(why, "scales or sizes are not constant");
   if (!x->rank || !pn_operand_elements(x) || !pn_operand_elements(y)) return pn_refuse(why, "an empty operand");
   return pn_cuda_fits(p, why);
 }
 
 static double estimate(const pn_problem *p, const pn_device *device, const pn_config *config) {
   (void)config;
-  return pn_cuda_estimate(device, 30 * (double)pn_operand_elements(pn_problem_output(p, 0, 0)), 1.5 * pn_cuda_operand_bytes(p), 0.3);
+  return pn_cuda_estimate(device, 30 * (double)pn_operand_elements(pn_problem_output(p, 0, 0)),
+                          1.5 * pn_cuda_operand_bytes(p), 0.3);
 }
 
 static void sizes(const pn_problem *p, const pn_device *device, const pn_config *config, pn_sizes *out) {
@@ -97,7 +99,8 @@ static pelton_status tabulate(const pn_problem *p, state *s, pelton_diag *diag) 
     memcpy(tensors[i].dims, o->dims, sizeof o->dims);
   }
   pn_arena_init(&scratch, s->device->allocator);
-  pn_call call = {.attrs = node->attrs, .input_count = node->input_count, .in = tensors, .scratch = &scratch, .diag = diag};
+  pn_call call = {
+      .attrs = node->attrs, .input_count = node->input_count, .in = tensors, .scratch = &scratch, .diag = diag};
   pelton_status status = pn_resize_plan(&call, axes);
   if (!status) status = make_tables(&call, axes, pn_problem_output(p, 0, 0), s);
   pn_arena_deinit(&scratch);

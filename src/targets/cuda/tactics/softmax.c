@@ -22,7 +22,8 @@ static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why
 
 static double estimate(const pn_problem *p, const pn_device *device, const pn_config *config) {
   (void)config;
-  return pn_cuda_estimate(device, 20 * (double)pn_operand_elements(pn_problem_input(p, 0, 0)), 1.5 * pn_cuda_operand_bytes(p), 0.3);
+  return pn_cuda_estimate(device, 20 * (double)pn_operand_elements(pn_problem_input(p, 0, 0)),
+                          1.5 * pn_cuda_operand_bytes(p), 0.3);
 }
 
 static void sizes(const pn_problem *p, const pn_device *device, const pn_config *config, pn_sizes *out) {
@@ -50,8 +51,9 @@ static pelton_status prepare(const pn_problem *p, const pn_device *device, const
   s->threads = by_thread ? 128 : length >= 512 ? 256 : length >= 128 ? 128 : 32;
   int64_t blocks = by_thread ? pn_div_up(rows, s->threads) : rows;
   s->grid = (uint32_t)pn_min_i64(blocks, (int64_t)device->multiprocessors * 64);
-  (void)snprintf(head, sizeof head, "#define X %s\n#define F %s\n#define EXP %s\n#define LOG %s\n#define LOGARITHM %d\n",
-                 pn_cuda_type_name(x->dtype), wide ? "f64" : "f32", wide ? "exp" : "expf", wide ? "log" : "logf", (int)attrs->log);
+  (void)snprintf(
+      head, sizeof head, "#define X %s\n#define F %s\n#define EXP %s\n#define LOG %s\n#define LOGARITHM %d\n",
+      pn_cuda_type_name(x->dtype), wide ? "f64" : "f32", wide ? "exp" : "expf", wide ? "log" : "logf", (int)attrs->log);
   pn_cuda_source source = {head, "softmax.cu", by_thread ? "softmax_thread" : "softmax_block", false};
   return pn_cuda_function(device, &source, &s->function, diag);
 }
