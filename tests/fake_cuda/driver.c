@@ -135,13 +135,40 @@ static int release(void *memory) {
   (void)step();
   return 0;
 }
+/* What is the device's, to tell pointers apart. */
+static struct range {
+  struct range *next;
+  uint64_t begin;
+  size_t bytes;
+} * ranges;
+
 int cuMemAlloc_v2(uint64_t *pointer, size_t bytes) {
   void *memory = NULL;
-  int error = allocate(&memory, bytes);
+  struct range *range = calloc(1, sizeof *range);
+  int error = range ? allocate(&memory, bytes) : MEMORY;
   *pointer = (uint64_t)(uintptr_t)memory;
-  return error;
+  if (error) {
+    free(range);
+    return error;
+  }
+  pthread_mutex_lock(&lock);
+  *range = (struct range){ranges, *pointer, bytes};
+  ranges = range;
+  pthread_mutex_unlock(&lock);
+  return 0;
 }
-int cuMemFree_v2(uint64_t pointer) { return release((void *)(uintptr_t)pointer); }
+int cuMemFree_v2(uint64_t pointer) {
+  pthread_mutex_lock(&lock);
+  for (struct range **at = &ranges; *at; at = &(*at)->next) {
+    struct range *found = *at;
+    if (found->begin != pointer) continue;
+    *at = found->next;
+    free(found);
+    break;
+  }
+  pthread_mutex_unlock(&lock);
+  return release((void *)(uintptr_t)pointer);
+}
 int cuMemHostAlloc(void **pointer, size_t bytes, unsigned flags) {
   (void)flags;
   return allocate(pointer, bytes);
@@ -160,10 +187,14 @@ int cuMemcpyDtoHAsync_v2(void *to, uint64_t from, size_t bytes, void *stream) {
   return 0;
 }
 int cuPointerGetAttribute(void *data, int attribute, uint64_t pointer) {
-  (void)data;
-  (void)attribute;
-  (void)pointer;
-  return step() ? LOST : INVALID; /* no pointer is the device's alone */
+  STEP();
+  int found = 0;
+  pthread_mutex_lock(&lock);
+  for (const struct range *r = ranges; r && !found; r = r->next) found = pointer - r->begin < r->bytes;
+  pthread_mutex_unlock(&lock);
+  if (!found || attribute != 2) return INVALID;
+  *(unsigned *)data = 2; /* memory type: the device's */
+  return 0;
 }
 
 /* ---- streams and events: everything is done at once ---- */

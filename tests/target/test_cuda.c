@@ -175,6 +175,49 @@ TEST(results_are_those_of_the_cpu) {
   EXPECT_EQ(live(), 0);
 }
 
+TEST(inputs_and_outputs_may_stay_on_the_device) {
+  enum { BATCH = 2 };
+  pelton_diag diag = PELTON_DIAG_INIT;
+  pelton_engine *engine;
+  pelton_context *context;
+  float *x = network_input(BATCH, 5), y[BATCH * NETWORK_CLASSES], m[BATCH * NETWORK_MEANS];
+  float there_y[BATCH * NETWORK_CLASSES], there_m[BATCH * NETWORK_MEANS];
+  void *x_there, *y_there, *m_there;
+  use_fake();
+  REQUIRE(x != NULL);
+  REQUIRE_OK(build(network_text, "cuda", NULL, &engine, &diag), &diag);
+  REQUIRE_OK(pelton_context_create(engine, NULL, &context, &diag), &diag);
+  pelton_tensor in = network_tensor(x, BATCH),
+                out[2] = {{.data = y, .bytes = sizeof y}, {.data = m, .bytes = sizeof m}};
+  REQUIRE_OK(pelton_context_run(context, &in, 1, out, 2, &diag), &diag);
+  REQUIRE_OK(pelton_memory_create(engine, in.bytes, &x_there, &diag), &diag);
+  REQUIRE_OK(pelton_memory_create(engine, sizeof y, &y_there, &diag), &diag);
+  REQUIRE_OK(pelton_memory_create(engine, sizeof m, &m_there, &diag), &diag);
+  REQUIRE_OK(pelton_memory_write(engine, x_there, x, in.bytes, &diag), &diag);
+  for (int r = 0; r < RUNS; r++) {
+    memset(there_y, 0, sizeof there_y);
+    memset(there_m, 0, sizeof there_m);
+    REQUIRE_OK(pelton_memory_write(engine, y_there, there_y, sizeof y, &diag), &diag);
+    in.data = x_there;
+    out[0] = (pelton_tensor){.data = y_there, .bytes = sizeof y};
+    out[1] = r % 2 ? (pelton_tensor){.data = there_m, .bytes = sizeof m}
+                   : (pelton_tensor){.data = m_there, .bytes = sizeof m};
+    REQUIRE_OK(pelton_context_run(context, &in, 1, out, 2, &diag), &diag);
+    EXPECT(out[0].data == y_there);
+    REQUIRE_OK(pelton_memory_read(engine, there_y, y_there, sizeof y, &diag), &diag);
+    if (r % 2 == 0) REQUIRE_OK(pelton_memory_read(engine, there_m, m_there, sizeof m, &diag), &diag);
+    EXPECT(!memcmp(y, there_y, sizeof y));
+    EXPECT(!memcmp(m, there_m, sizeof m));
+  }
+  pelton_memory_release(engine, x_there);
+  pelton_memory_release(engine, y_there);
+  pelton_memory_release(engine, m_there);
+  pelton_context_release(context);
+  pelton_engine_release(engine);
+  free(x);
+  EXPECT_EQ(live(), 0);
+}
+
 TEST(any_call_of_the_driver_may_fail) {
   use_fake();
   for (int forever = 0; forever <= 1; forever++) {
@@ -219,4 +262,5 @@ TEST(any_allocation_may_fail) {
 }
 
 TEST_MAIN(T(a_device_says_why_it_cannot_be_used), T(devices_are_listed_with_their_reasons), T(what_goes_up_comes_down),
-          T(results_are_those_of_the_cpu), T(any_call_of_the_driver_may_fail), T(any_allocation_may_fail))
+          T(results_are_those_of_the_cpu), T(inputs_and_outputs_may_stay_on_the_device),
+          T(any_call_of_the_driver_may_fail), T(any_allocation_may_fail))

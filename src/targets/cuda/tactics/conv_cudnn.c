@@ -90,6 +90,8 @@ static double estimate(const pn_problem *p, const pn_device *device, const pn_co
     rate *= 0.1 + 0.9 * places / 4096; /* and small pictures in f32 fill little of the device */
   double seconds =
       pn_cuda_estimate(device, pn_cuda_conv_work(p), pn_cuda_operand_bytes(p), rate) * (1 + 0.02 * config->value[0]);
+  /* In f32 the convolution alone is the safer guess: its kernels are the tuned ones, and what PyTorch takes. */
+  if (c && rate < 1 && p->node_count > 1 && plan_of(c, config)->fused) seconds *= 1.3;
   if (c && finishes(p, plan_of(c, config)))
     seconds +=
         1e-6 + 2 * (double)pn_operand_bytes(pn_problem_output(p, p->node_count - 1, 0)) / device->bytes_per_second;
