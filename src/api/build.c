@@ -279,7 +279,7 @@ static pelton_status build_engine(build *b, const pelton_model *model, pelton_di
   PN_TRY(plan_some_shapes(b, diag));
   b->plan_seconds = pn_clock_seconds() - start;
   PN_TRY(keep_plan(b, diag));
-  if (b->options.timing_cache && b->cache.changed) PN_TRY(pn_timing_save(&b->cache, b->options.timing_cache, diag));
+  if (b->options.timing_cache) PN_TRY(pn_timing_save(&b->cache, b->options.timing_cache, diag));
   if (b->stopped) return pn_fail(diag, PELTON_INVALID_ARGUMENT, "the build was stopped by its caller");
   finish_report(b);
   if (b->report.failed) return pn_fail_memory(diag, "the report");

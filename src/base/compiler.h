@@ -24,6 +24,14 @@
 #define PN_UNROLL _Pragma("GCC unroll 64")
 #endif
 
+/* Before a loop whose iterations may run in any order, as when the result is one of the operands: without it compilers
+   check for overlap and then take the scalar loop for results in place. */
+#if defined(__clang__)
+#define PN_IVDEP _Pragma("clang loop vectorize(assume_safety)")
+#else
+#define PN_IVDEP _Pragma("GCC ivdep")
+#endif
+
 /* A vector type of |bytes| bytes for the portable kernels: SSE, NEON, whatever the machine has. */
 #define PN_VECTOR(bytes) __attribute__((vector_size(bytes)))
 /* Asks for the cache line at |address|, which need not be readable. */

@@ -165,17 +165,23 @@ pelton_status pn_file_writer_open(pn_file_writer *writer, const char *path, pelt
   }
 }
 
-pelton_status pn_file_writer_add(pn_file_writer *writer, const void *data, size_t bytes, pelton_diag *diag) {
+/* All of it, however many calls it takes; false and errno when the system refuses. */
+static bool write_all(int descriptor, const void *data, size_t bytes) {
   const uint8_t *p = data;
   while (bytes) {
     size_t piece = bytes < ((size_t)1 << 30) ? bytes : (size_t)1 << 30; /* Linux writes at most 2 GiB at once */
-    ssize_t written = write(writer->descriptor, p, piece);
+    ssize_t written = write(descriptor, p, piece);
     if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return fail_io(diag, "write", writer->path, errno);
+    if (written < 0) return false;
     p += written;
     bytes -= (size_t)written;
-    writer->offset += (uint64_t)written;
   }
+  return true;
+}
+
+pelton_status pn_file_writer_add(pn_file_writer *writer, const void *data, size_t bytes, pelton_diag *diag) {
+  if (!write_all(writer->descriptor, data, bytes)) return fail_io(diag, "write", writer->path, errno);
+  writer->offset += bytes;
   return PELTON_OK;
 }
 
@@ -213,6 +219,42 @@ void pn_file_writer_abort(pn_file_writer *writer) {
   unlink(writer->temporary);
   writer->descriptor = -1;
   writer->temporary[0] = 0;
+}
+
+/* ---- extending ------------------------------------------------------------------------------------------------- */
+
+/* Waits for the lock on the whole file, which closing gives back. */
+static bool lock_file(int descriptor) {
+  struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+  int failed;
+  do failed = fcntl(descriptor, F_SETLKW, &lock);
+  while (failed && errno == EINTR);
+  return !failed;
+}
+
+static bool append_lines(int descriptor, const char *head, const void *data, size_t bytes) {
+  struct stat info;
+  char last = '\n';
+  if (!lock_file(descriptor) || fstat(descriptor, &info)) return false;
+  if (info.st_size > 0 && pread(descriptor, &last, 1, info.st_size - 1) != 1) return false;
+  bool done = (info.st_size > 0 || write_all(descriptor, head, strlen(head))) &&
+              (last == '\n' || write_all(descriptor, "\n", 1)) && write_all(descriptor, data, bytes);
+  int error = errno;
+  if (!done && ftruncate(descriptor, info.st_size)) error = errno;
+  errno = error;
+  return done;
+}
+
+pelton_status pn_file_append_lines(const char *path, const char *head, const void *data, size_t bytes,
+                                   pelton_diag *diag) {
+  int descriptor;
+  do descriptor = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0666);
+  while (descriptor < 0 && errno == EINTR);
+  if (descriptor < 0) return fail_io(diag, "write", path, errno);
+  bool done = append_lines(descriptor, head, data, bytes);
+  int error = errno;
+  close(descriptor);
+  return done ? PELTON_OK : fail_io(diag, "write", path, error);
 }
 
 bool pn_path_folder(const char *path, char *out, size_t out_bytes) {

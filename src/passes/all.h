@@ -8,7 +8,7 @@ pn_pass_function pn_pass_drop_unused;
 pn_pass_function pn_pass_rebatch;
 pn_pass_function pn_pass_recognise_layer_norm;
 pn_pass_function pn_pass_recognise_group_norm;
-pn_pass_function pn_pass_recognise_attention;
+pn_pass_function pn_pass_lower_einsum;
 pn_pass_function pn_pass_eliminate_transposes;
 pn_pass_function pn_pass_fold_constants;
 pn_pass_function pn_pass_fold_shapes;

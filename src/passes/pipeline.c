@@ -17,6 +17,8 @@ static const pn_pass passes[] = {
     PASS(drop_unused),
     /* Before folding, while a reshape's target is as the exporter wrote it. */
     PASS(rebatch),
+    /* Before transposes meet: it makes some. */
+    PASS(lower_einsum),
     /* Before all that wants constants: shapes, weights, statistics. */
     PASS(fold_constants),
     /* Before matching: movement that moves nothing parts what belongs together. */
@@ -37,12 +39,8 @@ static const pn_pass passes[] = {
     PASS(fuse_pointwise),
     /* Behind fusion, which brings the parts of an activation together. */
     PASS(recognise_activations),
-
-    /* Not run by default: no target has a tactic for attention yet, and its reference would run where two products and
-       a softmax are fast. With one, its place is behind eliminate_transposes and before fusion. */
-    PASS(recognise_attention),
 };
-enum { DEFAULT_COUNT = PN_COUNT(passes) - 1 };
+enum { DEFAULT_COUNT = PN_COUNT(passes) };
 
 uint32_t pn_pass_list(const pn_pass **out) {
   *out = passes;

@@ -1,67 +1,69 @@
-/* Groups: which nodes run as one step. The target names patterns of operators that it can fuse; a chain that matches
-   (each result used only by the next node) is a candidate, and is taken when a tactic accepts it and it should be no
-   slower than its parts. Everything else is a group of its own.
+/* Groups: which nodes run as one step. The target names patterns of operators that it may fuse. A chain of nodes that
+   follows a pattern (each result used only by the next node) is cut where the estimates say: among all ways of cutting
+   it into runs that a tactic accepts, the one of the least sum is taken. Everything else is a group of its own.
 
    A group runs where its last node stands in the order: all its operands are ready there, and nobody needs its inner
    results earlier. */
 #include "plan/planner.h"
 
-/* The least estimate over all layouts; false when no tactic takes the problem. */
-static pelton_status best_estimate(pn_planner *p, pn_problem *problem, double *out, bool *accepted) {
-  *accepted = false;
+#include <math.h>
+
+/* The least estimate of the chain over all layouts; infinite when no tactic takes it. References are for single nodes. */
+static pelton_status best_estimate(pn_planner *p, const uint32_t *nodes, uint32_t count, double *out) {
+  pn_problem *problem;
+  const pn_value_id *values;
+  *out = INFINITY;
+  PN_TRY(pn_planner_problem(p, nodes, count, &problem, &values));
   for (uint32_t combo = 0; combo < PN_COMBO_COUNT; combo++) {
     pn_choice choice;
     if (!pn_problem_set_layouts(problem, (pn_layout)(combo / PN_LAYOUT_COUNT), (pn_layout)(combo % PN_LAYOUT_COUNT)))
       continue;
     PN_TRY(pn_planner_estimate(p, problem, &choice));
-    if (!choice.tactic || (choice.tactic->is_reference && problem->node_count > 1)) continue;
-    if (!*accepted || choice.estimate < *out) *out = choice.estimate;
-    *accepted = true;
+    if (!choice.tactic || (choice.tactic->is_reference && count > 1)) continue;
+    *out = fmin(*out, choice.estimate);
   }
   return PELTON_OK;
 }
 
-/* The nodes from |first| on that |pattern| matches; 0 when it does not. */
+static bool is_free(const pn_planner *p, uint32_t n) {
+  return n >= p->request->first_node && n < p->request->end_node && p->node_needed[n] && p->group_of[n] == UINT32_MAX;
+}
+
+/* The longest chain from |first| on that follows |pattern|; its length is 1 when nothing more does. */
 static uint32_t match(const pn_planner *p, const pn_pattern *pattern, uint32_t first, uint32_t *nodes) {
   const pn_graph *g = p->request->graph;
   uint32_t count = 0, n = first;
-  for (uint32_t i = 0; i < PN_PATTERN_NODES && pattern->ops[i];) {
-    if (n == UINT32_MAX || n >= p->request->end_node || !p->node_needed[n] || p->group_of[n] != UINT32_MAX ||
-        count == PN_PATTERN_NODES)
-      return 0;
-    const char *name = pattern->ops[i];
-    pn_str wanted = pn_str_from(name);
-    bool many = wanted.size && wanted.data[wanted.size - 1] == '+';
-    if (many) wanted.size--;
+  for (uint32_t i = 0; i < PN_PATTERN_NODES && pattern->ops[i] && n != UINT32_MAX && is_free(p, n); i++) {
     const pn_node *node = &g->nodes.data[n];
-    if (!pn_str_is(wanted, pn_op_get(node->op)->name)) return 0;
+    pn_str wanted = pn_str_from(pattern->ops[i]);
+    bool optional = wanted.data[wanted.size - 1] == '?';
+    if (optional) wanted.size--;
+    if (!pn_str_is(wanted, pn_op_get(node->op)->name)) {
+      if (optional) continue;
+      break;
+    }
     nodes[count++] = n;
     pn_value_id result = node->outputs.data[0];
     bool chained = node->outputs.count == 1 && p->uses[result.v] == 1 && !pn_planner_known(p, result);
     n = chained ? p->user[result.v] : UINT32_MAX;
-    i++;
-    if (many && n != UINT32_MAX && n < p->request->end_node && count < PN_PATTERN_NODES &&
-        p->group_of[n] == UINT32_MAX && pn_str_is(wanted, pn_op_get(g->nodes.data[n].op)->name))
-      i--;
   }
   return count;
 }
 
-static pelton_status worth_fusing(pn_planner *p, const uint32_t *nodes, uint32_t count, bool *out) {
-  pn_problem *problem;
-  const pn_value_id *values;
-  double fused = 0, parts = 0;
-  PN_TRY(pn_planner_problem(p, nodes, count, &problem, &values));
-  PN_TRY(best_estimate(p, problem, &fused, out));
-  if (!*out) return PELTON_OK;
-  for (uint32_t i = 0; i < count; i++) {
-    double part = 0;
-    bool accepted;
-    PN_TRY(pn_planner_problem(p, &nodes[i], 1, &problem, &values));
-    PN_TRY(best_estimate(p, problem, &part, &accepted));
-    parts += part;
+/* How many of the first nodes of the chain make a group in the cut of the least sum. */
+static pelton_status first_group(pn_planner *p, const uint32_t *nodes, uint32_t count, uint32_t *out) {
+  double best[PN_PATTERN_NODES + 1] = {0}; /* by where the rest begins */
+  for (uint32_t begin = count; begin-- > 0;) {
+    best[begin] = INFINITY;
+    for (uint32_t end = begin + 1; end <= count; end++) {
+      double one;
+      PN_TRY(best_estimate(p, nodes + begin, end - begin, &one));
+      /* Even ones go to the longer: fewer steps. */
+      if (one + best[end] > best[begin] || (end > begin + 1 && !(one < INFINITY))) continue;
+      best[begin] = one + best[end];
+      *out = end; /* of the last |begin|, which is 0 */
+    }
   }
-  *out = fused <= parts;
   return PELTON_OK;
 }
 
@@ -78,8 +80,7 @@ static pelton_status add_group(pn_planner *p, const uint32_t *nodes, uint32_t co
 /* The chain of |count| nodes from |n| on; false when the graph has no such chain, or not all of it is free. */
 static bool find_chain(const pn_planner *p, uint32_t n, uint32_t count, uint32_t *nodes) {
   for (uint32_t i = 0; i < count; i++) {
-    if (n < p->request->first_node || n >= p->request->end_node || !p->node_needed[n] || p->group_of[n] != UINT32_MAX)
-      return false;
+    if (!is_free(p, n)) return false;
     nodes[i] = n;
     const pn_node *node = &p->request->graph->nodes.data[n];
     pn_value_id result = node->outputs.data[0];
@@ -105,11 +106,11 @@ static pelton_status follow_decisions(pn_planner *p, uint8_t *alone) {
     const pn_value_id *values;
     pn_choice choice;
     pn_layout in, out;
-    double estimate;
+    double estimate = 0;
     PN_TRY(pn_planner_problem(p, nodes, d->node_count, &problem, &values));
-    bool runs = pn_planner_decided(p, problem, d, &choice, &in, &out);
-    if (!runs) PN_TRY(best_estimate(p, problem, &estimate, &runs));
-    if (runs) PN_TRY(add_group(p, nodes, d->node_count));
+    if (!pn_planner_decided(p, problem, d, &choice, &in, &out))
+      PN_TRY(best_estimate(p, nodes, d->node_count, &estimate));
+    if (estimate < INFINITY) PN_TRY(add_group(p, nodes, d->node_count));
   }
   return PELTON_OK;
 }
@@ -144,17 +145,9 @@ pelton_status pn_planner_partition(pn_planner *p) {
   for (uint32_t n = p->request->first_node; n < p->request->end_node; n++) {
     if (!p->node_needed[n] || p->group_of[n] != UINT32_MAX) continue;
     uint32_t nodes[PN_PATTERN_NODES] = {n}, count = 1;
-    for (uint32_t i = 0; i < pattern_count && !alone[n]; i++) {
-      uint32_t chain[PN_PATTERN_NODES];
-      uint32_t length = match(p, &patterns[i], n, chain);
-      bool worth = false;
-      for (; length > 1 && !worth; length--) {
-        PN_TRY(worth_fusing(p, chain, length, &worth));
-        if (!worth) continue;
-        count = length;
-        memcpy(nodes, chain, sizeof chain);
-      }
-      if (count > 1) break;
+    for (uint32_t i = 0; i < pattern_count && count == 1 && !alone[n]; i++) {
+      uint32_t length = match(p, &patterns[i], n, nodes);
+      if (length > 1) PN_TRY(first_group(p, nodes, length, &count));
     }
     PN_TRY(add_group(p, nodes, count));
   }

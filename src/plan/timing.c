@@ -6,7 +6,7 @@
 
 #include <math.h>
 
-static const char first_line[] = "pelton timing cache 1";
+#define FIRST_LINE     "pelton timing cache 1"
 #define SECONDS_FORMAT "%.4g"
 enum { FILL_BYTES = 1 << 22 };
 #define LEAST_SECONDS 1e-9 /* a coarse clock may say 0, which means "not measured" */
@@ -19,17 +19,17 @@ void pn_timing_init(pn_timing_cache *cache, const pelton_allocator *allocator) {
 
 void pn_timing_deinit(pn_timing_cache *cache) { pn_arena_deinit(&cache->arena); }
 
-static bool add_key(pn_timing_cache *cache, pn_str key, double seconds) {
-  uint32_t index;
-  if (pn_map_get(&cache->by_key, key, &index)) {
-    cache->seconds.data[index] = seconds;
+static bool add_key(pn_timing_cache *cache, pn_str key, double seconds, uint32_t *index) {
+  if (pn_map_get(&cache->by_key, key, index)) {
+    cache->seconds.data[*index] = seconds;
     return true;
   }
   const char *copy = pn_str_copy(&cache->arena, key);
   if (!copy) return false;
   pn_str kept = {copy, key.size};
+  *index = cache->keys.count;
   return pn_list_push(&cache->arena, &cache->seconds, seconds) && pn_list_push(&cache->arena, &cache->keys, kept) &&
-         pn_map_set(&cache->by_key, kept, cache->keys.count - 1);
+         pn_map_set(&cache->by_key, kept, *index);
 }
 
 static void print_key(const pn_tactic *tactic, const pn_config *config, const char *device, pn_str problem,
@@ -55,11 +55,11 @@ pelton_status pn_timing_load(pn_timing_cache *cache, const char *path, pelton_di
     pn_str line = {rest.data, end ? (size_t)(end - rest.data) : rest.size};
     rest.data += line.size + (end != NULL);
     rest.size -= line.size + (end != NULL);
-    if (line_number == 1 && !pn_str_is(line, first_line))
+    if (line_number == 1 && !pn_str_is(line, FIRST_LINE))
       status = pn_fail(diag, PELTON_INVALID_DATA,
                        "%s is no timing cache: its first line is not \"%s\"; remove it or name another file", path,
-                       first_line);
-    if (!line.size || pn_str_is(line, first_line) || status) continue;
+                       FIRST_LINE);
+    if (!line.size || pn_str_is(line, FIRST_LINE) || status) continue;
     const char *tab = memchr(line.data, '\t', line.size);
     double seconds;
     if (!tab || !pn_str_to_f64((pn_str){line.data, (size_t)(tab - line.data)}, &seconds) || !(seconds > 0)) {
@@ -68,29 +68,26 @@ pelton_status pn_timing_load(pn_timing_cache *cache, const char *path, pelton_di
       continue;
     }
     pn_str key = {tab + 1, line.size - (size_t)(tab + 1 - line.data)};
-    if (!add_key(cache, key, seconds)) status = pn_fail_memory(diag, "the timing cache");
+    uint32_t index;
+    if (!add_key(cache, key, seconds, &index)) status = pn_fail_memory(diag, "the timing cache");
   }
   pn_file_unmap(&file);
   return status;
 }
 
-pelton_status pn_timing_save(const pn_timing_cache *cache, const char *path, pelton_diag *diag) {
+pelton_status pn_timing_save(pn_timing_cache *cache, const char *path, pelton_diag *diag) {
+  if (!cache->measured.count) return PELTON_OK;
   pn_text text;
   pn_text_init(&text, cache->arena.allocator);
-  pn_text_printf(&text, "%s\n", first_line);
-  for (uint32_t i = 0; i < cache->keys.count; i++) {
-    pn_text_printf(&text, SECONDS_FORMAT "\t", cache->seconds.data[i]);
-    pn_text_add(&text, cache->keys.data[i]);
+  for (uint32_t i = 0; i < cache->measured.count; i++) {
+    uint32_t index = cache->measured.data[i];
+    pn_text_printf(&text, SECONDS_FORMAT "\t", cache->seconds.data[index]);
+    pn_text_add(&text, cache->keys.data[index]);
     pn_text_printf(&text, "\n");
   }
-  pn_file_writer writer;
-  pelton_status status =
-      text.failed ? pn_fail_memory(diag, "the timing cache") : pn_file_writer_open(&writer, path, diag);
-  if (!status) {
-    status = pn_file_writer_add(&writer, text.data, text.size, diag);
-    if (!status) status = pn_file_writer_close(&writer, diag);
-    if (status) pn_file_writer_abort(&writer);
-  }
+  pelton_status status = text.failed ? pn_fail_memory(diag, "the timing cache")
+                                     : pn_file_append_lines(path, FIRST_LINE "\n", text.data, text.size, diag);
+  if (!status) cache->measured.count = 0;
   pn_text_deinit(&text);
   return status;
 }
@@ -112,9 +109,10 @@ bool pn_timing_add(pn_timing_cache *cache, const pn_tactic *tactic, const pn_con
   pn_text key;
   pn_text_init(&key, cache->arena.allocator);
   print_key(tactic, config, device, problem, &key);
-  bool done = !key.failed && add_key(cache, (pn_str){key.data, key.size}, seconds);
+  uint32_t index;
+  bool done = !key.failed && add_key(cache, (pn_str){key.data, key.size}, seconds, &index) &&
+              pn_list_push(&cache->arena, &cache->measured, index);
   pn_text_deinit(&key);
-  cache->changed |= done;
   return done;
 }
 

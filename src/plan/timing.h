@@ -15,14 +15,16 @@ typedef struct pn_timing_cache {
   pn_map by_key; /* "tactic\tversion\tconfig\tdevice\tproblem" -> index */
   PN_LIST(double) seconds;
   PN_LIST(pn_str) keys;
-  bool changed;
+  PN_LIST(uint32_t) measured; /* indices of what no file holds yet */
 } pn_timing_cache;
 
 void pn_timing_init(pn_timing_cache *cache, const pelton_allocator *allocator);
 void pn_timing_deinit(pn_timing_cache *cache);
 /* Adds the lines of the file at |path|; a file that does not exist is empty, one that is no cache is an error. */
 pelton_status pn_timing_load(pn_timing_cache *cache, const char *path, pelton_diag *diag) PN_CHECKED;
-pelton_status pn_timing_save(const pn_timing_cache *cache, const char *path, pelton_diag *diag) PN_CHECKED;
+/* Adds what was measured since it was created or last saved to the end of the file at |path|, which other builds may be
+   extending at the same time. */
+pelton_status pn_timing_save(pn_timing_cache *cache, const char *path, pelton_diag *diag) PN_CHECKED;
 
 bool pn_timing_find(const pn_timing_cache *cache, const pn_tactic *tactic, const pn_config *config, const char *device,
                     pn_str problem, double *seconds) PN_CHECKED;

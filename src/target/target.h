@@ -31,13 +31,13 @@ typedef struct pn_device_info {
 /* Recorded work of a stream, to be run again as one. */
 typedef struct pn_recording pn_recording;
 
-/* A pattern of operators that the target can run as one step: names in order, each node's result used only by the next
-   ("conv", "pointwise"). A trailing '+' on the last name allows one or more. The partition matches it in the graph and
-   asks the tactics about the group. */
+/* A pattern of operators that the target may run as one step: names in order, each node's result used only by the next
+   ("conv", "pointwise"). A name with a trailing '?' may be left out. The partition finds the chains in the graph, and
+   asks the tactics about every run of nodes in them: so any part of a pattern is offered as well. */
 enum { PN_PATTERN_NODES = 8 };
 typedef struct pn_pattern {
   const char *name;
-  const char *ops[PN_PATTERN_NODES]; /* ended by null */
+  const char *ops[PN_PATTERN_NODES]; /* all, or ended by null */
 } pn_pattern;
 
 typedef struct pn_target {

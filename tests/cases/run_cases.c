@@ -21,7 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_NODES = 4, MAX_OPERANDS = 48, MAX_LAYOUT_OPERANDS = 5, MAX_CONFIGS = 16 };
+enum { MAX_NODES = 8, MAX_OPERANDS = 48, MAX_LAYOUT_OPERANDS = 5, MAX_CONFIGS = 16 };
 
 typedef struct value {
   pn_operand operand;
@@ -451,19 +451,24 @@ static void try_configs(attempt *a) {
   }
 }
 
-/* Every combination of layouts of the operands that have several; counts the accepted ones. */
+/* Every combination of layouts of the operands that have several, internal ones as the last result; counts the accepted
+   ones. */
 static uint32_t try_layouts(attempt *a, pn_reason *why) {
   problem_case *c = a->c;
   uint32_t choice[MAX_LAYOUT_OPERANDS], choices = 0, accepted = 0;
   for (uint32_t i = 0; i < c->value_count; i++) {
     const pn_operand *o = &c->values[i].operand;
     a->operands[i] = *o;
-    if (o->rank >= 3 && o->role != PN_OPERAND_CONSTANT && choices < MAX_LAYOUT_OPERANDS) choice[choices++] = i;
+    bool free = o->role == PN_OPERAND_INPUT || o->role == PN_OPERAND_OUTPUT;
+    if (o->rank >= 3 && free && choices < MAX_LAYOUT_OPERANDS) choice[choices++] = i;
   }
   a->problem = (pn_problem){c->node_count, c->nodes, c->value_count, a->operands};
   for (uint32_t mask = 0; mask < 1u << choices; mask++) {
     for (uint32_t k = 0; k < choices; k++)
       a->operands[choice[k]].layout = mask >> k & 1 ? PN_LAYOUT_CHANNELS_LAST : PN_LAYOUT_PLAIN;
+    for (uint32_t i = 0; i < c->value_count; i++)
+      if (a->operands[i].role == PN_OPERAND_INTERNAL && a->operands[i].rank >= 3)
+        a->operands[i].layout = pn_problem_output(&a->problem, c->node_count - 1, 0)->layout;
     if (!a->tactic->accepts(&a->problem, a->device, why)) continue;
     accepted++;
     try_configs(a);

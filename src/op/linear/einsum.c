@@ -1,20 +1,13 @@
 /* einsum: products of operands, summed over the labels that the output lacks. "ij,jk->ik", "...ii->...i", "i,i".
 
-   The equation becomes, for each operand and for the output, a list of labels, one an axis. Letters are labels 0 to 51
-   in the order of the alphabet, capitals first; the axes of "..." are 52 and on, counted from the right, so that they
-   broadcast. A label that stands twice in one operand walks its diagonal: its strides add up. */
+   A label that stands twice in one operand walks its diagonal: its strides add up. */
+#include "op/linear/einsum.h"
 #include "op/operand.h"
 
-enum { LETTERS = 52, LABELS = LETTERS + PN_MAX_RANK, OPERANDS_LIMIT = 32 };
+enum { LETTERS = PN_EINSUM_LETTERS, LABELS = PN_EINSUM_LABELS, OPERANDS_LIMIT = PN_EINSUM_OPERANDS };
 
-typedef struct labels {
-  uint32_t count;
-  uint8_t label[PN_MAX_RANK];
-} labels;
-
-typedef struct equation {
-  labels in[OPERANDS_LIMIT], out;
-} equation;
+typedef pn_einsum_labels labels;
+typedef pn_einsum_equation equation;
 
 /* ---- the equation */
 
@@ -98,10 +91,8 @@ static pelton_status check_output(pelton_diag *diag, pn_str text, uint32_t opera
   return PELTON_OK;
 }
 
-/* Ranks of PN_RANK_UNKNOWN are taken to be what the letters say. |*open| is set when that leaves a "..." undetermined.
- */
-static pelton_status read_equation(pelton_diag *diag, pn_str text, uint32_t operand_count, const int32_t *ranks,
-                                   equation *e, bool *open) {
+pelton_status pn_einsum_read(pelton_diag *diag, pn_str text, uint32_t operand_count, const int32_t *ranks, equation *e,
+                             bool *open) {
   size_t at = 0;
   int32_t longest = 0;
   bool has_ellipsis;
@@ -150,7 +141,7 @@ pelton_status pn_infer_einsum(const pn_infer *c) {
   bool open, known[LABELS] = {false};
   pn_dim extents[LABELS];
   for (uint32_t i = 0; i < c->input_count; i++) ranks[i] = c->in[i].type.rank;
-  PN_TRY(read_equation(c->diag, attrs->equation, c->input_count, ranks, &e, &open));
+  PN_TRY(pn_einsum_read(c->diag, attrs->equation, c->input_count, ranks, &e, &open));
   if (open) {
     pn_infer_unknown(c, 0, c->in[0].type.dtype, PN_RANK_UNKNOWN);
     return PELTON_OK;
@@ -260,7 +251,7 @@ pelton_status pn_reference_einsum(const pn_call *call) {
   if (!l) return pn_fail_memory(call->diag, "einsum's loops");
   if (call->input_count > OPERANDS_LIMIT) return PN_INTERNAL(call->diag, "einsum of too many operands");
   for (uint32_t i = 0; i < call->input_count; i++) ranks[i] = (int32_t)call->in[i].rank;
-  PN_TRY(read_equation(call->diag, attrs->equation, call->input_count, ranks, &e, &open));
+  PN_TRY(pn_einsum_read(call->diag, attrs->equation, call->input_count, ranks, &e, &open));
   PN_TRY(make_loops(call, &e, l));
   PN_TRY(pn_call_wants_result(call, "einsum", 0, e.out.count, l->dims));
   int64_t count = pn_tensor_elements(&call->out[0]);

@@ -4,6 +4,8 @@
    One cell at a time: a sequence's state h (and c) takes a step with each of its inputs; after a sequence's own length
    its outputs are 0 and its last state is the final one. Everything is computed in double. Gates lie in ONNX's order:
    z r h in gru, i o f c in lstm; the bias has those of w, then those of r. */
+#include "op/sequence/recurrent.h"
+
 #include "op/linear/line.h"
 #include "op/operand.h"
 
@@ -11,22 +13,14 @@
 
 /* ---- activations */
 
-typedef enum activation_kind {
-  ACT_SIGMOID, ACT_TANH, ACT_RELU, ACT_AFFINE, ACT_LEAKY_RELU, ACT_THRESHOLDED_RELU, ACT_SCALED_TANH, ACT_HARD_SIGMOID,
-  ACT_ELU, ACT_SOFTSIGN, ACT_SOFTPLUS, ACT_COUNT
-} activation_kind;
-
-typedef struct activation {
-  activation_kind kind;
-  double alpha, beta;
-} activation;
+typedef pn_activation activation;
 
 /* Their names, whether they take values of the lists alpha and beta, and what they are without. */
 static const struct {
   const char *name;
   bool takes_alpha, takes_beta;
   double alpha, beta;
-} activations[ACT_COUNT] = {
+} activations[PN_ACTIVATION_COUNT] = {
     {"sigmoid", false, false, 0, 0},      {"tanh", false, false, 0, 0},          {"relu", false, false, 0, 0},
     {"affine", true, true, 1, 0},         {"leakyrelu", true, false, 0.01, 0},   {"thresholdedrelu", true, false, 1, 0},
     {"scaledtanh", true, true, 1, 1},     {"hardsigmoid", true, true, 0.2, 0.5}, {"elu", true, false, 1, 0},
@@ -35,17 +29,17 @@ static const struct {
 
 static double activate(const activation *a, double x) {
   switch (a->kind) {
-    case ACT_SIGMOID: return 1 / (1 + exp(-x));
-    case ACT_TANH: return tanh(x);
-    case ACT_RELU: return x > 0 ? x : 0;
-    case ACT_AFFINE: return a->alpha * x + a->beta;
-    case ACT_LEAKY_RELU: return x >= 0 ? x : a->alpha * x;
-    case ACT_THRESHOLDED_RELU: return x >= a->alpha ? x : 0;
-    case ACT_SCALED_TANH: return a->alpha * tanh(a->beta * x);
-    case ACT_HARD_SIGMOID: return fmin(fmax(a->alpha * x + a->beta, 0), 1);
-    case ACT_ELU: return x >= 0 ? x : a->alpha * (exp(x) - 1);
-    case ACT_SOFTSIGN: return x / (1 + fabs(x));
-    case ACT_SOFTPLUS:
+    case PN_ACTIVATION_SIGMOID: return 1 / (1 + exp(-x));
+    case PN_ACTIVATION_TANH: return tanh(x);
+    case PN_ACTIVATION_RELU: return x > 0 ? x : 0;
+    case PN_ACTIVATION_AFFINE: return a->alpha * x + a->beta;
+    case PN_ACTIVATION_LEAKY_RELU: return x >= 0 ? x : a->alpha * x;
+    case PN_ACTIVATION_THRESHOLDED_RELU: return x >= a->alpha ? x : 0;
+    case PN_ACTIVATION_SCALED_TANH: return a->alpha * tanh(a->beta * x);
+    case PN_ACTIVATION_HARD_SIGMOID: return fmin(fmax(a->alpha * x + a->beta, 0), 1);
+    case PN_ACTIVATION_ELU: return x >= 0 ? x : a->alpha * (exp(x) - 1);
+    case PN_ACTIVATION_SOFTSIGN: return x / (1 + fabs(x));
+    case PN_ACTIVATION_SOFTPLUS:
     default: return x > 0 ? x + log1p(exp(-x)) : log1p(exp(x));
   }
 }
@@ -66,10 +60,11 @@ static pn_str next_word(pn_str *list) {
   return word;
 }
 
-/* f, g, h of each direction. One direction's list serves both. */
-static pelton_status parse_activations(pelton_diag *diag, const pn_attrs_recurrent *attrs, activation out[2][3]) {
-  static const activation_kind defaults[3][3] = {
-      {ACT_TANH}, {ACT_SIGMOID, ACT_TANH}, {ACT_SIGMOID, ACT_TANH, ACT_TANH}}; /* by pn_recurrent_kind */
+pelton_status pn_recurrent_activations(pelton_diag *diag, const pn_attrs_recurrent *attrs, activation out[2][3]) {
+  static const pn_activation_kind defaults[3][3] = {
+      {PN_ACTIVATION_TANH}, /* by pn_recurrent_kind */
+      {PN_ACTIVATION_SIGMOID, PN_ACTIVATION_TANH},
+      {PN_ACTIVATION_SIGMOID, PN_ACTIVATION_TANH, PN_ACTIVATION_TANH}};
   static const uint32_t counts[3] = {1, 2, 3};
   uint32_t wanted = counts[attrs->kind], given = 0, alphas = 0, betas = 0;
   pn_str list = attrs->activations;
@@ -86,12 +81,12 @@ static pelton_status parse_activations(pelton_diag *diag, const pn_attrs_recurre
     }
     pn_str word = next_word(&list);
     uint32_t kind = 0;
-    while (kind < ACT_COUNT && !pn_str_is(word, activations[kind].name)) kind++;
-    if (kind == ACT_COUNT)
+    while (kind < PN_ACTIVATION_COUNT && !pn_str_is(word, activations[kind].name)) kind++;
+    if (kind == PN_ACTIVATION_COUNT)
       return pn_fail(diag, PELTON_INVALID_ARGUMENT,
                      "recurrent: activation '%.*s' is not known; sigmoid, tanh, relu, ... are",
                      (int)pn_min_i64((int64_t)word.size, 64), word.data);
-    *a = (activation){(activation_kind)kind, activations[kind].alpha, activations[kind].beta};
+    *a = (activation){(pn_activation_kind)kind, activations[kind].alpha, activations[kind].beta};
     if (activations[kind].takes_alpha && alphas < attrs->alpha.count) a->alpha = (double)attrs->alpha.data[alphas++];
     if (activations[kind].takes_beta && betas < attrs->beta.count) a->beta = (double)attrs->beta.data[betas++];
     given++;
@@ -125,7 +120,7 @@ pelton_status pn_check_recurrent(const pn_infer *c) {
   if (attrs->hidden < 1 || attrs->hidden > INT32_MAX / 8)
     return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "recurrent: hidden is %lld; it must be from 1 to %d",
                    (long long)attrs->hidden, INT32_MAX / 8);
-  return parse_activations(c->diag, attrs, parsed);
+  return pn_recurrent_activations(c->diag, attrs, parsed);
 }
 
 /* The extents that the attributes fix. */
@@ -252,7 +247,7 @@ static pelton_status prepare(const pn_call *call, layer *l) {
   *l = (layer){.attrs = attrs, .steps = x->dims[first ? 1 : 0], .batch = x->dims[first ? 0 : 1], .inputs = x->dims[2],
                .hidden = attrs->hidden, .directions = directions_of(attrs)};
   int64_t rows = gates_of(attrs->kind) * l->hidden, d = l->directions, n = l->batch;
-  PN_TRY(parse_activations(call->diag, attrs, l->act));
+  PN_TRY(pn_recurrent_activations(call->diag, attrs, l->act));
   PN_TRY(wants_dims(call, 1, 3, d, rows, l->inputs));
   PN_TRY(wants_dims(call, 2, 3, d, rows, l->hidden));
   PN_TRY(wants_dims(call, 3, 2, d, 2 * rows, 0));

@@ -13,7 +13,17 @@ bool pn_cpu_conv_window(const pn_problem *problem, pn_window *y, pn_window *x);
    problem is no convolution). What a tactic wants beyond that it asks itself. */
 bool pn_cpu_conv_accepts(const pn_problem *problem, pn_window *y, pn_window *x, pn_reason *why);
 
+/* The same for a transposed convolution; input may come in either layout when they are alike. The windows' input and
+   output are the operand's and the result's extents: input * stride + tap * dilation - pad_begin is a place of the
+   result. */
+bool pn_cpu_conv_transpose_window(const pn_problem *problem, pn_window *y, pn_window *x);
+bool pn_cpu_conv_transpose_accepts(const pn_problem *problem, pn_window *y, pn_window *x, pn_reason *why);
+
 /* The bias of output channel |output|: the convolution's own, and what a native epilogue adds along the channels. */
 float pn_cpu_conv_bias(const pn_problem *problem, const pn_epilogue *epilogue, int64_t output);
+
+/* For convolutions with few outputs, by pixel of the result: what their multiply-adds and loads, whichever are more, and
+   adding up the lanes cost in multiply-adds. |depth| is the run of a filter row. */
+double pn_cpu_few_outputs_cost(const pn_cpu_dotconv_f32 *dotconv, int64_t filter_rows, int64_t depth, int64_t outputs);
 
 #endif

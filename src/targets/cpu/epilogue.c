@@ -109,20 +109,71 @@ bool pn_epilogue_compile(const pn_problem *p, pn_epilogue *e, pn_reason *why) {
   return true;
 }
 
+/* The element of operand |i| for |row| and |column|. */
+static const char *element(const pn_epilogue *e, uint32_t i, void *const *operands, int64_t row, int64_t column) {
+  const pn_epilogue_operand *w = &e->operands[i];
+  int64_t offset = row % w->row_period * w->row_stride + column * w->column_stride;
+  return (const char *)operands[w->operand] + offset * w->element_bytes;
+}
+
+static bool by_column(const pn_epilogue_operand *w) { return w->column_stride && !w->row_stride; }
+
+/* Whether rows without a gap between them may be one run: every operand is one number, lies like the rows, or varies by
+   column alone and can be repeated. A program's step costs as much for 12 floats as for 100. */
+static bool is_flat(const pn_epilogue *e, int64_t row, int64_t rows, int64_t columns) {
+  uint32_t repeats = 0;
+  if (rows < 2 || columns > PN_PROGRAM_RUN / 4) return false;
+  for (uint32_t i = 0; i < e->operand_count; i++) {
+    const pn_epilogue_operand *w = &e->operands[i];
+    if (i == e->accumulator || (!w->column_stride && !w->row_stride)) continue;
+    bool like_rows = w->column_stride && w->row_stride == columns && row % w->row_period + rows <= w->row_period;
+    if (!like_rows && (!by_column(w) || w->element_bytes != sizeof(float) || repeats++ == PN_PROGRAM_REPEATS))
+      return false;
+  }
+  return true;
+}
+
+static void apply_flat(const pn_epilogue *e, const pn_cpu_vec_f32 *vec, void *const *operands, float *c, int64_t row,
+                       int64_t rows, int64_t column, int64_t columns, float *scratch) {
+  pn_run_operand runs[PN_EXPR_MAX_INPUTS] = {{0}};
+  int64_t rows_a_run = pn_min_i64(PN_PROGRAM_RUN / columns, rows);
+  float *repeated = scratch + PN_PROGRAM_REGISTERS * PN_PROGRAM_RUN;
+  for (uint32_t i = 0; i < e->operand_count; i++) {
+    const pn_epilogue_operand *w = &e->operands[i];
+    if (i == e->accumulator || !by_column(w)) continue;
+    for (int64_t r = 0; r < rows_a_run; r++)
+      memcpy(repeated + r * columns, element(e, i, operands, 0, column), (size_t)columns * sizeof(float));
+    runs[i] = (pn_run_operand){repeated, 1};
+    repeated += PN_PROGRAM_RUN;
+  }
+  for (int64_t r = 0; r < rows; r += rows_a_run) {
+    float *at = c + r * columns;
+    for (uint32_t i = 0; i < e->operand_count; i++) {
+      if (i == e->accumulator)
+        runs[i] = (pn_run_operand){at, 1};
+      else if (!by_column(&e->operands[i]))
+        runs[i] = (pn_run_operand){element(e, i, operands, row + r, column), e->operands[i].column_stride};
+    }
+    pn_program_run(&e->program, vec, runs, (size_t)(pn_min_i64(rows_a_run, rows - r) * columns), at, scratch);
+  }
+}
+
 void pn_epilogue_apply(const pn_epilogue *e, const pn_cpu_vec_f32 *vec, void *const *operands, float *c,
                        int64_t c_row_stride, int64_t row, int64_t rows, int64_t column, int64_t columns,
                        float *scratch) {
   pn_run_operand runs[PN_EXPR_MAX_INPUTS];
   if (e->native) return;
+  if (c_row_stride == columns && is_flat(e, row, rows, columns)) {
+    apply_flat(e, vec, operands, c, row, rows, column, columns, scratch);
+    return;
+  }
   for (int64_t r = 0; r < rows; r++) {
     for (int64_t begin = 0; begin < columns; begin += PN_PROGRAM_RUN) {
       float *at = c + r * c_row_stride + begin;
       for (uint32_t i = 0; i < e->operand_count; i++) {
-        const pn_epilogue_operand *w = &e->operands[i];
-        int64_t offset = (row + r) % w->row_period * w->row_stride + (column + begin) * w->column_stride;
         runs[i] = i == e->accumulator ? (pn_run_operand){at, 1}
-                                      : (pn_run_operand){(const char *)operands[w->operand] + offset * w->element_bytes,
-                                                         w->column_stride};
+                                      : (pn_run_operand){element(e, i, operands, row + r, column + begin),
+                                                         e->operands[i].column_stride};
       }
       pn_program_run(&e->program, vec, runs, (size_t)pn_min_i64(PN_PROGRAM_RUN, columns - begin), at, scratch);
     }

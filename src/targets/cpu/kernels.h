@@ -116,6 +116,47 @@ typedef struct pn_cpu_vec_f32 {
   void (*to_bool)(size_t n, const float *x, uint8_t *y);
 } pn_cpu_vec_f32;
 
+/* ---- vec_typed: pointwise operations over a run of any type -------------------------------------------------------- */
+
+/* Elements in the form they have in memory; bool is u8, 1 or 0. Floats of 32 bits are vec_f32's, here they are only
+   converted, compared and chosen; f16 and bf16 are computed as f32. Integers wrap; what C leaves undefined is as the
+   operator pointwise defines it. Runs of |n| elements; |y| may be any of the inputs. */
+#define PN_CPU_FORMS(X) X(u8) X(i8) X(u16) X(i16) X(u32) X(i32) X(u64) X(i64) X(f32) X(f64)
+#define PN_CPU_TYPED_UNARY(X) \
+  X(neg) X(abs) X(sign) X(relu) X(square) X(sqrt) X(rsqrt) X(reciprocal) X(floor) X(ceil) X(round) X(bit_not) \
+  X(is_nan) X(is_inf_positive) X(is_inf_negative) /* the last three give u8 */
+#define PN_CPU_TYPED_BINARY(X) \
+  X(add) X(sub) X(mul) X(div) X(mod) X(fmod) X(min) X(max) X(bit_and) X(bit_or) X(bit_xor) X(shift_left) \
+  X(shift_right) X(equal) X(less) X(less_equal) /* the last three give u8 */
+
+#define PN_CPU_ENUM(name) PN_CPU_FORM_##name,
+typedef enum pn_cpu_form { PN_CPU_FORMS(PN_CPU_ENUM) PN_CPU_FORM_COUNT } pn_cpu_form;
+#undef PN_CPU_ENUM
+#define PN_CPU_ENUM(name) PN_CPU_TYPED_##name,
+typedef enum pn_cpu_typed_unary { PN_CPU_TYPED_UNARY(PN_CPU_ENUM) PN_CPU_TYPED_UNARY_COUNT } pn_cpu_typed_unary;
+#undef PN_CPU_ENUM
+#define PN_CPU_ENUM(name) PN_CPU_TYPED_BINARY_##name,
+typedef enum pn_cpu_typed_binary { PN_CPU_TYPED_BINARY(PN_CPU_ENUM) PN_CPU_TYPED_BINARY_COUNT } pn_cpu_typed_binary;
+#undef PN_CPU_ENUM
+
+typedef void pn_cpu_typed_unary_fn(size_t n, const void *x, void *y);
+/* |b_is_one|: |b| is one element for all. */
+typedef void pn_cpu_typed_binary_fn(size_t n, const void *a, const void *b, int b_is_one, void *y);
+typedef struct pn_cpu_vec_typed {
+  pn_cpu_typed_unary_fn *unary[PN_CPU_FORM_COUNT][PN_CPU_TYPED_UNARY_COUNT];    /* null: none for this form */
+  pn_cpu_typed_binary_fn *binary[PN_CPU_FORM_COUNT][PN_CPU_TYPED_BINARY_COUNT]; /* null: none for this form */
+  /* From a form to another. Floats truncate towards zero and end at the range's ends, NaN gives 0; integers wrap. */
+  pn_cpu_typed_unary_fn *convert[PN_CPU_FORM_COUNT][PN_CPU_FORM_COUNT];
+  pn_cpu_typed_unary_fn *is_not_zero[PN_CPU_FORM_COUNT]; /* 1 or 0 as u8; NaN is not zero */
+  /* By the logarithm of an element's bytes. */
+  void (*select[4])(size_t n, const uint8_t *condition, const void *a, const void *b, void *y);
+  void (*fill[4])(size_t n, const void *value, void *y);
+  void (*f32_from_f16)(size_t n, const uint16_t *x, float *y);
+  void (*f16_from_f32)(size_t n, const float *x, uint16_t *y); /* to the nearest, ties to even */
+  void (*f32_from_bf16)(size_t n, const uint16_t *x, float *y);
+  void (*bf16_from_f32)(size_t n, const float *x, uint16_t *y);
+} pn_cpu_vec_typed;
+
 /* ---- dwconv_f32, pool_f32: windows of one channel ---------------------------------------------------------------- */
 
 /* A run of |width| output pixels, all channels; tap (i, j) of output x reads, for channel c,
@@ -208,6 +249,59 @@ typedef struct pn_cpu_dotconv_f32 {
   void (*run)(const pn_cpu_dotconv_f32_run *run);
 } pn_cpu_dotconv_f32;
 
+/* ---- gemv_f32: few rows times a matrix that is not packed ------------------------------------------------------------ */
+
+/* y[r][j] = (add ? y[r][j] : 0) + sum over k of x[r][k] * b[k][j] for r < rows, j < n; each strided by rows. The terms
+   are added in the order of k. For products with B's transpose dotconv_f32 serves: its pixels are B's rows. */
+enum { PN_CPU_GEMV_ROWS = 4 };
+typedef struct pn_cpu_gemv_f32_run {
+  const float *x;
+  ptrdiff_t x_stride;
+  const float *b;
+  ptrdiff_t b_stride;
+  float *y;
+  ptrdiff_t y_stride;
+  size_t rows; /* 1 to PN_CPU_GEMV_ROWS */
+  size_t k, n;
+  int add;
+} pn_cpu_gemv_f32_run;
+typedef struct pn_cpu_gemv_f32 {
+  void (*run)(const pn_cpu_gemv_f32_run *run);
+} pn_cpu_gemv_f32;
+
+/* ---- rotary_f32: pairs that turn ------------------------------------------------------------------------------------- */
+
+/* a' = cos a - sin b, b' = sin a + cos b for |n| pairs: halves of a run, or neighbours. |y| is not |x|. */
+typedef struct pn_cpu_rotary_f32 {
+  void (*halves)(size_t n, const float *cosine, const float *sine, const float *x, float *y);
+  void (*neighbours)(size_t n, const float *cosine, const float *sine, const float *x, float *y);
+} pn_cpu_rotary_f32;
+
+/* ---- gemm_i16: products of small integers ---------------------------------------------------------------------------- */
+
+/* C[row][column] = sum over k of A[row][k] * B[k][column] in int32, for numbers of nine bits (bytes less their zero
+   points). Two steps of k are a pair: A's rows are pairs of int16, B's panels [pairs][nr][2]; an odd depth is filled up
+   with a zero in both. Sums wrap, as int32 does. */
+typedef struct pn_cpu_gemm_i16_tile {
+  const int16_t *a;
+  ptrdiff_t a_row_stride; /* elements, even */
+  size_t pairs;
+  const int16_t *b;
+  int32_t *c;
+  ptrdiff_t c_row_stride;
+  size_t n; /* columns that exist, 1 to nr; nothing is written behind them */
+} pn_cpu_gemm_i16_tile;
+typedef void pn_cpu_gemm_i16_fn(const pn_cpu_gemm_i16_tile *tile);
+typedef struct pn_cpu_gemm_i16 {
+  uint32_t nr, mr_max; /* fns[mr - 1] for 1 <= mr <= mr_max */
+  pn_cpu_gemm_i16_fn *const *fns;
+  /* to[i] = from[i] - zero for i < n, from bytes with or without a sign. */
+  void (*widen)(size_t n, const void *from, int is_signed, int zero, int16_t *to);
+  /* A panel of B from |columns| <= nr columns of its k rows, |row_stride| apart; |zeros| one a column. */
+  void (*pack)(const void *from, int is_signed, ptrdiff_t row_stride, size_t k, size_t columns, const int16_t *zeros,
+               int16_t *to);
+} pn_cpu_gemm_i16;
+
 /* ---- reduce_f32: one contiguous row ------------------------------------------------------------------------------ */
 
 /* |n| >= 1 floats; |y| may be |x|. Extremes are NaN when an element is. */
@@ -217,6 +311,8 @@ typedef struct pn_cpu_reduce_f32 {
   float (*max)(size_t n, const float *x);
   float (*min)(size_t n, const float *x);
   float (*dot)(size_t n, const float *x, const float *y);
+  /* y = exp(x - shift), and the sum of it. */
+  float (*exp_sum)(size_t n, const float *x, float shift, float *y);
   void (*softmax)(size_t n, const float *x, float *y);
   void (*log_softmax)(size_t n, const float *x, float *y);
   /* (x - mean) / sqrt(variance + epsilon) [* gain] [+ bias], the variance from a second pass; |gain|, |bias|, |mean|
@@ -242,7 +338,8 @@ typedef struct pn_cpu_transpose_f32 {
 
 /* Every family; a family `f` has its table type pn_cpu_f, its pointer in pn_cpu_kernels and its pn_cpu_f_best. */
 #define PN_CPU_FAMILIES(X) \
-  X(gemm_f32) X(vec_f32) X(dwconv_f32) X(dotconv_f32) X(pool_f32) X(reduce_f32) X(transpose_f32) X(winograd_f32)
+  X(gemm_f32) X(gemv_f32) X(gemm_i16) X(vec_f32) X(dwconv_f32) X(dotconv_f32) X(pool_f32) X(reduce_f32) \
+  X(transpose_f32) X(winograd_f32) X(vec_typed) X(rotary_f32)
 
 /* What one kernel file offers: usually one family, the other pointers null. */
 typedef struct pn_cpu_kernels {

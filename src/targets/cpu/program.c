@@ -79,6 +79,16 @@ static const unary_row *find_unary(pn_expr_op op) { FIND(unaries, op); }
 static const binary_row *find_binary(pn_expr_op op) { FIND(binaries, op); }
 static const scalar_row *find_scalar(pn_expr_op op) { FIND(scalars, op); }
 
+pn_vector_op pn_vector_op_of(pn_expr_op op) {
+  const unary_row *unary = find_unary(op);
+  const binary_row *binary = find_binary(op);
+  const scalar_row *scalar = find_scalar(op);
+  if (unary) return (pn_vector_op){.kind = PN_VECTOR_UNARY, .unary = unary->unary};
+  if (binary) return (pn_vector_op){.kind = PN_VECTOR_BINARY, .binary = binary->binary, .swapped = binary->swapped};
+  if (scalar) return (pn_vector_op){.kind = PN_VECTOR_SCALAR, .one = scalar->one, .two = scalar->two};
+  return (pn_vector_op){.kind = PN_VECTOR_NONE};
+}
+
 static bool is_ternary(pn_expr_op op) { return op == PN_EXPR_FMA || op == PN_EXPR_SELECT; }
 
 /* ---- compiling ------------------------------------------------------------------------------------------------------
@@ -164,6 +174,18 @@ bool pn_program_compile(const pn_expr *expr, const pelton_dtype *types, pn_progr
   if (!c.program->step_count) return pn_refuse(why, "nothing to compute");
   c.program->bool_result = steps[expr->step_count - 1] == PELTON_DTYPE_BOOL;
   return true;
+}
+
+bool pn_program_is_direct(const pn_program *program, uint64_t runs) {
+  const pn_program_step *step = &program->steps[0];
+  bool any_run = false;
+  if (program->step_count != 1 || program->bool_operands || program->bool_result || is_ternary(step->op) ||
+      find_scalar(step->op))
+    return false;
+  uint32_t arguments = step->op == PN_EXPR_CLIP ? 1 : pn_expr_op_arguments(step->op);
+  for (uint32_t k = 0; k < arguments; k++)
+    any_run |= step->source[k].kind == PN_SOURCE_OPERAND && (runs >> step->source[k].index & 1);
+  return any_run;
 }
 
 double pn_program_cost(const pn_program *program) {

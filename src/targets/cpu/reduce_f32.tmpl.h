@@ -114,6 +114,8 @@ PN_INLINE float exp_and_sum(size_t n, const float *x, vf shift, float *y) {
   return vf_sum_lanes(vf_add(a0, a1));
 }
 
+static float exp_sum(size_t n, const float *x, float shift, float *y) { return exp_and_sum(n, x, vf_set1(shift), y); }
+
 static void softmax(size_t n, const float *x, float *y) {
   const float total = exp_and_sum(n, x, vf_set1(max(n, x)), y);
   const vf scale = vf_set1(1.0f / total);
@@ -169,5 +171,6 @@ static void rms_normalize(size_t n, const float *x, const float *gain, float eps
 }
 
 static const pn_cpu_reduce_f32 table = {
-    .sum = sum, .sum_squares = sum_squares, .max = max, .min = min, .dot = dot, .softmax = softmax,
+    .sum = sum, .sum_squares = sum_squares, .max = max, .min = min, .dot = dot, .exp_sum = exp_sum,
+    .softmax = softmax,
     .log_softmax = log_softmax, .normalize = normalize, .rms_normalize = rms_normalize};

@@ -13,9 +13,9 @@ static const pn_tactic *const tactic_table[] = {
 };
 
 static const pn_pattern pattern_table[] = {
-    {"conv+pointwise", {"conv", "pointwise", NULL}},
+    {"convs", {"conv", "pointwise?", "conv", "pointwise?", "conv", "pointwise?", "conv", "pointwise?"}},
     {"conv_transpose+pointwise", {"conv_transpose", "pointwise", NULL}},
-    {"matmul+pointwise", {"matmul", "pointwise", NULL}},
+    {"attention", {"matmul", "pointwise?", "softmax", "matmul", "transpose?", NULL}},
 };
 
 static void device_close(pn_device *device) {

@@ -27,8 +27,30 @@ PN_INLINE void square(const float *from, ptrdiff_t from_stride, size_t rows, siz
   }
 }
 
+/* Few rows, columns written without gaps (the channels of a picture): whole vectors are stored, each of which writes
+   over what the one before left behind its column; stores of a head are many times dearer. Returns how many columns are
+   done: the last ones have no room behind them. */
+PN_INLINE size_t interleave(const float *from, ptrdiff_t from_stride, size_t rows, size_t columns, float *to) {
+  size_t c = 0;
+  for (; c + VL <= columns && (c + VL - 1) * rows + VL <= columns * rows; c += VL) {
+    vf v[VL];
+    PN_UNROLL
+    for (int r = 0; r < VL; r++) v[r] = (size_t)r < rows ? vf_load(from + r * from_stride + (ptrdiff_t)c) : vf_zero();
+    vf_transpose(v);
+    PN_UNROLL
+    for (int k = 0; k < VL; k++) vf_store(to + (c + (size_t)k) * rows, v[k]);
+  }
+  return c;
+}
+
 static void transpose(const float *from, ptrdiff_t from_stride, size_t rows, size_t columns, float *to,
                       ptrdiff_t to_stride) {
+  if (rows < VL && to_stride == (ptrdiff_t)rows) {
+    size_t done = interleave(from, from_stride, rows, columns, to);
+    from += done;
+    to += done * rows;
+    columns -= done;
+  }
   /* Squares down a column of squares first: their stores then go along VL runs, which is what the write side wants. */
   for (size_t c = 0; c < columns; c += VL) {
     const size_t width = columns - c < VL ? columns - c : VL;

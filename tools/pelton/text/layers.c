@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WARM_RUNS = 3, RUNS = 20 };
+enum { WARM_RUNS = 3, RUNS = 30 };
 
-/* The mean of |count| profiles, the first of which |names| them. */
-static char *write_means(const json_value *names, const double *sums, uint32_t steps) {
+/* The least time of each step in several runs: what it takes when nothing disturbs it. */
+static char *write_times(const json_value *names, const double *least, uint32_t steps) {
   char *text = NULL;
   size_t size = 0;
   FILE *file = open_memstream(&text, &size);
@@ -22,7 +22,7 @@ static char *write_means(const json_value *names, const double *sums, uint32_t s
     json_begin(&json, NULL, '{');
     json_text(&json, "step", json_get_text(step, "step"));
     json_text(&json, "tactic", json_get_text(step, "tactic"));
-    json_number(&json, "us", sums[i] / RUNS);
+    json_number(&json, "us", least[i]);
     json_text(&json, "problem", json_get_text(step, "problem"));
     json_begin(&json, "sources", '[');
     for (const json_value *s = sources ? sources->first : NULL; s; s = s->next) json_text(&json, NULL, s->text);
@@ -35,7 +35,7 @@ static char *write_means(const json_value *names, const double *sums, uint32_t s
   return NULL;
 }
 
-static pelton_status add_profile(const pelton_context *context, json_value **names, double **sums, uint32_t *steps,
+static pelton_status add_profile(const pelton_context *context, json_value **names, double **least, uint32_t *steps,
                                  pelton_diag *diag) {
   char *text = NULL;
   const pelton_status status = pelton_context_profile_json(context, &text, diag);
@@ -44,9 +44,12 @@ static pelton_status add_profile(const pelton_context *context, json_value **nam
   pelton_text_release(text);
   const uint32_t count = json_count(json);
   if (!*names || count < *steps) *steps = count; /* loops may take more or fewer steps */
-  if (!*names) *sums = memory_new(count, sizeof **sums);
+  if (!*names) *least = memory_new(count, sizeof **least);
   const json_value *step = json ? json->first : NULL;
-  for (uint32_t i = 0; i < *steps && step; i++, step = step->next) (*sums)[i] += json_get_number(step, "us", 0);
+  for (uint32_t i = 0; i < *steps && step; i++, step = step->next) {
+    const double us = json_get_number(step, "us", 0);
+    if (!*names || us < (*least)[i]) (*least)[i] = us;
+  }
   if (!*names)
     *names = json;
   else
@@ -61,20 +64,20 @@ int layers_measure(pelton_engine *engine, const tensors *inputs, char **out) {
   const uint32_t count = pelton_engine_output_count(engine);
   pelton_tensor *outputs = memory_new(count, sizeof *outputs);
   json_value *names = NULL;
-  double *sums = NULL;
+  double *least = NULL;
   uint32_t steps = 0;
   options.profile = 1;
   pelton_status status = pelton_context_create(engine, &options, &context, &diag);
   for (int i = 0; i < WARM_RUNS + RUNS && !status; i++) {
     memset(outputs, 0, count * sizeof *outputs);
     status = pelton_context_run(context, inputs->data, inputs->count, outputs, count, &diag);
-    if (!status && i >= WARM_RUNS) status = add_profile(context, &names, &sums, &steps, &diag);
+    if (!status && i >= WARM_RUNS) status = add_profile(context, &names, &least, &steps, &diag);
   }
-  *out = names ? write_means(names, sums, steps) : NULL;
+  *out = names ? write_times(names, least, steps) : NULL;
   const int code = status ? print_failure(status, &diag, NULL) : *out ? EXIT_DONE : EXIT_BUG;
   pelton_context_release(context);
   json_free(names);
-  free(sums);
+  free(least);
   free(outputs);
   return code;
 }

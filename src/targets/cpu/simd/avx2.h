@@ -60,6 +60,9 @@ PN_INLINE vi vi_add(vi a, vi b) { return _mm256_add_epi32(a, b); }
 PN_INLINE vi vi_sub(vi a, vi b) { return _mm256_sub_epi32(a, b); }
 PN_INLINE vi vi_and(vi a, vi b) { return _mm256_and_si256(a, b); }
 PN_INLINE vi vi_or(vi a, vi b) { return _mm256_or_si256(a, b); }
+PN_INLINE vi vi_load(const void *p) { return _mm256_loadu_si256((const __m256i *)p); }
+PN_INLINE void vi_store(void *p, vi a) { _mm256_storeu_si256((__m256i *)p, a); }
+PN_INLINE vi vi_madd16(vi a, vi b) { return _mm256_madd_epi16(a, b); }
 #define VI_SHL(a, bits) _mm256_slli_epi32(a, bits)
 #define VI_SAR(a, bits) _mm256_srai_epi32(a, bits)
 PN_INLINE vi vi_bits(vf a) { return _mm256_castps_si256(a); }

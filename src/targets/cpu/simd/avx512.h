@@ -59,6 +59,9 @@ PN_INLINE vi vi_add(vi a, vi b) { return _mm512_add_epi32(a, b); }
 PN_INLINE vi vi_sub(vi a, vi b) { return _mm512_sub_epi32(a, b); }
 PN_INLINE vi vi_and(vi a, vi b) { return _mm512_and_si512(a, b); }
 PN_INLINE vi vi_or(vi a, vi b) { return _mm512_or_si512(a, b); }
+PN_INLINE vi vi_load(const void *p) { return _mm512_loadu_si512(p); }
+PN_INLINE void vi_store(void *p, vi a) { _mm512_storeu_si512(p, a); }
+PN_INLINE vi vi_madd16(vi a, vi b) { return _mm512_madd_epi16(a, b); }
 #define VI_SHL(a, bits) _mm512_slli_epi32(a, bits)
 #define VI_SAR(a, bits) _mm512_srai_epi32(a, bits)
 PN_INLINE vi vi_bits(vf a) { return _mm512_castps_si512(a); }

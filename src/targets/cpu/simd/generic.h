@@ -12,6 +12,7 @@
      vf_round                        to the nearest, ties to even
      vf_lt, vf_le, vf_eq             false on NaN; vf_ne true
      vi_round                        vf_round as integers; any value for what does not fit
+     vi_madd16(a, b)                 each lane as two int16: the sum of both products
      vf_scale2(a, n)                 a * 2^n for whole n in [-252, 254], right at overflow and in the denormals
      vf_sum_rows(rows)               lane i is the sum of the lanes of rows[i]; VL rows
      vf_transpose(rows)              VL vectors as a square, in place; not in avx512.h */
@@ -57,8 +58,18 @@ PN_INLINE vi vi_add(vi a, vi b) { return (vi)((vu)a + (vu)b); }
 PN_INLINE vi vi_sub(vi a, vi b) { return (vi)((vu)a - (vu)b); }
 PN_INLINE vi vi_and(vi a, vi b) { return a & b; }
 PN_INLINE vi vi_or(vi a, vi b) { return a | b; }
+PN_INLINE vi vi_load(const void *p) {
+  vi v;
+  memcpy(&v, p, sizeof v);
+  return v;
+}
+PN_INLINE void vi_store(void *p, vi a) { memcpy(p, &a, sizeof a); }
 #define VI_SHL(a, bits) ((vi)((vu)(a) << (bits)))
 #define VI_SAR(a, bits) ((a) >> (bits))
+PN_INLINE vi vi_madd16(vi a, vi b) {
+  const vi high = VI_SAR(a, 16) * VI_SAR(b, 16), low = VI_SAR(VI_SHL(a, 16), 16) * VI_SAR(VI_SHL(b, 16), 16);
+  return vi_add(high, low);
+}
 PN_INLINE vi vi_bits(vf a) { return (vi)a; }
 PN_INLINE vf vf_from_bits(vi a) { return (vf)a; }
 

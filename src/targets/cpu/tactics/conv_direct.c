@@ -8,8 +8,9 @@
    scratch first, once for all the output channels that the task computes: the copy costs one pass, the product some
    tens to thousands. 1x1 convolutions without stride are one long row. */
 #include "targets/cpu/conv.h"
+#include "targets/cpu/conv_tiles.h"
 
-enum { REGION_PIXELS = 160, MAX_WIDTH = 112, ALIAS = 512, SCRATCH_FLOATS = 64 * 1024, SHORT_ROW = 12 };
+enum { REGION_PIXELS = 160, MAX_WIDTH = 112, SCRATCH_FLOATS = 64 * 1024, SHORT_ROW = 12 };
 
 typedef struct state {
   const pn_cpu_gemm_f32 *gemm;
@@ -18,8 +19,8 @@ typedef struct state {
   pn_cpu_gemm_f32_width width;
   int64_t images, groups, channels, group_channels, group_outputs, outputs;
   pn_window y, x;
-  bool plain_input, copy, merged, compact; /* compact: the scratch holds just the pixels that a 1x1 filter reads */
-  int64_t taps, k;                         /* of the product */
+  pn_conv_depth depth;
+  bool plain_input, copy, compact; /* compact: the scratch holds just the pixels that a 1x1 filter reads */
   int64_t pitch, row_pitch;                /* floats between pixels and rows of what tiles read */
   int64_t panels, panels_a_block, column_blocks;
   int64_t region_rows, region_columns, regions_y, regions_x;
@@ -35,27 +36,10 @@ static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why
   return true;
 }
 
-/* ---- shape of the work ----------------------------------------------------------------------------------------------
- */
+/* ---- shape of the work ------------------------------------------------------------------------------------------ */
 
-static void tile_widths(const pn_cpu_gemm_f32 *gemm, const state *s, double *costs) {
-  for (uint32_t i = 0; i < gemm->width_count; i++) {
-    const pn_cpu_gemm_f32_width *w = &gemm->widths[i];
-    int64_t row = pn_min_i64(s->x.output, MAX_WIDTH);
-    double mr = (double)row / (double)pn_div_up(row, w->mr_max), vectors = w->nr / (double)gemm->widths[0].nr;
-    double columns = (double)(pn_div_up(s->group_outputs, w->nr) * w->nr);
-    double loads = (vectors + mr) / (vectors * mr); /* a multiply-add */
-    costs[i] = columns * (1 + 0.7 * loads) * (vectors * mr < 8 ? 8 / (vectors * mr) : 1);
-  }
-}
-
-static uint32_t best_width(const pn_cpu_gemm_f32 *gemm, const state *s) {
-  double costs[8];
-  uint32_t best = 0;
-  tile_widths(gemm, s, costs);
-  for (uint32_t i = 1; i < gemm->width_count; i++)
-    if (costs[i] < costs[best]) best = i;
-  return best;
+static uint32_t best_width(const pn_cpu_gemm_f32 *gemm, const state *s, double *costs) {
+  return pn_conv_tile_width(gemm, pn_min_i64(s->x.output, MAX_WIDTH), s->group_outputs, costs);
 }
 
 static void fill_shape(const pn_problem *p, state *s) {
@@ -77,11 +61,10 @@ static void fill_shape(const pn_problem *p, state *s) {
     s->y = (pn_window){1, 1, 1, 1, 0, 0, 1};
     s->images = 1;
   }
-  bool alias = s->x.stride * s->group_channels % ALIAS == 0 && s->group_channels > 1;
-  s->merged = s->x.dilation == 1 && !alias; /* from constants and attributes alone: packed weights depend on it */
-  s->taps = s->merged ? s->y.kernel : s->y.kernel * s->x.kernel;
-  s->k = s->merged ? s->x.kernel * s->group_channels : s->group_channels;
-  bool stride_alias = s->x.stride * s->channels % ALIAS == 0;
+  bool alias = s->x.stride * s->group_channels % PN_CONV_ALIAS == 0 && s->group_channels > 1;
+  bool merged = s->x.dilation == 1 && !alias; /* from constants and attributes alone: packed weights depend on it */
+  s->depth = pn_conv_depth_make(&s->y, &s->x, s->group_channels, merged);
+  bool stride_alias = s->x.stride * s->channels % PN_CONV_ALIAS == 0;
   s->copy = s->plain_input || padded || (s->groups > 1 && !point) || stride_alias;
   s->compact = s->copy && point;
 }
@@ -92,7 +75,7 @@ static void fill_regions(const pn_device *device, state *s) {
   s->regions_x = pn_div_up(s->x.output, s->region_columns);
   s->region_rows = pn_max_i64(1, pn_min_i64(s->y.output, REGION_PIXELS / s->region_columns));
   int64_t pad =
-      s->group_channels > 1 && (s->compact ? s->group_channels : s->x.stride * s->group_channels) % ALIAS == 0 ? 16 : 0;
+      s->group_channels > 1 && (s->compact ? s->group_channels : s->x.stride * s->group_channels) % PN_CONV_ALIAS == 0 ? 16 : 0;
   s->pitch = s->copy ? s->group_channels + pad : s->channels;
   for (;;) { /* the region's input stays in the second cache */
     int64_t columns = s->compact ? s->region_columns : (s->region_columns - 1) * s->x.stride + pn_window_span(&s->x);
@@ -118,18 +101,20 @@ static void fill(const pn_problem *p, const pn_device *device, const pn_config *
   s->transpose = device->transpose;
   (void)pn_epilogue_compile(p, &s->epilogue, NULL);
   fill_shape(p, s);
-  s->width = device->gemm->widths[best_width(device->gemm, s)];
+  double costs[PN_CONV_TILE_WIDTHS];
+  s->width = device->gemm->widths[best_width(device->gemm, s, costs)];
   for (uint32_t i = 0; i < device->gemm->width_count; i++)
     if ((int32_t)device->gemm->widths[i].nr == config->value[0]) s->width = device->gemm->widths[i];
   fill_regions(device, s);
-  s->packed_bytes = (size_t)(s->groups * s->panels * s->width.nr * s->taps * s->k) * 4;
+  s->packed_bytes = (size_t)(s->groups * s->panels * s->width.nr * s->depth.taps * s->depth.k) * 4;
 }
 
 static uint32_t configs(const pn_problem *p, const pn_device *device, pn_config *out, uint32_t max) {
   state s = {0};
+  double costs[PN_CONV_TILE_WIDTHS];
   uint32_t count = 0;
   fill_shape(p, &s);
-  uint32_t best = best_width(device->gemm, &s);
+  uint32_t best = best_width(device->gemm, &s, costs);
   for (uint32_t i = 0; i < device->gemm->width_count && count < max; i++) {
     uint32_t which = i == 0 ? best : i <= best ? i - 1 : i;
     out[count++] = (pn_config){{(int32_t)device->gemm->widths[which].nr}};
@@ -139,18 +124,17 @@ static uint32_t configs(const pn_problem *p, const pn_device *device, pn_config 
 
 static double estimate(const pn_problem *p, const pn_device *device, const pn_config *config) {
   state s = {0};
-  double costs[8], best;
+  double costs[PN_CONV_TILE_WIDTHS], best;
   fill(p, device, config, &s);
-  tile_widths(device->gemm, &s, costs);
-  best = costs[best_width(device->gemm, &s)];
+  best = costs[best_width(device->gemm, &s, costs)];
   double slower = 1;
   for (uint32_t i = 0; i < device->gemm->width_count; i++)
     if (device->gemm->widths[i].nr == s.width.nr) slower = costs[i] / best;
   /* A vector of a filter that comes from the second cache serves one short row only. */
-  if (s.x.output < SHORT_ROW && (size_t)(s.taps * s.k * s.width.nr) * 4 > device->l1_bytes)
+  if (s.x.output < SHORT_ROW && (size_t)(s.depth.taps * s.depth.k * s.width.nr) * 4 > device->l1_bytes)
     slower *= 1 + 0.03 * (double)(SHORT_ROW - s.x.output);
   double columns = (double)pn_div_up(s.group_outputs, 16) * 16;
-  double fmas = (double)(s.images * s.groups * s.y.output * s.x.output) * columns * (double)(s.taps * s.k);
+  double fmas = (double)(s.images * s.groups * s.y.output * s.x.output) * columns * (double)(s.depth.taps * s.depth.k);
   double bytes = pn_cpu_operand_bytes(p) + (s.copy ? 8.0 * (double)(s.images * s.channels * s.y.input * s.x.input) : 0);
   return pn_cpu_estimate(device, fmas * slower, bytes, 0.85);
 }
@@ -158,47 +142,26 @@ static double estimate(const pn_problem *p, const pn_device *device, const pn_co
 static void sizes(const pn_problem *p, const pn_device *device, const pn_config *config, pn_sizes *out) {
   state s = {0};
   fill(p, device, config, &s);
-  out->state_bytes = sizeof(state) + (size_t)s.taps * sizeof(ptrdiff_t);
+  out->state_bytes = sizeof(state) + (size_t)s.depth.taps * sizeof(ptrdiff_t);
   out->packed_bytes = s.packed_bytes + (size_t)(s.groups * s.panels * s.width.nr) * 4;
   out->workspace_bytes = (size_t)device->threads * (s.scratch_bytes + PN_PROGRAM_SCRATCH_BYTES);
 }
 
-/* ---- packing
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- packing ----------------------------------------------------------------------------------------------------- */
 
-/* [group][panel][tap][k][nr]: k runs over (filter column, channel) when merged, else over channels. */
-static void pack_panel(const state *s, const float *w, int64_t group, int64_t panel, float *to) {
-  int64_t nr = s->width.nr, filter = s->y.kernel * s->x.kernel;
-  for (int64_t t = 0; t < s->taps; t++) {
-    for (int64_t k = 0; k < s->k; k++) {
-      int64_t c = k % s->group_channels;
-      int64_t tap = s->merged ? t * s->x.kernel + k / s->group_channels : t;
-      for (int64_t j = 0; j < nr; j++, to++) {
-        int64_t output = panel * nr + j;
-        *to = output < s->group_outputs
-                  ? w[((group * s->group_outputs + output) * s->group_channels + c) * filter + tap]
-                  : 0;
-      }
-    }
-  }
-}
-
+/* [group][panel][tap][k][nr], then the bias in panels. */
 static pelton_status pack(const pn_problem *p, const pn_device *device, const pn_config *config, void *packed,
                           pelton_diag *diag) {
   state s = {0};
   (void)diag;
   fill(p, device, config, &s);
-  int64_t nr = s.width.nr;
+  int64_t nr = s.width.nr, outputs = s.group_outputs;
   const float *w = pn_problem_input(p, 0, 1)->data;
-  float *bias = (float *)(void *)((char *)packed + s.packed_bytes);
+  float *to = packed, *bias = (float *)(void *)((char *)packed + s.packed_bytes);
   for (int64_t g = 0; g < s.groups; g++) {
-    for (int64_t q = 0; q < s.panels; q++) {
-      pack_panel(&s, w, g, q, (float *)packed + (g * s.panels + q) * nr * s.taps * s.k);
-      for (int64_t j = q * nr; j < (q + 1) * nr; j++) {
-        float value = j < s.group_outputs ? pn_cpu_conv_bias(p, &s.epilogue, g * s.group_outputs + j) : 0;
-        bias[(g * s.panels) * nr + j] = value;
-      }
-    }
+    to = pn_conv_pack(&s.depth, w + g * outputs * s.group_channels * s.depth.filter_size, outputs, nr, to);
+    for (int64_t j = 0; j < s.panels * nr; j++)
+      *bias++ = j < outputs ? pn_cpu_conv_bias(p, &s.epilogue, g * outputs + j) : 0;
   }
   return PELTON_OK;
 }
@@ -209,13 +172,12 @@ static pelton_status prepare(const pn_problem *p, const pn_device *device, const
   (void)diag;
   fill(p, device, config, s);
   int64_t dilated = s->compact ? 0 : s->y.dilation * s->row_pitch;
-  for (int64_t t = 0; t < s->taps; t++)
-    s->tap_offset[t] = s->merged ? t * dilated : t / s->x.kernel * dilated + t % s->x.kernel * s->x.dilation * s->pitch;
+  for (int64_t t = 0; t < s->depth.taps; t++)
+    s->tap_offset[t] = s->depth.merged ? t * dilated : t / s->x.kernel * dilated + t % s->x.kernel * s->x.dilation * s->pitch;
   return PELTON_OK;
 }
 
-/* ---- run
- * ------------------------------------------------------------------------------------------------------------- */
+/* ---- run --------------------------------------------------------------------------------------------------------- */
 
 typedef struct job {
   const state *s;
@@ -287,10 +249,10 @@ static void compute_row(const job *j, const region *r, const float *a, int64_t y
     pn_cpu_gemm_f32_tile tile = {.a = a + begin * stride,
                                  .a_row_stride = stride,
                                  .tap_offset = s->tap_offset,
-                                 .tap_count = (size_t)s->taps,
-                                 .k = (size_t)s->k,
-                                 .b = j->b + panel * nr * s->taps * s->k,
-                                 .b_tap_stride = (size_t)(nr * s->k),
+                                 .tap_count = (size_t)s->depth.taps,
+                                 .k = (size_t)s->depth.k,
+                                 .b = j->b + panel * nr * s->depth.taps * s->depth.k,
+                                 .b_tap_stride = (size_t)(nr * s->depth.k),
                                  .c = j->out + at,
                                  .c_row_stride = s->outputs,
                                  .n = (size_t)pn_min_i64(nr, s->group_outputs - q * nr),

@@ -2,6 +2,11 @@
    heads of segmentation. Of conv_direct's tiles, whose columns are output channels, three quarters and more would be
    empty; here lanes run along a filter row's inputs, (filter column, channel), which are one run of the picture.
 
+   A transposed convolution is one of these, too, when its channels times its strides are at most four: results whose
+   places are equal modulo the stride (a phase) are a convolution of stride 1, and the phases are its outputs. They share
+   one window over the input, in which taps that a phase does not have are zeros; a row of it is dealt out to as many
+   rows of the result as there are phases in y.
+
    A task is a block of rows and columns, narrow enough that the rows which a filter spans stay in the second cache.
    Nothing is copied for padding: filter rows outside of the picture are left away, and pixels at the left and right
    ends are computed one by one with the part of the run that is inside. */
@@ -13,18 +18,49 @@ typedef struct state {
   const pn_cpu_dotconv_f32 *dotconv;
   const pn_cpu_vec_f32 *vec;
   int64_t images, channels, outputs;
+  int64_t phases_y, phases_x, result_channels; /* outputs = phases_y * phases_x * result_channels */
+  int64_t result_height, result_width;
   pn_window y, x;
   int64_t inner_begin, inner_end; /* output columns that all filter columns reach */
   int64_t region_rows, region_columns, regions_y, regions_x;
-  size_t weight_bytes;
+  size_t weight_bytes, row_bytes; /* of packed weights; of a row of phases before it is dealt out */
   float lo, hi;
   pn_epilogue epilogue;
   bool flat; /* the epilogue sees pixels and channels as one run */
 } state;
 
+/* The window of stride 1 in which the taps of all phases of a transposed axis lie. Output |q| of phase |r| is place q *
+   stride + r; tap j reads input q + j - pad_begin with the filter's element stride * (pad_begin - j) + r + pad. */
+static pn_window phase_window(const pn_window *w) {
+  int64_t most = (w->kernel - 1 - w->pad_begin) / w->stride, least = (w->stride - 1 + w->pad_begin) / w->stride;
+  return (pn_window){.input = w->input,
+                     .kernel = most + least + 1,
+                     .stride = 1,
+                     .dilation = 1,
+                     .pad_begin = most,
+                     .pad_end = least,
+                     .output = pn_div_up(w->output, w->stride)};
+}
+
+static bool accepts_transposed(const pn_problem *p, pn_reason *why) {
+  pn_window y, x;
+  if (!pn_cpu_conv_transpose_accepts(p, &y, &x, why)) return false;
+  const pn_operand *w = pn_problem_input(p, 0, 1);
+  if (((const pn_attrs_conv_transpose *)p->nodes[0].attrs)->group != 1) return pn_refuse(why, "one group only");
+  if (y.stride > PN_CPU_DOTCONV_OUTPUTS || x.stride > PN_CPU_DOTCONV_OUTPUTS ||
+      w->dims[1] * y.stride * x.stride > PN_CPU_DOTCONV_OUTPUTS)
+    return pn_refuse(why, "more than %d output channels times strides", PN_CPU_DOTCONV_OUTPUTS);
+  if (y.dilation != 1 || x.dilation != 1) return pn_refuse(why, "a transposed convolution with dilation");
+  if (y.pad_begin < 0 || x.pad_begin < 0 || y.pad_begin >= y.kernel || x.pad_begin >= x.kernel)
+    return pn_refuse(why, "pads beyond the kernel");
+  if (phase_window(&y).kernel > MAX_ROWS) return pn_refuse(why, "more than %d filter rows", MAX_ROWS);
+  return true;
+}
+
 static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why) {
   (void)device;
   pn_window y, x;
+  if (p->nodes[0].op == PN_OP_CONV_TRANSPOSE) return accepts_transposed(p, why);
   if (!pn_cpu_conv_accepts(p, &y, &x, why)) return false;
   const pn_operand *in = pn_problem_input(p, 0, 0), *w = pn_problem_input(p, 0, 1);
   if (w->dims[1] != in->dims[1]) return pn_refuse(why, "one group only");
@@ -48,15 +84,36 @@ static bool is_flat(const pn_epilogue *e, int64_t pixels, int64_t outputs) {
   return true;
 }
 
+static void fill_windows(const pn_problem *p, state *s) {
+  const pn_operand *w = pn_problem_input(p, 0, 1);
+  s->phases_y = s->phases_x = 1;
+  if (p->nodes[0].op == PN_OP_CONV_TRANSPOSE) {
+    pn_window y, x;
+    (void)pn_cpu_conv_transpose_window(p, &y, &x); /* accepted before */
+    s->phases_y = y.stride;
+    s->phases_x = x.stride;
+    s->result_channels = w->dims[1];
+    s->result_height = y.output;
+    s->result_width = x.output;
+    s->y = phase_window(&y);
+    s->x = phase_window(&x);
+  } else {
+    (void)pn_cpu_conv_window(p, &s->y, &s->x); /* accepted before */
+    s->result_channels = w->dims[0];
+    s->result_height = s->y.output;
+    s->result_width = s->x.output;
+  }
+  s->outputs = s->result_channels * s->phases_y * s->phases_x;
+}
+
 static void fill(const pn_problem *p, const pn_device *device, state *s) {
-  const pn_operand *in = pn_problem_input(p, 0, 0), *w = pn_problem_input(p, 0, 1);
-  (void)pn_cpu_conv_window(p, &s->y, &s->x); /* accepted before */
+  const pn_operand *in = pn_problem_input(p, 0, 0);
+  fill_windows(p, s);
   (void)pn_epilogue_compile(p, &s->epilogue, NULL);
   s->dotconv = pn_cpu_dotconv_f32_best(device->isa);
   s->vec = device->vec;
   s->images = in->dims[0];
   s->channels = in->dims[1];
-  s->outputs = w->dims[0];
   s->lo = s->epilogue.lo;
   s->hi = s->epilogue.hi;
   if (s->epilogue.residual != PN_NO_OPERAND) { /* the kernel adds no second matrix: the program does it */
@@ -65,7 +122,7 @@ static void fill(const pn_problem *p, const pn_device *device, state *s) {
     s->lo = -__builtin_inff();
     s->hi = __builtin_inff();
   }
-  s->flat = is_flat(&s->epilogue, s->images * s->y.output * s->x.output, s->outputs);
+  s->flat = is_flat(&s->epilogue, s->images * s->result_height * s->result_width, s->result_channels);
   s->weight_bytes = (size_t)(s->y.kernel * s->x.kernel * s->channels * s->outputs) * 4;
   s->inner_begin = pn_min_i64(s->x.output, pn_div_up(s->x.pad_begin, s->x.stride));
   int64_t last = s->x.input + s->x.pad_begin - pn_window_span(&s->x); /* the last start that stays inside */
@@ -79,19 +136,16 @@ static void fill(const pn_problem *p, const pn_device *device, state *s) {
   s->regions_y = pn_min_i64(s->y.output, pn_div_up(4 * (int64_t)device->threads, s->images * s->regions_x));
   s->region_rows = pn_div_up(s->y.output, s->regions_y);
   s->regions_y = pn_div_up(s->y.output, s->region_rows);
+  if (s->phases_y * s->phases_x > 1) s->row_bytes = pn_align_up((size_t)(s->region_columns * s->outputs) * 4, 64);
 }
 
-/* In vectors: of |lanes| sums at once, the multiply-adds or the loads, whichever are more, and adding up the lanes. */
 static double estimate(const pn_problem *p, const pn_device *device, const pn_config *config) {
   state s = {0};
   (void)config;
   fill(p, device, &s);
-  double lanes = s.dotconv->lanes, outputs = (double)s.outputs, pixels = (double)(s.dotconv->lanes / s.outputs);
-  double step = pixels * outputs > pixels + outputs ? pixels * outputs : pixels + outputs;
-  double tile = (double)(s.y.kernel * pn_div_up(s.x.kernel * s.channels, s.dotconv->lanes)) * step +
-                6.0 * (double)s.y.kernel + 3 * lanes;
-  double tiles = (double)(s.images * s.y.output * s.x.output) / pixels;
-  return pn_cpu_estimate(device, tiles * tile * lanes, pn_cpu_operand_bytes(p), 0.65);
+  double pixels = (double)(s.images * s.y.output * s.x.output);
+  double cost = pn_cpu_few_outputs_cost(s.dotconv, s.y.kernel, s.x.kernel * s.channels, s.outputs);
+  return pn_cpu_estimate(device, pixels * cost, pn_cpu_operand_bytes(p), 0.65);
 }
 
 static void sizes(const pn_problem *p, const pn_device *device, const pn_config *config, pn_sizes *out) {
@@ -100,7 +154,25 @@ static void sizes(const pn_problem *p, const pn_device *device, const pn_config 
   fill(p, device, &s);
   out->state_bytes = sizeof(state);
   out->packed_bytes = s.weight_bytes + (size_t)s.outputs * 4;
-  out->workspace_bytes = (size_t)device->threads * PN_PROGRAM_SCRATCH_BYTES;
+  out->workspace_bytes = (size_t)device->threads * (PN_PROGRAM_SCRATCH_BYTES + s.row_bytes);
+}
+
+/* The filter of a transposed convolution as that of the convolution of its phases. */
+static void pack_phases(const state *s, const pn_problem *p, float *to) {
+  const pn_operand *filter = pn_problem_input(p, 0, 1);
+  const float *w = filter->data;
+  pn_window y, x;
+  (void)pn_cpu_conv_transpose_window(p, &y, &x);
+  for (int64_t i = 0; i < s->y.kernel; i++)
+    for (int64_t o = 0; o < s->outputs; o++)
+      for (int64_t j = 0; j < s->x.kernel; j++)
+        for (int64_t c = 0; c < s->channels; c++) {
+          int64_t channel = o % s->result_channels, phase = o / s->result_channels;
+          int64_t row = y.stride * (s->y.pad_begin - i) + phase / s->phases_x + y.pad_begin;
+          int64_t column = x.stride * (s->x.pad_begin - j) + phase % s->phases_x + x.pad_begin;
+          bool has = row >= 0 && row < y.kernel && column >= 0 && column < x.kernel;
+          *to++ = has ? w[((c * s->result_channels + channel) * y.kernel + row) * x.kernel + column] : 0;
+        }
 }
 
 /* [filter row][output][filter column][channel], then the bias. */
@@ -111,12 +183,16 @@ static pelton_status pack(const pn_problem *p, const pn_device *device, const pn
   (void)diag;
   fill(p, device, &s);
   const float *w = pn_problem_input(p, 0, 1)->data;
-  float *to = packed;
+  float *to = packed, *bias = (float *)(void *)((char *)packed + s.weight_bytes);
+  for (int64_t o = 0; o < s.outputs; o++) bias[o] = pn_cpu_conv_bias(p, &s.epilogue, o % s.result_channels);
+  if (p->nodes[0].op == PN_OP_CONV_TRANSPOSE) {
+    pack_phases(&s, p, to);
+    return PELTON_OK;
+  }
   for (int64_t i = 0; i < s.y.kernel; i++)
     for (int64_t o = 0; o < s.outputs; o++)
       for (int64_t j = 0; j < s.x.kernel; j++)
         for (int64_t c = 0; c < s.channels; c++) *to++ = w[((o * s.channels + c) * s.y.kernel + i) * s.x.kernel + j];
-  for (int64_t o = 0; o < s.outputs; o++) to[o] = pn_cpu_conv_bias(p, &s.epilogue, o);
   return PELTON_OK;
 }
 
@@ -164,11 +240,11 @@ static void run_columns(const job *j, const filter_rows *f, int64_t begin, int64
   s->dotconv->run(&run);
 }
 
-static void run_row(const job *j, int64_t image, int64_t y, int64_t x0, int64_t x1, float *scratch) {
+/* Row |y| of the convolution, columns [x0, x1), into |out|, where column 0 would be. */
+static void convolve_row(const job *j, int64_t image, int64_t y, int64_t x0, int64_t x1, float *out) {
   const state *s = j->s;
   filter_rows f;
-  int64_t end, first_column, end_column, row = (image * s->y.output + y) * s->x.output;
-  float *out = j->out + row * s->outputs;
+  int64_t end, first_column, end_column;
   pn_window_taps(&s->y, y, &f.first, &end);
   f.count = end - f.first;
   for (int64_t i = f.first; i < end; i++)
@@ -184,15 +260,42 @@ static void run_row(const job *j, int64_t image, int64_t y, int64_t x0, int64_t 
     pn_window_taps(&s->x, x, &first_column, &end_column);
     run_columns(j, &f, x, x + 1, first_column, end_column - first_column, out);
   }
-  int64_t pixels = s->flat ? 1 : x1 - x0, columns = s->flat ? (x1 - x0) * s->outputs : s->outputs;
-  pn_epilogue_apply(&s->epilogue, s->vec, j->step->operands, out + x0 * s->outputs, s->outputs, row + x0, pixels, 0,
-                    columns, scratch);
+}
+
+/* Row |y| of the result, columns [x0, x1). */
+static void finish_row(const job *j, int64_t image, int64_t y, int64_t x0, int64_t x1, float *scratch) {
+  const state *s = j->s;
+  int64_t row = (image * s->result_height + y) * s->result_width + x0;
+  int64_t pixels = s->flat ? 1 : x1 - x0, columns = s->flat ? (x1 - x0) * s->result_channels : s->result_channels;
+  pn_epilogue_apply(&s->epilogue, s->vec, j->step->operands, j->out + row * s->result_channels, s->result_channels, row,
+                    pixels, 0, columns, scratch);
+}
+
+static void run_row(const job *j, int64_t image, int64_t y, int64_t x0, int64_t x1, float *scratch) {
+  const state *s = j->s;
+  if (!s->row_bytes) {
+    convolve_row(j, image, y, x0, x1, j->out + (image * s->y.output + y) * s->x.output * s->outputs);
+    finish_row(j, image, y, x0, x1, scratch);
+    return;
+  }
+  float *phases = scratch + PN_PROGRAM_SCRATCH_BYTES / sizeof(float);
+  int64_t run = s->phases_x * s->result_channels; /* floats that lie together in both */
+  int64_t from = x0 * s->phases_x, to = pn_min_i64(x1 * s->phases_x, s->result_width);
+  convolve_row(j, image, y, x0, x1, phases - x0 * s->outputs);
+  for (int64_t phase = 0; phase < s->phases_y && y * s->phases_y + phase < s->result_height; phase++) {
+    int64_t row = (image * s->result_height + y * s->phases_y + phase) * s->result_width;
+    float *out = j->out + (row + from) * s->result_channels;
+    for (int64_t i = 0, left = (to - from) * s->result_channels; left > 0; i++, left -= run)
+      for (int64_t k = 0; k < run && k < left; k++) out[i * run + k] = phases[i * s->outputs + phase * run + k];
+    finish_row(j, image, y * s->phases_y + phase, from, to, scratch);
+  }
 }
 
 static void task(void *argument, uint32_t index, uint32_t thread) {
   const job *j = argument;
   const state *s = j->s;
-  float *scratch = (float *)(void *)((char *)j->step->workspace + (size_t)PN_PROGRAM_SCRATCH_BYTES * thread);
+  char *own = (char *)j->step->workspace + (PN_PROGRAM_SCRATCH_BYTES + s->row_bytes) * thread;
+  float *scratch = (float *)(void *)own;
   int64_t i = index, x0 = i % s->regions_x * s->region_columns;
   i /= s->regions_x;
   int64_t y0 = i % s->regions_y * s->region_rows, image = i / s->regions_y;

@@ -7,6 +7,7 @@
    pass; the result collects in the output itself, from block to block. The copy is filter-many times the picture, but
    costs one store where the product costs a multiply-add for each output channel of the task. */
 #include "targets/cpu/conv.h"
+#include "targets/cpu/conv_tiles.h"
 
 enum { DEPTH = 256, PITCH_PAD = 16, MAX_PIXELS = 112, MAX_ROW = 14, L1_BYTES = 32768, MIN_CHANNELS = 16 };
 
@@ -36,18 +37,12 @@ static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why
   return true;
 }
 
-/* What a multiply-add costs with each width of tiles, and the best of them: loads count, and unfilled rows and columns.
- */
+/* As anywhere; and a block of the filter that does not stay in the first cache is read by each tile from the second. */
 static uint32_t best_width(const pn_cpu_gemm_f32 *gemm, const state *s, double *costs) {
   uint32_t best = 0;
+  (void)pn_conv_tile_width(gemm, pn_min_i64(s->pixels, MAX_PIXELS), s->group_outputs, costs);
   for (uint32_t i = 0; i < gemm->width_count; i++) {
-    const pn_cpu_gemm_f32_width *w = &gemm->widths[i];
-    int64_t pixels = pn_min_i64(s->pixels, MAX_PIXELS);
-    double mr = (double)pixels / (double)pn_div_up(pixels, w->mr_max), vectors = w->nr / (double)gemm->widths[0].nr;
-    double columns = (double)(pn_div_up(s->group_outputs, w->nr) * w->nr);
-    costs[i] = columns * (1 + 0.7 * (vectors + mr) / (vectors * mr)) * (vectors * mr < 8 ? 8 / (vectors * mr) : 1);
-    if (w->nr * DEPTH * 4 > L1_BYTES)
-      costs[i] *= 1.1; /* each tile reads its block of the filter from the second cache */
+    if (gemm->widths[i].nr * DEPTH * 4 > L1_BYTES) costs[i] *= 1.1;
     if (costs[i] < costs[best]) best = i;
   }
   return best;
@@ -66,7 +61,7 @@ static void fill_shape(const pn_problem *p, state *s) {
 }
 
 static void fill(const pn_problem *p, const pn_device *device, const pn_config *config, state *s) {
-  double costs[8];
+  double costs[PN_CONV_TILE_WIDTHS];
   s->gemm = device->gemm;
   s->vec = device->vec;
   (void)pn_epilogue_compile(p, &s->epilogue, NULL);
@@ -89,7 +84,7 @@ static void fill(const pn_problem *p, const pn_device *device, const pn_config *
 
 static uint32_t configs(const pn_problem *p, const pn_device *device, pn_config *out, uint32_t max) {
   state s = {0};
-  double costs[8];
+  double costs[PN_CONV_TILE_WIDTHS];
   uint32_t count = 0;
   fill_shape(p, &s);
   uint32_t best = best_width(device->gemm, &s, costs);
@@ -102,7 +97,7 @@ static uint32_t configs(const pn_problem *p, const pn_device *device, pn_config 
 
 static double estimate(const pn_problem *p, const pn_device *device, const pn_config *config) {
   state s = {0};
-  double costs[8], slower = 1;
+  double costs[PN_CONV_TILE_WIDTHS], slower = 1;
   fill(p, device, config, &s);
   uint32_t best = best_width(device->gemm, &s, costs);
   for (uint32_t i = 0; i < device->gemm->width_count; i++)
@@ -129,15 +124,13 @@ static pelton_status pack(const pn_problem *p, const pn_device *device, const pn
   (void)diag;
   fill(p, device, config, &s);
   const float *w = pn_problem_input(p, 0, 1)->data;
-  int64_t nr = s.width.nr, taps = s.y.kernel * s.x.kernel;
+  int64_t nr = s.width.nr, outputs = s.group_outputs;
+  pn_conv_depth depth = pn_conv_depth_make(&s.y, &s.x, s.group_channels, false);
   float *to = packed, *bias = (float *)(void *)((char *)packed + s.packed_bytes);
-  for (int64_t panel = 0; panel < s.groups * s.panels; panel++) {
-    int64_t first = panel % s.panels * nr, output = panel / s.panels * s.group_outputs + first;
-    int64_t n = pn_min_i64(nr, s.group_outputs - first);
-    for (int64_t t = 0; t < taps; t++)
-      for (int64_t c = 0; c < s.group_channels; c++)
-        for (int64_t j = 0; j < nr; j++) *to++ = j < n ? w[((output + j) * s.group_channels + c) * taps + t] : 0;
-    for (int64_t j = 0; j < nr; j++) *bias++ = j < n ? pn_cpu_conv_bias(p, &s.epilogue, output + j) : 0;
+  for (int64_t g = 0; g < s.groups; g++) {
+    to = pn_conv_pack(&depth, w + g * outputs * s.depth, outputs, nr, to);
+    for (int64_t j = 0; j < s.panels * nr; j++)
+      *bias++ = j < outputs ? pn_cpu_conv_bias(p, &s.epilogue, g * outputs + j) : 0;
   }
   return PELTON_OK;
 }
@@ -149,8 +142,7 @@ static pelton_status prepare(const pn_problem *p, const pn_device *device, const
   return PELTON_OK;
 }
 
-/* ---- run
- * ------------------------------------------------------------------------------------------------------------- */
+/* ---- run --------------------------------------------------------------------------------------------------------- */
 
 typedef struct job {
   const state *s;

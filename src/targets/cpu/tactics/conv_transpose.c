@@ -5,8 +5,7 @@
    output pixel, and the phase's pixels lie |stride| apart in the result. The operand is copied once into a frame of
    zeros, so that no tap ever falls outside. A task is a block of rows of one phase in y and all phases in x: whole rows
    of the result, over which the epilogue then goes. */
-#include "op/linear/window.h"
-#include "targets/cpu/epilogue.h"
+#include "targets/cpu/conv.h"
 
 enum { MAX_STRIDE = 64, MAX_KERNEL = 64, MAX_TAPS = 1024, BLOCK_PIXELS = 112 };
 
@@ -38,47 +37,30 @@ static int64_t first_tap(const state *s, int64_t phase_y, int64_t phase_x) {
   return s->y.first[phase_y] * s->x.window.kernel + rows * s->x.first[phase_x];
 }
 
-static pelton_status resolve(const pn_problem *p, pn_window *windows, pelton_diag *diag) {
-  const pn_attrs_conv_transpose *attrs = p->nodes[0].attrs;
-  const pn_operand *x = pn_problem_input(p, 0, 0), *w = pn_problem_input(p, 0, 1);
-  pn_window_transposed spec = PN_WINDOW_TRANSPOSED(attrs);
-  windows[0] = (pn_window){.input = 1, .kernel = 1, .stride = 1, .dilation = 1, .output = 1};
-  return pn_window_resolve_transposed(diag, "conv_transpose", &spec, x->rank - 2, x->dims + 2, w->dims + 2,
-                                      windows + (4 - x->rank));
-}
-
-static bool is_channels_last(const pn_operand *o) {
-  return pn_layout_same(o->layout, PN_LAYOUT_CHANNELS_LAST, o->rank, o->dims);
-}
-
 static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why) {
+  pn_window y, x;
   (void)device;
-  if (p->nodes[0].op != PN_OP_CONV_TRANSPOSE) return pn_refuse(why, "conv_transpose first");
-  const pn_operand *x = pn_problem_input(p, 0, 0), *w = pn_problem_input(p, 0, 1), *bias = pn_problem_input(p, 0, 2);
-  const pn_operand *y = pn_problem_output(p, p->node_count - 1, 0);
-  if (x->dtype != PELTON_DTYPE_F32) return pn_refuse(why, "f32 only");
-  if (x->rank != 3 && x->rank != 4) return pn_refuse(why, "one or two spatial axes");
-  if (!is_channels_last(x) || !is_channels_last(y)) return pn_refuse(why, "wants channels-last operand and result");
-  if (p->node_count > 1 && y->layout != PN_LAYOUT_CHANNELS_LAST)
-    return pn_refuse(why, "an epilogue wants a channels-last result");
-  if (!w->data) return pn_refuse(why, "the filter is not constant");
-  if (bias && !bias->data) return pn_refuse(why, "the bias is not constant");
-  if (!pn_operand_elements(x) || !pn_operand_elements(y) || !pn_operand_elements(w))
-    return pn_refuse(why, "an empty operand");
-  pn_window windows[2];
-  if (resolve(p, windows, NULL)) return pn_refuse(why, "the window does not fit");
-  for (uint32_t i = 0; i < 2; i++)
-    if (windows[i].kernel > MAX_KERNEL || windows[i].stride > MAX_STRIDE)
-      return pn_refuse(why, "a kernel or stride above %d", MAX_STRIDE);
-  if (windows[0].kernel * windows[1].kernel > MAX_TAPS)
-    return pn_refuse(why, "a kernel of more than %d elements", MAX_TAPS);
-  pn_epilogue epilogue;
-  return pn_epilogue_compile(p, &epilogue, why);
+  if (!pn_cpu_conv_transpose_accepts(p, &y, &x, why)) return false;
+  if (y.kernel > MAX_KERNEL || x.kernel > MAX_KERNEL || y.stride > MAX_STRIDE || x.stride > MAX_STRIDE)
+    return pn_refuse(why, "a kernel or stride above %d", MAX_STRIDE);
+  if (y.kernel * x.kernel > MAX_TAPS) return pn_refuse(why, "a kernel of more than %d elements", MAX_TAPS);
+  return true;
+}
+
+static const pn_cpu_gemm_f32_width *choose_width(const pn_cpu_gemm_f32 *gemm, int64_t columns) {
+  const pn_cpu_gemm_f32_width *best = &gemm->widths[0];
+  for (uint32_t i = 1; i < gemm->width_count; i++) /* wider while it does not pad more */
+    if (pn_div_up(columns, gemm->widths[i].nr) * gemm->widths[i].nr <=
+        pn_div_up(columns, best->nr) * best->nr + best->nr / 4)
+      best = &gemm->widths[i];
+  return best;
 }
 
 static double estimate(const pn_problem *p, const pn_device *device, const pn_config *config) {
   const pn_operand *x = pn_problem_input(p, 0, 0), *w = pn_problem_input(p, 0, 1);
   double filter = (double)pn_operand_elements(w) / (double)w->dims[0]; /* multiply-adds of an input element */
+  int64_t nr = choose_width(device->gemm, w->dims[1])->nr;
+  filter *= (double)(pn_div_up(w->dims[1], nr) * nr) / (double)w->dims[1];
   (void)config;
   return pn_cpu_estimate(device, (double)pn_operand_elements(x) * filter, pn_cpu_operand_bytes(p), 0.7);
 }
@@ -113,20 +95,12 @@ static int64_t phase_outputs(const pn_window *w, int64_t phase, int64_t *first) 
   return *first < w->output ? (w->output - *first + w->stride - 1) / w->stride : 0;
 }
 
-static const pn_cpu_gemm_f32_width *choose_width(const pn_cpu_gemm_f32 *gemm, int64_t columns) {
-  const pn_cpu_gemm_f32_width *best = &gemm->widths[0];
-  for (uint32_t i = 1; i < gemm->width_count; i++) /* wider while it does not pad more */
-    if (pn_div_up(columns, gemm->widths[i].nr) * gemm->widths[i].nr <=
-        pn_div_up(columns, best->nr) * best->nr + best->nr / 4)
-      best = &gemm->widths[i];
-  return best;
-}
-
 static pelton_status fill(const pn_problem *p, const pn_device *device, state *s, pelton_diag *diag) {
   const pn_attrs_conv_transpose *attrs = p->nodes[0].attrs;
   const pn_operand *x = pn_problem_input(p, 0, 0), *w = pn_problem_input(p, 0, 1);
   pn_window windows[2];
-  PN_TRY(resolve(p, windows, diag));
+  if (!pn_cpu_conv_transpose_window(p, &windows[0], &windows[1]))
+    return PN_INTERNAL(diag, "a window changed after it was accepted");
   if (!pn_epilogue_compile(p, &s->epilogue, NULL))
     return PN_INTERNAL(diag, "an epilogue changed after it was accepted");
   s->y.window = windows[0];

@@ -6,9 +6,10 @@
    block of rows by a block of columns of one batch; within it every panel of B stays in the second cache while the rows
    go by. */
 #include "targets/cpu/epilogue.h"
+#include "targets/cpu/gemm.h"
 #include "target/strides.h"
 
-enum { ROW_BLOCK = 112, BATCH_RANK = PN_MAX_RANK };
+enum { ROW_BLOCK = 112 };
 
 typedef struct state {
   const pn_cpu_gemm_f32 *gemm;
@@ -19,36 +20,13 @@ typedef struct state {
   int64_t a_rows, a_step; /* distance between rows of A, between steps of k; one of them is 1 */
   int64_t b_rows, b_columns;
   bool trans_a, trans_b, b_packed, copy_a;
-  uint32_t batch_rank;
-  int64_t batch_dims[BATCH_RANK], a_batch[BATCH_RANK], b_batch[BATCH_RANK]; /* strides in elements */
+  pn_cpu_matmul_stack stack;
   int64_t panels, row_blocks, row_block, column_blocks, panels_a_block;
   size_t b_bytes, bias_offset; /* of packed B: in |packed|, or of all batches in the workspace */
   size_t a_bytes;              /* scratch of a thread for rows of A */
   int64_t a_pitch;
   pn_epilogue epilogue;
 } state;
-
-typedef struct shape {
-  int64_t m, n, k, batches;
-  bool trans_a, trans_b;
-} shape;
-
-/* Extents with A's batches folded into its rows where B has none. */
-static shape shape_of(const pn_problem *p) {
-  const pn_attrs_matmul *attrs = p->nodes[0].attrs;
-  const pn_operand *a = pn_problem_input(p, 0, 0), *b = pn_problem_input(p, 0, 1), *c = pn_problem_output(p, 0, 0);
-  shape s = {.batches = 1, .trans_a = attrs->trans_a && a->rank > 1, .trans_b = attrs->trans_b && b->rank > 1};
-  s.k = a->rank == 1 ? a->dims[0] : a->dims[a->rank - (s.trans_a ? 2 : 1)];
-  s.m = a->rank == 1 ? 1 : a->dims[a->rank - (s.trans_a ? 1 : 2)];
-  s.n = b->rank == 1 ? 1 : b->dims[b->rank - (s.trans_b ? 2 : 1)];
-  int64_t total = pn_operand_elements(c);
-  s.batches = s.m > 0 && s.n > 0 ? total / (s.m * s.n) : 0;
-  if (b->rank <= 2 && !s.trans_a) {
-    s.m *= s.batches ? s.batches : 1;
-    s.batches = s.batches ? 1 : 0;
-  }
-  return s;
-}
 
 static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why) {
   (void)device;
@@ -59,45 +37,30 @@ static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why
   if (a->dtype != PELTON_DTYPE_F32 || b->dtype != PELTON_DTYPE_F32 || c->dtype != PELTON_DTYPE_F32)
     return pn_refuse(why, "f32 only");
   if (p->node_count > 1 && (a->rank == 1 || b->rank == 1)) return pn_refuse(why, "vectors take no epilogue");
-  shape s = shape_of(p);
+  pn_cpu_matmul_shape s = pn_cpu_matmul_shape_of(p);
   if (!s.k || !s.m || !s.n || !s.batches) return pn_refuse(why, "an empty product");
   pn_epilogue epilogue;
   return pn_epilogue_compile(p, &epilogue, why);
 }
 
 static double estimate(const pn_problem *p, const pn_device *device, const pn_config *config) {
-  shape s = shape_of(p);
+  pn_cpu_matmul_shape s = pn_cpu_matmul_shape_of(p);
   (void)config;
   double few_rows = s.m < 4 ? (double)s.m / 4 : 1;
   double columns = (double)pn_div_up(s.n, 16) * 16;
-  return pn_cpu_estimate(device, (double)s.batches * (double)s.m * columns * (double)s.k, pn_cpu_operand_bytes(p),
-                         0.85 * few_rows);
-}
-
-static const pn_cpu_gemm_f32_width *choose_width(const pn_cpu_gemm_f32 *gemm, const shape *s) {
-  const pn_cpu_gemm_f32_width *best = &gemm->widths[0];
-  double best_cost = 0;
-  for (uint32_t i = 0; i < gemm->width_count;
-       i++) { /* vectors of columns by tiles of rows; narrow tiles reuse B less */
-    const pn_cpu_gemm_f32_width *w = &gemm->widths[i];
-    double rows = (double)pn_div_up(s->m, w->mr_max), mr = (double)s->m / rows;
-    double columns = (double)(pn_div_up(s->n, w->nr) * w->nr), vectors = w->nr / (double)gemm->widths[0].nr;
-    double loads = (vectors + mr) / (vectors * mr); /* a multiply-add */
-    double cost = columns * (1 + loads) * (vectors * mr < 8 ? 8 / (vectors * mr) : 1);
-    if (i && cost >= best_cost) continue;
-    best_cost = cost;
-    best = w;
-  }
-  return best;
+  const pn_operand *b = pn_problem_input(p, 0, 1);
+  double packing = b->role == PN_OPERAND_CONSTANT && b->rank <= 2 ? 0 : 3 * (double)pn_operand_bytes(b);
+  return pn_cpu_estimate(device, (double)s.batches * (double)s.m * columns * (double)s.k,
+                         pn_cpu_operand_bytes(p) + packing, 0.85 * few_rows);
 }
 
 static void fill(const pn_problem *p, const pn_device *device, state *s) {
-  shape dims = shape_of(p);
-  const pn_operand *a = pn_problem_input(p, 0, 0), *b = pn_problem_input(p, 0, 1), *c = pn_problem_output(p, 0, 0);
+  pn_cpu_matmul_shape dims = pn_cpu_matmul_shape_of(p);
+  const pn_operand *a = pn_problem_input(p, 0, 0), *b = pn_problem_input(p, 0, 1);
   s->gemm = device->gemm;
   s->vec = device->vec;
   s->transpose = device->transpose;
-  s->width = *choose_width(device->gemm, &dims);
+  s->width = *pn_cpu_gemm_f32_width_for(device->gemm, dims.m, dims.n);
   s->m = dims.m;
   s->n = dims.n;
   s->k = dims.k;
@@ -108,21 +71,8 @@ static void fill(const pn_problem *p, const pn_device *device, state *s) {
   s->b_columns = b->rank > 1 ? b->dims[b->rank - 1] : 1;
   s->b_packed = b->role == PN_OPERAND_CONSTANT && b->rank <= 2;
   s->panels = pn_div_up(s->n, s->width.nr);
+  pn_cpu_matmul_stack_of(p, &dims, &s->stack);
   s->copy_a = s->trans_a || (s->a_rows % 1024 == 0 && s->m > 4);
-  if (s->batches > 1 || b->rank > 2) { /* strides of the batch axes; 0 where an operand broadcasts */
-    s->batch_rank = c->rank - (a->rank > 1) - (b->rank > 1);
-    int64_t a_stride = s->m * s->k, b_stride = s->n * s->k;
-    for (uint32_t d = s->batch_rank; d-- > 0;) {
-      int64_t from_end = s->batch_rank - d;
-      int64_t a_axis = (int64_t)a->rank - 2 - from_end, b_axis = (int64_t)b->rank - 2 - from_end;
-      int64_t a_dim = a_axis >= 0 ? a->dims[a_axis] : 1, b_dim = b_axis >= 0 ? b->dims[b_axis] : 1;
-      s->batch_dims[d] = c->dims[d];
-      s->a_batch[d] = a_dim > 1 ? a_stride : 0;
-      s->b_batch[d] = b_dim > 1 ? b_stride : 0;
-      a_stride *= a_dim;
-      b_stride *= b_dim;
-    }
-  }
   s->row_blocks = pn_div_up(s->m, ROW_BLOCK);
   s->row_block = pn_div_up(s->m, s->row_blocks);
   int64_t wanted = 4 * (int64_t)device->threads;
@@ -204,29 +154,20 @@ typedef struct job {
   char *a_scratch, *scratch;
 } job;
 
-static int64_t batch_offset(const state *s, int64_t batch, const int64_t *strides) {
-  int64_t offset = 0;
-  for (uint32_t d = s->batch_rank; d-- > 0;) {
-    offset += batch % s->batch_dims[d] * strides[d];
-    batch /= s->batch_dims[d];
-  }
-  return offset;
-}
-
 static void pack_task(void *argument, uint32_t index, uint32_t thread) {
   const job *j = argument;
   const state *s = j->s;
   (void)thread;
   const float *b = j->step->operands[j->step->problem->nodes[0].inputs[1]];
   int64_t batch = index / s->panels, panel = index % s->panels;
-  pack_panel(s, b + batch_offset(s, batch, s->b_batch), panel,
+  pack_panel(s, b + pn_cpu_matmul_offset(&s->stack, batch, s->stack.b), panel,
              (float *)(uintptr_t)j->b + (index * (int64_t)s->width.nr * s->k));
 }
 
 static void product(const job *j, int64_t batch, int64_t row, int64_t rows, int64_t panel, int64_t panels,
                     uint32_t thread) {
   const state *s = j->s;
-  const float *a = j->a + batch_offset(s, batch, s->a_batch);
+  const float *a = j->a + pn_cpu_matmul_offset(&s->stack, batch, s->stack.a);
   int64_t a_stride = s->a_rows, nr = s->width.nr;
   if (s->copy_a) {
     float *copy = (float *)(j->a_scratch + s->a_bytes * thread);

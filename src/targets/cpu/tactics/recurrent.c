@@ -1,62 +1,37 @@
-/* Recurrent layers in f32: lstm, gru and rnn, in either direction or both, with their usual activations.
+/* Recurrent layers in f32: lstm, gru and rnn, in either direction or both, with any activations, clip, peepholes and
+   lengths.
 
    What the inputs add to every gate at every step is one matrix product ahead of time, biases included. Then each task
    takes a few sequences of the batch in one direction through all of their steps, with no other task to wait for: a
-   step is a product of the states with the packed weights, which stay in a near cache, on top of the row made ahead. */
+   step is a product of the states with the packed weights, which stay in a near cache, on top of the row made ahead.
+
+   Sequences of unlike lengths stand at unlike places in time, so that the rows made ahead are gathered first; one that
+   has ended stores its state and is carried along unused. */
+#include "targets/cpu/recurrent.h"
+
 #include "base/bytes.h"
-#include "targets/cpu/cpu.h"
+#include "op/operand.h"
 
 #include <math.h>
 
 enum { ROW_BLOCK = 96, LEAST_SEQUENCES = 4 };
 
-typedef struct matrix {
-  int64_t k, n, panels;
-  size_t offset; /* of its panels in |packed|, in floats; of direction 0 */
-} matrix;
-
-typedef struct state {
-  const pn_cpu_vec_f32 *vec;
-  pn_cpu_gemm_f32_width width;
-  pn_recurrent_kind kind;
-  bool relu, batch_first, linear_before_reset, reverse;
-  int64_t steps, batch, inputs, hidden, directions, gates;
-  matrix w, r, candidate; /* inputs to all gates; states to all but gru's candidate; to that */
-  size_t direction_floats, bias_offset, candidate_bias_offset; /* of |packed| */
-  int64_t row_blocks, chunk, chunks;
-  size_t ahead_floats, chunk_floats; /* of the workspace */
-  uint32_t ahead_parts;
-} state;
+typedef pn_recurrent state;
+typedef pn_recurrent_matrix matrix;
 
 static int64_t gates_of(pn_recurrent_kind kind) {
   return kind == PN_RECURRENT_LSTM ? 4 : kind == PN_RECURRENT_GRU ? 3 : 1;
 }
 
-/* The usual activations, named or not, once or for each direction; rnn takes relu as well. */
-static bool known_activations(const pn_attrs_recurrent *attrs, bool *relu) {
-  static const char *const usual[3][2] = {
-      {"tanh", "tanh,tanh"},
-      {"sigmoid,tanh", "sigmoid,tanh,sigmoid,tanh"},
-      {"sigmoid,tanh,tanh", "sigmoid,tanh,tanh,sigmoid,tanh,tanh"}}; /* by pn_recurrent_kind */
-  pn_str list = attrs->activations;
-  *relu = attrs->kind == PN_RECURRENT_RNN && (pn_str_is(list, "relu") || pn_str_is(list, "relu,relu"));
-  return *relu || list.size == 0 || pn_str_is(list, usual[attrs->kind][0]) || pn_str_is(list, usual[attrs->kind][1]);
-}
-
 static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why) {
-  bool relu;
   (void)device;
   if (p->nodes[0].op != PN_OP_RECURRENT || p->node_count != 1) return pn_refuse(why, "recurrent alone");
-  const pn_attrs_recurrent *attrs = p->nodes[0].attrs;
   const pn_operand *x = pn_problem_input(p, 0, 0);
   for (uint32_t i = 0; i < p->operand_count; i++)
     if (p->operands[i].layout != PN_LAYOUT_PLAIN) return pn_refuse(why, "plain layouts only");
   if (x->dtype != PELTON_DTYPE_F32) return pn_refuse(why, "f32 only");
-  if (!known_activations(attrs, &relu)) return pn_refuse(why, "other activations than the usual");
-  if (attrs->clip > 0 || attrs->input_forget) return pn_refuse(why, "no clip, no joined gates");
-  if (pn_problem_input(p, 0, 4) || pn_problem_input(p, 0, 7)) return pn_refuse(why, "no lengths, no peepholes");
-  for (uint32_t i = 1; i < 4; i++)
-    if (pn_problem_input(p, 0, i) && !pn_problem_input(p, 0, i)->data)
+  for (uint32_t i = 1; i < 8; i++)
+    if ((i < 4 || i == 7) && pn_problem_input(p, 0, i) && !pn_problem_input(p, 0, i)->data)
       return pn_refuse(why, "weights are not constant");
   return pn_operand_elements(x) > 0 || pn_refuse(why, "an empty operand");
 }
@@ -81,7 +56,14 @@ static void fill(const pn_problem *p, const pn_device *device, state *s) {
   s->vec = device->vec;
   s->width = device->gemm->widths[device->gemm->width_count - 1]; /* few rows: the more columns abreast the better */
   s->kind = attrs->kind;
-  (void)known_activations(attrs, &s->relu);
+  pn_activation activations[2][3];
+  if (!pn_recurrent_activations(NULL, attrs, activations)) /* the operator's check has passed */
+    for (uint32_t i = 0; i < 6; i++)
+      s->activations[i / 3][i % 3] = pn_recurrent_activation_of(&activations[i / 3][i % 3]);
+  s->clip = attrs->clip;
+  s->input_forget = attrs->input_forget;
+  s->lengths = pn_problem_input(p, 0, 4) != NULL;
+  s->peepholes = pn_problem_input(p, 0, 7) != NULL;
   s->batch_first = attrs->batch_first;
   s->linear_before_reset = attrs->linear_before_reset;
   s->reverse = attrs->direction == PN_DIRECTION_REVERSE;
@@ -101,6 +83,8 @@ static void fill(const pn_problem *p, const pn_device *device, state *s) {
   at += (size_t)(s->w.panels * nr);
   s->candidate_bias_offset = at;
   at += (size_t)(s->candidate.panels * nr);
+  s->peephole_offset = at;
+  if (s->peepholes) at += (size_t)(3 * n);
   s->direction_floats = pn_align_up(at, 16);
   int64_t rows = s->steps * s->batch;
   s->row_blocks = pn_div_up(rows, ROW_BLOCK);
@@ -108,7 +92,7 @@ static void fill(const pn_problem *p, const pn_device *device, state *s) {
   if (s->chunk < LEAST_SEQUENCES) s->chunk = pn_min_i64(s->batch, LEAST_SEQUENCES);
   s->chunks = pn_div_up(s->batch, s->chunk);
   s->ahead_floats = pn_align_up((size_t)(rows * s->directions * s->w.n), 16);
-  s->chunk_floats = pn_align_up((size_t)(s->chunk * (s->gates + 3) * n), 16);
+  s->chunk_floats = pn_align_up((size_t)(s->chunk * (s->gates * (s->lengths ? 2 : 1) + 3) * n), 16);
   s->ahead_parts =
       pn_cpu_parts(device, s->directions * s->row_blocks * s->w.panels, 1e-1 * (double)(rows * s->w.n * s->inputs));
 }
@@ -146,6 +130,9 @@ static pelton_status pack(const pn_problem *p, const pn_device *device, const pn
     pack_matrix(&s, &s.w, (const float *)pn_problem_input(p, 0, 1)->data + d * s.w.n * s.inputs, to);
     pack_matrix(&s, &s.r, r, to);
     pack_matrix(&s, &s.candidate, r + s.r.n * s.hidden, to);
+    if (s.peepholes)
+      memcpy(to + s.peephole_offset, (const float *)pn_problem_input(p, 0, 7)->data + d * 3 * s.hidden,
+             (size_t)(3 * s.hidden) * sizeof *to);
     if (!b) continue;
     const float *wb = (const float *)b->data + d * 2 * s.w.n, *rb = wb + s.w.n;
     for (int64_t i = 0; i < s.w.n; i++) {
@@ -171,37 +158,9 @@ typedef struct job {
   const state *s;
   const float *x, *packed, *h0, *c0;
   float *ahead, *scratch;
-  float *y, *h, *c; /* any may be null */
+  float *y, *h, *c;  /* any may be null */
+  pn_tensor lengths; /* no data: all have all steps */
 } job;
-
-/* C = A * panels [first, end) of |m| + bias or + what lies at |plus|; both may be null. */
-static void product(const state *s, const matrix *m, const float *packed, int64_t first, int64_t end, const float *a,
-                    int64_t rows, const float *bias, const float *plus, int64_t plus_stride, float *c,
-                    int64_t c_stride) {
-  static const ptrdiff_t no_offset[1] = {0};
-  int64_t nr = s->width.nr, tiles = pn_div_up(rows, s->width.mr_max);
-  for (int64_t panel = first; panel < end; panel++)
-    for (int64_t t = 0; t < tiles; t++) {
-      int64_t begin = rows * t / tiles, count = rows * (t + 1) / tiles - begin;
-      pn_cpu_gemm_f32_tile tile = {.a = a + begin * m->k,
-                                   .a_row_stride = m->k,
-                                   .tap_offset = no_offset,
-                                   .tap_count = 1,
-                                   .k = (size_t)m->k,
-                                   .b = packed + m->offset + panel * nr * m->k,
-                                   .b_tap_stride = (size_t)(nr * m->k),
-                                   .c = c + begin * c_stride + panel * nr,
-                                   .c_row_stride = c_stride,
-                                   .n = (size_t)pn_min_i64(nr, m->n - panel * nr),
-                                   .start = bias ? PN_CPU_GEMM_BIAS : PN_CPU_GEMM_ZERO,
-                                   .bias = bias ? bias + panel * nr : NULL,
-                                   .residual = plus ? plus + begin * plus_stride + panel * nr : NULL,
-                                   .residual_row_stride = plus_stride,
-                                   .lo = -(float)INFINITY,
-                                   .hi = (float)INFINITY};
-      s->width.fns[count - 1](&tile);
-    }
-}
 
 /* What the inputs add, for a block of rows, one panel of one direction. */
 static void ahead_task(void *argument, uint32_t part, uint32_t thread) {
@@ -215,50 +174,8 @@ static void ahead_task(void *argument, uint32_t part, uint32_t thread) {
             d = unit / s->w.panels / s->row_blocks;
     const float *packed = j->packed + s->direction_floats * (size_t)d;
     int64_t row = block * ROW_BLOCK, count = pn_min_i64(ROW_BLOCK, rows - row);
-    product(s, &s->w, packed, panel, panel + 1, j->x + row * s->inputs, count, packed + s->bias_offset, NULL, 0,
-            j->ahead + row * all + d * s->w.n, all);
-  }
-}
-
-/* |gates|: i o f c, of |count| sequences. */
-static void step_lstm(const state *s, int64_t count, float *gates, float *h, float *c) {
-  const pn_cpu_vec_f32 *v = s->vec;
-  size_t n = (size_t)s->hidden;
-  for (int64_t b = 0; b < count; b++, gates += 4 * n, h += n, c += n) {
-    float *in = gates, *out = gates + n, *forget = gates + 2 * n, *fresh = gates + 3 * n;
-    v->unary[PN_CPU_UNARY_sigmoid](3 * n, gates, NULL, gates);
-    v->unary[PN_CPU_UNARY_tanh](n, fresh, NULL, fresh);
-    v->binary[PN_CPU_BINARY_mul][PN_CPU_RUN_RUN](n, in, fresh, in);
-    v->ternary[PN_CPU_TERNARY_fma](n, forget, c, in, c);
-    v->unary[PN_CPU_UNARY_tanh](n, c, NULL, fresh);
-    v->binary[PN_CPU_BINARY_mul][PN_CPU_RUN_RUN](n, out, fresh, h);
-  }
-}
-
-/* |gates|: z r, then the candidate's room; |ahead| is the row of the first sequence, |stride| apart. |room|: hidden
-   floats a sequence. */
-static void step_gru(const state *s, const float *packed, int64_t count, const float *ahead, int64_t stride,
-                     float *gates, float *h, float *room) {
-  const pn_cpu_vec_f32 *v = s->vec;
-  int64_t n = s->hidden;
-  size_t run = (size_t)n;
-  for (int64_t b = 0; b < count; b++) {
-    float *reset = gates + b * 3 * n + n;
-    v->unary[PN_CPU_UNARY_sigmoid](2 * run, gates + b * 3 * n, NULL, gates + b * 3 * n);
-    if (!s->linear_before_reset) v->binary[PN_CPU_BINARY_mul][PN_CPU_RUN_RUN](run, reset, h + b * n, room + b * n);
-  }
-  if (s->linear_before_reset)
-    product(s, &s->candidate, packed, 0, s->candidate.panels, h, count, packed + s->candidate_bias_offset, NULL, 0,
-            gates + 2 * n, 3 * n);
-  else
-    product(s, &s->candidate, packed, 0, s->candidate.panels, room, count, NULL, ahead + 2 * n, stride, gates + 2 * n,
-            3 * n);
-  for (int64_t b = 0; b < count; b++) {
-    float *update = gates + b * 3 * n, *reset = update + n, *fresh = update + 2 * n, *state_h = h + b * n;
-    if (s->linear_before_reset) v->ternary[PN_CPU_TERNARY_fma](run, reset, fresh, ahead + b * stride + 2 * n, fresh);
-    v->unary[PN_CPU_UNARY_tanh](run, fresh, NULL, fresh);
-    v->binary[PN_CPU_BINARY_sub][PN_CPU_RUN_RUN](run, state_h, fresh, reset); /* (1 - z) * fresh + z * h */
-    v->ternary[PN_CPU_TERNARY_fma](run, update, reset, fresh, state_h);
+    pn_recurrent_product(s, &s->w, packed, panel, panel + 1, j->x + row * s->inputs, count,
+                         packed + s->bias_offset, NULL, 0, j->ahead + row * all + d * s->w.n, all);
   }
 }
 
@@ -272,46 +189,102 @@ static void load_states(const state *s, const float *from, int64_t first, int64_
   }
 }
 
-static void store_states(const state *s, const float *from, int64_t first, int64_t count, int64_t d, float *to) {
-  for (int64_t b = 0; to && b < count; b++) {
-    int64_t at = s->batch_first ? (first + b) * s->directions + d : d * s->batch + first + b;
-    memcpy(to + at * s->hidden, from + b * s->hidden, (size_t)s->hidden * sizeof *to);
-  }
+static void store_state(const state *s, const float *from, int64_t sequence, int64_t d, float *to) {
+  int64_t at = s->batch_first ? sequence * s->directions + d : d * s->batch + sequence;
+  if (to) memcpy(to + at * s->hidden, from, (size_t)s->hidden * sizeof *to);
 }
 
 /* Some sequences of the batch, all steps of one direction. */
+typedef struct chunk {
+  const job *j;
+  int64_t direction, first;
+  bool backwards;
+  float *gathered;
+  pn_recurrent_step step;
+} chunk;
+
+static int64_t length_of(const chunk *k, int64_t b) {
+  const job *j = k->j;
+  return j->lengths.data ? pn_tensor_get_i64(&j->lengths, k->first + b) : j->s->steps;
+}
+
+/* Where sequence |b| of the chunk stands in time. */
+static int64_t time_of(const chunk *k, int64_t b, int64_t step) {
+  int64_t length = length_of(k, b);
+  return k->backwards && step < length ? length - 1 - step : step;
+}
+
+static const float *ahead_row(const chunk *k, int64_t b, int64_t t) {
+  const state *s = k->j->s;
+  int64_t row = s->batch_first ? (k->first + b) * s->steps + t : t * s->batch + k->first + b;
+  return k->j->ahead + row * s->directions * s->w.n + k->direction * s->w.n;
+}
+
+static void find_rows(chunk *k, int64_t step) {
+  const state *s = k->j->s;
+  int64_t all = s->directions * s->w.n;
+  if (!s->lengths) {
+    k->step.ahead = ahead_row(k, 0, time_of(k, 0, step));
+    k->step.ahead_stride = s->batch_first ? s->steps * all : all;
+    return;
+  }
+  for (int64_t b = 0; b < k->step.count; b++)
+    memcpy(k->gathered + b * s->w.n, ahead_row(k, b, time_of(k, b, step)), (size_t)s->w.n * sizeof(float));
+  k->step.ahead = k->gathered;
+  k->step.ahead_stride = s->w.n;
+}
+
+/* Final states of the sequences that end before |step|. */
+static void store_ended(const chunk *k, int64_t step) {
+  const state *s = k->j->s;
+  for (int64_t b = 0; b < k->step.count; b++) {
+    if (length_of(k, b) != step) continue;
+    store_state(s, k->step.h + b * s->hidden, k->first + b, k->direction, k->j->h);
+    store_state(s, k->step.c + b * s->hidden, k->first + b, k->direction, k->j->c);
+  }
+}
+
+static void store_outputs(const chunk *k, int64_t step) {
+  const state *s = k->j->s;
+  int64_t n = s->hidden;
+  for (int64_t b = 0; k->j->y && b < k->step.count; b++) {
+    int64_t t = time_of(k, b, step), sequence = k->first + b;
+    int64_t at = s->batch_first ? (sequence * s->steps + t) * s->directions + k->direction
+                                : (t * s->directions + k->direction) * s->batch + sequence;
+    if (step < length_of(k, b))
+      memcpy(k->j->y + at * n, k->step.h + b * n, (size_t)n * sizeof(float));
+    else
+      memset(k->j->y + at * n, 0, (size_t)n * sizeof(float));
+  }
+}
+
 static void task(void *argument, uint32_t index, uint32_t thread) {
   const job *j = argument;
   const state *s = j->s;
-  int64_t d = index / s->chunks, first = index % s->chunks * s->chunk, count = pn_min_i64(s->chunk, s->batch - first),
-          n = s->hidden;
-  int64_t all = s->directions * s->w.n,
-          stride = s->batch_first ? s->steps * all : all; /* of |ahead|: from sequence to sequence */
-  const float *packed = j->packed + s->direction_floats * (size_t)d;
-  float *gates = j->scratch + s->chunk_floats * index, *h = gates + s->chunk * s->gates * n, *c = h + s->chunk * n,
-        *room = c + s->chunk * n;
+  int64_t n = s->hidden;
+  chunk k = {.j = j, .direction = index / s->chunks, .first = index % s->chunks * s->chunk};
+  float *at = j->scratch + s->chunk_floats * index;
   (void)thread;
-  if (count <= 0) return;
-  load_states(s, j->h0, first, count, d, h);
-  load_states(s, j->c0, first, count, d, c);
+  k.backwards = s->reverse || k.direction == 1;
+  k.step = (pn_recurrent_step){.layer = s,
+                               .packed = j->packed + s->direction_floats * (size_t)k.direction,
+                               .direction = k.direction,
+                               .count = pn_min_i64(s->chunk, s->batch - k.first),
+                               .gates = at,
+                               .h = at + s->chunk * s->gates * n};
+  if (k.step.count <= 0) return;
+  k.step.c = k.step.h + s->chunk * n;
+  k.step.room = k.step.c + s->chunk * n;
+  k.gathered = k.step.room + s->chunk * n;
+  load_states(s, j->h0, k.first, k.step.count, k.direction, k.step.h);
+  load_states(s, j->c0, k.first, k.step.count, k.direction, k.step.c);
   for (int64_t step = 0; step < s->steps; step++) {
-    int64_t t = s->reverse || d == 1 ? s->steps - 1 - step : step;
-    const float *ahead = j->ahead + (s->batch_first ? first * s->steps + t : t * s->batch + first) * all + d * s->w.n;
-    product(s, &s->r, packed, 0, s->r.panels, h, count, NULL, ahead, stride, gates, s->gates * n);
-    if (s->kind == PN_RECURRENT_LSTM)
-      step_lstm(s, count, gates, h, c);
-    else if (s->kind == PN_RECURRENT_GRU)
-      step_gru(s, packed, count, ahead, stride, gates, h, room);
-    else
-      s->vec->unary[s->relu ? PN_CPU_UNARY_relu : PN_CPU_UNARY_tanh]((size_t)(count * n), gates, NULL, h);
-    for (int64_t b = 0; j->y && b < count; b++) {
-      int64_t at = s->batch_first ? ((first + b) * s->steps + t) * s->directions + d
-                                  : (t * s->directions + d) * s->batch + first + b;
-      memcpy(j->y + at * n, h + b * n, (size_t)n * sizeof *h);
-    }
+    if (s->lengths) store_ended(&k, step);
+    find_rows(&k, step);
+    pn_recurrent_step_run(&k.step);
+    store_outputs(&k, step);
   }
-  store_states(s, h, first, count, d, j->h);
-  store_states(s, c, first, count, d, j->c);
+  store_ended(&k, s->steps);
 }
 
 static void *data_of(const pn_step *step, const pn_operand *o) {
@@ -321,7 +294,7 @@ static void *data_of(const pn_step *step, const pn_operand *o) {
 static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *diag) {
   const pn_problem *p = step->problem;
   const state *s = step->state;
-  (void)diag;
+  const pn_operand *lengths = pn_problem_input(p, 0, 4);
   job j = {.s = s,
            .x = data_of(step, pn_problem_input(p, 0, 0)),
            .packed = step->packed,
@@ -332,6 +305,13 @@ static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *di
            .h = data_of(step, pn_problem_output(p, 0, 1)),
            .c = data_of(step, pn_problem_output(p, 0, 2))};
   j.scratch = j.ahead + s->ahead_floats;
+  if (lengths) j.lengths = (pn_tensor){.dtype = lengths->dtype, .data = data_of(step, lengths)};
+  for (int64_t b = 0; lengths && b < s->batch; b++) {
+    int64_t length = pn_tensor_get_i64(&j.lengths, b);
+    if (length < 0 || length > s->steps)
+      return pn_fail(diag, PELTON_INVALID_DATA, "recurrent: lengths[%lld] is %lld; x has %lld steps", (long long)b,
+                     (long long)length, (long long)s->steps);
+  }
   pn_pool_run(stream->device->pool, s->ahead_parts, ahead_task, &j);
   pn_pool_run(stream->device->pool, (uint32_t)(s->directions * s->chunks), task, &j);
   return PELTON_OK;
@@ -339,7 +319,7 @@ static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *di
 
 const pn_tactic pn_tactic_cpu_recurrent = {
     .name = "cpu.recurrent",
-    .version = 1,
+    .version = 2,
     .accepts = accepts,
     .estimate = estimate,
     .sizes = sizes,

@@ -1,0 +1,31 @@
+/* How a convolution's product is cut into tiles of gemm_f32, and its filter packed for them. */
+#ifndef PN_TARGETS_CPU_CONV_TILES_H
+#define PN_TARGETS_CPU_CONV_TILES_H
+
+#include "op/linear/window.h"
+#include "targets/cpu/cpu.h"
+
+enum {
+  PN_CONV_TILE_WIDTHS = 8,
+  PN_CONV_ALIAS = 512 /* rows a multiple of so many floats apart share a set of the first cache (see kernels.h) */
+};
+
+/* The width of tiles (an index into gemm->widths) with the least cost a multiply-add for rows of |pixels| and |outputs|
+   channels: loads count, and unfilled rows and columns. |costs| receives all of them, to be compared. */
+uint32_t pn_conv_tile_width(const pn_cpu_gemm_f32 *gemm, int64_t pixels, int64_t outputs, double *costs);
+
+/* The depth of the product. Merged, a tap is a filter row, whose columns and channels are one run of the picture; else
+   a filter element. */
+typedef struct pn_conv_depth {
+  bool merged;
+  int64_t taps, k; /* k: terms of a tap */
+  int64_t channels, filter_columns, filter_size;
+} pn_conv_depth;
+
+pn_conv_depth pn_conv_depth_make(const pn_window *y, const pn_window *x, int64_t channels, bool merged);
+
+/* Panels for outputs [0, outputs) of the filter |w| ([output][channel][filter row][filter column]):
+   [panel][tap][k][nr], zero beyond the last output. Returns the float behind the last one written. */
+float *pn_conv_pack(const pn_conv_depth *depth, const float *w, int64_t outputs, int64_t nr, float *to);
+
+#endif
