@@ -112,7 +112,7 @@ static pelton_status device_list(const pn_device_options *options, void (*each)(
     return pn_fail(diag, PELTON_DEVICE_ERROR, "no CUDA device: %s", why);
   for (int i = 0; i < count; i++) {
     probe one;
-    pn_cuda_api nvrtc = {.handles = {NULL}};
+    pn_cuda_api nvrtc = {.confined = api.confined};
     ask(&api, i, version, &one);
     if (!one.info.refusal[0]) /* refuses with its own words */
       (void)pn_cuda_library_open(&nvrtc, PN_CUDA_LIBRARY_NVRTC, options->libraries, one.info.refusal,

@@ -54,8 +54,11 @@ bool pn_cuda_library_open(pn_cuda_api *api, pn_cuda_library library, const char 
   void *handle = NULL;
   const char *const *names = libraries[library].names;
   for (uint32_t i = 0; i < MAX_NAMES && names[i] && !handle; i++) handle = open_in(folders, names[i]);
-  for (uint32_t i = 0; i < MAX_NAMES && names[i] && !handle; i++) handle = dlopen(names[i], OPEN_FLAGS);
-  for (uint32_t i = 0; i < MAX_NAMES && names[i] && !handle; i++) handle = open_in(usual_folders, names[i]);
+  if (library == PN_CUDA_LIBRARY_DRIVER) api->confined = handle != NULL;
+  for (uint32_t i = 0; i < MAX_NAMES && names[i] && !handle && !api->confined; i++)
+    handle = dlopen(names[i], OPEN_FLAGS);
+  for (uint32_t i = 0; i < MAX_NAMES && names[i] && !handle && !api->confined; i++)
+    handle = open_in(usual_folders, names[i]);
   if (!handle) {
     (void)snprintf(why, room, "%s is not installed (no %s)", libraries[library].title, names[0]);
     return false;

@@ -63,6 +63,7 @@ typedef enum pn_cuda_library {
 /* Every function of every library; null where its library is absent. */
 typedef struct pn_cuda_api {
   void *handles[PN_CUDA_LIBRARY_COUNT];
+  bool confined; /* the driver is from the caller's folders: nothing is looked for elsewhere */
 #define PN_CUDA_FN(library, symbol, result, arguments) result(*symbol) arguments;
 #include "targets/cuda/library/driver.def"
 } pn_cuda_api;
