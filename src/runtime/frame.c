@@ -429,7 +429,7 @@ static bool same_addresses(const pn_frame *frame, pn_segment *s) {
   return same;
 }
 
-/* The steps put into the stream one by one; from the third run at the same addresses on as one recording, which spares
+/* The steps put into the stream one by one; from the second run at the same addresses on as one recording, which spares
    the host a launch a step. */
 static pelton_status run_steps_device(pn_frame *frame, pn_segment *s, pelton_diag *diag) {
   const pn_machine *m = frame->machine;
