@@ -10,6 +10,7 @@
 #
 # PELTON_TARGET_<T>=OFF leaves a target out.
 include(kernels)
+include(embed)
 
 set(PELTON_TARGET_SOURCES "")
 set(target_lines "")
@@ -34,6 +35,11 @@ foreach(folder IN LISTS folders)
   file(GLOB_RECURSE kernel_sources CONFIGURE_DEPENDS ${folder}/kernels/*.c)
   if(kernel_sources)
     list(REMOVE_ITEM sources ${kernel_sources})
+  endif()
+  # Kernels that are compiled at run time travel as text.
+  file(GLOB kernel_texts CONFIGURE_DEPENDS ${folder}/kernels/*.cu ${folder}/kernels/*.cuh ${folder}/kernels/arguments.h)
+  if(kernel_texts)
+    pelton_embed(${PELTON_GENERATED}/${name}_sources_list.inc ${kernel_texts})
   endif()
   if(name STREQUAL "cpu")
     pelton_cpu_kernels(kernels)

@@ -46,6 +46,24 @@ if(PELTON_RUNTIME_ONLY)
 endif()
 pelton_test(api.runtime api tests/api/runtime.sh)
 
+# ---- a driver without a device ---------------------------------------------------------------------------------------
+
+# What the target cuda opens, over the host's memory; its kernels are compiled by this build's compiler.
+set(PELTON_FAKE_CUDA ${PROJECT_BINARY_DIR}/tests/fake_cuda)
+foreach(pair driver:libcuda.so.1 nvrtc:libnvrtc.so.13)
+  string(REPLACE ":" ";" pair ${pair})
+  list(GET pair 0 role)
+  list(GET pair 1 file)
+  add_library(fake_cuda_${role} MODULE ${PROJECT_SOURCE_DIR}/tests/fake_cuda/driver.c)
+  target_compile_options(fake_cuda_${role} PRIVATE -w -fno-sanitize=all) # it changes stacks under a sanitizer's feet
+  target_compile_definitions(fake_cuda_${role} PRIVATE
+    FAKE_DEVICE_HEADER="${PROJECT_SOURCE_DIR}/tests/fake_cuda/device.h" FAKE_COMPILER="${CMAKE_C_COMPILER}")
+  set_target_properties(fake_cuda_${role} PROPERTIES PREFIX "" OUTPUT_NAME ${file} SUFFIX "" C_VISIBILITY_PRESET default
+    C_EXTENSIONS ON LIBRARY_OUTPUT_DIRECTORY ${PELTON_FAKE_CUDA})
+  target_link_libraries(fake_cuda_${role} PRIVATE ${CMAKE_DL_LIBS} Threads::Threads)
+endforeach()
+target_compile_definitions(fake_cuda_nvrtc PRIVATE FAKE_NVRTC)
+
 # ---- programs ----------------------------------------------------------------------------------------------------
 
 file(GLOB support CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/*.c)
@@ -93,6 +111,21 @@ foreach(pair cases:txt passes:pir)
     endforeach()
   endif()
 endforeach()
+
+# The same problems on the target cuda, over the fake driver. The slow ones have the label "long".
+if(TARGET run_cases)
+  file(GLOB data CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/cases/*.txt)
+  foreach(file IN LISTS data)
+    get_filename_component(name ${file} NAME_WLE)
+    set(label cases)
+    if(name MATCHES "^(conv|reduce|conv_transpose)$")
+      set(label long)
+    endif()
+    pelton_test(cases_cuda.${name} ${label} run_cases ${file})
+    set_property(TEST cases_cuda.${name} APPEND PROPERTY ENVIRONMENT
+      PELTON_CASES_TARGET=cuda PELTON_CASES_LIBRARIES=${PELTON_FAKE_CUDA})
+  endforeach()
+endif()
 
 # ---- fuzz targets ------------------------------------------------------------------------------------------------
 

@@ -140,7 +140,7 @@ def tactics(target, names):
     for path in sorted((ROOT / "src/targets" / target / "tactics").glob("*.c")):
         text = path.read_text()
         found = mentioned(text, names)
-        for header in re.findall(r'#include "(targets/[^"]+)\.h"', text):  # shared by several tactics of one family
+        for header in re.findall(r'#include "(targets?/[^"]+)\.h"', text):  # shared by several tactics of one family
             source = ROOT / "src" / f"{header}.c"
             if not found and source.exists():
                 found = mentioned(source.read_text(), names)
@@ -150,21 +150,30 @@ def tactics(target, names):
     return rows
 
 
-def targets_page(ops):
-    names = [op["op"] for op in ops]
-    rows = tactics("cpu", names)
-    lines = ["# Targets", "", NOTE]
-    lines.append("## cpu\n")
-    lines.append("What runs each operator, by the tactics' names in reports and profiles. `cpu.reference` is the operator's")
-    lines.append("definition, which takes what no other tactic does and which a build report counts as a fallback.\n")
+def target_section(target, names, intro):
+    """Which tactics run each operator, then what each tactic does."""
+    rows = tactics(target, names)
+    lines = [f"## {target}\n", *intro, ""]
     lines += ["| operator | tactics |", "|---|---|"]
     others = without_tactic()
     for name in names:
         own = [f"`{row[0]}`" for row in rows if name in row[2]]
-        lines.append(f"| `{name}` | {', '.join(own) if own else others.get(name, '`cpu.reference`')} |")
+        lines.append(f"| `{name}` | {', '.join(own) if own else others.get(name, f'`{target}.reference`')} |")
     lines += ["", "| tactic | what it does |", "|---|---|"]
     for name, sentence, _, _ in rows:
         lines.append(f"| `{name}` | {sentence} |")
+    return lines
+
+
+def targets_page(ops):
+    names = [op["op"] for op in ops]
+    lines = ["# Targets", "", NOTE]
+    lines += target_section("cpu", names, [
+        "What runs each operator, by the tactics' names in reports and profiles. `cpu.reference` is the operator's",
+        "definition, which takes what no other tactic does and which a build report counts as a fallback."])
+    lines += ["", *target_section("cuda", names, [
+        "NVIDIA GPUs: see [cuda.md](cuda.md). `cuda.reference` is the operator's definition on the host: its operands are",
+        "copied from the device and its results back; a build report counts it as a fallback."])]
     lines += ["", "## null\n"]
     lines.append("Accepts every problem and computes nothing: for tests of the compiler, and the skeleton of a new target.\n")
     lines += ["| tactic | what it does |", "|---|---|"]

@@ -91,7 +91,7 @@ typedef struct pelton_input_profile {
 
 typedef struct pelton_build_options {
   uint32_t size;
-  const char *targets;          /* "cpu", "cpu,cuda"; null: cpu */
+  const char *targets;          /* "cpu" (null) or "cuda": what it is tuned for; it runs on the others too */
   const char *precision;        /* "fp32" (null), "fp16", "bf16", "int8", "best" */
   const char *cpu_isa;          /* null: the machine's; "portable", "avx2", "avx512", ... */
   uint32_t threads;             /* to tune for; 0: all */
@@ -108,9 +108,12 @@ typedef struct pelton_build_options {
   void *progress_self;
   uint32_t omit_packed;         /* 1: save the engine without weights packed for this machine: about the model's size
                                    instead of twice that and more, but whoever opens it packs them at the first run */
+  const char *device_libraries; /* as in pelton_run_options */
+  uint32_t device_index;
 } pelton_build_options;
-#define PELTON_BUILD_OPTIONS_INIT \
-  {(uint32_t)sizeof(pelton_build_options), NULL, NULL, NULL, 0, 1, 0.0, NULL, 0, NULL, 0, NULL, NULL, NULL, NULL, 0}
+#define PELTON_BUILD_OPTIONS_INIT                                                                                     \
+  {(uint32_t)sizeof(pelton_build_options), NULL, NULL, NULL, 0, 1, 0.0, NULL, 0, NULL, 0, NULL, NULL, NULL, NULL, 0, \
+   NULL, 0}
 
 /* Compiles |model| (which is not changed and may be released afterwards; its mapped files stay open as long as the
    engine needs them). Dynamic inputs without a profile are planned when a context first meets their shapes. */

@@ -29,8 +29,9 @@ typedef struct pelton_run_options {
   uint32_t device_index;
   const pelton_allocator *allocator; /* must outlive the engine */
   const pelton_log *log;
+  const char *device_libraries; /* folders, separated by ':', to look for a device's driver and libraries first */
 } pelton_run_options;
-#define PELTON_RUN_OPTIONS_INIT {(uint32_t)sizeof(pelton_run_options), NULL, NULL, 0, 0, 0, NULL, NULL}
+#define PELTON_RUN_OPTIONS_INIT {(uint32_t)sizeof(pelton_run_options), NULL, NULL, 0, 0, 0, NULL, NULL, NULL}
 
 /* Opens the engine at |path|. The file is mapped and must stay unchanged while the engine lives. |options| may be
    null. On failure |*out| is null and |diag| says why. Release with pelton_engine_release. */
@@ -121,10 +122,10 @@ PELTON_API pelton_status pelton_context_set_output_allocator(pelton_context *con
                                                              pelton_diag *diag) PELTON_CHECKED;
 
 /* Runs the network. |inputs| and |outputs| are in the engine's order; all counts must match.
-   Inputs: dense row-major host memory of the engine's types; shapes may be any that the network allows: shapes not met
-   before are planned now and remembered. Outputs: |data| null asks for memory of the output's allocator, or without one
-   for memory of the context, valid until its next run; otherwise |bytes| must be enough and the result is written
-   there. |dtype|, |shape|, |data| and |bytes| are set. With shapes met before, a network without data-dependent shapes
+   Inputs: dense row-major memory of the engine's types, of the host or of the engine's device; shapes may be any that the
+   network allows: shapes not met before are planned now and remembered. Outputs: |data| null asks for memory of the
+   output's allocator, or without one for host memory of the context, valid until its next run; otherwise |bytes| must be
+   enough and the result is written there, be it the host's or the device's, as an allocator's may be. |dtype|, |shape|, |data| and |bytes| are set. With shapes met before, a network without data-dependent shapes
    allocates nothing.
    PELTON_INVALID_ARGUMENT because a caller's buffer is too small names output, needed and given bytes, and sets |dtype|
    and |shape| of all outputs, but neither |data| nor |bytes|: the caller can run again with larger ones.
@@ -133,6 +134,21 @@ PELTON_API pelton_status pelton_context_set_output_allocator(pelton_context *con
 PELTON_API pelton_status pelton_context_run(pelton_context *context, const pelton_tensor *inputs, uint32_t input_count,
                                             pelton_tensor *outputs, uint32_t output_count,
                                             pelton_diag *diag) PELTON_CHECKED;
+
+/* Memory of the engine's device, for inputs and outputs that stay there; for the cpu it is the host's. Copies are done
+   when the calls return. Release before the engine. */
+PELTON_API pelton_status pelton_memory_create(pelton_engine *engine, size_t bytes, void **out,
+                                              pelton_diag *diag) PELTON_CHECKED;
+PELTON_API void pelton_memory_release(pelton_engine *engine, void *memory);
+PELTON_API pelton_status pelton_memory_write(pelton_engine *engine, void *to, const void *from_host, size_t bytes,
+                                             pelton_diag *diag) PELTON_CHECKED;
+PELTON_API pelton_status pelton_memory_read(pelton_engine *engine, void *to_host, const void *from, size_t bytes,
+                                            pelton_diag *diag) PELTON_CHECKED;
+
+/* Every device of every target of this build, usable or not, as a JSON array: target, index, name, memory_bytes, detail,
+   usable, and why not. |options| (may be null) says where libraries are. For pelton_text_release. */
+PELTON_API pelton_status pelton_devices_json(const pelton_run_options *options, char **out,
+                                             pelton_diag *diag) PELTON_CHECKED;
 
 /* Per step of the latest run: name, source nodes, tactic, seconds, bytes; a JSON array. For pelton_text_release. */
 PELTON_API pelton_status pelton_context_profile_json(const pelton_context *context, char **out,

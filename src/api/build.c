@@ -234,13 +234,17 @@ static void finish_report(build *b) {
 }
 
 static pelton_status check_options(const pelton_build_options *o, pelton_diag *diag) {
-  if (o->targets && strcmp(o->targets, "cpu") != 0)
-    return pn_fail(diag, PELTON_UNSUPPORTED, "this version builds for the target 'cpu' only, not '%s'", o->targets);
+  const char *target = o->targets ? o->targets : "cpu";
+  if (strchr(target, ','))
+    return pn_fail(diag, PELTON_UNSUPPORTED,
+                   "this version tunes for one target at a time, not '%s'; an engine runs on the others too", target);
+  if (!pn_target_find(pn_str_from(target)))
+    return pn_fail(diag, PELTON_UNSUPPORTED, "this build of Pelton has no target '%s'", target);
   if (o->precision && strcmp(o->precision, "fp32") != 0 && strcmp(o->precision, "best") != 0)
     return pn_fail(diag, PELTON_UNSUPPORTED,
-                   "precision '%s' is not available on the cpu yet; use fp32 (the types of a quantised model are kept "
+                   "precision '%s' is not available on the %s yet; use fp32 (the types of a quantised model are kept "
                    "as they are)",
-                   o->precision);
+                   o->precision, target);
   if (o->level < 0 || o->level > 5)
     return pn_fail(diag, PELTON_INVALID_ARGUMENT, "level %d is not in 0 to 5", o->level);
   return PELTON_OK;
@@ -254,7 +258,9 @@ static pelton_status build_engine(build *b, const pelton_model *model, pelton_di
   b->image->omit_packed = b->options.omit_packed != 0;
   b->image->graph = b->graph = pn_graph_clone(model->model->graph, &b->image->arena);
   pelton_run_options run = PELTON_RUN_OPTIONS_INIT;
-  run.target = "cpu";
+  run.target = b->options.targets ? b->options.targets : "cpu";
+  run.device_libraries = b->options.device_libraries;
+  run.device_index = b->options.device_index;
   run.cpu_isa = b->options.cpu_isa;
   run.threads = b->options.threads;
   run.allocator = b->allocator;

@@ -8,7 +8,8 @@
 
 #define FIRST_LINE     "pelton timing cache 1"
 #define SECONDS_FORMAT "%.4g"
-#define LEAST_SECONDS  1e-9 /* a coarse clock may say 0, which means "not measured" */
+enum { FILL_BYTES = 1 << 22 };
+#define LEAST_SECONDS 1e-9 /* a coarse clock may say 0, which means "not measured" */
 
 void pn_timing_init(pn_timing_cache *cache, const pelton_allocator *allocator) {
   memset(cache, 0, sizeof *cache);
@@ -160,15 +161,65 @@ typedef struct measurement {
   void **operands;
   void *packed, *state, *workspace;
   const pn_tactic *tactic;
+  pn_arena *arena;
 } measurement;
+
+/* Constants on the host are read where they are. */
+static bool is_borrowed(const measurement *m, const pn_operand *o) {
+  return o->role == PN_OPERAND_CONSTANT && (m->target->host_memory || m->tactic->host_constants);
+}
 
 static void measurement_end(measurement *m, const pn_problem *problem) {
   if (m->state && m->tactic->release_state) m->tactic->release_state(m->state);
   if (m->stream) m->target->stream_release(m->stream);
   for (uint32_t i = 0; m->operands && i < problem->operand_count; i++)
-    if (problem->operands[i].role != PN_OPERAND_CONSTANT) m->target->memory_release(m->device, m->operands[i]);
+    if (!is_borrowed(m, &problem->operands[i])) m->target->memory_release(m->device, m->operands[i]);
   m->target->memory_release(m->device, m->packed);
   m->target->memory_release(m->device, m->workspace);
+}
+
+/* |bytes| bytes of the device with what is at |host|. */
+static pelton_status place(measurement *m, const void *host, size_t bytes, void **out, pelton_diag *diag) {
+  *out = m->target->memory_alloc(m->device, bytes + 64);
+  if (!*out) return pn_fail_memory(diag, "operands to time");
+  return bytes ? m->target->upload(m->stream, *out, host, bytes, diag) : PELTON_OK;
+}
+
+/* The operand's values on the device: those of a large one repeat, since making them would take longer than the timing.
+ */
+static pelton_status place_filled(measurement *m, const pn_operand *o, size_t bytes, void **out, pelton_diag *diag) {
+  pn_operand part = *o;
+  size_t piece = bytes < FILL_BYTES ? bytes : FILL_BYTES;
+  part.rank = 1;
+  part.dims[0] = (int64_t)(piece / pelton_dtype_bytes(o->dtype));
+  pn_arena_reset(m->arena); /* one operand at a time passes through the host */
+  char *host = pn_arena_alloc(m->arena, piece + 1, 64);
+  *out = m->target->memory_alloc(m->device, bytes + 64);
+  if (!host || !*out) return pn_fail_memory(diag, "operands to time");
+  fill_operand(&part, host);
+  for (size_t done = 0; done < bytes; done += piece) {
+    size_t n = bytes - done < piece ? bytes - done : piece;
+    PN_TRY(m->target->upload(m->stream, (char *)*out + done, host, n, diag));
+  }
+  return PELTON_OK;
+}
+
+static pelton_status place_operand(measurement *m, const pn_operand *o, void **out, pelton_diag *diag) {
+  size_t bytes = pn_operand_bytes(o);
+  if (o->role == PN_OPERAND_INTERNAL) return PELTON_OK;
+  if (is_borrowed(m, o)) {
+    memcpy(out, &o->data, sizeof(void *)); /* read only; the array is of void * for the outputs */
+    return PELTON_OK;
+  }
+  if (o->role == PN_OPERAND_CONSTANT) return place(m, o->data, bytes, out, diag);
+  if (m->target->host_memory) {
+    *out = m->target->memory_alloc(m->device, bytes + 64);
+    if (!*out) return pn_fail_memory(diag, "operands to time");
+    memset(*out, 0, bytes);
+    fill_operand(o, *out);
+    return PELTON_OK;
+  }
+  return place_filled(m, o, bytes, out, diag);
 }
 
 static pelton_status measurement_begin(measurement *m, const pn_problem *problem, const pn_config *config,
@@ -177,51 +228,58 @@ static pelton_status measurement_begin(measurement *m, const pn_problem *problem
   if (m->tactic->sizes) m->tactic->sizes(problem, m->device, config, &sizes);
   m->operands = PN_NEW_ARRAY(arena, void *, problem->operand_count);
   if (!m->operands) return pn_fail_memory(diag, "operands to time");
-  for (uint32_t i = 0; i < problem->operand_count; i++) {
-    const pn_operand *o = &problem->operands[i];
-    if (o->role == PN_OPERAND_INTERNAL) continue;
-    if (o->role == PN_OPERAND_CONSTANT) {
-      memcpy(&m->operands[i], &o->data, sizeof(void *)); /* read only; the array is of void * for the outputs */
-      continue;
-    }
-    size_t bytes = pn_operand_bytes(o);
-    m->operands[i] = m->target->memory_alloc(m->device, bytes + 64);
-    if (!m->operands[i]) return pn_fail_memory(diag, "operands to time");
-    memset(m->operands[i], 0, bytes);
-    fill_operand(o, m->operands[i]);
-  }
-  m->packed = m->target->memory_alloc(m->device, sizes.packed_bytes + 64);
+  PN_TRY(m->target->stream_create(m->device, &m->stream, diag));
+  for (uint32_t i = 0; i < problem->operand_count; i++)
+    PN_TRY(place_operand(m, &problem->operands[i], &m->operands[i], diag));
   m->workspace = m->target->memory_alloc(m->device, sizes.workspace_bytes + 64);
   void *state = pn_arena_alloc(arena, sizes.state_bytes + 64, 64);
-  if (!m->packed || !m->workspace || !state) return pn_fail_memory(diag, "scratch to time");
-  if (m->tactic->pack) PN_TRY(m->tactic->pack(problem, m->device, config, m->packed, diag));
+  void *packed = NULL;
+  if (m->target->host_memory)
+    packed = m->packed = m->target->memory_alloc(m->device, sizes.packed_bytes + 64);
+  else
+    packed = pn_arena_alloc(arena, sizes.packed_bytes + 64, 64);
+  if (!packed || !m->workspace || !state) return pn_fail_memory(diag, "scratch to time");
+  if (m->tactic->pack) PN_TRY(m->tactic->pack(problem, m->device, config, packed, diag));
+  if (!m->target->host_memory) PN_TRY(place(m, packed, sizes.packed_bytes, &m->packed, diag));
   if (m->tactic->prepare) PN_TRY(m->tactic->prepare(problem, m->device, config, state, diag));
   m->state = state;
-  return m->target->stream_create(m->device, &m->stream, diag);
+  return PELTON_OK;
+}
+
+/* One run, by the device's clock where it has one. */
+static pelton_status run_once(const measurement *m, const pn_step *step, double *seconds, pelton_diag *diag) {
+  if (m->target->timer_start) {
+    PN_TRY(m->target->timer_start(m->stream, diag));
+    PN_TRY(m->tactic->run(step, m->stream, diag));
+    return m->target->timer_stop(m->stream, seconds, diag);
+  }
+  double start = pn_clock_seconds();
+  PN_TRY(m->tactic->run(step, m->stream, diag));
+  PN_TRY(m->target->stream_synchronize(m->stream, diag));
+  *seconds = pn_clock_seconds() - start;
+  return PELTON_OK;
 }
 
 pelton_status pn_timing_measure(const pn_target *target, pn_device *device, const pn_problem *problem,
                                 const pn_tactic *tactic, const pn_config *config, double budget,
                                 const pelton_allocator *allocator, double *seconds, pelton_diag *diag) {
-  if (!target->host_memory)
-    return pn_fail(diag, PELTON_UNSUPPORTED, "timing by host clock needs a target in host memory, %s is not",
-                   target->name);
   pn_arena arena;
   pn_arena_init(&arena, allocator);
-  measurement m = {target, device, NULL, NULL, NULL, NULL, NULL, tactic};
+  pn_arena passing;
+  pn_arena_init(&passing, allocator);
+  measurement m = {target, device, NULL, NULL, NULL, NULL, NULL, tactic, &passing};
   pelton_status status = measurement_begin(&m, problem, config, &arena, diag);
   double best = INFINITY, spent = 0;
   for (uint32_t run = 0; !status && run < 1000 && (run < 3 || spent < budget); run++) {
     pn_step step = {problem, *config, m.state, m.packed, m.workspace, m.operands};
-    double start = pn_clock_seconds();
-    status = tactic->run(&step, m.stream, diag);
-    if (!status) status = target->stream_synchronize(m.stream, diag);
-    double took = pn_clock_seconds() - start;
+    double took = 0;
+    status = run_once(&m, &step, &took, diag);
     spent += took;
     if (run && took < best) best = took > LEAST_SECONDS ? took : LEAST_SECONDS; /* the first touches cold memory */
     if (run && took > budget) break;                                            /* long steps are steady */
   }
   measurement_end(&m, problem);
+  pn_arena_deinit(&passing);
   pn_arena_deinit(&arena);
   *seconds = rounded(best);
   return status;

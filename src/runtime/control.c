@@ -14,7 +14,7 @@ static bool truth(const pn_tensor *t) { return t->data && *(const uint8_t *)t->d
 
 static void set_result(pn_frame *frame, const pn_node *node, uint32_t i, const pn_tensor *t) {
   pn_value_id v = i < node->outputs.count ? node->outputs.data[i] : PN_NO_VALUE;
-  if (pn_value_valid(v)) frame->values[v.v] = *t;
+  if (pn_value_valid(v)) pn_frame_set(frame, v, t);
 }
 
 /* Where result |i| of |node| is wanted when it is an output of the graph. */
@@ -37,7 +37,7 @@ pelton_status pn_frame_run_if(pn_frame *frame, uint32_t index, pelton_diag *diag
   uint32_t in_count = graph->inputs.count;
   pn_tensor *in = child->in, *out = child->out;
   for (uint32_t i = 0; i < in_count; i++) in[i] = operand(frame, node, i + 1);
-  for (uint32_t i = 0; i < graph->outputs.count; i++) child->sinks[i] = sink_of(frame, node, i);
+  for (uint32_t i = 0; i < graph->outputs.count; i++) child->sinks[i] = pn_frame_is_host(frame) ? sink_of(frame, node, i) : NULL;
   PN_TRY(pn_frame_run(child, in, out, diag));
   for (uint32_t i = 0; i < graph->outputs.count; i++) set_result(frame, node, i, &out[i]);
   return PELTON_OK;
@@ -129,7 +129,7 @@ static pelton_status gather_finish(pn_frame *frame, pn_value_id v, pn_gathered *
     for (size_t o = 0; o < outer && inner; o++)
       memcpy(out + (o * (size_t)count + place) * inner, g->memory + i * g->slice_bytes + o * inner, inner);
   }
-  frame->values[v.v] = t;
+  pn_frame_set(frame, v, &t);
   return PELTON_OK;
 }
 

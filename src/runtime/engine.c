@@ -12,7 +12,8 @@ static pelton_status open_device(pelton_engine *engine, const pelton_run_options
   pn_device_options device = {.allocator = engine->allocator,
                               .index = options->device_index,
                               .threads = options->threads,
-                              .pin_threads = options->pin_threads != 0};
+                              .pin_threads = options->pin_threads != 0,
+                              .libraries = options->device_libraries};
   if (options->cpu_isa) {
     device.isa_lowered = true;
     if (!pn_cpu_isa_parse(pn_str_from(options->cpu_isa), &device.isa))
@@ -89,7 +90,9 @@ pelton_status pn_engine_create(pn_image *image, const pelton_run_options *given,
   if (options.log) engine->log = *options.log;
   atomic_init(&engine->references, 1);
   engine->shared = pn_packed_shared_create(allocator);
-  pelton_status status = engine->shared ? open_device(engine, &options, diag) : pn_fail_memory(diag, "an engine");
+  pelton_status status = engine->shared ? PELTON_OK : pn_fail_memory(diag, "an engine");
+  if (!status) status = pn_residents_init(&engine->residents, allocator, diag);
+  if (!status) status = open_device(engine, &options, diag);
   if (!status) status = name_io(engine, &image->graph->inputs, &engine->input_names, diag);
   if (!status) status = name_io(engine, &image->graph->outputs, &engine->output_names, diag);
   if (status) {
@@ -126,6 +129,7 @@ void pelton_engine_release(pelton_engine *engine) {
   if (!engine || atomic_fetch_sub_explicit(&engine->references, 1, memory_order_acq_rel) != 1) return;
   const pelton_allocator *allocator = engine->allocator;
   pn_plan_release(engine->built);
+  pn_residents_deinit(&engine->residents, engine->target, engine->device);
   pn_packed_shared_release(engine->shared);
   if (engine->device) engine->target->device_close(engine->device);
   pn_image_release(engine->image);

@@ -5,6 +5,7 @@
 #include "engine/image.h"
 #include "pelton/run.h"
 #include "plan/plan.h"
+#include "runtime/residents.h"
 
 #include <stdatomic.h>
 
@@ -21,6 +22,7 @@ struct pelton_engine {
   pn_image *image;
   const pn_target *target;
   pn_device *device;
+  pn_residents residents; /* constants and packed weights on the device, shared by contexts */
   const pn_plan_record *record; /* the decisions to start from; null when there are none for this target */
   const pn_io_names *input_names, *output_names;
   pn_packed_shared *shared;             /* weights packed since it was opened */

@@ -10,7 +10,9 @@ bool pn_is_host_op(const pn_node *node) { return pn_op_is_host(node->op); }
 /* ---- life ----------------------------------------------------------------------------------------------------------
  */
 
-static void segment_release(pn_segment *segment, const pelton_allocator *allocator) {
+static void segment_release(pn_segment *segment, pelton_engine *engine) {
+  const pelton_allocator *allocator = engine->allocator;
+  pn_segment_unsettle(segment, engine);
   pn_plan_release(segment->plan);
   pn_arena_deinit(&segment->arena);
   pn_release(allocator, segment);
@@ -21,7 +23,7 @@ void pn_machine_forget_times(pn_machine *machine) {
   while (machine->retired) {
     pn_segment *segment = machine->retired;
     machine->retired = segment->next;
-    segment_release(segment, machine->engine->allocator);
+    segment_release(segment, machine->engine);
   }
 }
 
@@ -78,9 +80,12 @@ pelton_status pn_frame_create(pn_machine *machine, const pn_graph *graph, pn_fra
 void pn_frame_release(pn_frame *frame) {
   if (!frame) return;
   const pelton_allocator *allocator = frame->machine->engine->allocator;
-  for (uint32_t i = 0; i < frame->segment_count; i++) segment_release(frame->segments[i], allocator);
-  for (uint32_t v = 0; frame->slots && v < frame->graph->values.count; v++)
+  for (uint32_t i = 0; i < frame->segment_count; i++) segment_release(frame->segments[i], frame->machine->engine);
+  for (uint32_t v = 0; frame->slots && v < frame->graph->values.count; v++) {
     pn_release(allocator, frame->slots[v].memory);
+    if (frame->slots[v].device)
+      frame->machine->engine->target->memory_release(frame->machine->engine->device, frame->slots[v].device);
+  }
   for (uint32_t n = 0; frame->children && n < 2 * frame->graph->nodes.count; n++) pn_frame_release(frame->children[n]);
   for (uint32_t i = 0; frame->gathered && i < frame->graph->outputs.count; i++)
     pn_release(allocator, frame->gathered[i].memory);
@@ -106,6 +111,7 @@ void *pn_frame_slot(pn_frame *frame, pn_value_id v, size_t bytes) {
 pelton_status pn_frame_place(pn_frame *frame, pn_value_id v, pn_tensor *t, pelton_diag *diag) {
   uint32_t k = frame->output_index[v.v];
   PN_TRY(pn_sink_open(k == UINT32_MAX ? NULL : frame->sinks[k], t, &t->data, diag));
+  if (pn_frame_on_device(frame, t->data)) t->data = NULL; /* from the host it is brought there at the end */
   if (!t->data) t->data = pn_frame_slot(frame, v, (size_t)pn_tensor_elements(t) * pelton_dtype_bytes(t->dtype));
   return t->data ? PELTON_OK : pn_fail_memory(diag, "an output");
 }
@@ -279,7 +285,8 @@ static pelton_status make_plan(pn_frame *frame, pn_segment *s, const pn_facts *f
                              .shared = engine->shared,
                              .decisions = root && engine->record ? &engine->record->decisions : NULL};
   frame->machine->plans_made++;
-  return pn_plan_create(&request, &options, engine->allocator, &s->plan, diag);
+  PN_TRY(pn_plan_create(&request, &options, engine->allocator, &s->plan, diag));
+  return pn_frame_is_host(frame) ? PELTON_OK : pn_segment_settle(frame, s, diag);
 }
 
 /* How far inference comes with the contents of |shown|; nothing is kept. */
@@ -368,7 +375,7 @@ static pelton_status plan_segment(pn_frame *frame, uint32_t first_node, pn_segme
   pelton_status status = plan_nodes(frame, s, &arena, diag);
   pn_arena_deinit(&arena);
   if (status)
-    segment_release(s, allocator);
+    segment_release(s, frame->machine->engine);
   else
     *out = s;
   return status;
@@ -387,7 +394,7 @@ static void keep_segment(pn_frame *frame, pn_segment *s) {
     frame->segments[oldest]->next = frame->machine->retired;
     frame->machine->retired = frame->segments[oldest];
   } else {
-    segment_release(frame->segments[oldest], frame->machine->engine->allocator);
+    segment_release(frame->segments[oldest], frame->machine->engine);
   }
   frame->segments[oldest] = s;
 }
@@ -423,12 +430,17 @@ static pelton_status reserve(pn_frame *frame, const pn_plan *plan, pelton_diag *
   return PELTON_OK;
 }
 
-static void *locate(const pn_frame *frame, const pn_segment *s, const pn_place *place) {
+/* The value |v| as steps see it. */
+static char *address_of(const pn_frame *frame, pn_value_id v) {
+  return pn_frame_is_host(frame) ? frame->values[v.v].data : frame->slots[v.v].there;
+}
+
+void *pn_frame_locate(const pn_frame *frame, const pn_segment *s, const pn_place *place) {
   switch (place->kind) {
   case PN_PLACE_ARENA: return (char *)frame->machine->arena + place->offset;
   case PN_PLACE_CONSTANT: return (void *)(uintptr_t)place->data; /* operands are void *; constants are only read */
-  case PN_PLACE_INPUT: return (char *)frame->values[s->inputs[place->index].v].data + place->offset;
-  case PN_PLACE_OUTPUT: return (char *)frame->values[s->outputs[place->index].v].data + place->offset;
+  case PN_PLACE_INPUT: return address_of(frame, s->inputs[place->index]) + place->offset;
+  case PN_PLACE_OUTPUT: return address_of(frame, s->outputs[place->index]) + place->offset;
   case PN_PLACE_NONE: break;
   }
   return NULL;
@@ -447,30 +459,91 @@ static pelton_status bind_outputs(pn_frame *frame, const pn_segment *s, pelton_d
   return PELTON_OK;
 }
 
+static pelton_status run_timed(pn_machine *m, const pn_tactic *tactic, const pn_step *call, double *seconds,
+                               pelton_diag *diag) {
+  const pn_target *target = m->engine->target;
+  if (target->timer_start) {
+    PN_TRY(target->timer_start(m->stream, diag));
+    PN_TRY(tactic->run(call, m->stream, diag));
+    return target->timer_stop(m->stream, seconds, diag);
+  }
+  double start = pn_clock_seconds();
+  PN_TRY(tactic->run(call, m->stream, diag));
+  PN_TRY(target->stream_synchronize(m->stream, diag));
+  *seconds = pn_clock_seconds() - start;
+  return PELTON_OK;
+}
+
 static pelton_status run_steps(pn_frame *frame, const pn_segment *s, pelton_diag *diag) {
   pn_machine *m = frame->machine;
   const pn_plan *plan = s->plan;
   void *workspace = (char *)m->arena + plan->arena_bytes;
   for (uint32_t i = 0; i < plan->steps.count; i++) {
     const pn_plan_step *step = &plan->steps.data[i];
-    for (uint32_t k = 0; k < step->problem->operand_count; k++) frame->pointers[k] = locate(frame, s, &step->places[k]);
+    for (uint32_t k = 0; k < step->problem->operand_count; k++)
+      frame->pointers[k] = pn_frame_locate(frame, s, &step->places[k]);
     pn_step call = {step->problem, step->config, step->state, step->packed, workspace, frame->pointers};
-    double start = m->profile ? pn_clock_seconds() : 0;
     uint32_t mark = pn_diag_mark(diag);
-    pelton_status status = step->tactic->run(&call, m->stream, diag);
-    if (!status && m->profile) status = m->engine->target->stream_synchronize(m->stream, diag);
+    pn_step_time time = {step, 0};
+    pelton_status status =
+        m->profile ? run_timed(m, step->tactic, &call, &time.seconds, diag) : step->tactic->run(&call, m->stream, diag);
     if (status) {
       pn_diag_prefix(diag, mark, "step '%.*s'", PN_STR_ARG(step->name));
       return status;
     }
-    pn_step_time time = {step, m->profile ? pn_clock_seconds() - start : 0};
     if (m->profile && !pn_list_push(&m->profile_arena, &m->times, time)) return pn_fail_memory(diag, "the profile");
   }
   return PELTON_OK;
 }
 
-static pelton_status run_segment(pn_frame *frame, const pn_segment *s, pelton_diag *diag) {
+/* True when every address that the steps use is that of the run before. */
+static bool same_addresses(const pn_frame *frame, pn_segment *s) {
+  uint32_t at = 0;
+  bool same = true;
+  for (uint32_t i = 0; i < 1 + s->input_count + s->output_count; i++) {
+    const void *now = frame->machine->arena;
+    if (i > 0 && i <= s->input_count) now = s->reads_input[i - 1] ? address_of(frame, s->inputs[i - 1]) : NULL;
+    if (i > s->input_count) now = address_of(frame, s->outputs[i - 1 - s->input_count]);
+    same = same && s->bound[at] == now;
+    s->bound[at++] = now;
+  }
+  return same;
+}
+
+/* The steps put into the stream one by one; from the second run at the same addresses on as one recording, which spares
+   the host a launch a step. */
+static pelton_status run_steps_device(pn_frame *frame, pn_segment *s, pelton_diag *diag) {
+  const pn_machine *m = frame->machine;
+  const pn_target *target = m->engine->target;
+  if (!same_addresses(frame, s)) {
+    if (s->recording) target->recording_release(m->engine->device, s->recording);
+    s->recording = NULL;
+    s->same_runs = 0;
+  }
+  bool record = s->recordable && !m->profile && target->record_begin;
+  if (!record || s->same_runs++ < 1) return run_steps(frame, s, diag);
+  if (!s->recording) {
+    pn_recording *recording = NULL;
+    PN_TRY(target->record_begin(m->stream, diag));
+    pelton_status status = run_steps(frame, s, diag),
+                  ended = target->record_end(m->stream, &recording, status ? NULL : diag);
+    if (status || ended) {
+      if (recording) target->recording_release(m->engine->device, recording);
+      return status ? status : ended;
+    }
+    s->recording = recording;
+  }
+  return target->recording_play(m->stream, s->recording, diag);
+}
+
+static pelton_status run_segment(pn_frame *frame, pn_segment *s, pelton_diag *diag) {
   PN_TRY(reserve(frame, s->plan, diag));
+  if (!pn_frame_is_host(frame)) {
+    for (uint32_t i = 0; i < s->absent_count; i++) frame->values[s->absent[i].v].data = NULL;
+    PN_TRY(pn_frame_bind_device(frame, s, diag));
+    PN_TRY(run_steps_device(frame, s, diag));
+    return pn_frame_finish_device(frame, s, diag);
+  }
   PN_TRY(bind_outputs(frame, s, diag));
   PN_TRY(run_steps(frame, s, diag));
   PN_TRY(frame->machine->engine->target->stream_synchronize(frame->machine->stream, diag));
@@ -478,7 +551,7 @@ static pelton_status run_segment(pn_frame *frame, const pn_segment *s, pelton_di
        i++) { /* results that no step writes in place: views of inputs, constants */
     const pn_plan_binding *b = &s->plan->outputs[i];
     if (b->place.kind == PN_PLACE_OUTPUT && b->place.index == i) continue;
-    const void *from = locate(frame, s, &b->place);
+    const void *from = pn_frame_locate(frame, s, &b->place);
     if (from != frame->values[s->outputs[i].v].data && b->bytes)
       memmove(frame->values[s->outputs[i].v].data, from, b->bytes);
   }
@@ -486,6 +559,9 @@ static pelton_status run_segment(pn_frame *frame, const pn_segment *s, pelton_di
 }
 
 static pelton_status run_host_op(pn_frame *frame, uint32_t node, pelton_diag *diag) {
+  const pn_value_list *operands = &frame->graph->nodes.data[node].inputs;
+  for (uint32_t i = 0; i < operands->count; i++)
+    if (pn_value_valid(operands->data[i])) PN_TRY(pn_frame_fetch(frame, operands->data[i], diag));
   switch (frame->graph->nodes.data[node].op) {
   case PN_OP_IF: return pn_frame_run_if(frame, node, diag);
   case PN_OP_LOOP: return pn_frame_run_loop(frame, node, diag);
@@ -494,8 +570,17 @@ static pelton_status run_host_op(pn_frame *frame, uint32_t node, pelton_diag *di
   }
 }
 
+/* The small tensors among |live|, whose elements may steer shapes, where the host can read them. */
+static pelton_status fetch_contents(pn_frame *frame, const pn_live *live, pelton_diag *diag) {
+  for (uint32_t i = 0; i < live->count; i++) {
+    const pn_tensor *t = &frame->values[live->values[i].v];
+    if (may_steer(t)) PN_TRY(pn_frame_fetch(frame, live->values[i], diag));
+  }
+  return PELTON_OK;
+}
+
 pelton_status pn_frame_run(pn_frame *frame, const pn_tensor *inputs, pn_tensor *outputs, pelton_diag *diag) {
-  for (uint32_t i = 0; i < frame->graph->inputs.count; i++) frame->values[frame->graph->inputs.data[i].v] = inputs[i];
+  pn_frame_take_inputs(frame, inputs);
   for (uint32_t pos = 0; pos < frame->graph->nodes.count;) {
     if (pn_is_host_op(&frame->graph->nodes.data[pos])) {
       PN_TRY(run_host_op(frame, pos++, diag));
@@ -504,6 +589,7 @@ pelton_status pn_frame_run(pn_frame *frame, const pn_tensor *inputs, pn_tensor *
     const pn_live *live = live_into(frame, pos);
     if (!live) return pn_fail_memory(diag, "a context");
     pn_segment *s = find_segment(frame, live, pos, false);
+    if (!s) PN_TRY(fetch_contents(frame, live, diag));
     if (!s) s = find_segment(frame, live, pos, true);
     if (!s) {
       PN_TRY(plan_segment(frame, pos, &s, diag));
@@ -512,6 +598,7 @@ pelton_status pn_frame_run(pn_frame *frame, const pn_tensor *inputs, pn_tensor *
     PN_TRY(run_segment(frame, s, diag));
     pos = s->end_node;
   }
+  if (!pn_frame_is_host(frame)) return pn_frame_collect_device(frame, outputs, diag);
   for (uint32_t i = 0; i < frame->graph->outputs.count; i++)
     outputs[i] = frame->values[frame->graph->outputs.data[i].v];
   return PELTON_OK;

@@ -24,6 +24,13 @@ typedef struct pn_segment {
   const pn_value_id *absent; /* optional results that these shapes leave out: nobody may see an earlier run's */
   uint32_t input_count, output_count, absent_count;
   struct pn_segment *next; /* in the machine's list of retired ones */
+  /* Where device memory is not the host's, see residence.c. */
+  const uint8_t *reads_input; /* by input: whether a step reads it */
+  PN_LIST(void *) owned;      /* device copies of constants that are the plan's own */
+  pn_recording *recording;    /* of all steps, at the addresses of |bound| */
+  const void **bound;         /* arena, inputs, outputs of the latest run */
+  uint32_t same_runs;         /* runs in a row that found |bound| unchanged */
+  bool recordable;
 } pn_segment;
 
 /* What a segment that starts at some node finds: values from before that it or a later node uses. */
@@ -34,10 +41,15 @@ typedef struct pn_live {
   bool listed;
 } pn_live;
 
-/* Memory of the frame for one value. */
+/* Memory of the frame for one value. Where device memory is not the host's, a value may be here, there, or both:
+   values[v].data is the host's copy unless |stale|, and then merely says that the value is present. */
 typedef struct pn_slot {
   void *memory;
   size_t capacity;
+  void *device;
+  size_t device_capacity;
+  void *there; /* the value on the device: |device|, or the caller's memory; null: not there */
+  bool stale;  /* only the device has it */
 } pn_slot;
 
 typedef struct pn_step_time {
@@ -102,9 +114,35 @@ void pn_machine_forget_times(pn_machine *machine);
 void *pn_frame_slot(pn_frame *frame, pn_value_id v, size_t bytes) PN_CHECKED;
 /* Sets t->data to where |v| shall be computed, whose type and shape |t| has: its sink, or its slot. */
 pelton_status pn_frame_place(pn_frame *frame, pn_value_id v, pn_tensor *t, pelton_diag *diag) PN_CHECKED;
+/* Makes |t|, in host memory, the value |v|. */
+PN_INLINE void pn_frame_set(pn_frame *frame, pn_value_id v, const pn_tensor *t) {
+  frame->values[v.v] = *t;
+  frame->slots[v.v].there = NULL;
+  frame->slots[v.v].stale = false;
+}
 /* The child frame of |node| for its subgraph |which|. */
 pelton_status pn_frame_child(pn_frame *frame, uint32_t node, uint32_t which, const pn_graph *graph, pn_frame **out,
                              pelton_diag *diag) PN_CHECKED;
+
+/* residence.c: values and constants where device memory is not the host's. Nothing to do where it is. */
+PN_INLINE bool pn_frame_is_host(const pn_frame *frame) { return frame->machine->engine->target->host_memory; }
+/* Gives a fresh plan's steps their constants and packed weights on the device. */
+pelton_status pn_segment_settle(pn_frame *frame, pn_segment *segment, pelton_diag *diag) PN_CHECKED;
+void pn_segment_unsettle(pn_segment *segment, pelton_engine *engine);
+/* Takes the callers' |inputs| as values: in host memory, or on the device when they lie there. */
+void pn_frame_take_inputs(pn_frame *frame, const pn_tensor *inputs);
+/* Brings value |v| to the host when only the device has it. */
+pelton_status pn_frame_fetch(pn_frame *frame, pn_value_id v, pelton_diag *diag) PN_CHECKED;
+/* Uploads what the steps read, and gives every result memory on the device: the caller's where it lies there. */
+pelton_status pn_frame_bind_device(pn_frame *frame, const pn_segment *segment, pelton_diag *diag) PN_CHECKED;
+/* Results that no step wrote in place, after the steps. */
+pelton_status pn_frame_finish_device(pn_frame *frame, const pn_segment *segment, pelton_diag *diag) PN_CHECKED;
+/* Waits for the device and hands the results over. */
+pelton_status pn_frame_collect_device(pn_frame *frame, pn_tensor *outputs, pelton_diag *diag) PN_CHECKED;
+/* Whether |pointer| is memory of the engine's device that the host cannot read. */
+bool pn_frame_on_device(const pn_frame *frame, const void *pointer);
+/* Where |place| is at run time. */
+void *pn_frame_locate(const pn_frame *frame, const pn_segment *segment, const pn_place *place);
 
 /* control.c and host_op.c: nodes that the runtime runs itself. */
 bool pn_is_host_op(const pn_node *node);

@@ -47,7 +47,7 @@ pelton_status pn_frame_run_reference(pn_frame *frame, uint32_t index, pelton_dia
   uint32_t mark = pn_diag_mark(diag);
   pelton_status status = pn_op_get(node->op)->reference(&call);
   for (uint32_t i = 0; i < node->outputs.count && !status; i++)
-    if (pn_value_valid(node->outputs.data[i])) frame->values[node->outputs.data[i].v] = out[i];
+    if (pn_value_valid(node->outputs.data[i])) pn_frame_set(frame, node->outputs.data[i], &out[i]);
   if (status) pn_diag_prefix(diag, mark, "node '%.*s'", PN_STR_ARG(node->name));
   pn_arena_reset(scratch);
   return status;

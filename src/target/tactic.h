@@ -63,6 +63,10 @@ typedef struct pn_tactic {
                            pelton_diag *diag);
   void (*release_state)(void *state);
   pelton_status (*run)(const pn_step *step, pn_stream *stream, pelton_diag *diag);
+  /* Constants are read by pack and prepare alone: where device memory is not the host's, no copy of them is made there,
+     and run must not touch those operands. */
+  bool host_constants;
+  bool host_work;    /* run waits for the device or works on the host: the step cannot be part of a recorded graph */
   bool in_place;     /* output 0 may share the memory of an input of equal type and layout that dies here */
   bool is_reference; /* the naive definition: chosen last, counted in the report as a fallback */
 } pn_tactic;

@@ -16,7 +16,20 @@ typedef struct pn_device_options {
   bool isa_lowered; /* CPU: |isa| is to be used instead of the machine's */
   pn_isa_set isa;
   bool pin_threads;
+  const char *libraries; /* folders, separated by ':', to look for the vendor's libraries first; may be null */
 } pn_device_options;
+
+/* What `pelton devices` says of one device. */
+typedef struct pn_device_info {
+  uint32_t index;
+  char name[128];
+  uint64_t memory_bytes; /* 0: not known */
+  char detail[160];      /* "sm_90, driver 13.0, 132 multiprocessors" */
+  char refusal[240];     /* why it cannot be used; empty when it can */
+} pn_device_info;
+
+/* Recorded work of a stream, to be run again as one. */
+typedef struct pn_recording pn_recording;
 
 /* A pattern of operators that the target may run as one step: names in order, each node's result used only by the next
    ("conv", "pointwise"). A name with a trailing '?' may be left out. The partition finds the chains in the graph, and
@@ -37,15 +50,33 @@ typedef struct pn_target {
   /* Tactics in a fixed order, the reference last. */
   uint32_t (*tactics)(const pn_device *device, const pn_tactic *const **out);
   uint32_t (*patterns)(const pn_device *device, const pn_pattern **out); /* longest first */
+  /* Gives |each| every device of this kind, usable or not; null: the one that device_open opens. An error says why
+     there can be none. */
+  pelton_status (*device_list)(const pn_device_options *options, void (*each)(void *self, const pn_device_info *info),
+                               void *self, pelton_diag *diag);
   /* Device memory, 64-byte aligned; null when there is none left. The CPU's is host memory. */
   void *(*memory_alloc)(pn_device *device, size_t bytes);
   void (*memory_release)(pn_device *device, void *memory);
+  /* Whether |pointer| is device memory that steps can use as it is. Null: what host_memory says. */
+  bool (*memory_is_device)(const pn_device *device, const void *pointer);
+  /* Copies in the stream's order. |from_host| may be written again at once when upload returns, |to_host| is complete
+     when download does. */
   pelton_status (*upload)(pn_stream *stream, void *to, const void *from_host, size_t bytes, pelton_diag *diag);
   pelton_status (*download)(pn_stream *stream, void *to_host, const void *from, size_t bytes, pelton_diag *diag);
   /* A queue of work; one thread at a time. */
   pelton_status (*stream_create)(pn_device *device, pn_stream **out, pelton_diag *diag);
   void (*stream_release)(pn_stream *stream);
+  /* Waits for all work so far. Also where errors come up that steps met on the device (an index out of range). */
   pelton_status (*stream_synchronize)(pn_stream *stream, pelton_diag *diag);
+  /* The device's own time between the two calls, for the work put into the stream in between; the second waits for it.
+     Null: the host's clock does. */
+  pelton_status (*timer_start)(pn_stream *stream, pelton_diag *diag);
+  pelton_status (*timer_stop)(pn_stream *stream, double *seconds, pelton_diag *diag);
+  /* Work put into the stream between begin and end is not done but recorded; play does it. Null: the target cannot. */
+  pelton_status (*record_begin)(pn_stream *stream, pelton_diag *diag);
+  pelton_status (*record_end)(pn_stream *stream, pn_recording **out, pelton_diag *diag);
+  pelton_status (*recording_play)(pn_stream *stream, pn_recording *recording, pelton_diag *diag);
+  void (*recording_release)(pn_device *device, pn_recording *recording);
   bool host_memory; /* device pointers are host pointers: no copies at the edges */
 } pn_target;
 

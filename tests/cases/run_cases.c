@@ -40,7 +40,7 @@ typedef struct problem_case {
 } problem_case;
 
 static uint64_t random_state;
-static uint32_t checked, failures;
+static uint32_t checked, failures, unaccepted;
 static const char *line_text;
 static int line_number;
 
@@ -343,6 +343,39 @@ static void release_block(const char *tactic, const char *what, unsigned char *m
   pn_release(NULL, memory);
 }
 
+static void *device_block(const attempt *a, size_t bytes) {
+  void *memory = a->target->memory_alloc(a->device, bytes + GUARD_BYTES);
+  if (!memory) exit(70);
+  return memory;
+}
+
+/* The tactic on a device of its own memory: everything that run sees is there. */
+static pelton_status run_on_device(attempt *a, const void *packed, size_t packed_bytes, const void *state,
+                                   size_t workspace_bytes, void *const *operands, pelton_diag *diag) {
+  const pn_target *target = a->target;
+  void *there[MAX_OPERANDS] = {0}, *packed_there = device_block(a, packed_bytes),
+       *workspace = device_block(a, workspace_bytes);
+  pelton_status status = target->upload(a->stream, packed_there, packed, packed_bytes, diag);
+  for (uint32_t i = 0; i < a->c->value_count && !status; i++) {
+    const pn_operand *o = &a->operands[i];
+    if (o->role == PN_OPERAND_INTERNAL || (o->role == PN_OPERAND_CONSTANT && a->tactic->host_constants)) continue;
+    there[i] = device_block(a, pn_operand_bytes(o));
+    status = target->upload(a->stream, there[i], operands[i], pn_operand_bytes(o), diag);
+  }
+  pn_step step = {&a->problem, a->config, state, packed_there, workspace, there};
+  for (int again = 0; again < 2 && !status; again++) status = a->tactic->run(&step, a->stream, diag);
+  if (!status) status = target->stream_synchronize(a->stream, diag);
+  for (uint32_t i = 0; i < a->c->value_count; i++) {
+    const pn_operand *o = &a->operands[i];
+    if (!status && o->role == PN_OPERAND_OUTPUT)
+      status = target->download(a->stream, operands[i], there[i], pn_operand_bytes(o), diag);
+    target->memory_release(a->device, there[i]);
+  }
+  target->memory_release(a->device, packed_there);
+  target->memory_release(a->device, workspace);
+  return status;
+}
+
 static pelton_status prepare_and_run(attempt *a, void *const *operands, pelton_diag *diag) {
   const pn_tactic *t = a->tactic;
   pn_config config = a->config;
@@ -350,21 +383,26 @@ static pelton_status prepare_and_run(attempt *a, void *const *operands, pelton_d
   if (!(t->estimate(&a->problem, a->device, &config) > 0)) complain(t->name, "an estimate that is not positive");
   if (t->sizes) t->sizes(&a->problem, a->device, &config, &sizes);
   unsigned char *packed = block(sizes.packed_bytes), *state = block(sizes.state_bytes),
-                *workspace = block(sizes.workspace_bytes);
+                *workspace = block(a->target->host_memory ? sizes.workspace_bytes : 0);
   memset(state, 0, sizes.state_bytes);
   pelton_status status = t->pack ? t->pack(&a->problem, a->device, &config, packed, diag) : PELTON_OK;
   if (!status && t->prepare) status = t->prepare(&a->problem, a->device, &config, state, diag);
-  pn_step step = {.problem = &a->problem,
-                  .config = config,
-                  .state = state,
-                  .packed = packed,
-                  .workspace = workspace,
-                  .operands = operands};
-  for (int again = 0; again < 2 && !status; again++) status = t->run(&step, a->stream, diag);
-  if (t->release_state) t->release_state(state);
+  bool prepared = !status;
+  if (a->target->host_memory) {
+    pn_step step = {.problem = &a->problem,
+                    .config = config,
+                    .state = state,
+                    .packed = packed,
+                    .workspace = workspace,
+                    .operands = operands};
+    for (int again = 0; again < 2 && !status; again++) status = t->run(&step, a->stream, diag);
+  } else if (!status) {
+    status = run_on_device(a, packed, sizes.packed_bytes, state, sizes.workspace_bytes, operands, diag);
+  }
+  if (t->release_state && prepared) t->release_state(state);
   release_block(t->name, "writes behind its packed weights", packed, sizes.packed_bytes);
   release_block(t->name, "writes behind its state", state, sizes.state_bytes);
-  release_block(t->name, "writes behind its workspace", workspace, sizes.workspace_bytes);
+  release_block(t->name, "writes behind its workspace", workspace, a->target->host_memory ? sizes.workspace_bytes : 0);
   return status;
 }
 
@@ -441,6 +479,33 @@ static uint32_t try_layouts(attempt *a, pn_reason *why) {
   return accepted;
 }
 
+/* One device of another target; lines that none of its tactics takes are its reference's. */
+static void run_case_on(problem_case *c, const char *name) {
+  static pelton_diag diag;
+  static pn_device *device; /* one for all lines: what it compiled stays */
+  const pn_tactic *const *tactics;
+  attempt a = {.c = c, .target = pn_target_find(pn_str_from(name))};
+  pn_device_options options = {.allocator = &pn_allocator_default, .libraries = getenv("PELTON_CASES_LIBRARIES")};
+  pn_reason why = {""};
+  uint32_t accepted = 0;
+  pelton_diag_init(&diag);
+  if (!a.target || (!device && a.target->device_open(&options, &device, &diag))) {
+    fprintf(stderr, "no target %s: %s\n", name, diag.count ? pelton_diag_message(&diag, 0) : "not built");
+    exit(1);
+  }
+  a.device = device;
+  if (a.target->stream_create(a.device, &a.stream, &diag)) exit(70);
+  uint32_t count = a.target->tactics(a.device, &tactics);
+  const char *only = getenv("PELTON_CASES_TACTIC");
+  for (uint32_t i = 0; i < count; i++) {
+    a.tactic = tactics[i];
+    if (!a.tactic->is_reference && (!only || strstr(a.tactic->name, only))) accepted += try_layouts(&a, &why);
+  }
+  if (!accepted) printf("line %d: left to the reference: %s\n  %s\n", line_number, line_text, why.text);
+  unaccepted += !accepted;
+  a.target->stream_release(a.stream);
+}
+
 static void run_case(problem_case *c) {
   static const char *const levels[] = {"portable", "avx2", "avx512"};
   const pn_target *target = pn_target_find(PN_STR("cpu"));
@@ -475,7 +540,7 @@ static void run_case(problem_case *c) {
 
 int main(int argc, char **argv) {
   static char line[4096];
-  const char *seed = getenv("PELTON_SEED");
+  const char *seed = getenv("PELTON_SEED"), *other = getenv("PELTON_CASES_TARGET");
   FILE *file = argc > 1 ? fopen(argv[1], "r") : NULL;
   if (!file) {
     fprintf(stderr, "usage: run_cases FILE [TEXT]: runs the lines of FILE that hold TEXT\n");
@@ -495,13 +560,16 @@ int main(int argc, char **argv) {
     memset(&c, 0, sizeof c);
     pn_arena_init(&c.arena, NULL);
     pelton_diag_init(&diag);
-    if (read_case(&c, line, &diag))
-      run_case(&c);
-    else
+    if (!read_case(&c, line, &diag))
       complain_diag("not a problem", &diag);
+    else if (other)
+      run_case_on(&c, other);
+    else
+      run_case(&c);
     pn_arena_deinit(&c.arena);
   }
   (void)fclose(file);
+  if (unaccepted) printf("%u left to the reference\n", unaccepted);
   printf("%u problems, %u runs of tactics, %u failures (seed %llu: PELTON_SEED)\n", cases, checked, failures,
          (unsigned long long)first);
   return failures || !cases ? 1 : 0;

@@ -20,15 +20,18 @@ typedef struct bench {
   text_list inputs;
   int64_t streams, runs, seed;
   double warmup, duration;
-  bool layers, json;
+  bool layers, json, on_device;
   pthread_barrier_t ready;
 } bench;
 
 typedef struct stream {
   const bench *bench;
+  pelton_engine *engine;
   const tensors *inputs;
   pelton_context *context;
   pelton_tensor *outputs;
+  void **kept; /* by output: memory of the device, or null */
+  size_t *kept_bytes;
   uint32_t output_count;
   double *seconds; /* of each run */
   size_t count, room;
@@ -50,14 +53,27 @@ typedef struct measured {
  */
 
 static bool run_once(stream *s) {
-  for (uint32_t i = 0; i < s->output_count; i++) s->outputs[i].data = NULL;
+  for (uint32_t i = 0; i < s->output_count; i++) {
+    s->outputs[i].data = s->kept[i];
+    s->outputs[i].bytes = s->kept_bytes[i];
+  }
   s->status = pelton_context_run(s->context, s->inputs->data, s->inputs->count, s->outputs, s->output_count, &s->diag);
   return s->status == PELTON_OK;
 }
 
+/* Where results are to stay on the device: memory of their size. */
+static bool keep_outputs(stream *s) {
+  for (uint32_t i = 0; i < s->output_count && !s->status; i++) {
+    s->kept_bytes[i] = s->outputs[i].bytes;
+    s->status = pelton_memory_create(s->engine, s->kept_bytes[i], &s->kept[i], &s->diag);
+  }
+  return !s->status;
+}
+
 static void warm_up(stream *s) {
+  bool ok = !s->bench->on_device || (run_once(s) && keep_outputs(s));
   const double end = clock_now() + s->bench->warmup;
-  bool ok = true;
+  if (!ok) return;
   do ok = run_once(s);
   while (ok && clock_now() < end);
 }
@@ -141,7 +157,10 @@ static int run_streams(bench *b, pelton_engine *engine, const tensors *inputs, m
     s->bench = b;
     s->inputs = inputs;
     s->output_count = pelton_engine_output_count(engine);
+    s->engine = engine;
     s->outputs = memory_new(s->output_count, sizeof *s->outputs);
+    s->kept = memory_new(s->output_count, sizeof *s->kept);
+    s->kept_bytes = memory_new(s->output_count, sizeof *s->kept_bytes);
     const double start = clock_now();
     const pelton_status status = pelton_context_create(engine, NULL, &s->context, &s->diag);
     if (i == 0) m->load_seconds += clock_now() - start;
@@ -160,6 +179,10 @@ static int run_streams(bench *b, pelton_engine *engine, const tensors *inputs, m
   for (int64_t i = 0; i < b->streams; i++) {
     m->context_bytes += streams[i].context ? pelton_context_bytes(streams[i].context) : 0;
     pelton_context_release(streams[i].context);
+    for (uint32_t k = 0; streams[i].kept && k < streams[i].output_count; k++)
+      pelton_memory_release(engine, streams[i].kept[k]);
+    free(streams[i].kept);
+    free(streams[i].kept_bytes);
     free(streams[i].outputs);
     free(streams[i].seconds);
   }
@@ -224,7 +247,8 @@ static void write_json(const bench *b, const char *path, bool engine, const meas
   json_number(&json, "load_ms", 1e3 * m->load_seconds);
   json_integer(&json, "engine_bytes", (int64_t)m->engine_bytes);
   json_integer(&json, "peak_rss_bytes", 1024 * process_status("VmHWM"));
-  json_integer(&json, "device_bytes", 0); /* a CPU's memory is the process's own */
+  const bool cpu = !b->load.target || !strcmp(b->load.target, "cpu"); /* whose memory is the process's own */
+  json_integer(&json, "device_bytes", cpu ? 0 : (int64_t)m->context_bytes);
   if (layers) json_raw(&json, "layers", layers);
   json_end(&json, '}');
   putchar('\n');
@@ -243,13 +267,32 @@ static void print_table(const bench *b, const char *path, bool engine, const mea
          format_bytes(1024 * (uint64_t)process_status("VmHWM")).text);
 }
 
+/* |inputs| again, in memory of the engine's device. */
+static int place_inputs(pelton_engine *engine, const tensors *inputs, tensors *out) {
+  pelton_diag diag = PELTON_DIAG_INIT;
+  pelton_status status = PELTON_OK;
+  *out = (tensors){.data = memory_new(inputs->count, sizeof *out->data), .count = inputs->count};
+  for (uint32_t i = 0; i < inputs->count && !status; i++) {
+    out->data[i] = inputs->data[i];
+    out->data[i].data = NULL;
+    status = pelton_memory_create(engine, inputs->data[i].bytes, &out->data[i].data, &diag);
+    if (!status)
+      status = pelton_memory_write(engine, out->data[i].data, inputs->data[i].data, inputs->data[i].bytes, &diag);
+  }
+  return status ? print_failure(status, &diag, NULL) : EXIT_DONE;
+}
+
 static int bench_engine(bench *b, const char *path, bool is_engine, pelton_engine *engine, measured *m) {
   tensors inputs;
   char *layers = NULL;
   int code = inputs_make(engine, &b->load, &b->inputs, NULL, (uint64_t)b->seed, &inputs);
   if (code) return code;
   m->batch = inputs.count && inputs.data[0].shape.rank ? inputs.data[0].shape.dims[0] : 1;
-  code = run_streams(b, engine, &inputs, m);
+  tensors placed = {.count = 0};
+  if (b->on_device) code = place_inputs(engine, &inputs, &placed);
+  if (!code) code = run_streams(b, engine, b->on_device ? &placed : &inputs, m);
+  for (uint32_t i = 0; i < placed.count; i++) pelton_memory_release(engine, placed.data[i].data);
+  free(placed.data);
   if (!code && b->layers) code = layers_measure(engine, &inputs, &layers);
   if (!code && b->json) write_json(b, path, is_engine, m, layers);
   if (!code && !b->json) {
@@ -291,6 +334,7 @@ int command_bench(int argc, char **argv) {
       {"runs", 0, OPTION_INTEGER, &b.runs, "N", "at most this many runs a stream", 1, 1e9},
       {"input", 'i', OPTION_LIST, &b.inputs, "NAME=FILE", "an input from a .npy, a .pb or an image; else random", 0, 0},
       {"seed", 0, OPTION_INTEGER, &b.seed, "N", "of random inputs (0)", 0, 0},
+      {"on-device", 0, OPTION_FLAG, &b.on_device, NULL, "inputs and outputs stay in the device's memory", 0, 0},
       {"layers", 0, OPTION_FLAG, &b.layers, NULL, "also the time of each step", 0, 0},
       LOAD_ROWS(b.load),
       {"budget", 0, OPTION_SECONDS, &b.load.budget, "30s", "at most this long for timing while a model is built", 0, 0},

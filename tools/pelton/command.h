@@ -25,6 +25,7 @@ int command_build(int argc, char **argv);
 int command_check(int argc, char **argv);
 int command_classify(int argc, char **argv);
 int command_compare(int argc, char **argv);
+int command_devices(int argc, char **argv);
 int command_inspect(int argc, char **argv);
 int command_ops(int argc, char **argv);
 int command_run(int argc, char **argv);

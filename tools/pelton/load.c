@@ -122,6 +122,8 @@ bool path_is_engine(const char *path) {
 pelton_status load_open(const char *path, const load_options *o, loaded *out, pelton_diag *diag) {
   pelton_run_options options = PELTON_RUN_OPTIONS_INIT;
   options.target = o->target;
+  options.device_index = (uint32_t)o->device;
+  options.device_libraries = o->device_libraries;
   options.cpu_isa = o->cpu_isa;
   options.threads = (uint32_t)o->threads;
   *out = (loaded){.engine = NULL};
@@ -134,6 +136,8 @@ pelton_status load_open(const char *path, const load_options *o, loaded *out, pe
 pelton_status load_build(const char *path, const load_options *o, loaded *out, pelton_diag *diag) {
   pelton_build_options options = PELTON_BUILD_OPTIONS_INIT;
   options.targets = o->target;
+  options.device_index = (uint32_t)o->device;
+  options.device_libraries = o->device_libraries;
   options.precision = o->precision;
   options.cpu_isa = o->cpu_isa;
   options.threads = (uint32_t)o->threads;

@@ -8,8 +8,8 @@
 #include "text/options.h"
 
 typedef struct load_options {
-  const char *target, *precision, *cpu_isa, *timing_cache;
-  int64_t threads, level;
+  const char *target, *precision, *cpu_isa, *timing_cache, *device_libraries;
+  int64_t threads, level, device;
   double budget;
   bool no_passes, omit_packed;
   text_list shapes, min_shapes, opt_shapes, max_shapes;
@@ -25,7 +25,9 @@ typedef struct load_options {
 
 /* Rows of an option table. */
 #define LOAD_ROWS(o)                                                                                                   \
-  {"target", 0, OPTION_TEXT, &(o).target, "T", "cpu", 0, 0},                                                           \
+  {"target", 0, OPTION_TEXT, &(o).target, "T", "cpu or cuda", 0, 0},                                                   \
+  {"device", 0, OPTION_INTEGER, &(o).device, "N", "which of the target's devices: see pelton devices", 0, 1024},       \
+  {"device-libraries", 0, OPTION_TEXT, &(o).device_libraries, "DIRS", "of its driver, if not installed", 0, 0},         \
   {"precision", 0, OPTION_CHOICE, &(o).precision, "fp32|fp16|bf16|int8|best", "of a model that is built", 0, 0},       \
   {"shapes", 0, OPTION_LIST, &(o).shapes, "NAME:1x3x8x8", "of dynamic inputs; several with commas or again", 0, 0},    \
   {"cpu-isa", 0, OPTION_TEXT, &(o).cpu_isa, "ISA", "portable, avx2, avx512, ...: less than the machine has", 0, 0},    \

@@ -18,6 +18,7 @@ static const subcommand subcommands[] = {
     {"inspect", command_inspect, "what a model or an engine holds"},
     {"check", command_check, "whether model files are valid"},
     {"ops", command_ops, "list the operators"},
+    {"devices", command_devices, "list what there is to run on, or why it cannot be used"},
     {"classify", command_classify, "what an image network says of images"},
 };
 enum { SUBCOMMANDS = sizeof subcommands / sizeof subcommands[0] };

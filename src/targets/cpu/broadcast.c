@@ -1,7 +1,7 @@
 #include "targets/cpu/broadcast.h"
 
 #include "base/bytes.h"
-#include "targets/cpu/strides.h"
+#include "target/strides.h"
 
 bool pn_broadcast_accepts(const pn_problem *p, pn_reason *why) {
   int64_t strides[PN_MAX_RANK], dims[PN_MAX_RANK];

@@ -9,84 +9,39 @@ enum {
 
 /* ---- planning ---------------------------------------------------------------------------------------------------- */
 
-static void move_axis(pn_copy *c, uint32_t from, uint32_t to) {
-  int64_t dim = c->dims[from], to_stride = c->to[from], from_stride = c->from[from];
-  for (; from < to; from++) {
-    c->dims[from] = c->dims[from + 1];
-    c->to[from] = c->to[from + 1];
-    c->from[from] = c->from[from + 1];
-  }
-  for (; from > to; from--) {
-    c->dims[from] = c->dims[from - 1];
-    c->to[from] = c->to[from - 1];
-    c->from[from] = c->from[from - 1];
-  }
-  c->dims[to] = dim;
-  c->to[to] = to_stride;
-  c->from[to] = from_stride;
-}
-
-/* Axes in the order in which the destination lies in memory, those of one element dropped, neighbours that move alike
-   merged. */
-static void normalize(pn_copy *c) {
-  uint32_t rank = 0;
-  for (uint32_t d = 0; d < c->rank; d++) {
-    if (c->dims[d] == 1) continue;
-    c->dims[rank] = c->dims[d];
-    c->to[rank] = c->to[d];
-    c->from[rank++] = c->from[d];
-  }
-  c->rank = rank;
-  for (uint32_t d = 1; d < c->rank; d++) {
-    uint32_t place = d;
-    while (place > 0 && c->to[place - 1] < c->to[d]) place--;
-    move_axis(c, d, place);
-  }
-  rank = 0;
-  for (uint32_t d = 0; d < c->rank; d++) {
-    bool join = rank && c->to[rank - 1] == c->to[d] * c->dims[d] && c->from[rank - 1] == c->from[d] * c->dims[d];
-    if (!join) rank++;
-    c->dims[rank - 1] = join ? c->dims[rank - 1] * c->dims[d] : c->dims[d];
-    c->to[rank - 1] = c->to[d];
-    c->from[rank - 1] = c->from[d];
-  }
-  c->rank = rank;
-  if (!c->rank) pn_copy_axis(c, 1, 1, 1);
-}
-
 void pn_copy_plan(pn_copy *c, const pn_device *device) {
   c->transpose = device->transpose;
-  for (uint32_t d = 0; d < c->rank; d++)
-    if (c->dims[d] <= 0) {
+  for (uint32_t d = 0; d < c->move.rank; d++)
+    if (c->move.dims[d] <= 0) {
       c->parts = 0;
       return;
     }
-  normalize(c);
-  uint32_t last = c->rank - 1, across = last;
-  c->kind = c->to[last] == 1 && c->from[last] == 1 ? PN_COPY_RUNS : PN_COPY_ELEMENTS;
+  pn_move_normalize(&c->move);
+  uint32_t last = c->move.rank - 1, across = last;
+  c->kind = c->move.to[last] == 1 && c->move.from[last] == 1 ? PN_COPY_RUNS : PN_COPY_ELEMENTS;
   for (uint32_t d = 0; d < last; d++)
-    if (c->from[d] == 1) across = d;
-  if (c->kind == PN_COPY_ELEMENTS && c->to[last] == 1 && c->from[last] != 0 && across != last) {
+    if (c->move.from[d] == 1) across = d;
+  if (c->kind == PN_COPY_ELEMENTS && c->move.to[last] == 1 && c->move.from[last] != 0 && across != last) {
     c->kind = PN_COPY_BLOCKS;
-    move_axis(c, across, last - 1);
+    pn_move_axis_to(&c->move, across, last - 1);
   }
-  c->outer = c->kind == PN_COPY_BLOCKS ? c->rank - 2 : c->rank - 1;
+  c->outer = c->kind == PN_COPY_BLOCKS ? c->move.rank - 2 : c->move.rank - 1;
   c->row_blocks = c->row_block = 1;
-  c->column_block = RUN_BYTES / c->element_bytes;
+  c->column_block = RUN_BYTES / c->move.element_bytes;
   if (c->kind == PN_COPY_BLOCKS) { /* rows run along the source, so a column of the block is a run of the destination */
-    int64_t rows = c->dims[last], columns = c->dims[last - 1];
+    int64_t rows = c->move.dims[last], columns = c->move.dims[last - 1];
     c->column_block = pn_min_i64(columns, 64);
     c->row_block = pn_min_i64(rows, BLOCK_ELEMENTS / c->column_block);
     c->column_block = pn_min_i64(columns, BLOCK_ELEMENTS / c->row_block);
     c->row_blocks = pn_div_up(rows, c->row_block);
     c->column_blocks = pn_div_up(columns, c->column_block);
   } else {
-    c->column_blocks = pn_div_up(c->dims[last], c->column_block);
+    c->column_blocks = pn_div_up(c->move.dims[last], c->column_block);
   }
   c->units = c->row_blocks * c->column_blocks;
-  for (uint32_t d = 0; d < c->outer; d++) c->units *= c->dims[d];
-  double bytes = 2 * c->element_bytes;
-  for (uint32_t d = 0; d < c->rank; d++) bytes *= (double)c->dims[d];
+  for (uint32_t d = 0; d < c->outer; d++) c->units *= c->move.dims[d];
+  double bytes = 2 * c->move.element_bytes;
+  for (uint32_t d = 0; d < c->move.rank; d++) bytes *= (double)c->move.dims[d];
   c->parts = pn_cpu_parts(device, c->units, bytes);
 }
 
@@ -151,8 +106,8 @@ static void block_uint32_t(const pn_copy *c, const void *from, int64_t from_stri
 }
 
 static void copy_elements(const pn_copy *c, int64_t n, void *to, const void *from) {
-  int64_t to_stride = c->to[c->rank - 1], from_stride = c->from[c->rank - 1];
-  switch (c->element_bytes) {
+  int64_t to_stride = c->move.to[c->move.rank - 1], from_stride = c->move.from[c->move.rank - 1];
+  switch (c->move.element_bytes) {
   case 1: elements_uint8_t(n, to, to_stride, from, from_stride); return;
   case 2: elements_uint16_t(n, to, to_stride, from, from_stride); return;
   case 4: elements_uint32_t(n, to, to_stride, from, from_stride); return;
@@ -161,8 +116,8 @@ static void copy_elements(const pn_copy *c, int64_t n, void *to, const void *fro
 }
 
 static void copy_block(const pn_copy *c, int64_t rows, int64_t columns, void *to, const void *from) {
-  int64_t to_stride = c->to[c->rank - 2], from_stride = c->from[c->rank - 1];
-  switch (c->element_bytes) {
+  int64_t to_stride = c->move.to[c->move.rank - 2], from_stride = c->move.from[c->move.rank - 1];
+  switch (c->move.element_bytes) {
   case 1: block_uint8_t(from, from_stride, rows, columns, to, to_stride); return;
   case 2: block_uint16_t(from, from_stride, rows, columns, to, to_stride); return;
   case 4: block_uint32_t(c, from, from_stride, rows, columns, to, to_stride); return;
@@ -172,19 +127,19 @@ static void copy_block(const pn_copy *c, int64_t rows, int64_t columns, void *to
 
 /* One piece of the innermost axes, which begin at |to| and |from|. */
 static void copy_piece(const pn_copy *c, int64_t piece, char *to, const char *from) {
-  int64_t bytes = c->element_bytes;
-  uint32_t last = c->rank - 1;
+  int64_t bytes = c->move.element_bytes;
+  uint32_t last = c->move.rank - 1;
   if (c->kind == PN_COPY_BLOCKS) {
     int64_t row = piece / c->column_blocks * c->row_block, column = piece % c->column_blocks * c->column_block;
-    int64_t rows = pn_min_i64(c->row_block, c->dims[last] - row),
-            columns = pn_min_i64(c->column_block, c->dims[last - 1] - column);
-    copy_block(c, rows, columns, to + (row + column * c->to[last - 1]) * bytes,
-               from + (row * c->from[last] + column) * bytes);
+    int64_t rows = pn_min_i64(c->row_block, c->move.dims[last] - row),
+            columns = pn_min_i64(c->column_block, c->move.dims[last - 1] - column);
+    copy_block(c, rows, columns, to + (row + column * c->move.to[last - 1]) * bytes,
+               from + (row * c->move.from[last] + column) * bytes);
     return;
   }
-  int64_t begin = piece * c->column_block, n = pn_min_i64(c->column_block, c->dims[last] - begin);
-  to += begin * c->to[last] * bytes;
-  from += begin * c->from[last] * bytes;
+  int64_t begin = piece * c->column_block, n = pn_min_i64(c->column_block, c->move.dims[last] - begin);
+  to += begin * c->move.to[last] * bytes;
+  from += begin * c->move.from[last] * bytes;
   if (c->kind == PN_COPY_RUNS)
     memcpy(to, from, (size_t)(n * bytes));
   else
@@ -194,27 +149,27 @@ static void copy_piece(const pn_copy *c, int64_t piece, char *to, const char *fr
 static void task(void *argument, uint32_t part, uint32_t thread) {
   const job *j = argument;
   const pn_copy *c = j->copy;
-  int64_t unit, end, index[PN_COPY_RANK], to = c->to_offset, from = c->from_offset,
+  int64_t unit, end, index[PN_MOVE_RANK], to = c->move.to_offset, from = c->move.from_offset,
                                           pieces = c->row_blocks * c->column_blocks;
   (void)thread;
   pn_cpu_share(c->units, 1, part, j->parts, &unit, &end);
   int64_t left = unit / pieces, piece = unit % pieces;
   for (uint32_t d = c->outer; d-- > 0;) {
-    index[d] = left % c->dims[d];
-    left /= c->dims[d];
-    to += index[d] * c->to[d];
-    from += index[d] * c->from[d];
+    index[d] = left % c->move.dims[d];
+    left /= c->move.dims[d];
+    to += index[d] * c->move.to[d];
+    from += index[d] * c->move.from[d];
   }
   for (; unit < end; unit++) {
-    copy_piece(c, piece, j->to + to * c->element_bytes, j->from + from * c->element_bytes);
+    copy_piece(c, piece, j->to + to * c->move.element_bytes, j->from + from * c->move.element_bytes);
     if (++piece < pieces) continue;
     piece = 0;
     for (uint32_t d = c->outer; d-- > 0;) {
-      to += c->to[d];
-      from += c->from[d];
-      if (++index[d] < c->dims[d]) break;
-      to -= c->to[d] * c->dims[d];
-      from -= c->from[d] * c->dims[d];
+      to += c->move.to[d];
+      from += c->move.from[d];
+      if (++index[d] < c->move.dims[d]) break;
+      to -= c->move.to[d] * c->move.dims[d];
+      from -= c->move.from[d] * c->move.dims[d];
       index[d] = 0;
     }
   }

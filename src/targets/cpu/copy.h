@@ -7,9 +7,8 @@
 #ifndef PN_TARGETS_CPU_COPY_H
 #define PN_TARGETS_CPU_COPY_H
 
+#include "target/movement.h"
 #include "targets/cpu/cpu.h"
-
-enum { PN_COPY_RANK = 2 * PN_MAX_RANK }; /* tiling splits each axis in two */
 
 typedef enum pn_copy_kind {
   PN_COPY_RUNS,   /* the last axis is contiguous on both sides */
@@ -18,12 +17,7 @@ typedef enum pn_copy_kind {
 } pn_copy_kind;
 
 typedef struct pn_copy {
-  uint32_t rank;
-  uint32_t element_bytes; /* 1, 2, 4 or 8 */
-  int64_t dims[PN_COPY_RANK];
-  int64_t to[PN_COPY_RANK], from[PN_COPY_RANK]; /* strides in elements */
-  int64_t to_offset, from_offset;               /* of the first element */
-  uint16_t to_operand, from_operand;            /* for tactics; PN_NO_OPERAND: zeros */
+  pn_move move; /* |to_operand| and |from_operand| are for tactics */
   /* Planned. */
   pn_copy_kind kind;
   uint32_t outer;                  /* axes that are walked one position at a time */
@@ -33,11 +27,6 @@ typedef struct pn_copy {
   const pn_cpu_transpose_f32 *transpose;
 } pn_copy;
 
-PN_INLINE void pn_copy_axis(pn_copy *copy, int64_t dim, int64_t to, int64_t from) {
-  copy->dims[copy->rank] = dim;
-  copy->to[copy->rank] = to;
-  copy->from[copy->rank++] = from;
-}
 void pn_copy_plan(pn_copy *copy, const pn_device *device);
 /* |to| and |from| are the starts of the tensors. They must not overlap. */
 void pn_copy_run(const pn_copy *copy, pn_pool *pool, void *to, const void *from);

@@ -1,6 +1,6 @@
 #include "targets/cpu/epilogue.h"
 
-#include "targets/cpu/strides.h"
+#include "target/strides.h"
 
 #include <math.h>
 

@@ -3,7 +3,7 @@
    there is one, as the row kernels have it. */
 #include "base/bytes.h"
 #include "targets/cpu/cpu.h"
-#include "targets/cpu/strides.h"
+#include "target/strides.h"
 
 enum { RUN = 256 };
 

@@ -2,7 +2,7 @@
    transpose that joins the heads: one step, without the matrix of scores (attention.h), in f32. The expression is
    whatever the network says; a scale and an added mask cost nothing of their own. */
 #include "targets/cpu/attention.h"
-#include "targets/cpu/strides.h"
+#include "target/strides.h"
 
 #include <math.h>
 

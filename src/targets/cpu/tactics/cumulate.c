@@ -2,7 +2,8 @@
    of additions, in double for f32, so that the error does not grow with the line; along another, whole rows are added.
  */
 #include "base/bytes.h"
-#include "targets/cpu/movement.h"
+#include "target/movement.h"
+#include "targets/cpu/cpu.h"
 
 typedef struct state {
   const pn_cpu_vec_f32 *vec;

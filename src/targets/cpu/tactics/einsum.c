@@ -41,7 +41,7 @@ static void add_labels(const pn_einsum_loops *l, role wanted, const int64_t *str
                        pn_copy *copy) {
   for (uint32_t i = l->count; i-- > 0;) {
     if (role_of(l, i) != wanted || l->dims[i] == 1) continue;
-    pn_copy_axis(copy, l->dims[i], to_operand ? strides[i] : *dense, to_operand ? *dense : strides[i]);
+    pn_move_axis(&copy->move, l->dims[i], to_operand ? strides[i] : *dense, to_operand ? *dense : strides[i]);
     *dense *= l->dims[i];
   }
 }
@@ -80,9 +80,9 @@ static bool make_plan(const pn_problem *p, plan *out, pn_reason *why) {
     out->extents[r] *= l.dims[i];
     axes += l.dims[i] != 1;
   }
-  if (axes > PN_COPY_RANK) return pn_refuse(why, "more than %d labels", PN_COPY_RANK);
+  if (axes > PN_MOVE_RANK) return pn_refuse(why, "more than %d labels", PN_MOVE_RANK);
   out_strides(&l, to);
-  out->a.element_bytes = out->b.element_bytes = out->c.element_bytes = 4;
+  out->a.move.element_bytes = out->b.move.element_bytes = out->c.move.element_bytes = 4;
   static const role a_order[] = {STEP, ROW, BATCH}, b_order[] = {COLUMN, STEP, BATCH}, c_order[] = {COLUMN, ROW, BATCH};
   for (uint32_t i = 0; i < 3; i++) {
     add_labels(&l, a_order[i], l.strides[0], false, &dense[0], &out->a);

@@ -3,7 +3,7 @@
    sums, squares of what is left without the mean, results. */
 #include "base/bytes.h"
 #include "targets/cpu/cpu.h"
-#include "targets/cpu/strides.h"
+#include "target/strides.h"
 
 #include <math.h>
 

@@ -3,7 +3,7 @@
    a run of pixels goes through the channels; all their squares are kept. */
 #include "base/bytes.h"
 #include "targets/cpu/cpu.h"
-#include "targets/cpu/strides.h"
+#include "target/strides.h"
 
 enum { RUN = 256 };
 

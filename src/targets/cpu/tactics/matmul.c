@@ -7,7 +7,7 @@
    go by. */
 #include "targets/cpu/epilogue.h"
 #include "targets/cpu/gemm.h"
-#include "targets/cpu/strides.h"
+#include "target/strides.h"
 
 enum { ROW_BLOCK = 112 };
 

@@ -7,8 +7,9 @@
    Further axes, reduced or kept, are walked around it. log_sum_exp takes two passes: greatest element, then the sum of
    exponentials below it. */
 #include "base/bytes.h"
-#include "targets/cpu/movement.h"
-#include "targets/cpu/strides.h"
+#include "target/movement.h"
+#include "target/strides.h"
+#include "targets/cpu/cpu.h"
 
 #include <assert.h>
 #include <math.h>

@@ -3,7 +3,7 @@
    of runs of channels. Plain: the rows of the operand are summed first, then the columns of that one row. */
 #include "op/picture/resize.h"
 #include "targets/cpu/cpu.h"
-#include "targets/cpu/strides.h"
+#include "target/strides.h"
 
 enum { MAX_TAPS = 64 };
 

@@ -3,7 +3,7 @@
  */
 #include "base/bytes.h"
 #include "targets/cpu/cpu.h"
-#include "targets/cpu/strides.h"
+#include "target/strides.h"
 
 enum { RUN = 256 };
 

@@ -1,7 +1,8 @@
 /* Everything that only moves elements, of any type and between any layouts: transposition and its relatives, slices,
    splits, concatenation, padding, expansion, tiling. The conversion between layouts is a transposition whose
    axes stay. What each operator copies is in movement.c, how it is copied in copy.c. */
-#include "targets/cpu/movement.h"
+#include "target/movement.h"
+#include "targets/cpu/copy.h"
 
 typedef struct state {
   uint32_t count;
@@ -11,7 +12,7 @@ typedef struct state {
 static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why) {
   uint32_t count;
   (void)device;
-  if (!pn_movement_describe(p, NULL, &count, why)) return false;
+  if (!pn_movement_describe(p, NULL, 0, &count, why)) return false;
   size_t bytes = pelton_dtype_bytes(pn_problem_output(p, 0, 0)->dtype);
   return bytes == 1 || bytes == 2 || bytes == 4 || bytes == 8 || pn_refuse(why, "elements of %zu bytes", bytes);
 }
@@ -25,7 +26,7 @@ static void sizes(const pn_problem *p, const pn_device *device, const pn_config 
   uint32_t count = 0;
   (void)device;
   (void)config;
-  (void)pn_movement_describe(p, NULL, &count, NULL);
+  (void)pn_movement_describe(p, NULL, 0, &count, NULL);
   out->state_bytes = sizeof(state) + count * sizeof(pn_copy);
 }
 
@@ -33,7 +34,7 @@ static pelton_status prepare(const pn_problem *p, const pn_device *device, const
                              pelton_diag *diag) {
   state *s = memory;
   (void)config;
-  if (!pn_movement_describe(p, s->copies, &s->count, NULL))
+  if (!pn_movement_describe(p, &s->copies[0].move, sizeof(pn_copy), &s->count, NULL))
     return PN_INTERNAL(diag, "a movement changed after it was accepted");
   for (uint32_t i = 0; i < s->count; i++) pn_copy_plan(&s->copies[i], device);
   return PELTON_OK;
@@ -45,8 +46,8 @@ static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *di
   (void)diag;
   for (uint32_t i = 0; i < s->count; i++) {
     const pn_copy *c = &s->copies[i];
-    pn_copy_run(c, stream->device->pool, step->operands[c->to_operand],
-                c->from_operand == PN_NO_OPERAND ? (const void *)&zero : step->operands[c->from_operand]);
+    pn_copy_run(c, stream->device->pool, step->operands[c->move.to_operand],
+                c->move.from_operand == PN_NO_OPERAND ? (const void *)&zero : step->operands[c->move.from_operand]);
   }
   return PELTON_OK;
 }

@@ -1,6 +1,6 @@
 /* How an operand that broadcasts into a result is walked along the result's stored axes. */
-#ifndef PN_TARGETS_CPU_STRIDES_H
-#define PN_TARGETS_CPU_STRIDES_H
+#ifndef PN_TARGET_STRIDES_H
+#define PN_TARGET_STRIDES_H
 
 #include "target/problem.h"
 

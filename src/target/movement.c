@@ -1,6 +1,6 @@
-#include "targets/cpu/movement.h"
+#include "target/movement.h"
 
-#include "targets/cpu/strides.h"
+#include "target/strides.h"
 
 int64_t pn_operand_number(const pn_operand *o, int64_t i) {
   return o->dtype == PELTON_DTYPE_I32 ? ((const int32_t *)o->data)[i] : ((const int64_t *)o->data)[i];
@@ -9,14 +9,15 @@ int64_t pn_operand_number(const pn_operand *o, int64_t i) {
 typedef struct describer {
   const pn_problem *problem;
   const pn_operand *x, *y; /* the first operand and the first result */
-  pn_copy *copies;         /* null: only counts */
+  char *moves;             /* null: only counts */
+  size_t stride;
   uint32_t count;
-  pn_copy ignored;
+  pn_move ignored;
   pn_reason *why;
 } describer;
 
-static pn_copy *add(describer *d, const pn_operand *to, const pn_operand *from) {
-  pn_copy *c = d->copies ? &d->copies[d->count] : &d->ignored;
+static pn_move *add(describer *d, const pn_operand *to, const pn_operand *from) {
+  pn_move *c = d->moves ? (pn_move *)(void *)(d->moves + d->count * d->stride) : &d->ignored;
   d->count++;
   memset(c, 0, sizeof *c);
   c->element_bytes = (uint32_t)pelton_dtype_bytes(to->dtype);
@@ -32,10 +33,10 @@ static bool transpose(describer *d) {
   int64_t to[PN_MAX_RANK], from[PN_MAX_RANK];
   pn_operand_axis_strides(d->x, from);
   pn_operand_axis_strides(d->y, to);
-  pn_copy *c = add(d, d->y, d->x);
+  pn_move *c = add(d, d->y, d->x);
   for (uint32_t i = 0; i < d->y->rank; i++) {
     uint32_t source = attrs->perm.count ? axis_of(attrs->perm.data[i], d->x->rank) : d->x->rank - 1 - i;
-    pn_copy_axis(c, d->y->dims[i], to[i], from[source]);
+    pn_move_axis(c, d->y->dims[i], to[i], from[source]);
   }
   return true;
 }
@@ -55,8 +56,8 @@ static bool depth_space(describer *d, const pn_operand *deep, const pn_operand *
       {block, depth_first ? c * channels : c, wide_strides[3]},
   };
   bool to_deep = deep == d->y;
-  pn_copy *copy = add(d, d->y, d->x);
-  for (uint32_t i = 0; i < 6; i++) pn_copy_axis(copy, axes[i][0], axes[i][to_deep ? 1 : 2], axes[i][to_deep ? 2 : 1]);
+  pn_move *copy = add(d, d->y, d->x);
+  for (uint32_t i = 0; i < 6; i++) pn_move_axis(copy, axes[i][0], axes[i][to_deep ? 1 : 2], axes[i][to_deep ? 2 : 1]);
   return true;
 }
 
@@ -73,7 +74,7 @@ static bool slice(describer *d) {
   int64_t to[PN_MAX_RANK], from[PN_MAX_RANK];
   pn_operand_axis_strides(d->x, from);
   pn_operand_axis_strides(d->y, to);
-  pn_copy *c = add(d, d->y, d->x);
+  pn_move *c = add(d, d->y, d->x);
   for (int64_t i = 0; i < pn_operand_elements(starts); i++) {
     uint32_t axis = axes ? axis_of(pn_operand_number(axes, i), d->x->rank) : (uint32_t)i;
     int64_t start = pn_operand_number(starts, i), step = steps ? pn_operand_number(steps, i) : 1,
@@ -84,7 +85,7 @@ static bool slice(describer *d) {
     c->from_offset += start * from[axis];
     from[axis] = d->y->dims[axis] > 1 ? from[axis] * step : 0; /* a step alone may be of any size */
   }
-  for (uint32_t i = 0; i < d->y->rank; i++) pn_copy_axis(c, d->y->dims[i], to[i], from[i]);
+  for (uint32_t i = 0; i < d->y->rank; i++) pn_move_axis(c, d->y->dims[i], to[i], from[i]);
   return true;
 }
 
@@ -97,9 +98,9 @@ static bool split(describer *d) {
     const pn_operand *y = pn_problem_output(d->problem, 0, i);
     if (!y) return pn_refuse(d->why, "result %u is not wanted, so its size is not known", (unsigned)i);
     pn_operand_axis_strides(y, to);
-    pn_copy *c = add(d, y, d->x);
+    pn_move *c = add(d, y, d->x);
     c->from_offset = offset;
-    for (uint32_t k = 0; k < y->rank; k++) pn_copy_axis(c, y->dims[k], to[k], from[k]);
+    for (uint32_t k = 0; k < y->rank; k++) pn_move_axis(c, y->dims[k], to[k], from[k]);
     offset += y->dims[axis] * from[axis];
   }
   return true;
@@ -113,9 +114,9 @@ static bool concat(describer *d) {
   for (uint32_t i = 0; i < node->input_count; i++) {
     const pn_operand *x = pn_problem_input(d->problem, 0, i);
     pn_operand_axis_strides(x, from);
-    pn_copy *c = add(d, d->y, x);
+    pn_move *c = add(d, d->y, x);
     c->to_offset = offset;
-    for (uint32_t k = 0; k < x->rank; k++) pn_copy_axis(c, x->dims[k], to[k], from[k]);
+    for (uint32_t k = 0; k < x->rank; k++) pn_move_axis(c, x->dims[k], to[k], from[k]);
     offset += x->dims[axis] * to[axis];
   }
   return true;
@@ -133,7 +134,7 @@ static bool continue_pad(describer *d, pn_pad_mode mode, const int64_t *to, cons
     if (!inside[axis] || before > most || after > most) return pn_refuse(d->why, "more padding than there is to copy");
     offset -= begin[axis] * to[axis];
     for (uint32_t side = 0; side < 2; side++) {
-      pn_copy *c = add(d, d->y, d->y);
+      pn_move *c = add(d, d->y, d->y);
       int64_t first = side ? end - 1 : before, step = 0; /* edge */
       if (mode == PN_PAD_REFLECT) first = side ? end - 2 : 2 * before, step = -1;
       if (mode == PN_PAD_WRAP) first = side ? before : end - before, step = 1;
@@ -142,7 +143,7 @@ static bool continue_pad(describer *d, pn_pad_mode mode, const int64_t *to, cons
       for (uint32_t i = 0; i < d->y->rank; i++) {
         int64_t dim = i < axis ? inside[i] : d->y->dims[i];
         if (i == axis) dim = side ? after : before;
-        pn_copy_axis(c, dim, to[i], i == axis ? to[i] * step : to[i]);
+        pn_move_axis(c, dim, to[i], i == axis ? to[i] * step : to[i]);
       }
     }
   }
@@ -177,10 +178,10 @@ static bool pad(describer *d) {
     uint32_t axis = axes ? axis_of(pn_operand_number(axes, i), rank) : (uint32_t)i;
     if (pn_operand_number(pads, i) < 0) from_offset -= pn_operand_number(pads, i) * from[axis];
   }
-  pn_copy *c = add(d, d->y, d->x);
+  pn_move *c = add(d, d->y, d->x);
   c->to_offset = to_offset;
   c->from_offset = from_offset;
-  for (uint32_t i = 0; i < rank; i++) pn_copy_axis(c, inside[i], to[i], from[i]);
+  for (uint32_t i = 0; i < rank; i++) pn_move_axis(c, inside[i], to[i], from[i]);
   if (mode != PN_PAD_CONSTANT) return continue_pad(d, mode, to, begin, inside);
   int64_t offset = 0; /* of the inside on the axes before */
   for (uint32_t axis = 0; axis < rank; axis++) {
@@ -191,7 +192,7 @@ static bool pad(describer *d) {
       for (uint32_t i = 0; i < rank; i++) {
         int64_t dim = i < axis ? inside[i] : d->y->dims[i];
         if (i == axis) dim = side ? d->y->dims[i] - end : begin[i];
-        pn_copy_axis(c, dim, to[i], 0);
+        pn_move_axis(c, dim, to[i], 0);
       }
     }
     offset += begin[axis] * to[axis];
@@ -204,20 +205,20 @@ static bool repeat(describer *d) {
   int64_t to[PN_MAX_RANK], from[PN_MAX_RANK];
   pn_operand_axis_strides(d->x, from);
   pn_operand_axis_strides(d->y, to);
-  pn_copy *c = add(d, d->y, d->x);
+  pn_move *c = add(d, d->y, d->x);
   uint32_t ahead = d->y->rank - d->x->rank;
   for (uint32_t i = 0; i < d->y->rank; i++) {
     int64_t own = i < ahead ? 1 : d->x->dims[i - ahead], times = own ? d->y->dims[i] / own : 0;
-    pn_copy_axis(c, times, to[i] * own, 0);
-    pn_copy_axis(c, own, to[i], i < ahead ? 0 : from[i - ahead]);
+    pn_move_axis(c, times, to[i] * own, 0);
+    pn_move_axis(c, own, to[i], i < ahead ? 0 : from[i - ahead]);
   }
   return true;
 }
 
-bool pn_movement_describe(const pn_problem *p, pn_copy *copies, uint32_t *count, pn_reason *why) {
+bool pn_movement_describe(const pn_problem *p, pn_move *moves, size_t stride, uint32_t *count, pn_reason *why) {
   if (p->node_count != 1) return pn_refuse(why, "one operator at a time");
   const pn_problem_node *node = &p->nodes[0];
-  describer d = {.problem = p, .copies = copies, .why = why};
+  describer d = {.problem = p, .moves = (char *)moves, .stride = stride, .why = why};
   bool known;
   d.x = node->input_count ? pn_problem_input(p, 0, 0) : NULL;
   d.y = node->output_count ? pn_problem_output(p, 0, 0) : NULL;
@@ -244,4 +245,49 @@ bool pn_movement_describe(const pn_problem *p, pn_copy *copies, uint32_t *count,
   }
   *count = d.count;
   return known;
+}
+
+/* ---- normal form ------------------------------------------------------------------------------------------------ */
+
+void pn_move_axis_to(pn_move *c, uint32_t from, uint32_t to) {
+  int64_t dim = c->dims[from], to_stride = c->to[from], from_stride = c->from[from];
+  for (; from < to; from++) {
+    c->dims[from] = c->dims[from + 1];
+    c->to[from] = c->to[from + 1];
+    c->from[from] = c->from[from + 1];
+  }
+  for (; from > to; from--) {
+    c->dims[from] = c->dims[from - 1];
+    c->to[from] = c->to[from - 1];
+    c->from[from] = c->from[from - 1];
+  }
+  c->dims[to] = dim;
+  c->to[to] = to_stride;
+  c->from[to] = from_stride;
+}
+
+void pn_move_normalize(pn_move *c) {
+  uint32_t rank = 0;
+  for (uint32_t d = 0; d < c->rank; d++) {
+    if (c->dims[d] == 1) continue;
+    c->dims[rank] = c->dims[d];
+    c->to[rank] = c->to[d];
+    c->from[rank++] = c->from[d];
+  }
+  c->rank = rank;
+  for (uint32_t d = 1; d < c->rank; d++) {
+    uint32_t place = d;
+    while (place > 0 && c->to[place - 1] < c->to[d]) place--;
+    pn_move_axis_to(c, d, place);
+  }
+  rank = 0;
+  for (uint32_t d = 0; d < c->rank; d++) {
+    bool join = rank && c->to[rank - 1] == c->to[d] * c->dims[d] && c->from[rank - 1] == c->from[d] * c->dims[d];
+    if (!join) rank++;
+    c->dims[rank - 1] = join ? c->dims[rank - 1] * c->dims[d] : c->dims[d];
+    c->to[rank - 1] = c->to[d];
+    c->from[rank - 1] = c->from[d];
+  }
+  c->rank = rank;
+  if (!c->rank) pn_move_axis(c, 1, 1, 1);
 }

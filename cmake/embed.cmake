@@ -1,0 +1,15 @@
+# Text files inside of the library: pelton_embed(OUT FILE...) writes the list {"name", text}, ... that a source
+# includes. As bytes, since ISO C wants no string literal above 4,095 characters.
+function(pelton_embed out)
+  set(entries "")
+  foreach(file IN LISTS ARGN)
+    get_filename_component(name ${file} NAME)
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${file})
+    file(READ ${file} text HEX)
+    string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," text "${text}")
+    string(APPEND entries "{\"${name}\", (const char[]){${text}0}},\n")
+  endforeach()
+  file(WRITE ${out}.new "${entries}")
+  file(COPY_FILE ${out}.new ${out} ONLY_IF_DIFFERENT)
+  file(REMOVE ${out}.new)
+endfunction()

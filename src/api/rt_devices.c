@@ -1,0 +1,112 @@
+/* What there is to run on: devices of every target, and memory of an engine's device. */
+#include "base/json.h"
+#include "runtime/engine.h"
+
+typedef struct listing {
+  pn_json *json;
+  const char *target;
+  uint32_t count;
+} listing;
+
+static void add_device(void *self, const pn_device_info *info) {
+  listing *l = self;
+  l->count++;
+  pn_json_object_begin(l->json, NULL);
+  pn_json_string(l->json, "target", pn_str_from(l->target));
+  pn_json_i64(l->json, "index", info->index);
+  pn_json_string(l->json, "name", pn_str_from(info->name));
+  if (info->memory_bytes) pn_json_i64(l->json, "memory_bytes", (int64_t)info->memory_bytes);
+  if (info->detail[0]) pn_json_string(l->json, "detail", pn_str_from(info->detail));
+  pn_json_bool(l->json, "usable", !info->refusal[0]);
+  if (info->refusal[0]) pn_json_string(l->json, "reason", pn_str_from(info->refusal));
+  pn_json_object_end(l->json);
+}
+
+/* A target without a list has the device that it opens. */
+static pelton_status open_and_add(const pn_target *target, const pn_device_options *options, listing *l,
+                                  pelton_diag *diag) {
+  pn_device *device;
+  pn_device_info info = {.index = 0};
+  PN_TRY(target->device_open(options, &device, diag));
+  pn_str name = pn_str_from(target->fingerprint(device));
+  for (size_t i = 0; i < name.size && i + 1 < sizeof info.name; i++) info.name[i] = name.data[i];
+  add_device(l, &info);
+  target->device_close(device);
+  return PELTON_OK;
+}
+
+/* The reason why a target has no device stands where its devices would. */
+static void add_absence(listing *l, const char *reason) {
+  pn_json_object_begin(l->json, NULL);
+  pn_json_string(l->json, "target", pn_str_from(l->target));
+  pn_json_bool(l->json, "usable", false);
+  pn_json_string(l->json, "reason", pn_str_from(reason));
+  pn_json_object_end(l->json);
+}
+
+pelton_status pelton_devices_json(const pelton_run_options *given, char **out, pelton_diag *diag) {
+  if (!out) return pn_fail(diag, PELTON_INVALID_ARGUMENT, "pelton_devices_json: out must not be null");
+  pelton_run_options run = pn_run_options(given);
+  pn_device_options options = {.allocator = run.allocator ? run.allocator : &pn_allocator_default,
+                               .threads = run.threads,
+                               .libraries = run.device_libraries};
+  const pn_target *const *targets;
+  uint32_t count = pn_target_list(&targets);
+  pn_text text;
+  pn_json json;
+  pelton_diag reasons = PELTON_DIAG_INIT;
+  pn_text_init(&text, NULL);
+  pn_json_init(&json, &text);
+  pn_json_array_begin(&json, NULL);
+  for (uint32_t i = 0; i < count; i++) {
+    listing l = {&json, targets[i]->name, 0};
+    pelton_diag_init(&reasons);
+    pelton_status status = targets[i]->device_list ? targets[i]->device_list(&options, add_device, &l, &reasons)
+                                                   : open_and_add(targets[i], &options, &l, &reasons);
+    if (status && !l.count)
+      add_absence(&l, reasons.count ? pelton_diag_message(&reasons, 0) : pelton_status_name(status));
+  }
+  pn_json_array_end(&json);
+  *out = text.data;
+  if (!text.failed) return PELTON_OK;
+  pn_text_deinit(&text);
+  *out = NULL;
+  return pn_fail_memory(diag, "the list of devices");
+}
+
+/* ---- memory -------------------------------------------------------------------------------------------------------
+ */
+
+pelton_status pelton_memory_create(pelton_engine *engine, size_t bytes, void **out, pelton_diag *diag) {
+  if (!engine || !out)
+    return pn_fail(diag, PELTON_INVALID_ARGUMENT, "pelton_memory_create: engine and out must not be null");
+  *out = engine->target->memory_alloc(engine->device, bytes);
+  return *out ? PELTON_OK : pn_fail(diag, PELTON_OUT_OF_MEMORY, "no device memory: %zu bytes wanted", bytes);
+}
+
+void pelton_memory_release(pelton_engine *engine, void *memory) {
+  if (engine && memory) engine->target->memory_release(engine->device, memory);
+}
+
+static pelton_status copy(pelton_engine *engine, void *to, const void *from, size_t bytes, bool up, pelton_diag *diag) {
+  pn_stream *stream;
+  if (!engine || ((!to || !from) && bytes))
+    return pn_fail(diag, PELTON_INVALID_ARGUMENT, "a copy: engine and memory must not be null");
+  if (!bytes) return PELTON_OK;
+  PN_TRY(engine->target->stream_create(engine->device, &stream, diag));
+  pelton_status status = up ? engine->target->upload(stream, to, from, bytes, diag)
+                            : engine->target->download(stream, to, from, bytes, diag);
+  if (!status) status = engine->target->stream_synchronize(stream, diag);
+  engine->target->stream_release(stream);
+  return status;
+}
+
+pelton_status pelton_memory_write(pelton_engine *engine, void *to, const void *from_host, size_t bytes,
+                                  pelton_diag *diag) {
+  return copy(engine, to, from_host, bytes, true, diag);
+}
+
+pelton_status pelton_memory_read(pelton_engine *engine, void *to_host, const void *from, size_t bytes,
+                                 pelton_diag *diag) {
+  return copy(engine, to_host, from, bytes, false, diag);
+}

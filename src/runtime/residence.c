@@ -1,0 +1,212 @@
+/* Where values are when device memory is not the host's. Steps read and write the device; everything else in the
+   runtime (shapes, control flow, operators whose results' shapes depend on data, the caller) reads the host. A value
+   crosses only when somebody on the other side wants it, and is then on both. */
+#include "runtime/frame.h"
+
+static size_t bytes_of(const pn_tensor *t) { return (size_t)pn_tensor_elements(t) * pelton_dtype_bytes(t->dtype); }
+
+bool pn_frame_on_device(const pn_frame *frame, const void *pointer) {
+  const pelton_engine *engine = frame->machine->engine;
+  return pointer && engine->target->memory_is_device && engine->target->memory_is_device(engine->device, pointer);
+}
+
+/* ---- plans ---------------------------------------------------------------------------------------------------------
+ */
+
+/* A constant for all contexts, or, where only this plan has it, for this plan. */
+static pelton_status settle_data(pn_frame *frame, pn_segment *s, const void **data, size_t bytes, bool *fresh,
+                                 pelton_diag *diag) {
+  pelton_engine *engine = frame->machine->engine;
+  if (!pn_arena_owns(&s->plan->arena, *data))
+    return pn_residents_find(&engine->residents, engine->target, engine->device, frame->machine->stream, *data, bytes,
+                             data, fresh, diag);
+  void *memory = engine->target->memory_alloc(engine->device, bytes + 1);
+  if (!memory) return pn_fail(diag, PELTON_OUT_OF_MEMORY, "no device memory for constants: %zu bytes wanted", bytes);
+  if (!pn_list_push(&s->arena, &s->owned, memory)) {
+    engine->target->memory_release(engine->device, memory);
+    return pn_fail_memory(diag, "a plan");
+  }
+  *fresh = true;
+  PN_TRY(engine->target->upload(frame->machine->stream, memory, *data, bytes, diag));
+  *data = memory;
+  return PELTON_OK;
+}
+
+static pelton_status settle_step(pn_frame *frame, pn_segment *s, pn_plan_step *step, uint8_t *reads, bool *fresh,
+                                 pelton_diag *diag) {
+  for (uint32_t i = 0; i < step->problem->operand_count; i++) {
+    pn_place *place = (pn_place *)(uintptr_t)&step->places[i]; /* the plan is this segment's own */
+    if (place->kind == PN_PLACE_INPUT) reads[place->index] = 1;
+    if (place->kind != PN_PLACE_CONSTANT) continue;
+    if (step->tactic->host_constants)
+      place->data = NULL; /* run must not read it */
+    else
+      PN_TRY(settle_data(frame, s, &place->data, place->bytes, fresh, diag));
+  }
+  if (step->packed_bytes) PN_TRY(settle_data(frame, s, &step->packed, step->packed_bytes, fresh, diag));
+  s->recordable = s->recordable && !step->tactic->host_work;
+  return PELTON_OK;
+}
+
+pelton_status pn_segment_settle(pn_frame *frame, pn_segment *s, pelton_diag *diag) {
+  pelton_engine *engine = frame->machine->engine;
+  uint8_t *reads = PN_NEW_ARRAY(&s->arena, uint8_t, s->input_count + 1u);
+  s->bound = PN_NEW_ARRAY(&s->arena, const void *, 1u + s->input_count + s->output_count);
+  if (!reads || !s->bound) return pn_fail_memory(diag, "a plan");
+  s->reads_input = reads;
+  s->recordable = s->plan->steps.count > 1;
+  for (uint32_t i = 0; i < s->output_count; i++) /* a result that is an input's bytes */
+    if (s->plan->outputs[i].place.kind == PN_PLACE_INPUT) reads[s->plan->outputs[i].place.index] = 1;
+  bool fresh = false;
+  (void)pthread_mutex_lock(&engine->residents.lock);
+  pelton_status status = PELTON_OK;
+  for (uint32_t i = 0; i < s->plan->steps.count && !status; i++)
+    status = settle_step(frame, s, &s->plan->steps.data[i], reads, &fresh, diag);
+  if (fresh) { /* other streams may use the copies as soon as they are known */
+    pelton_status waited = engine->target->stream_synchronize(frame->machine->stream, status ? NULL : diag);
+    if (!status) status = waited;
+  }
+  (void)pthread_mutex_unlock(&engine->residents.lock);
+  return status;
+}
+
+void pn_segment_unsettle(pn_segment *s, pelton_engine *engine) {
+  for (uint32_t i = 0; i < s->owned.count; i++) engine->target->memory_release(engine->device, s->owned.data[i]);
+  if (s->recording) engine->target->recording_release(engine->device, s->recording);
+}
+
+/* ---- values --------------------------------------------------------------------------------------------------------
+ */
+
+void pn_frame_take_inputs(pn_frame *frame, const pn_tensor *inputs) {
+  for (uint32_t i = 0; i < frame->graph->inputs.count; i++) {
+    pn_value_id v = frame->graph->inputs.data[i];
+    pn_frame_set(frame, v, &inputs[i]);
+    if (pn_frame_is_host(frame) || !pn_frame_on_device(frame, inputs[i].data)) continue;
+    frame->slots[v.v].there = inputs[i].data;
+    frame->slots[v.v].stale = true;
+  }
+}
+
+pelton_status pn_frame_fetch(pn_frame *frame, pn_value_id v, pelton_diag *diag) {
+  pn_slot *slot = &frame->slots[v.v];
+  pn_machine *m = frame->machine;
+  if (!slot->stale) return PELTON_OK;
+  size_t bytes = bytes_of(&frame->values[v.v]);
+  void *memory = pn_frame_slot(frame, v, bytes);
+  if (!memory) return pn_fail_memory(diag, "a value");
+  if (bytes) PN_TRY(m->engine->target->download(m->stream, memory, slot->there, bytes, diag));
+  frame->values[v.v].data = memory;
+  slot->stale = false;
+  return PELTON_OK;
+}
+
+/* Memory of the frame for value |v| on the device; null when there is none. */
+static void *device_slot(pn_frame *frame, pn_value_id v, size_t bytes) {
+  pn_slot *slot = &frame->slots[v.v];
+  pelton_engine *engine = frame->machine->engine;
+  if (slot->device && slot->device_capacity >= bytes) return slot->device;
+  if (slot->device) engine->target->memory_release(engine->device, slot->device);
+  frame->machine->bytes -= slot->device_capacity;
+  slot->device_capacity = 0;
+  slot->device = engine->target->memory_alloc(engine->device, bytes + 64);
+  if (!slot->device) return NULL;
+  slot->device_capacity = bytes;
+  frame->machine->bytes += bytes;
+  return slot->device;
+}
+
+static pelton_status no_device_memory(size_t bytes, pelton_diag *diag) {
+  return pn_fail(diag, PELTON_OUT_OF_MEMORY,
+                 "no device memory for a value: %zu bytes wanted; use smaller shapes or fewer contexts", bytes);
+}
+
+/* Where the caller wants value |v|, of |t|'s type and shape; null: anywhere, or there is not enough. */
+static pelton_status open_sink(const pn_frame *frame, pn_value_id v, const pn_tensor *t, void **out,
+                               pelton_diag *diag) {
+  uint32_t k = frame->output_index[v.v];
+  return pn_sink_open(k == UINT32_MAX ? NULL : frame->sinks[k], t, out, diag);
+}
+
+pelton_status pn_frame_bind_device(pn_frame *frame, const pn_segment *s, pelton_diag *diag) {
+  pn_machine *m = frame->machine;
+  for (uint32_t i = 0; i < s->input_count; i++) {
+    pn_value_id v = s->inputs[i];
+    size_t bytes = bytes_of(&frame->values[v.v]);
+    if (!s->reads_input[i] || frame->slots[v.v].there) continue;
+    void *memory = device_slot(frame, v, bytes);
+    if (!memory) return no_device_memory(bytes, diag);
+    if (bytes) PN_TRY(m->engine->target->upload(m->stream, memory, frame->values[v.v].data, bytes, diag));
+    frame->slots[v.v].there = memory;
+  }
+  for (uint32_t i = 0; i < s->output_count; i++) {
+    const pn_plan_binding *b = &s->plan->outputs[i];
+    pn_tensor *t = &frame->values[s->outputs[i].v];
+    void *memory;
+    *t = (pn_tensor){.dtype = b->dtype, .rank = b->rank};
+    memcpy(t->dims, b->dims, sizeof t->dims);
+    PN_TRY(open_sink(frame, s->outputs[i], t, &memory, diag));
+    if (!pn_frame_on_device(frame, memory)) memory = device_slot(frame, s->outputs[i], b->bytes);
+    if (!memory) return no_device_memory(b->bytes, diag);
+    t->data = memory;
+    frame->slots[s->outputs[i].v].there = memory;
+    frame->slots[s->outputs[i].v].stale = true;
+  }
+  return PELTON_OK;
+}
+
+/* Views of inputs, of other results or of the arena, and constants: they go to the host, where most of them were. */
+pelton_status pn_frame_finish_device(pn_frame *frame, const pn_segment *s, pelton_diag *diag) {
+  pn_machine *m = frame->machine;
+  for (uint32_t i = 0; i < s->output_count; i++) {
+    const pn_plan_binding *b = &s->plan->outputs[i];
+    pn_value_id v = s->outputs[i];
+    if (b->place.kind == PN_PLACE_OUTPUT && b->place.index == i) continue;
+    void *memory = pn_frame_slot(frame, v, b->bytes);
+    if (!memory) return pn_fail_memory(diag, "an output");
+    const void *from = b->place.kind == PN_PLACE_CONSTANT ? b->place.data : pn_frame_locate(frame, s, &b->place);
+    if (b->place.kind == PN_PLACE_CONSTANT) {
+      if (b->bytes) memcpy(memory, from, b->bytes);
+    } else if (b->bytes) {
+      PN_TRY(m->engine->target->download(m->stream, memory, from, b->bytes, diag));
+    }
+    frame->values[v.v].data = memory;
+    frame->slots[v.v].there = NULL;
+    frame->slots[v.v].stale = false;
+  }
+  return PELTON_OK;
+}
+
+/* Brings |v| to its sink, or to the host's memory of the frame when it has none that is large enough. */
+static pelton_status hand_over(pn_frame *frame, pn_value_id v, pn_tensor *out, pelton_diag *diag) {
+  pn_machine *m = frame->machine;
+  const pn_target *target = m->engine->target;
+  const pn_tensor *value = &frame->values[v.v];
+  const pn_slot *slot = &frame->slots[v.v];
+  size_t bytes = bytes_of(value);
+  void *wanted;
+  *out = *value;
+  if (!value->data) return PELTON_OK;
+  PN_TRY(open_sink(frame, v, value, &wanted, diag));
+  bool device = pn_frame_on_device(frame, wanted);
+  if (wanted && wanted == slot->there) {
+    out->data = wanted;
+    return PELTON_OK;
+  }
+  if (wanted && slot->stale && !device) {
+    out->data = wanted;
+    return bytes ? target->download(m->stream, wanted, slot->there, bytes, diag) : PELTON_OK;
+  }
+  PN_TRY(pn_frame_fetch(frame, v, diag));
+  out->data = device ? wanted : value->data;
+  if (!device || !bytes) return PELTON_OK;
+  PN_TRY(target->upload(m->stream, wanted, value->data, bytes, diag));
+  return target->stream_synchronize(m->stream, diag);
+}
+
+pelton_status pn_frame_collect_device(pn_frame *frame, pn_tensor *outputs, pelton_diag *diag) {
+  const pn_graph *g = frame->graph;
+  PN_TRY(frame->machine->engine->target->stream_synchronize(frame->machine->stream, diag));
+  for (uint32_t i = 0; i < g->outputs.count; i++) PN_TRY(hand_over(frame, g->outputs.data[i], &outputs[i], diag));
+  return PELTON_OK;
+}

@@ -1,0 +1,69 @@
+#include "runtime/residents.h"
+
+#include <string.h>
+
+enum { BLOCK_BYTES = 16 << 20, SMALL_BYTES = 1 << 20, ALIGN = 256 };
+
+typedef struct address {
+  const void *data;
+  size_t bytes;
+} address;
+
+pelton_status pn_residents_init(pn_residents *r, const pelton_allocator *allocator, pelton_diag *diag) {
+  pn_arena_init(&r->arena, allocator);
+  pn_map_init(&r->by_address, &r->arena);
+  if (pthread_mutex_init(&r->lock, NULL)) return pn_fail_memory(diag, "an engine");
+  r->ready = true;
+  return PELTON_OK;
+}
+
+void pn_residents_deinit(pn_residents *r, const pn_target *target, pn_device *device) {
+  if (!r->ready) return;
+  for (uint32_t i = 0; i < r->blocks.count; i++) target->memory_release(device, r->blocks.data[i]);
+  pn_arena_deinit(&r->arena);
+  (void)pthread_mutex_destroy(&r->lock);
+}
+
+/* Device memory for |bytes|; null when there is none. */
+static void *allocate(pn_residents *r, const pn_target *target, pn_device *device, size_t bytes) {
+  bool small = bytes <= SMALL_BYTES;
+  size_t wanted = pn_align_up(bytes + 1, ALIGN);
+  if (small && wanted <= r->left) {
+    void *memory = r->block;
+    r->block += wanted;
+    r->left -= wanted;
+    return memory;
+  }
+  size_t block = small ? BLOCK_BYTES : wanted;
+  void *memory = target->memory_alloc(device, block);
+  if (!memory || !pn_list_push(&r->arena, &r->blocks, memory)) {
+    target->memory_release(device, memory);
+    return NULL;
+  }
+  r->bytes += block;
+  if (small) {
+    r->block = (char *)memory + wanted;
+    r->left = block - wanted;
+  }
+  return memory;
+}
+
+pelton_status pn_residents_find(pn_residents *r, const pn_target *target, pn_device *device, pn_stream *stream,
+                                const void *data, size_t bytes, const void **out, bool *fresh, pelton_diag *diag) {
+  address key = {data, bytes};
+  uint32_t index;
+  if (pn_map_get(&r->by_address, (pn_str){(const char *)&key, sizeof key}, &index)) {
+    *out = r->copies.data[index];
+    return PELTON_OK;
+  }
+  void *memory = allocate(r, target, device, bytes);
+  if (!memory) return pn_fail(diag, PELTON_OUT_OF_MEMORY, "no device memory for weights: %zu bytes more wanted", bytes);
+  *fresh = true;
+  PN_TRY(target->upload(stream, memory, data, bytes, diag));
+  const char *kept = pn_arena_copy(&r->arena, &key, sizeof key, _Alignof(address));
+  if (!kept || !pn_list_push(&r->arena, &r->copies, memory) ||
+      !pn_map_set(&r->by_address, (pn_str){kept, sizeof key}, r->copies.count - 1))
+    return pn_fail_memory(diag, "an engine");
+  *out = memory;
+  return PELTON_OK;
+}

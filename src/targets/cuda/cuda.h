@@ -1,0 +1,110 @@
+/* The CUDA target's own types: its device (libraries, context, compiled modules, rates for estimates), its stream, and
+   what tactics use of them: functions from sources, launches, device tables. */
+#ifndef PN_TARGETS_CUDA_CUDA_H
+#define PN_TARGETS_CUDA_CUDA_H
+
+#include "target/target.h"
+#include "targets/cuda/library/library.h"
+
+#include <pthread.h>
+
+struct pn_cuda_module;
+struct pn_dnn_convolution;
+
+struct pn_device {
+  const pelton_allocator *allocator;
+  pn_cuda_api api;
+  int ordinal;
+  pn_cu_context *context;
+  int capability; /* 90: sm_90 */
+  int multiprocessors;
+  uint64_t memory_bytes;
+  /* Rates for estimates: f32 multiply-adds, f16 matrix multiply-adds and bytes a second. */
+  double fma_per_second, half_fma_per_second, bytes_per_second;
+  pthread_mutex_t lock; /* of what follows */
+  struct pn_cuda_module *modules;
+  pn_lt_handle *lt;         /* null: no cuBLASLt */
+  pn_dnn_handle *dnn;       /* null: no cuDNN */
+  pthread_mutex_t dnn_lock; /* of the handle's stream and of |convolutions| */
+  struct pn_dnn_convolution *convolutions;
+  char fingerprint[200];
+};
+
+enum { PN_CUDA_STAGES = 2, PN_CUDA_STAGE_BYTES = 1 << 21 };
+
+struct pn_stream {
+  pn_device *device;
+  pn_cu_stream *stream;
+  struct {
+    char *memory; /* pinned */
+    pn_cu_event *done;
+    bool busy;
+  } stages[PN_CUDA_STAGES];
+  uint32_t next_stage;
+  int32_t *fault; /* pinned and mapped: kernels write what went wrong, synchronize reads it */
+  pn_cu_event *begin, *end;
+  pn_arena scratch; /* of host references */
+};
+
+/* Faults that kernels tell of. */
+enum { PN_CUDA_FAULT_INDEX = 1 };
+
+/* PELTON_OK, or the driver's reason for |error| while doing |what|. */
+pelton_status pn_cuda_check(const pn_device *device, int error, const char *what, pelton_diag *diag) PN_CHECKED;
+/* Makes the device's context the calling thread's. */
+pelton_status pn_cuda_enter(const pn_device *device, pelton_diag *diag) PN_CHECKED;
+/* Before something is released: goes on whatever the driver says, which knows best what a lost device still holds. */
+PN_INLINE void pn_cuda_enter_anyway(const pn_device *device) { (void)device->api.cuCtxSetCurrent(device->context); }
+
+/* ---- modules: sources compiled by NVRTC, once a device and process */
+
+/* The names of the sources in kernels/, in order, ended by null; "device.cuh" stands before all of them. |entry| is the
+   kernel. |head| (may be null) is text in front: macros that choose a variant, rendered functions. */
+typedef struct pn_cuda_source {
+  const char *head;
+  const char *file; /* "pool.cu"; null: |head| is all */
+  const char *entry;
+  bool exact; /* products and sums are not contracted */
+} pn_cuda_source;
+
+/* Compiles (or finds) and loads; slow, for prepare. The function lives as long as the device. */
+pelton_status pn_cuda_function(const pn_device *device, const pn_cuda_source *source, pn_cu_function **out,
+                               pelton_diag *diag) PN_CHECKED;
+void pn_cuda_modules_release(pn_device *device);
+/* The embedded text of kernels/|name|; null when there is none. */
+const char *pn_cuda_source_text(const char *name);
+
+/* ---- for tactics */
+
+enum { PN_CUDA_BLOCK = 256 }; /* threads of a block in all kernels */
+
+/* Puts |function| into the stream with one argument: the struct at |arguments|. */
+pelton_status pn_cuda_launch(pn_stream *stream, pn_cu_function *function, uint32_t grid_x, uint32_t grid_y,
+                             uint32_t grid_z, uint32_t threads, const void *arguments, pelton_diag *diag) PN_CHECKED;
+/* Blocks for |items| pieces of work of one thread each, which then go round: enough to fill the device. */
+uint32_t pn_cuda_blocks(const pn_device *device, int64_t items);
+
+/* Device memory with a copy of |bytes| bytes, for a tactic's state. */
+pelton_status pn_cuda_table_create(const pn_device *device, const void *data, size_t bytes, void **out,
+                                   pelton_diag *diag) PN_CHECKED;
+void pn_cuda_table_release(const pn_device *device, void *table);
+
+/* Estimates: the larger of arithmetic (at |efficiency| of the f32 rate) and memory time, and a launch. */
+double pn_cuda_estimate(const pn_device *device, double fmas, double bytes, double efficiency);
+/* The same for the kernels of 64 x 64 tiles, |blocks| of them with |depth| steps each: few blocks leave most of the
+   device idle, and a block alone on a multiprocessor waits for memory. */
+double pn_cuda_tile_estimate(const pn_device *device, double blocks, double depth, double bytes);
+/* Bytes of all operands that lie in memory. */
+double pn_cuda_operand_bytes(const pn_problem *problem);
+/* Elements that 32-bit indices reach, in every operand; else refuses. */
+bool pn_cuda_fits(const pn_problem *problem, pn_reason *why);
+
+/* Vendor libraries want their workspace at a multiple of this; tactics ask for as much more and move up. */
+enum { PN_CUDA_WORKSPACE_ALIGN = 256 };
+PN_INLINE void *pn_cuda_workspace(const pn_step *step) {
+  return (void *)pn_align_up((uintptr_t)step->workspace, PN_CUDA_WORKSPACE_ALIGN);
+}
+
+PN_INLINE pn_cu_pointer pn_cuda_pointer(const void *p) { return (pn_cu_pointer)(uintptr_t)p; }
+
+#endif

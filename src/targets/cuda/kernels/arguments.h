@@ -1,0 +1,161 @@
+/* The arguments of every kernel: one struct by value each, the same text for the host and for NVRTC. Strides and
+   extents are in elements and fit 32 bits. */
+#ifndef PN_TARGETS_CUDA_ARGUMENTS_H
+#define PN_TARGETS_CUDA_ARGUMENTS_H
+
+/* Division by a number known at launch: two instructions instead of some twenty (device.cuh: divide). */
+struct divider {
+  unsigned divisor, magic, shift;
+};
+
+enum { MOST_OPERANDS = 16, MOST_AXES = 8, MOST_MOVE_AXES = 16, MOST_EPILOGUE = 8, WINDOW_AXES = 3 };
+
+struct pointwise_arguments {
+  unsigned count;
+  struct divider dims[MOST_AXES];              /* of the result as stored, outermost first */
+  int strides[MOST_OPERANDS + 1][MOST_AXES];   /* the result's last */
+  void *operands[MOST_OPERANDS + 1];
+};
+
+struct move_arguments {
+  unsigned count;
+  struct divider dims[MOST_MOVE_AXES];
+  int to[MOST_MOVE_AXES], from[MOST_MOVE_AXES];
+  void *target;
+  const void *source; /* null: zeros */
+};
+
+/* target[b][c][r] = source[b][r][c], with any distances between rows and batches. */
+struct turn_arguments {
+  unsigned rows, columns;
+  int source_row, target_row;
+  struct divider batch[MOST_MOVE_AXES]; /* the axes around, all of them in blockIdx.z */
+  int batch_to[MOST_MOVE_AXES], batch_from[MOST_MOVE_AXES];
+  void *target;
+  const void *source;
+};
+
+struct gather_arguments {
+  unsigned count;            /* of the result */
+  struct divider inner, indices; /* result = [outer, indices, inner] */
+  unsigned extent;           /* of the axis */
+  int wide;                  /* indices are i64, else i32 */
+  int element_words, word_bytes;
+  void *target;
+  const void *source, *index;
+  int *fault;
+};
+
+/* A reduction: places of the result, and for each of them places along the reduced axes. */
+struct reduce_arguments {
+  unsigned count, length;
+  struct divider kept[MOST_AXES], reduced[MOST_AXES];
+  int kept_from[MOST_AXES], kept_to[MOST_AXES], reduced_from[MOST_AXES];
+  double scale; /* of a mean */
+  void *target;
+  const void *source;
+  int keep_last; /* arg_reduce: of equal elements the last */
+};
+
+/* Rows along an axis: row r starts at (r / inner) * length * inner + r % inner and goes in steps of inner. */
+struct rows_arguments {
+  unsigned rows, length;
+  struct divider inner;
+  void *target;
+  const void *source;
+};
+
+struct norm_arguments {
+  unsigned rows, length;
+  float epsilon;
+  unsigned channels;                /* group_norm: of a group */
+  struct divider groups;            /* group_norm */
+  void *target, *mean, *inverse;    /* the last two may be null */
+  const void *source, *scale, *bias; /* the last two may be null */
+};
+
+struct lrn_arguments {
+  unsigned count, channels;
+  struct divider plane; /* elements from channel to channel, and channels */
+  struct divider channel_count;
+  int before, after;
+  float alpha, beta, bias; /* alpha over size */
+  void *target;
+  const void *source;
+};
+
+/* A window of up to three spatial axes; axes that are not there have extents and strides of one. */
+struct window_arguments {
+  int input[WINDOW_AXES], kernel[WINDOW_AXES], stride[WINDOW_AXES], dilation[WINDOW_AXES], pad[WINDOW_AXES];
+  int pad_end[WINDOW_AXES];
+  struct divider output[WINDOW_AXES];
+};
+
+struct pool_arguments {
+  unsigned count;
+  struct window_arguments window;
+  struct divider channels;
+  int from_batch, from_channel, from_axis[WINDOW_AXES], to_batch, to_channel, to_axis[WINDOW_AXES];
+  int count_pads;
+  float power;
+  void *target;
+  const void *source;
+};
+
+/* What follows a convolution or a product: operand k of its expression is read at n * s0 + m * s1 + p * s2, where n is
+   the batch, m the channel (of a product: the column), p the place (of a product: the row). */
+struct epilogue_arguments {
+  const void *operands[MOST_EPILOGUE];
+  int strides[MOST_EPILOGUE][3];
+};
+
+struct conv_arguments {
+  unsigned batch, groups, out_channels, in_channels; /* of a group */
+  unsigned places;                                   /* of the result, of one image */
+  unsigned taps;
+  struct window_arguments window;
+  struct divider tap[WINDOW_AXES]; /* kernel extents */
+  struct divider per_group, by_place, by_channel;
+  int from_batch, from_channel, from_axis[WINDOW_AXES], to_batch, to_channel, to_place;
+  int w_out, w_in; /* of the filter, from output to output and from input to input */
+  unsigned splits;                 /* conv_tiles: pieces of the sums, each in a block of its own */
+  float *partial;                  /* with more than one: [splits, batch, channels, places] */
+  void *target;
+  const void *source, *filter, *bias;
+  struct epilogue_arguments epilogue;
+};
+
+struct gemm_arguments {
+  unsigned m, n, k;
+  int a_row, a_column, b_row, b_column;
+  struct divider batch[MOST_AXES]; /* blockIdx.z */
+  int a_batch[MOST_AXES], b_batch[MOST_AXES];
+  void *target; /* dense [batch, m, n] */
+  const void *a, *b;
+  struct epilogue_arguments epilogue;
+};
+
+/* An axis of resize: tap t of output o reads input index[o * taps + t] with weight[o * taps + t]. */
+struct resize_arguments {
+  unsigned count;
+  struct divider dims[MOST_AXES]; /* of the result as stored */
+  int to[MOST_AXES], from[MOST_AXES];
+  int taps[MOST_AXES];
+  const int *index[MOST_AXES];
+  const float *weight[MOST_AXES];
+  float extrapolation;
+  void *target;
+  const void *source;
+};
+
+struct attention_arguments {
+  unsigned heads, kv_heads, queries, keys, depth, value_depth;
+  int q_batch, q_head, q_row, k_batch, k_head, k_row, v_batch, v_head, v_row, y_batch, y_head, y_row;
+  int mask_batch, mask_head, mask_row, mask_column;
+  int causal, causal_offset;
+  float scale, softcap;
+  void *target;
+  const void *q, *k, *v, *mask;
+};
+
+#endif

@@ -1,0 +1,49 @@
+/* In front of every kernel: types, element access, division by divisors known at launch, reductions over a block.
+
+   Kernels are written in what C and CUDA C++ share: KERNEL(name, struct ..._arguments) { ... } with the arguments as
+   |a|, BARRIER() where all threads of a block meet, SHARED for memory of the block. So a host can run them too: the
+   fake driver of the tests gives its own version of this file. */
+typedef signed char i8;
+typedef unsigned char u8;
+typedef short i16;
+typedef unsigned short u16;
+typedef int i32;
+typedef unsigned int u32;
+typedef long long i64;
+typedef unsigned long long u64;
+typedef float f32;
+typedef double f64;
+
+#define KERNEL(name, arguments) extern "C" __global__ void __launch_bounds__(256) name(const arguments a)
+#define DEVICE                  static __device__ __forceinline__
+#define SHARED                  __shared__
+#define BARRIER()               __syncthreads()
+#define THREAD                  (threadIdx.x)
+#define THREADS                 (blockDim.x)
+#define BLOCK_X                 (blockIdx.x)
+#define BLOCK_Y                 (blockIdx.y)
+#define BLOCK_Z                 (blockIdx.z)
+#define BLOCKS_X                (gridDim.x)
+#define UNROLL                  _Pragma("unroll")
+#define INFINITE                __int_as_float(0x7f800000)
+
+DEVICE u32 high_product(u32 a, u32 b) { return __umulhi(a, b); }
+
+DEVICE f32 f16_to_f32(u16 x) {
+  f32 v;
+  asm("cvt.f32.f16 %0, %1;" : "=f"(v) : "h"(x));
+  return v;
+}
+DEVICE u16 f16_from_f32(f32 v) {
+  u16 x;
+  asm("cvt.rn.f16.f32 %0, %1;" : "=h"(x) : "f"(v));
+  return x;
+}
+DEVICE u16 f16_from_f64(f64 v) {
+  u16 x;
+  asm("cvt.rn.f16.f64 %0, %1;" : "=h"(x) : "d"(v));
+  return x;
+}
+DEVICE f32 bits_f32(u32 bits) { return __uint_as_float(bits); }
+DEVICE u32 f32_bits(f32 v) { return __float_as_uint(v); }
+DEVICE f64 bits_f64(u32 high, u32 low) { return __hiloint2double((int)high, (int)low); }

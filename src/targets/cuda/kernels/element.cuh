@@ -1,0 +1,63 @@
+/* Elements of every type, and what kernels share, the same on every machine.
+
+   load_<type> and store_<type> convert between memory and the form in which a type is computed: f32 for f32, f16 and
+   bf16; f64; i64 for bool and integers; u64. LOAD and STORE take the type from a macro: LOAD(X, p, i) with X f16. */
+DEVICE u32 divide(u32 value, struct divider d) { return (high_product(value, d.magic) + value) >> d.shift; }
+
+DEVICE f32 bf16_to_f32(u16 x) { return bits_f32((u32)x << 16); }
+DEVICE u16 bf16_from_f32(f32 v) {
+  u32 bits = f32_bits(v);
+  if (v != v) return (u16)((bits >> 16) | 0x40);
+  return (u16)((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+}
+DEVICE u16 bf16_from_f64(f64 v) { /* to odd first, so that the second rounding sees what was cut */
+  f32 near = (f32)v;
+  u32 bits = f32_bits(near);
+  if (v == v && (f64)near != v && (bits & 0x7fffffff) < 0x7f800000) {
+    int away = (near < 0 ? -(f64)near : (f64)near) > (v < 0 ? -v : v);
+    bits = (bits - (u32)away) | 1;
+  }
+  return bf16_from_f32(bits_f32(bits));
+}
+
+#define ELEMENT(name, memory, form)                                                        \
+  DEVICE form load_##name(const void *p, u32 i) { return (form)((const memory *)p)[i]; } \
+  DEVICE void store_##name(void *p, u32 i, form v) { ((memory *)p)[i] = (memory)v; }
+ELEMENT(f32, f32, f32)
+ELEMENT(f64, f64, f64)
+ELEMENT(i8, i8, i64)
+ELEMENT(u8, u8, i64)
+ELEMENT(i16, i16, i64)
+ELEMENT(u16, u16, i64)
+ELEMENT(i32, i32, i64)
+ELEMENT(u32, u32, i64)
+ELEMENT(i64, i64, i64)
+ELEMENT(u64, u64, u64)
+ELEMENT(bool, u8, i64)
+DEVICE f32 load_f16(const void *p, u32 i) { return f16_to_f32(((const u16 *)p)[i]); }
+DEVICE void store_f16(void *p, u32 i, f32 v) { ((u16 *)p)[i] = f16_from_f32(v); }
+DEVICE f32 load_bf16(const void *p, u32 i) { return bf16_to_f32(((const u16 *)p)[i]); }
+DEVICE void store_bf16(void *p, u32 i, f32 v) { ((u16 *)p)[i] = bf16_from_f32(v); }
+
+#define JOIN_(a, b)         a##b
+#define JOIN(a, b)          JOIN_(a, b)
+#define LOAD(type, p, i)    JOIN(load_, type)((p), (i))
+#define STORE(type, p, i, v) JOIN(store_, type)((p), (i), (v))
+
+/* |value| of every thread of the block combined into one that all get. THREADS is a power of two. */
+#define BLOCK_REDUCE(type, value, combine)                                                            \
+  do {                                                                                                \
+    SHARED type reduce_scratch[256];                                                                  \
+    reduce_scratch[THREAD] = (value);                                                                 \
+    BARRIER();                                                                                        \
+    for (u32 reduce_half = THREADS / 2; reduce_half > 0; reduce_half >>= 1) {                         \
+      if (THREAD < reduce_half)                                                                       \
+        reduce_scratch[THREAD] = combine(reduce_scratch[THREAD], reduce_scratch[THREAD + reduce_half]); \
+      BARRIER();                                                                                      \
+    }                                                                                                 \
+    (value) = reduce_scratch[0];                                                                      \
+    BARRIER();                                                                                        \
+  } while (0)
+#define SUM_OF(a, b)     ((a) + (b))
+#define GREATER_OF(a, b) ((a) != (a) || (a) > (b) ? (a) : (b))
+#define LESSER_OF(a, b)  ((a) != (a) || (a) < (b) ? (a) : (b))

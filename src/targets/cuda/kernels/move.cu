@@ -1,0 +1,17 @@
+/* Copies of boxes under strides: every operator that only moves elements. AXES axes, elements of type WORD; threads go
+   along the target's order, so that its writes are coalesced. */
+KERNEL(move, struct move_arguments) {
+  for (u32 i = BLOCK_X * THREADS + THREAD; i < a.count; i += BLOCKS_X * THREADS) {
+    u32 rest = i;
+    int to = 0, from = 0;
+    UNROLL
+    for (int d = AXES - 1; d >= 0; d--) {
+      u32 outer = d ? divide(rest, a.dims[d]) : 0;
+      int at = (int)(rest - outer * a.dims[d].divisor);
+      to += at * a.to[d];
+      from += at * a.from[d];
+      rest = outer;
+    }
+    ((WORD *)a.target)[to] = a.source ? ((const WORD *)a.source)[from] : (WORD)0;
+  }
+}

@@ -1,0 +1,68 @@
+/* What all tactics of the target do alike: launches, tables on the device, estimates. */
+#include "targets/cuda/cuda.h"
+
+#include <math.h>
+
+pelton_status pn_cuda_launch(pn_stream *s, pn_cu_function *function, uint32_t grid_x, uint32_t grid_y, uint32_t grid_z,
+                             uint32_t threads, const void *arguments, pelton_diag *diag) {
+  void *list[1] = {(void *)(uintptr_t)arguments};      /* the driver only reads */
+  if (!grid_x || !grid_y || !grid_z) return PELTON_OK; /* nothing to do */
+  PN_TRY(pn_cuda_enter(s->device, diag));
+  return pn_cuda_check(
+      s->device,
+      s->device->api.cuLaunchKernel(function, grid_x, grid_y, grid_z, threads, 1, 1, 0, s->stream, list, NULL),
+      "launching a kernel", diag);
+}
+
+uint32_t pn_cuda_blocks(const pn_device *device, int64_t items) {
+  int64_t blocks = pn_div_up(items, PN_CUDA_BLOCK), most = (int64_t)device->multiprocessors * 16;
+  return (uint32_t)(blocks < most ? blocks : most);
+}
+
+pelton_status pn_cuda_table_create(const pn_device *device, const void *data, size_t bytes, void **out,
+                                   pelton_diag *diag) {
+  const pn_cuda_api *api = &device->api;
+  pn_cu_pointer pointer = 0;
+  *out = NULL;
+  PN_TRY(pn_cuda_enter(device, diag));
+  PN_TRY(pn_cuda_check(device, api->cuMemAlloc_v2(&pointer, bytes ? bytes : 1), "allocating a table", diag));
+  int error = bytes ? api->cuMemcpyHtoDAsync_v2(pointer, data, bytes, NULL) : 0;
+  if (!error) error = api->cuStreamSynchronize(NULL); /* other streams do not wait for this one */
+  if (error) (void)api->cuMemFree_v2(pointer);
+  PN_TRY(pn_cuda_check(device, error, "uploading a table", diag));
+  *out = (void *)(uintptr_t)pointer;
+  return PELTON_OK;
+}
+
+void pn_cuda_table_release(const pn_device *device, void *table) {
+  if (!table) return;
+  pn_cuda_enter_anyway(device);
+  (void)device->api.cuMemFree_v2(pn_cuda_pointer(table));
+}
+
+double pn_cuda_operand_bytes(const pn_problem *p) {
+  double bytes = 0;
+  for (uint32_t i = 0; i < p->operand_count; i++)
+    if (p->operands[i].role != PN_OPERAND_INTERNAL) bytes += (double)pn_operand_bytes(&p->operands[i]);
+  return bytes;
+}
+
+double pn_cuda_estimate(const pn_device *device, double fmas, double bytes, double efficiency) {
+  double arithmetic = fmas / (device->fma_per_second * efficiency), memory = bytes / device->bytes_per_second;
+  return 2.5e-6 + (arithmetic > memory ? arithmetic : memory);
+}
+
+/* Measured on an H200: 0.17 of a multiprocessor's rate for a block alone, 0.3 with several. */
+double pn_cuda_tile_estimate(const pn_device *device, double blocks, double depth, double bytes) {
+  double units = device->multiprocessors, rate = device->fma_per_second / units, waves = ceil(blocks / units);
+  double efficiency = waves >= 4 ? 0.3 : 0.14 + 0.04 * waves;
+  double arithmetic = waves * 64 * 64 * depth / (rate * efficiency), memory = bytes / device->bytes_per_second;
+  return 4e-6 + (arithmetic > memory ? arithmetic : memory);
+}
+
+bool pn_cuda_fits(const pn_problem *p, pn_reason *why) {
+  for (uint32_t i = 0; i < p->operand_count; i++)
+    if (pn_operand_elements(&p->operands[i]) > INT32_MAX)
+      return pn_refuse(why, "an operand has more than 2^31 elements");
+  return true;
+}

@@ -1,0 +1,182 @@
+#include "targets/cuda/render.h"
+
+#include <string.h>
+
+const char *pn_cuda_type_name(pelton_dtype dtype) {
+  switch (dtype) {
+  case PELTON_DTYPE_F32: return "f32";
+  case PELTON_DTYPE_F16: return "f16";
+  case PELTON_DTYPE_BF16: return "bf16";
+  case PELTON_DTYPE_F64: return "f64";
+  case PELTON_DTYPE_I8: return "i8";
+  case PELTON_DTYPE_U8: return "u8";
+  case PELTON_DTYPE_I16: return "i16";
+  case PELTON_DTYPE_U16: return "u16";
+  case PELTON_DTYPE_I32: return "i32";
+  case PELTON_DTYPE_U32: return "u32";
+  case PELTON_DTYPE_I64: return "i64";
+  case PELTON_DTYPE_U64: return "u64";
+  case PELTON_DTYPE_BOOL: return "bool";
+  default: return NULL;
+  }
+}
+
+bool pn_cuda_is_f32_form(pelton_dtype dtype) {
+  return dtype == PELTON_DTYPE_F32 || dtype == PELTON_DTYPE_F16 || dtype == PELTON_DTYPE_BF16;
+}
+
+/* The form in which a type is computed. */
+static const char *form_of(pelton_dtype dtype) {
+  if (pn_cuda_is_f32_form(dtype)) return "f32";
+  return dtype == PELTON_DTYPE_F64 ? "f64" : dtype == PELTON_DTYPE_U64 ? "u64" : "i64";
+}
+
+bool pn_cuda_expression_accepts(const pn_expr *expr, const pelton_dtype *inputs, pelton_dtype *types, pn_reason *why) {
+  if (pn_expr_types(expr, inputs, types, NULL)) return pn_refuse(why, "the expression does not fit its operands");
+  for (uint32_t i = 0; i < expr->step_count; i++)
+    if (!pn_cuda_type_name(types[i])) return pn_refuse(why, "no arithmetic in %s", pelton_dtype_name(types[i]));
+  return true;
+}
+
+/* ---- steps ----------------------------------------------------------------------------------------------------------
+ */
+
+static void render_constant(const pn_expr_step *step, pn_text *out) {
+  if (pn_cuda_is_f32_form(step->dtype)) {
+    float value = (float)step->constant.f64;
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    pn_text_printf(out, "bits_f32(0x%08xu)", (unsigned)bits);
+  } else if (step->dtype == PELTON_DTYPE_F64) {
+    uint64_t bits;
+    memcpy(&bits, &step->constant.f64, sizeof bits);
+    pn_text_printf(out, "bits_f64(0x%08xu, 0x%08xu)", (unsigned)(bits >> 32), (unsigned)bits);
+  } else {
+    pn_text_printf(out, "(%s)0x%llxull", form_of(step->dtype), (unsigned long long)step->constant.i64);
+  }
+}
+
+static void render_cast(pelton_dtype from, pelton_dtype to, unsigned argument, pn_text *out) {
+  bool from_real = pn_dtype_is_float(from), to_real = pn_dtype_is_float(to);
+  if (!from_real && !to_real) {
+    if (to == PELTON_DTYPE_BOOL)
+      pn_text_printf(out, "v%u != 0", argument);
+    else
+      pn_text_printf(out, "round_to_%s((%s)v%u)", pn_cuda_type_name(to), form_of(to), argument);
+  } else if (pn_cuda_is_f32_form(from) && pn_cuda_is_f32_form(to)) {
+    pn_text_printf(out, "round_to_%s(v%u)", pn_cuda_type_name(to), argument);
+  } else if (to == PELTON_DTYPE_F64) {
+    pn_text_printf(out, "(f64)v%u", argument);
+  } else {
+    pn_text_printf(out, "%s_of_wide(wide_of_%s(v%u))", pn_cuda_type_name(to), form_of(from), argument);
+  }
+}
+
+static void render_call(const pn_expr *expr, const pelton_dtype *types, uint32_t i, pn_text *out) {
+  const pn_expr_step *step = &expr->steps[i];
+  pelton_dtype operands = types[step->argument[step->op == PN_EXPR_SELECT ? 1 : 0]];
+  const char *form = form_of(operands), *type = pn_cuda_type_name(types[i]);
+  if (step->op == PN_EXPR_FMA) {
+    pn_text_printf(out, "round_to_%s(add_%s(round_to_%s(mul_%s(v%u, v%u)), v%u))", type, form, type, form,
+                   step->argument[0], step->argument[1], step->argument[2]);
+    return;
+  }
+  pn_text_printf(out, "round_to_%s(%s_%s(", type, pn_expr_op_name(step->op), form);
+  for (uint32_t k = 0; k < pn_expr_op_arguments(step->op); k++)
+    pn_text_printf(out, "%sv%u", k ? ", " : "", step->argument[k]);
+  if (step->op == PN_EXPR_SHIFT_LEFT || step->op == PN_EXPR_SHIFT_RIGHT)
+    pn_text_printf(out, ", %u", (unsigned)pn_dtype_bits(operands));
+  pn_text_printf(out, "))");
+}
+
+void pn_cuda_render_steps(const pn_expr *expr, const pelton_dtype *types, pn_text *out) {
+  for (uint32_t i = 0; i < expr->step_count; i++) {
+    const pn_expr_step *step = &expr->steps[i];
+    pn_text_printf(out, "    const %s v%u = ", form_of(types[i]), (unsigned)i);
+    if (step->op == PN_EXPR_INPUT)
+      pn_text_printf(out, "INPUT_%u", step->argument[0]);
+    else if (step->op == PN_EXPR_CONSTANT)
+      render_constant(step, out);
+    else if (step->op == PN_EXPR_CAST)
+      render_cast(types[step->argument[0]], step->dtype, step->argument[0], out);
+    else
+      render_call(expr, types, i, out);
+    pn_text_printf(out, ";\n");
+  }
+}
+
+/* ---- epilogues ------------------------------------------------------------------------------------------------------
+ */
+
+static const pn_expr *expression_of(const pn_problem *p) {
+  return ((const pn_attrs_pointwise *)p->nodes[1].attrs)->expr;
+}
+
+static bool same_dims(const pn_operand *a, const pn_operand *b) {
+  return a->rank == b->rank && !memcmp(a->dims, b->dims, sizeof a->dims[0] * a->rank);
+}
+
+bool pn_cuda_epilogue_accepts(const pn_problem *p, pn_cuda_strides_fn *strides, pn_cuda_epilogue *out, pn_reason *why) {
+  memset(out, 0, sizeof *out);
+  if (p->node_count == 1) return true;
+  if (p->node_count != 2 || p->nodes[1].op != PN_OP_POINTWISE) return pn_refuse(why, "one expression may follow");
+  const pn_operand *between = pn_problem_output(p, 0, 0), *result = pn_problem_output(p, 1, 0);
+  pelton_dtype inputs[PN_EXPR_MAX_INPUTS], types[PN_EXPR_MAX_STEPS];
+  if (!same_dims(between, result)) return pn_refuse(why, "the expression broadcasts the result further");
+  for (uint32_t i = 0; i < p->nodes[1].input_count; i++) {
+    const pn_operand *o = pn_problem_input(p, 1, i);
+    inputs[i] = o->dtype;
+    out->of_input[i] = UINT8_MAX;
+    if (o == between) continue;
+    if (out->operand_count == MOST_EPILOGUE) return pn_refuse(why, "the expression has too many operands");
+    if (!strides(o, result, out->strides[out->operand_count]))
+      return pn_refuse(why, "operand %u of the expression broadcasts in a way that has no strides", (unsigned)i);
+    out->of_input[i] = (uint8_t)out->operand_count;
+    out->operands[out->operand_count++] = p->nodes[1].inputs[i];
+  }
+  return pn_cuda_expression_accepts(expression_of(p), inputs, types, why);
+}
+
+void pn_cuda_epilogue_render(const pn_problem *p, const pn_cuda_epilogue *epilogue, pn_text *out) {
+  const pn_operand *result = pn_problem_output(p, p->node_count - 1, 0);
+  pn_text_printf(out, "#define Y %s\n", pn_cuda_type_name(result->dtype));
+  if (p->node_count == 1) {
+    pn_text_printf(out, "#define EPILOGUE(value, n, m, p) (value)\n");
+    return;
+  }
+  pelton_dtype inputs[PN_EXPR_MAX_INPUTS], types[PN_EXPR_MAX_STEPS];
+  const pn_expr *expr = expression_of(p);
+  pn_text_printf(
+      out, "#include \"expression.cuh\"\n#define EPILOGUE(value, n, m, p) epilogue(&a.epilogue, value, n, m, p)\n");
+  for (uint32_t i = 0; i < p->nodes[1].input_count; i++) {
+    uint32_t k = epilogue->of_input[i];
+    inputs[i] = pn_problem_input(p, 1, i)->dtype;
+    if (k == UINT8_MAX)
+      pn_text_printf(out, "#define INPUT_%u value\n", (unsigned)i);
+    else
+      pn_text_printf(out,
+                     "#define INPUT_%u load_%s(e->operands[%u], (u32)((int)n * e->strides[%u][0] + (int)m * "
+                     "e->strides[%u][1] + (int)p * e->strides[%u][2]))\n",
+                     (unsigned)i, pn_cuda_type_name(inputs[i]), (unsigned)k, (unsigned)k, (unsigned)k, (unsigned)k);
+  }
+  if (pn_expr_types(expr, inputs, types, NULL)) return; /* accepted before */
+  pn_text_printf(out, "DEVICE %s epilogue(const struct epilogue_arguments *e, f32 value, u32 n, u32 m, u32 p) {\n",
+                 form_of(result->dtype));
+  pn_cuda_render_steps(expr, types, out);
+  pn_text_printf(out, "    return v%u;\n}\n", (unsigned)expr->step_count - 1);
+}
+
+void pn_cuda_epilogue_fill(const pn_cuda_epilogue *epilogue, struct epilogue_arguments *out) {
+  memcpy(out->strides, epilogue->strides, sizeof out->strides);
+}
+
+/* Granlund and Montgomery's: exact for numerators below 2^31. */
+struct divider pn_cuda_divider(int64_t divisor) {
+  struct divider d = {(unsigned)divisor, 0, 0};
+  while (d.shift < 31 && ((int64_t)1 << d.shift) < divisor) d.shift++;
+  d.magic =
+      divisor
+          ? (unsigned)((((uint64_t)1 << 32) * (((uint64_t)1 << d.shift) - (uint64_t)divisor)) / (uint64_t)divisor + 1)
+          : 1;
+  return d;
+}

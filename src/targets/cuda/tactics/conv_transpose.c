@@ -1,0 +1,69 @@
+/* Transposed convolutions as a gather, with a thread for each result: any spatial rank up to three, groups, dilation,
+   output padding, a plain result, and an expression that follows. */
+#include "targets/cuda/window.h"
+
+#include <string.h>
+
+typedef struct state {
+  pn_cu_function *function;
+  pn_cuda_epilogue epilogue;
+  struct conv_arguments arguments;
+} state;
+
+static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why) {
+  pn_window windows[PN_MAX_RANK];
+  pn_cuda_epilogue epilogue;
+  (void)device;
+  if (!pn_cuda_conv_accepts(p, PN_OP_CONV_TRANSPOSE, windows, &epilogue, why)) return false;
+  return pn_problem_output(p, p->node_count - 1, 0)->layout == PN_LAYOUT_PLAIN ||
+         pn_refuse(why, "wants a plain result");
+}
+
+static double estimate(const pn_problem *p, const pn_device *device, const pn_config *config) {
+  (void)config;
+  return pn_cuda_estimate(device, pn_cuda_conv_work(p), 1.5 * pn_cuda_operand_bytes(p), 0.06);
+}
+
+static void sizes(const pn_problem *p, const pn_device *device, const pn_config *config, pn_sizes *out) {
+  (void)p;
+  (void)device;
+  (void)config;
+  out->state_bytes = sizeof(state);
+}
+
+static pelton_status prepare(const pn_problem *p, const pn_device *device, const pn_config *config, void *memory,
+                             pelton_diag *diag) {
+  state *s = memory;
+  pn_window windows[PN_MAX_RANK];
+  pn_text head;
+  (void)config;
+  if (!pn_cuda_conv_accepts(p, PN_OP_CONV_TRANSPOSE, windows, &s->epilogue, NULL))
+    return PN_INTERNAL(diag, "a convolution changed after it was accepted");
+  pn_cuda_conv_fill(p, windows, &s->arguments);
+  pn_cuda_epilogue_fill(&s->epilogue, &s->arguments.epilogue);
+  pn_text_init(&head, device->allocator);
+  pn_cuda_conv_head(p, &s->epilogue, &head);
+  pn_cuda_source source = {head.data, "conv_transpose.cu", "conv_transpose", false};
+  pelton_status status =
+      head.failed ? pn_fail_memory(diag, "a kernel") : pn_cuda_function(device, &source, &s->function, diag);
+  pn_text_deinit(&head);
+  return status;
+}
+
+static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *diag) {
+  const state *s = step->state;
+  struct conv_arguments a = s->arguments;
+  pn_cuda_conv_bind(step, &s->epilogue, &a);
+  uint32_t grid = pn_cuda_blocks(stream->device, (int64_t)a.batch * a.groups * a.out_channels * a.places);
+  return pn_cuda_launch(stream, s->function, grid, 1, 1, PN_CUDA_BLOCK, &a, diag);
+}
+
+const pn_tactic pn_tactic_cuda_conv_transpose = {
+    .name = "cuda.conv_transpose",
+    .version = 1,
+    .accepts = accepts,
+    .estimate = estimate,
+    .sizes = sizes,
+    .prepare = prepare,
+    .run = run,
+};

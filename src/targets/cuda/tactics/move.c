@@ -1,0 +1,165 @@
+/* Everything that only moves elements, of any type and between any layouts: transposition and its relatives, slices,
+   splits, concatenation, constant padding, expansion, tiling. A move whose rows are contiguous on one side and columns
+   on the other goes by tiles in shared memory, any other element by element in the target's order. */
+#include "target/movement.h"
+#include "targets/cuda/render.h"
+
+#include <stdio.h>
+#include <string.h>
+
+typedef struct one {
+  pn_cu_function *function;
+  bool turn;
+  uint32_t grid[3];
+  uint16_t to_operand, from_operand;
+  int64_t to_offset, from_offset; /* bytes */
+  struct move_arguments move;
+  struct turn_arguments turned;
+} one;
+
+typedef struct state {
+  uint32_t count;
+  one list[];
+} state;
+
+static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why) {
+  uint32_t count;
+  (void)device;
+  if (!pn_movement_describe(p, NULL, 0, &count, why)) return false;
+  size_t bytes = pelton_dtype_bytes(pn_problem_output(p, 0, 0)->dtype);
+  if (bytes != 1 && bytes != 2 && bytes != 4 && bytes != 8) return pn_refuse(why, "elements of %zu bytes", bytes);
+  return pn_cuda_fits(p, why);
+}
+
+static double estimate(const pn_problem *p, const pn_device *device, const pn_config *config) {
+  uint32_t count = 1;
+  (void)config;
+  (void)pn_movement_describe(p, NULL, 0, &count, NULL);
+  return pn_cuda_estimate(device, 0, 1.5 * pn_cuda_operand_bytes(p), 1) + 2e-6 * count;
+}
+
+static void sizes(const pn_problem *p, const pn_device *device, const pn_config *config, pn_sizes *out) {
+  uint32_t count = 0;
+  (void)device;
+  (void)config;
+  (void)pn_movement_describe(p, NULL, 0, &count, NULL);
+  out->state_bytes = sizeof(state) + count * sizeof(one);
+}
+
+static const char *word_of(uint32_t bytes) {
+  return bytes == 1 ? "u8" : bytes == 2 ? "u16" : bytes == 4 ? "u32" : "u64";
+}
+
+/* The axis along which the source is contiguous while the target's last axis is another; -1: none worth a tile. */
+static int turned_axis(const pn_move *m) {
+  uint32_t last = m->rank - 1;
+  if (m->rank < 2 || m->to[last] != 1 || m->from[last] <= 1 || m->from_operand == PN_NO_OPERAND || m->dims[last] < 8)
+    return -1;
+  for (uint32_t d = 0; d < last; d++)
+    if (m->from[d] == 1 && m->dims[d] >= 8) return (int)d;
+  return -1;
+}
+
+static pelton_status prepare_turn(const pn_device *device, const pn_move *m, uint32_t axis, one *o, pelton_diag *diag) {
+  char head[96];
+  uint32_t last = m->rank - 1, axes = 0;
+  struct turn_arguments *t = &o->turned;
+  int64_t batches = 1;
+  t->rows = (unsigned)m->dims[last]; /* rows run along the source */
+  t->columns = (unsigned)m->dims[axis];
+  t->source_row = (int)m->from[last];
+  t->target_row = (int)m->to[axis];
+  for (uint32_t d = 0; d < last; d++) {
+    if (d == axis) continue;
+    t->batch[axes] = pn_cuda_divider(m->dims[d]);
+    t->batch_to[axes] = (int)m->to[d];
+    t->batch_from[axes++] = (int)m->from[d];
+    batches *= m->dims[d];
+  }
+  o->turn = true;
+  o->grid[0] = (uint32_t)pn_div_up(t->columns, 32);
+  o->grid[1] = (uint32_t)pn_div_up(t->rows, 32);
+  o->grid[2] = (uint32_t)batches;
+  (void)snprintf(head, sizeof head, "#define WORD %s\n#define AXES %u\n", word_of(m->element_bytes), (unsigned)axes);
+  pn_cuda_source source = {head, "turn.cu", "turn", false};
+  return pn_cuda_function(device, &source, &o->function, diag);
+}
+
+static pelton_status prepare_move(const pn_device *device, const pn_move *m, one *o, pelton_diag *diag) {
+  char head[96];
+  int64_t count = 1;
+  for (uint32_t d = 0; d < m->rank; d++) {
+    o->move.dims[d] = pn_cuda_divider(m->dims[d]);
+    o->move.to[d] = (int)m->to[d];
+    o->move.from[d] = (int)m->from[d];
+    count *= m->dims[d];
+  }
+  o->move.count = (unsigned)count;
+  o->grid[0] = pn_cuda_blocks(device, count);
+  o->grid[1] = o->grid[2] = 1;
+  (void)snprintf(head, sizeof head, "#define WORD %s\n#define AXES %u\n", word_of(m->element_bytes), (unsigned)m->rank);
+  pn_cuda_source source = {head, "move.cu", "move", false};
+  return pn_cuda_function(device, &source, &o->function, diag);
+}
+
+static pelton_status prepare_one(const pn_device *device, pn_move *m, one *o, pelton_diag *diag) {
+  for (uint32_t d = 0; d < m->rank; d++)
+    if (m->dims[d] <= 0) return PELTON_OK; /* the function stays null: nothing to do */
+  o->to_operand = m->to_operand;
+  o->from_operand = m->from_operand;
+  o->to_offset = m->to_offset * m->element_bytes;
+  o->from_offset = m->from_offset * m->element_bytes;
+  pn_move_normalize(m);
+  int axis = turned_axis(m);
+  int64_t batches = 1;
+  for (uint32_t d = 0; d + 1 < m->rank; d++)
+    if ((int)d != axis) batches *= m->dims[d];
+  int64_t row_blocks = pn_div_up(m->dims[m->rank - 1], 32);
+  if (axis >= 0 && batches < 65536 && row_blocks < 65536) return prepare_turn(device, m, (uint32_t)axis, o, diag);
+  return prepare_move(device, m, o, diag);
+}
+
+static pelton_status prepare(const pn_problem *p, const pn_device *device, const pn_config *config, void *memory,
+                             pelton_diag *diag) {
+  state *s = memory;
+  (void)config;
+  if (!pn_movement_describe(p, NULL, 0, &s->count, NULL))
+    return PN_INTERNAL(diag, "a movement changed after it was accepted");
+  pn_arena scratch;
+  pn_arena_init(&scratch, device->allocator);
+  pn_move *moves = PN_NEW_ARRAY(&scratch, pn_move, s->count + 1u);
+  pelton_status status = moves ? PELTON_OK : pn_fail_memory(diag, "a movement");
+  if (!status && !pn_movement_describe(p, moves, sizeof *moves, &s->count, NULL))
+    status = PN_INTERNAL(diag, "a movement changed after it was accepted");
+  for (uint32_t i = 0; i < s->count && !status; i++) status = prepare_one(device, &moves[i], &s->list[i], diag);
+  pn_arena_deinit(&scratch);
+  return status;
+}
+
+static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *diag) {
+  const state *s = step->state;
+  for (uint32_t i = 0; i < s->count; i++) {
+    const one *o = &s->list[i];
+    if (!o->function) continue;
+    void *to = (char *)step->operands[o->to_operand] + o->to_offset;
+    const void *from =
+        o->from_operand == PN_NO_OPERAND ? NULL : (const char *)step->operands[o->from_operand] + o->from_offset;
+    struct move_arguments move = o->move;
+    struct turn_arguments turned = o->turned;
+    move.target = turned.target = to;
+    move.source = turned.source = from;
+    PN_TRY(pn_cuda_launch(stream, o->function, o->grid[0], o->grid[1], o->grid[2], PN_CUDA_BLOCK,
+                          o->turn ? (const void *)&turned : (const void *)&move, diag));
+  }
+  return PELTON_OK;
+}
+
+const pn_tactic pn_tactic_cuda_move = {
+    .name = "cuda.move",
+    .version = 1,
+    .accepts = accepts,
+    .estimate = estimate,
+    .sizes = sizes,
+    .prepare = prepare,
+    .run = run,
+};

@@ -1,0 +1,454 @@
+/* NVIDIA GPUs through the driver API, which is opened at run time. A device uses its primary context, so that it shares
+   memory and streams with whatever else in the process runs on it. */
+#include "targets/cuda/convolution.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define PN_TACTIC(symbol) extern const pn_tactic symbol;
+#include "cuda_tactics_list.inc"
+#undef PN_TACTIC
+
+#define PN_TACTIC(symbol) &symbol,
+static const pn_tactic *const tactic_table[] = {
+#include "cuda_tactics_list.inc"
+};
+
+static const pn_pattern pattern_table[] = {
+    {"conv+pointwise", {"conv", "pointwise", NULL}},
+    {"conv_transpose+pointwise", {"conv_transpose", "pointwise", NULL}},
+    {"matmul+pointwise", {"matmul", "pointwise", NULL}},
+};
+
+enum { LEAST_CAPABILITY = 70, LEAST_DRIVER = 12000 };
+
+/* ---- errors ------------------------------------------------------------------------------------------------------ */
+
+pelton_status pn_cuda_check(const pn_device *device, int error, const char *what, pelton_diag *diag) {
+  if (!error) return PELTON_OK;
+  const char *name = NULL, *text = NULL;
+  (void)device->api.cuGetErrorName(error, &name);
+  (void)device->api.cuGetErrorString(error, &text);
+  pelton_status status = error == PN_CU_ERROR_OUT_OF_MEMORY ? PELTON_OUT_OF_MEMORY : PELTON_DEVICE_ERROR;
+  return pn_fail(diag, status, "CUDA device %d: %s failed: %s (%s)", device->ordinal, what,
+                 text ? text : "unknown error", name ? name : "?");
+}
+
+pelton_status pn_cuda_enter(const pn_device *device, pelton_diag *diag) {
+  return pn_cuda_check(device, device->api.cuCtxSetCurrent(device->context), "taking its context", diag);
+}
+
+/* ---- opening ------------------------------------------------------------------------------------------------------
+ */
+
+typedef struct probe {
+  pn_device_info info;
+  int capability, multiprocessors;
+  double fma_per_second, bytes_per_second;
+} probe;
+
+static int attribute(const pn_cuda_api *api, int which, int device) {
+  int value = 0;
+  return api->cuDeviceGetAttribute(&value, which, device) ? 0 : value;
+}
+
+/* The driver, ready to be asked; else the reason. */
+static bool start_driver(pn_cuda_api *api, const char *folders, int *version, int *count, char *why, size_t room) {
+  const char *text = NULL;
+  if (!pn_cuda_library_open(api, PN_CUDA_LIBRARY_DRIVER, folders, why, room)) return false;
+  int error = api->cuInit(0);
+  if (!error) error = api->cuDriverGetVersion(version);
+  if (!error) error = api->cuDeviceGetCount(count);
+  if (error) {
+    (void)api->cuGetErrorString(error, &text);
+    (void)snprintf(why, room, "the NVIDIA driver does not start: %s (error %d)", text ? text : "unknown error", error);
+  } else if (*count < 1) {
+    (void)snprintf(why, room, "the NVIDIA driver sees no device");
+  } else {
+    return true;
+  }
+  pn_cuda_library_close(api);
+  return false;
+}
+
+/* Everything about device |index|; info.refusal says why it cannot be used. */
+static void ask(const pn_cuda_api *api, int index, int driver, probe *out) {
+  pn_device_info *info = &out->info;
+  size_t bytes = 0;
+  memset(out, 0, sizeof *out);
+  info->index = (uint32_t)index;
+  int device = 0, error = api->cuDeviceGet(&device, index);
+  if (!error) error = api->cuDeviceGetName(info->name, (int)sizeof info->name, device);
+  if (!error) error = api->cuDeviceTotalMem_v2(&bytes, device);
+  if (error) {
+    (void)snprintf(info->refusal, sizeof info->refusal, "the driver does not describe it (error %d)", error);
+    return;
+  }
+  info->memory_bytes = bytes;
+  int major = attribute(api, PN_CU_CAPABILITY_MAJOR, device), minor = attribute(api, PN_CU_CAPABILITY_MINOR, device);
+  out->capability = 10 * major + minor;
+  out->multiprocessors = attribute(api, PN_CU_MULTIPROCESSORS, device);
+  int clock = attribute(api, PN_CU_CLOCK_KHZ, device), memory_clock = attribute(api, PN_CU_MEMORY_CLOCK_KHZ, device);
+  int bus = attribute(api, PN_CU_MEMORY_BUS_BITS, device);
+  double cores = out->capability == 80 || out->capability < 80 ? 64 : 128; /* f32 units of a multiprocessor */
+  out->fma_per_second = (double)out->multiprocessors * cores * (clock ? clock : 1500000) * 1e3;
+  out->bytes_per_second = memory_clock && bus ? 2e3 * memory_clock * (bus / 8) * 0.85 : 1e12;
+  (void)snprintf(info->detail, sizeof info->detail, "sm_%d, %d multiprocessors, driver %d.%d", out->capability,
+                 out->multiprocessors, driver / 1000, driver % 1000 / 10);
+  if (out->capability < LEAST_CAPABILITY)
+    (void)snprintf(info->refusal, sizeof info->refusal, "it is too old: compute capability %d.%d, 7.0 is wanted", major,
+                   minor);
+  else if (driver < LEAST_DRIVER)
+    (void)snprintf(info->refusal, sizeof info->refusal, "its driver is too old: it knows CUDA %d.%d, 12.0 is wanted",
+                   driver / 1000, driver % 1000 / 10);
+}
+
+static pelton_status device_list(const pn_device_options *options, void (*each)(void *self, const pn_device_info *info),
+                                 void *self, pelton_diag *diag) {
+  pn_cuda_api api = {.handles = {NULL}};
+  int version = 0, count = 0;
+  char why[240] = "";
+  if (!start_driver(&api, options->libraries, &version, &count, why, sizeof why))
+    return pn_fail(diag, PELTON_DEVICE_ERROR, "no CUDA device: %s", why);
+  for (int i = 0; i < count; i++) {
+    probe one;
+    pn_cuda_api nvrtc = {.confined = api.confined};
+    ask(&api, i, version, &one);
+    if (!one.info.refusal[0]) /* refuses with its own words */
+      (void)pn_cuda_library_open(&nvrtc, PN_CUDA_LIBRARY_NVRTC, options->libraries, one.info.refusal,
+                                 sizeof one.info.refusal);
+    pn_cuda_library_close(&nvrtc);
+    each(self, &one.info);
+  }
+  pn_cuda_library_close(&api);
+  return PELTON_OK;
+}
+
+static void device_close(pn_device *device) {
+  if (!device) return;
+  pn_cuda_api *api = &device->api;
+  if (device->context) {
+    pn_cuda_enter_anyway(device);
+    pn_cuda_modules_release(device);
+    if (device->lt) (void)api->cublasLtDestroy(device->lt);
+    if (device->dnn) pn_dnn_convolutions_release(device);
+    if (device->dnn) (void)api->cudnnDestroy(device->dnn);
+    (void)api->cuCtxSetCurrent(NULL);
+  }
+  if (device->context) (void)api->cuDevicePrimaryCtxRelease_v2(device->ordinal);
+  pn_cuda_library_close(api);
+  (void)pthread_mutex_destroy(&device->lock);
+  (void)pthread_mutex_destroy(&device->dnn_lock);
+  pn_release(device->allocator, device);
+}
+
+/* What makes tactics possible beyond our own kernels; without them the others run. */
+static void open_vendor_tactics(pn_device *device, const char *folders) {
+  char why[240];
+  pn_cuda_api *api = &device->api;
+  if (pn_cuda_library_open(api, PN_CUDA_LIBRARY_CUBLASLT, folders, why, sizeof why) && api->cublasLtCreate(&device->lt))
+    device->lt = NULL;
+  if (pn_cuda_library_open(api, PN_CUDA_LIBRARY_CUDNN, folders, why, sizeof why) && api->cudnnCreate(&device->dnn))
+    device->dnn = NULL;
+}
+
+static pelton_status open_context(pn_device *device, const pn_device_options *options, pelton_diag *diag) {
+  pn_cuda_api *api = &device->api;
+  int version = 0, count = 0, major = 0, minor = 0;
+  char why[240] = "";
+  probe found;
+  if (!start_driver(api, options->libraries, &version, &count, why, sizeof why))
+    return pn_fail(diag, PELTON_DEVICE_ERROR, "no CUDA device: %s", why);
+  if (options->index >= (uint32_t)count)
+    return pn_fail(diag, PELTON_DEVICE_ERROR, "there is no CUDA device %u: the driver sees %d", options->index, count);
+  ask(api, (int)options->index, version, &found);
+  if (!found.info.refusal[0] &&
+      pn_cuda_library_open(api, PN_CUDA_LIBRARY_NVRTC, options->libraries, why, sizeof why) == false)
+    (void)snprintf(found.info.refusal, sizeof found.info.refusal, "%s", why);
+  if (found.info.refusal[0])
+    return pn_fail(diag, PELTON_DEVICE_ERROR, "CUDA device %u (%s) cannot be used: %s", options->index, found.info.name,
+                   found.info.refusal);
+  PN_TRY(pn_cuda_check(device, api->cuDeviceGet(&device->ordinal, (int)options->index), "opening it", diag));
+  PN_TRY(pn_cuda_check(device, api->cuDevicePrimaryCtxRetain(&device->context, device->ordinal), "making a context",
+                       diag));
+  PN_TRY(pn_cuda_enter(device, diag));
+  device->capability = found.capability;
+  device->multiprocessors = found.multiprocessors;
+  device->memory_bytes = found.info.memory_bytes;
+  device->fma_per_second = found.fma_per_second;
+  device->half_fma_per_second = found.fma_per_second * (found.capability >= 90 ? 14 : 8);
+  device->bytes_per_second = found.bytes_per_second;
+  open_vendor_tactics(device, options->libraries);
+  if (api->nvrtcVersion(&major, &minor)) major = 0;
+  (void)snprintf(device->fingerprint, sizeof device->fingerprint,
+                 "cuda %s sm_%d driver=%d nvrtc=%d.%d cublaslt=%zu cudnn=%zu", found.info.name, device->capability,
+                 version, major, minor, device->lt ? api->cublasLtGetVersion() : (size_t)0,
+                 device->dnn ? api->cudnnGetVersion() : (size_t)0);
+  return PELTON_OK;
+}
+
+static pelton_status device_open(const pn_device_options *options, pn_device **out, pelton_diag *diag) {
+  *out = NULL;
+  pn_device *device = pn_alloc(options->allocator, sizeof *device, _Alignof(pn_device));
+  if (!device) return pn_fail_memory(diag, "the CUDA device");
+  device->allocator = options->allocator;
+  bool locked = !pthread_mutex_init(&device->lock, NULL);
+  if (!locked || pthread_mutex_init(&device->dnn_lock, NULL)) {
+    if (locked) (void)pthread_mutex_destroy(&device->lock);
+    pn_release(options->allocator, device);
+    return pn_fail_memory(diag, "the CUDA device");
+  }
+  pelton_status status = open_context(device, options, diag);
+  if (status)
+    device_close(device);
+  else
+    *out = device;
+  return status;
+}
+
+static const char *fingerprint(const pn_device *device) { return device->fingerprint; }
+
+static uint32_t tactics(const pn_device *device, const pn_tactic *const **out) {
+  (void)device;
+  *out = tactic_table;
+  return (uint32_t)PN_COUNT(tactic_table);
+}
+
+static uint32_t patterns(const pn_device *device, const pn_pattern **out) {
+  (void)device;
+  *out = pattern_table;
+  return (uint32_t)PN_COUNT(pattern_table);
+}
+
+/* ---- memory -------------------------------------------------------------------------------------------------------
+ */
+
+static void *memory_alloc(pn_device *device, size_t bytes) {
+  pn_cu_pointer pointer = 0;
+  if (device->api.cuCtxSetCurrent(device->context) || device->api.cuMemAlloc_v2(&pointer, bytes ? bytes : 1))
+    return NULL;
+  return (void *)(uintptr_t)pointer;
+}
+
+static void memory_release(pn_device *device, void *memory) {
+  if (!memory) return;
+  pn_cuda_enter_anyway(device);
+  (void)device->api.cuMemFree_v2(pn_cuda_pointer(memory));
+}
+
+static bool memory_is_device(const pn_device *device, const void *pointer) {
+  unsigned kind = 0;
+  if (!pointer || device->api.cuCtxSetCurrent(device->context)) return false;
+  return !device->api.cuPointerGetAttribute(&kind, PN_CU_POINTER_MEMORY_TYPE, pn_cuda_pointer(pointer)) &&
+         kind == PN_CU_MEMORY_DEVICE;
+}
+
+/* The next staging buffer, once the copies that used it are done. */
+static pelton_status take_stage(pn_stream *s, uint32_t *out, pelton_diag *diag) {
+  uint32_t k = s->next_stage;
+  s->next_stage = (k + 1) % PN_CUDA_STAGES;
+  *out = k;
+  if (!s->stages[k].busy) return PELTON_OK;
+  s->stages[k].busy = false;
+  return pn_cuda_check(s->device, s->device->api.cuEventSynchronize(s->stages[k].done), "a copy", diag);
+}
+
+static pelton_status upload(pn_stream *s, void *to, const void *from, size_t bytes, pelton_diag *diag) {
+  const pn_cuda_api *api = &s->device->api;
+  PN_TRY(pn_cuda_enter(s->device, diag));
+  for (size_t done = 0; done < bytes;) {
+    size_t n = bytes - done < PN_CUDA_STAGE_BYTES ? bytes - done : PN_CUDA_STAGE_BYTES;
+    uint32_t k;
+    PN_TRY(take_stage(s, &k, diag));
+    memcpy(s->stages[k].memory, (const char *)from + done, n);
+    PN_TRY(pn_cuda_check(s->device,
+                         api->cuMemcpyHtoDAsync_v2(pn_cuda_pointer(to) + done, s->stages[k].memory, n, s->stream),
+                         "an upload", diag));
+    PN_TRY(pn_cuda_check(s->device, api->cuEventRecord(s->stages[k].done, s->stream), "an upload", diag));
+    s->stages[k].busy = true;
+    done += n;
+  }
+  return PELTON_OK;
+}
+
+/* Two buffers: while one piece is copied out by the host, the next comes in. */
+static pelton_status download(pn_stream *s, void *to, const void *from, size_t bytes, pelton_diag *diag) {
+  const pn_cuda_api *api = &s->device->api;
+  size_t asked = 0, taken = 0;
+  uint32_t stage[2] = {0, 0}, first = 0, held = 0;
+  PN_TRY(pn_cuda_enter(s->device, diag));
+  while (taken < bytes) {
+    while (held < PN_CUDA_STAGES && asked < bytes) {
+      size_t n = bytes - asked < PN_CUDA_STAGE_BYTES ? bytes - asked : PN_CUDA_STAGE_BYTES;
+      uint32_t k;
+      PN_TRY(take_stage(s, &k, diag));
+      PN_TRY(pn_cuda_check(s->device,
+                           api->cuMemcpyDtoHAsync_v2(s->stages[k].memory, pn_cuda_pointer(from) + asked, n, s->stream),
+                           "a download", diag));
+      PN_TRY(pn_cuda_check(s->device, api->cuEventRecord(s->stages[k].done, s->stream), "a download", diag));
+      s->stages[k].busy = true;
+      stage[(first + held++) % 2] = k;
+      asked += n;
+    }
+    uint32_t k = stage[first % 2];
+    size_t n = bytes - taken < PN_CUDA_STAGE_BYTES ? bytes - taken : PN_CUDA_STAGE_BYTES;
+    s->stages[k].busy = false;
+    PN_TRY(pn_cuda_check(s->device, api->cuEventSynchronize(s->stages[k].done), "a download", diag));
+    memcpy((char *)to + taken, s->stages[k].memory, n);
+    taken += n;
+    first++;
+    held--;
+  }
+  return PELTON_OK;
+}
+
+/* ---- streams ------------------------------------------------------------------------------------------------------
+ */
+
+static void stream_release(pn_stream *s) {
+  if (!s) return;
+  const pn_cuda_api *api = &s->device->api;
+  const pelton_allocator *allocator = s->device->allocator;
+  pn_cuda_enter_anyway(s->device);
+  if (s->stream) (void)api->cuStreamSynchronize(s->stream);
+  for (uint32_t i = 0; i < PN_CUDA_STAGES; i++) {
+    if (s->stages[i].done) (void)api->cuEventDestroy_v2(s->stages[i].done);
+    if (s->stages[i].memory) (void)api->cuMemFreeHost(s->stages[i].memory);
+  }
+  if (s->fault) (void)api->cuMemFreeHost(s->fault);
+  if (s->begin) (void)api->cuEventDestroy_v2(s->begin);
+  if (s->end) (void)api->cuEventDestroy_v2(s->end);
+  if (s->stream) (void)api->cuStreamDestroy_v2(s->stream);
+  pn_arena_deinit(&s->scratch);
+  pn_release(allocator, s);
+}
+
+static pelton_status fill_stream(pn_stream *s, pelton_diag *diag) {
+  const pn_device *device = s->device;
+  const pn_cuda_api *api = &device->api;
+  PN_TRY(pn_cuda_enter(device, diag));
+  PN_TRY(pn_cuda_check(device, api->cuStreamCreate(&s->stream, PN_CU_STREAM_NON_BLOCKING), "making a stream", diag));
+  PN_TRY(pn_cuda_check(device, api->cuEventCreate(&s->begin, 0), "making an event", diag));
+  PN_TRY(pn_cuda_check(device, api->cuEventCreate(&s->end, 0), "making an event", diag));
+  for (uint32_t i = 0; i < PN_CUDA_STAGES; i++) {
+    void *memory = NULL;
+    PN_TRY(
+        pn_cuda_check(device, api->cuEventCreate(&s->stages[i].done, PN_CU_EVENT_NO_TIMING), "making an event", diag));
+    PN_TRY(pn_cuda_check(device, api->cuMemHostAlloc(&memory, PN_CUDA_STAGE_BYTES, PN_CU_HOST_PORTABLE),
+                         "allocating pinned memory", diag));
+    s->stages[i].memory = memory;
+  }
+  void *fault = NULL;
+  PN_TRY(pn_cuda_check(device, api->cuMemHostAlloc(&fault, 64, PN_CU_HOST_PORTABLE | PN_CU_HOST_MAPPED),
+                       "allocating pinned memory", diag));
+  memset(fault, 0, 64);
+  s->fault = fault;
+  return PELTON_OK;
+}
+
+static pelton_status stream_create(pn_device *device, pn_stream **out, pelton_diag *diag) {
+  *out = NULL;
+  pn_stream *s = pn_alloc(device->allocator, sizeof *s, _Alignof(pn_stream));
+  if (!s) return pn_fail_memory(diag, "a stream");
+  s->device = device;
+  pn_arena_init(&s->scratch, device->allocator);
+  pelton_status status = fill_stream(s, diag);
+  if (status)
+    stream_release(s);
+  else
+    *out = s;
+  return status;
+}
+
+static pelton_status stream_synchronize(pn_stream *s, pelton_diag *diag) {
+  PN_TRY(pn_cuda_enter(s->device, diag));
+  PN_TRY(pn_cuda_check(s->device, s->device->api.cuStreamSynchronize(s->stream), "running the network", diag));
+  int32_t fault = *(volatile int32_t *)s->fault;
+  if (!fault) return PELTON_OK;
+  *(volatile int32_t *)s->fault = 0;
+  return pn_fail(diag, PELTON_INVALID_DATA, "an index lies outside of the axis that it goes along");
+}
+
+static pelton_status timer_start(pn_stream *s, pelton_diag *diag) {
+  PN_TRY(pn_cuda_enter(s->device, diag));
+  return pn_cuda_check(s->device, s->device->api.cuEventRecord(s->begin, s->stream), "timing", diag);
+}
+
+static pelton_status timer_stop(pn_stream *s, double *seconds, pelton_diag *diag) {
+  const pn_cuda_api *api = &s->device->api;
+  float milliseconds = 0;
+  PN_TRY(pn_cuda_enter(s->device, diag));
+  PN_TRY(pn_cuda_check(s->device, api->cuEventRecord(s->end, s->stream), "timing", diag));
+  PN_TRY(pn_cuda_check(s->device, api->cuEventSynchronize(s->end), "timing", diag));
+  PN_TRY(pn_cuda_check(s->device, api->cuEventElapsedTime(&milliseconds, s->begin, s->end), "timing", diag));
+  *seconds = 1e-3 * (double)milliseconds;
+  return PELTON_OK;
+}
+
+/* ---- recordings: CUDA graphs ---------------------------------------------------------------------------------------
+ */
+
+struct pn_recording {
+  pn_cu_graph_exec *exec;
+};
+
+static pelton_status record_begin(pn_stream *s, pelton_diag *diag) {
+  PN_TRY(pn_cuda_enter(s->device, diag));
+  return pn_cuda_check(s->device, s->device->api.cuStreamBeginCapture_v2(s->stream, PN_CU_CAPTURE_THREAD_LOCAL),
+                       "recording", diag);
+}
+
+static pelton_status record_end(pn_stream *s, pn_recording **out, pelton_diag *diag) {
+  const pn_cuda_api *api = &s->device->api;
+  pn_cu_graph *graph = NULL;
+  *out = NULL;
+  pn_cuda_enter_anyway(s->device); /* the stream must leave this state, whatever comes */
+  PN_TRY(pn_cuda_check(s->device, api->cuStreamEndCapture(s->stream, &graph), "recording", diag));
+  pn_recording *recording = pn_alloc(s->device->allocator, sizeof *recording, _Alignof(pn_recording));
+  pelton_status status = recording ? PELTON_OK : pn_fail_memory(diag, "a recording");
+  if (!status)
+    status = pn_cuda_check(s->device, api->cuGraphInstantiateWithFlags(&recording->exec, graph, 0), "recording", diag);
+  if (graph) (void)api->cuGraphDestroy(graph);
+  if (status)
+    pn_release(s->device->allocator, recording);
+  else
+    *out = recording;
+  return status;
+}
+
+static pelton_status recording_play(pn_stream *s, pn_recording *recording, pelton_diag *diag) {
+  PN_TRY(pn_cuda_enter(s->device, diag));
+  return pn_cuda_check(s->device, s->device->api.cuGraphLaunch(recording->exec, s->stream), "launching a graph", diag);
+}
+
+static void recording_release(pn_device *device, pn_recording *recording) {
+  if (!recording) return;
+  pn_cuda_enter_anyway(device);
+  (void)device->api.cuGraphExecDestroy(recording->exec);
+  pn_release(device->allocator, recording);
+}
+
+const pn_target pn_target_cuda = {
+    .name = "cuda",
+    .device_open = device_open,
+    .device_close = device_close,
+    .fingerprint = fingerprint,
+    .tactics = tactics,
+    .patterns = patterns,
+    .device_list = device_list,
+    .memory_alloc = memory_alloc,
+    .memory_release = memory_release,
+    .memory_is_device = memory_is_device,
+    .upload = upload,
+    .download = download,
+    .stream_create = stream_create,
+    .stream_release = stream_release,
+    .stream_synchronize = stream_synchronize,
+    .timer_start = timer_start,
+    .timer_stop = timer_stop,
+    .record_begin = record_begin,
+    .record_end = record_end,
+    .recording_play = recording_play,
+    .recording_release = recording_release,
+    .host_memory = false,
+};

@@ -1,0 +1,74 @@
+/* The fake driver's version of device.cuh: kernels as C for the host. A block's threads run one after another on one
+   thread of the host; where the source has a BARRIER(), each has a stack of its own and they take turns (driver.c). */
+#include <math.h>
+#include <string.h>
+typedef signed char i8;
+typedef unsigned char u8;
+typedef short i16;
+typedef unsigned short u16;
+typedef int i32;
+typedef unsigned int u32;
+typedef long long i64;
+typedef unsigned long long u64;
+typedef float f32;
+typedef double f64;
+
+struct fake_place {
+  u32 thread, threads, block[3], blocks[3];
+};
+struct fake_place fake_place;
+void (*fake_barrier)(void);
+
+#define KERNEL(name, type)                                                    \
+  static void body_##name(const type a);                                      \
+  void name(void **list) { body_##name(*(const type *)list[0]); } \
+  static void body_##name(const type a)
+#define DEVICE    static inline __attribute__((unused))
+#define SHARED    static
+#define BARRIER() fake_barrier()
+#define THREAD    (fake_place.thread)
+#define THREADS   (fake_place.threads)
+#define BLOCK_X   (fake_place.block[0])
+#define BLOCK_Y   (fake_place.block[1])
+#define BLOCK_Z   (fake_place.block[2])
+#define BLOCKS_X  (fake_place.blocks[0])
+#define UNROLL
+#define INFINITE INFINITY
+
+DEVICE u32 high_product(u32 a, u32 b) { return (u32)((u64)a * b >> 32); }
+DEVICE f32 bits_f32(u32 bits) {
+  f32 v;
+  memcpy(&v, &bits, 4);
+  return v;
+}
+DEVICE u32 f32_bits(f32 v) {
+  u32 bits;
+  memcpy(&bits, &v, 4);
+  return bits;
+}
+DEVICE f64 bits_f64(u32 high, u32 low) {
+  u64 bits = (u64)high << 32 | low;
+  f64 v;
+  memcpy(&v, &bits, 8);
+  return v;
+}
+DEVICE f32 f16_to_f32(u16 x) {
+  u32 sign = (u32)(x & 0x8000) << 16, exponent = x >> 10 & 31, fraction = x & 1023;
+  f32 value = exponent ? (f32)(fraction + 1024) : (f32)fraction;
+  if (exponent == 31) return bits_f32(sign | 0x7f800000 | fraction << 13);
+  value = ldexpf(value, (int)(exponent ? exponent : 1) - 25);
+  return sign ? -value : value;
+}
+/* To nearest even, in units of the result's last place. */
+DEVICE u16 f16_from_f64(f64 v) {
+  u16 sign = signbit(v) ? 0x8000 : 0;
+  f64 x = fabs(v);
+  int exponent;
+  if (v != v) return 0x7e00;
+  if (x >= 65520) return sign | 0x7c00;
+  (void)frexp(x, &exponent);
+  if (exponent < -13) exponent = -13;
+  u32 units = (u32)rint(ldexp(x, 11 - exponent)); /* 1024 .. 2048 when normal */
+  return (u16)(sign | (units < 1024 ? units : ((u32)(exponent + 13) << 10) + units));
+}
+DEVICE u16 f16_from_f32(f32 v) { return f16_from_f64((f64)v); }

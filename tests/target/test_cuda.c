@@ -1,0 +1,266 @@
+/* The target cuda over the fake driver: what a host without a GPU can know of it. The driver's calls fail one after the
+   other, memory runs out at every allocation, the device is lost in the middle: an error each time, nothing left, no
+   hang. Where a real driver is, only the fake one is opened, by its folder. */
+#include "harness.h"
+#include "network.h"
+#include "op/type.h"
+#include "target/target.h"
+
+#include <dlfcn.h>
+#include <stdio.h>
+
+static char folder[1024];
+static void (*fail_at)(long n), (*lose)(int forever), (*set_devices)(int devices, int sm);
+static long (*calls)(void), (*live)(void);
+
+static void *symbol(void *library, const char *name) {
+  void *found = dlsym(library, name);
+  REQUIRE(found != NULL);
+  return found;
+}
+
+/* Finds the fake driver, and its functions for tests. */
+static void use_fake(void) {
+  const char *build = getenv("PELTON_BUILD");
+  char path[1100];
+  if (!build) SKIP("PELTON_BUILD is not set");
+  (void)snprintf(folder, sizeof folder, "%s/tests/fake_cuda", build);
+  (void)snprintf(path, sizeof path, "%s/libcuda.so.1", folder);
+  void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+  if (!library) SKIP("the fake driver is not built");
+  void *found;
+  found = symbol(library, "fake_cuda_fail_at"), memcpy(&fail_at, &found, sizeof found);
+  found = symbol(library, "fake_cuda_lose"), memcpy(&lose, &found, sizeof found);
+  found = symbol(library, "fake_cuda_set"), memcpy(&set_devices, &found, sizeof found);
+  found = symbol(library, "fake_cuda_calls"), memcpy(&calls, &found, sizeof found);
+  found = symbol(library, "fake_cuda_live"), memcpy(&live, &found, sizeof found);
+  fail_at(0);
+  lose(0);
+  set_devices(1, 90);
+}
+
+/* ---- the device
+ * ------------------------------------------------------------------------------------------------------ */
+
+static pelton_status open_device(uint32_t index, pn_device **out, pelton_diag *diag) {
+  const pn_target *target = pn_target_find(PN_STR("cuda"));
+  pn_device_options options = {.allocator = &pn_allocator_default, .index = index, .libraries = folder};
+  REQUIRE(target != NULL);
+  return target->device_open(&options, out, diag);
+}
+
+TEST(a_device_says_why_it_cannot_be_used) {
+  pn_device *device;
+  pelton_diag diag = PELTON_DIAG_INIT;
+  use_fake();
+  set_devices(0, 90);
+  EXPECT_EQ(open_device(0, &device, &diag), PELTON_DEVICE_ERROR);
+  EXPECT_HAS(pelton_diag_message(&diag, 0), "sees no device");
+  set_devices(1, 61);
+  pelton_diag_init(&diag);
+  EXPECT_EQ(open_device(0, &device, &diag), PELTON_DEVICE_ERROR);
+  EXPECT_HAS(pelton_diag_message(&diag, 0), "too old: compute capability 6.1");
+  set_devices(1, 90);
+  pelton_diag_init(&diag);
+  EXPECT_EQ(open_device(3, &device, &diag), PELTON_DEVICE_ERROR);
+  EXPECT_HAS(pelton_diag_message(&diag, 0), "no CUDA device 3");
+  EXPECT_EQ(live(), 0);
+}
+
+TEST(devices_are_listed_with_their_reasons) {
+  pelton_run_options options = PELTON_RUN_OPTIONS_INIT;
+  pelton_diag diag = PELTON_DIAG_INIT;
+  char *text;
+  use_fake();
+  options.device_libraries = folder;
+  REQUIRE_OK(pelton_devices_json(&options, &text, &diag), &diag);
+  EXPECT_HAS(text, "Fake GPU");
+  EXPECT_HAS(text, "sm_90");
+  pelton_text_release(text);
+  set_devices(1, 61);
+  REQUIRE_OK(pelton_devices_json(&options, &text, &diag), &diag);
+  EXPECT_HAS(text, "it is too old");
+  pelton_text_release(text);
+}
+
+TEST(what_goes_up_comes_down) {
+  static const size_t sizes[] = {0, 1, 4097, (1u << 21) - 1, 1u << 21, 5000001, 9u << 20};
+  const pn_target *target = pn_target_find(PN_STR("cuda"));
+  pelton_diag diag = PELTON_DIAG_INIT;
+  pn_device *device;
+  pn_stream *stream;
+  use_fake();
+  REQUIRE_OK(open_device(0, &device, &diag), &diag);
+  REQUIRE_OK(target->stream_create(device, &stream, &diag), &diag);
+  for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+    unsigned char *from = malloc(sizes[i] + 1), *to = calloc(1, sizes[i] + 1);
+    void *there = target->memory_alloc(device, sizes[i]);
+    REQUIRE(from && to && there);
+    for (size_t k = 0; k < sizes[i]; k++) from[k] = (unsigned char)(k * 2654435761u >> 13);
+    REQUIRE_OK(target->upload(stream, there, from, sizes[i], &diag), &diag);
+    REQUIRE_OK(target->download(stream, to, there, sizes[i], &diag), &diag);
+    EXPECT(!memcmp(from, to, sizes[i]));
+    target->memory_release(device, there);
+    free(from);
+    free(to);
+  }
+  double seconds = -1;
+  REQUIRE_OK(target->timer_start(stream, &diag), &diag);
+  REQUIRE_OK(target->timer_stop(stream, &seconds, &diag), &diag);
+  EXPECT(seconds >= 0);
+  target->stream_release(stream);
+  target->device_close(device);
+  EXPECT_EQ(live(), 0);
+}
+
+/* ---- networks
+ * ---------------------------------------------------------------------------------------------------------- */
+
+enum { RUNS = 4 }; /* one by one, once more, recorded, played */
+
+static pelton_status build(const char *text, const char *target, const pelton_allocator *allocator, pelton_engine **out,
+                           pelton_diag *diag) {
+  pelton_import_options import = PELTON_IMPORT_OPTIONS_INIT;
+  pelton_build_options options = PELTON_BUILD_OPTIONS_INIT;
+  pelton_model *model = NULL;
+  *out = NULL;
+  import.allocator = options.allocator = allocator;
+  options.level = 0;
+  options.threads = 1;
+  options.targets = target;
+  options.device_libraries = folder;
+  pelton_status status = pelton_model_parse(text, strlen(text), &import, &model, diag);
+  if (!status) status = pelton_engine_build(model, &options, out, diag);
+  pelton_model_release(model);
+  return status;
+}
+
+/* The first output of |runs| runs on |target|, in |y|. */
+static pelton_status life(const char *text, const char *target, const pelton_allocator *allocator, int runs, float *y,
+                          size_t y_bytes, pelton_diag *diag) {
+  pelton_engine *engine = NULL;
+  pelton_context *context = NULL;
+  static float x[4096];
+  for (size_t i = 0; i < sizeof x / sizeof x[0]; i++) x[i] = (float)((i * 37) % 101) / 50.0f - 1.0f;
+  pelton_status status = build(text, target, allocator, &engine, diag);
+  if (!status) status = pelton_context_create(engine, NULL, &context, diag);
+  for (int r = 0; r < runs && !status; r++) {
+    pelton_tensor in[4] = {{0}}, out[4] = {{0}};
+    for (uint32_t i = 0; i < pelton_engine_input_count(engine); i++) {
+      pelton_io_info info;
+      REQUIRE_OK(pelton_engine_input(engine, i, &info), diag);
+      in[i] = (pelton_tensor){info.dtype, info.shape, x, sizeof x};
+      for (uint32_t d = 0; d < info.shape.rank; d++)
+        if (info.shape.dims[d] < 0) in[i].shape.dims[d] = 2;
+    }
+    status = pelton_context_run(context, in, pelton_engine_input_count(engine), out, pelton_engine_output_count(engine),
+                                diag);
+    if (!status && y) memcpy(y, out[0].data, out[0].bytes < y_bytes ? out[0].bytes : y_bytes);
+  }
+  pelton_context_release(context);
+  pelton_engine_release(engine);
+  return status;
+}
+
+TEST(results_are_those_of_the_cpu) {
+  float cpu[256] = {0}, cuda[256] = {0};
+  pelton_diag diag = PELTON_DIAG_INIT;
+  use_fake();
+  REQUIRE_OK(life(network_text, "cpu", NULL, 1, cpu, sizeof cpu, &diag), &diag);
+  for (int runs = 1; runs <= RUNS; runs++) {
+    memset(cuda, 0, sizeof cuda);
+    REQUIRE_OK(life(network_text, "cuda", NULL, runs, cuda, sizeof cuda, &diag), &diag);
+    for (size_t i = 0; i < sizeof cpu / sizeof cpu[0]; i++) EXPECT_NEAR(cuda[i], cpu[i], 1e-4);
+  }
+  EXPECT_EQ(live(), 0);
+}
+
+TEST(inputs_and_outputs_may_stay_on_the_device) {
+  enum { BATCH = 2 };
+  pelton_diag diag = PELTON_DIAG_INIT;
+  pelton_engine *engine;
+  pelton_context *context;
+  float *x = network_input(BATCH, 5), y[BATCH * NETWORK_CLASSES], m[BATCH * NETWORK_MEANS];
+  float there_y[BATCH * NETWORK_CLASSES], there_m[BATCH * NETWORK_MEANS];
+  void *x_there, *y_there, *m_there;
+  use_fake();
+  REQUIRE(x != NULL);
+  REQUIRE_OK(build(network_text, "cuda", NULL, &engine, &diag), &diag);
+  REQUIRE_OK(pelton_context_create(engine, NULL, &context, &diag), &diag);
+  pelton_tensor in = network_tensor(x, BATCH),
+                out[2] = {{.data = y, .bytes = sizeof y}, {.data = m, .bytes = sizeof m}};
+  REQUIRE_OK(pelton_context_run(context, &in, 1, out, 2, &diag), &diag);
+  REQUIRE_OK(pelton_memory_create(engine, in.bytes, &x_there, &diag), &diag);
+  REQUIRE_OK(pelton_memory_create(engine, sizeof y, &y_there, &diag), &diag);
+  REQUIRE_OK(pelton_memory_create(engine, sizeof m, &m_there, &diag), &diag);
+  REQUIRE_OK(pelton_memory_write(engine, x_there, x, in.bytes, &diag), &diag);
+  for (int r = 0; r < RUNS; r++) {
+    memset(there_y, 0, sizeof there_y);
+    memset(there_m, 0, sizeof there_m);
+    REQUIRE_OK(pelton_memory_write(engine, y_there, there_y, sizeof y, &diag), &diag);
+    in.data = x_there;
+    out[0] = (pelton_tensor){.data = y_there, .bytes = sizeof y};
+    out[1] = r % 2 ? (pelton_tensor){.data = there_m, .bytes = sizeof m}
+                   : (pelton_tensor){.data = m_there, .bytes = sizeof m};
+    REQUIRE_OK(pelton_context_run(context, &in, 1, out, 2, &diag), &diag);
+    EXPECT(out[0].data == y_there);
+    REQUIRE_OK(pelton_memory_read(engine, there_y, y_there, sizeof y, &diag), &diag);
+    if (r % 2 == 0) REQUIRE_OK(pelton_memory_read(engine, there_m, m_there, sizeof m, &diag), &diag);
+    EXPECT(!memcmp(y, there_y, sizeof y));
+    EXPECT(!memcmp(m, there_m, sizeof m));
+  }
+  pelton_memory_release(engine, x_there);
+  pelton_memory_release(engine, y_there);
+  pelton_memory_release(engine, m_there);
+  pelton_context_release(context);
+  pelton_engine_release(engine);
+  free(x);
+  EXPECT_EQ(live(), 0);
+}
+
+TEST(any_call_of_the_driver_may_fail) {
+  use_fake();
+  for (int forever = 0; forever <= 1; forever++) {
+    long n = 0, failed = 0;
+    pelton_status status;
+    do {
+      pelton_diag diag = PELTON_DIAG_INIT;
+      const long before = calls();
+      lose(forever);
+      fail_at(++n);
+      status = life(network_text, "cuda", NULL, RUNS, NULL, 0, &diag);
+      const bool reached = calls() - before >= n;
+      fail_at(0);
+      lose(0);
+      if (live() != 0) printf("  call %ld: %ld objects left, %s\n", n, live(), pelton_status_name(status));
+      EXPECT_EQ(live(), 0);
+      EXPECT((status != PELTON_OK) == (diag.count > 0));
+      failed += status != PELTON_OK;
+      if (!reached) break;
+    } while (n < 5000);
+    EXPECT_EQ(status, PELTON_OK);
+    EXPECT(failed > 50);
+    printf("  %ld calls, %ld of them make it fail%s\n", n, failed, forever ? " when the device is lost" : "");
+  }
+}
+
+TEST(any_allocation_may_fail) {
+  harness_allocator a;
+  uint64_t n = 0;
+  use_fake();
+  do {
+    pelton_diag diag = PELTON_DIAG_INIT;
+    const pelton_status status = life(network_text, "cuda", harness_allocator_init(&a, ++n), RUNS, NULL, 0, &diag);
+    if (status != (a.failed ? PELTON_OUT_OF_MEMORY : PELTON_OK))
+      printf("  allocation %llu: %s: %s\n", (unsigned long long)n, pelton_status_name(status),
+             diag.count ? pelton_diag_message(&diag, 0) : "no reason");
+    EXPECT_EQ(status, a.failed ? PELTON_OUT_OF_MEMORY : PELTON_OK);
+    EXPECT_EQ(a.live, 0);
+    EXPECT_EQ(live(), 0);
+  } while (a.failed);
+  printf("  %llu allocations\n", (unsigned long long)n - 1);
+}
+
+TEST_MAIN(T(a_device_says_why_it_cannot_be_used), T(devices_are_listed_with_their_reasons), T(what_goes_up_comes_down),
+          T(results_are_those_of_the_cpu), T(inputs_and_outputs_may_stay_on_the_device),
+          T(any_call_of_the_driver_may_fail), T(any_allocation_may_fail))

@@ -1,0 +1,50 @@
+/* pelton devices: what there is to run on, usable or not, and why. */
+#include "load.h"
+#include "text/json.h"
+
+#include <stdlib.h>
+
+static void print_device(const json_value *device) {
+  const json_value *usable = json_get(device, "usable"), *index = json_get(device, "index");
+  const double bytes = json_get_number(device, "memory_bytes", 0);
+  printf("%-6s", json_get_text(device, "target"));
+  if (index) printf(" %d", (int)json_get_number(device, "index", 0));
+  if (*json_get_text(device, "name")) printf("  %s", json_get_text(device, "name"));
+  if (bytes > 0) printf(", %s", format_bytes((uint64_t)bytes).text);
+  if (*json_get_text(device, "detail")) printf(", %s", json_get_text(device, "detail"));
+  if (usable && usable->number == 0) printf("%snot usable: %s", index ? ": " : " ", json_get_text(device, "reason"));
+  putchar('\n');
+}
+
+int command_devices(int argc, char **argv) {
+  bool as_json = false;
+  const char *libraries = NULL;
+  const option rows[] = {
+      {"device-libraries", 0, OPTION_TEXT, &libraries, "DIRS", "where drivers and libraries are, if not installed", 0,
+       0},
+      {"json", 0, OPTION_FLAG, &as_json, NULL, "as JSON", 0, 0},
+  };
+  const option_table table = {"devices [--json]",
+                              "What there is to run on: each target's devices, or why it has none.",
+                              rows,
+                              OPTION_COUNT(rows),
+                              0,
+                              0};
+  text_list words;
+  int code = options_parse(&table, argc, argv, &words);
+  if (code == OPTIONS_GO_ON) {
+    pelton_diag diag = PELTON_DIAG_INIT;
+    pelton_run_options options = PELTON_RUN_OPTIONS_INIT;
+    char *text = NULL;
+    options.device_libraries = libraries;
+    const pelton_status status = pelton_devices_json(&options, &text, &diag);
+    json_value *json = status || as_json ? NULL : json_parse(text);
+    code = status ? print_failure(status, &diag, NULL) : EXIT_DONE;
+    if (!status && as_json && puts(text) < 0) code = EXIT_RESOURCE;
+    for (const json_value *device = json ? json->first : NULL; device; device = device->next) print_device(device);
+    json_free(json);
+    pelton_text_release(text);
+  }
+  free(words.data);
+  return code;
+}
