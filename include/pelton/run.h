@@ -134,7 +134,8 @@ PELTON_API pelton_status pelton_context_run(pelton_context *context, const pelto
                                             pelton_tensor *outputs, uint32_t output_count,
                                             pelton_diag *diag) PELTON_CHECKED;
 
-/* Per step of the latest run: name, source nodes, tactic, seconds, bytes; a JSON array. For pelton_text_release. */
+/* Per step of the latest run: name ("step"), source nodes, tactic, time ("us"), the operations of its definition
+   ("flops", a multiply-add counts two), bytes of its operands, the problem; a JSON array. For pelton_text_release. */
 PELTON_API pelton_status pelton_context_profile_json(const pelton_context *context, char **out,
                                                      pelton_diag *diag) PELTON_CHECKED;
 /* How many plans this context has made. A run of shapes met before leaves it as it is, and so do numbers met before in
