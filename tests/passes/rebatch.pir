@@ -1,18 +1,24 @@
 case a frozen batch behind a symbol
 input
-graph g(%x: f32[n<=1,4,5,6]) -> (%y, %z)
-  %a: i64[3] = const [1, -1, 2]
+graph g(%x: f32[n<=1,4,5,6]) -> (%y)
+  %a: i64[3] = const [1, 60, 2]
   %y = reshape(%x, %a)
-  %b: i64[3] = const [1, 60, 2]
-  %z = reshape(%x, %b)
 end
 expect
-graph g(%x: f32[n<=1,4,5,6]) -> (%y, %z)
-  %a_1: i64[3] = const [0, -1, 2]
+graph g(%x: f32[n<=1,4,5,6]) -> (%y)
+  %a_1: i64[3] = const [0, 60, 2]
   %y = reshape(%x, %a_1)
-  %b_2: i64[3] = const [0, 60, 2]
-  %z = reshape(%x, %b_2)
 end
+
+case a target that fits every batch, with all of its images in one
+input
+graph g(%x: f32[n,4,5,6], %u: f32[n,1,1,1]) -> (%y, %z)
+  %a: i64[3] = const [1, -1, 2]
+  %y = reshape(%x, %a)
+  %b: i64[4] = const [1, 1, -1, 1]
+  %z = reshape(%u, %b)
+end
+expect unchanged
 
 case other elements than one image's, or a first extent that is none
 input

@@ -27,6 +27,19 @@ TEST(attention_causality) {
   op_gives("attention", "", TWO_QUERIES " - - - i64[1]{0}", "f32[1,1,2,1]{0,0}");
 }
 
+TEST(attention_windows) {
+#define ROW "f32[1,1,5,1]{0,0,0,0,0} f32[1,1,5,1]{0,0,0,0,0} f32[1,1,5,1]{0,1,2,3,4}"
+  op_gives("attention", "left_window=1 right_window=2", ROW, "f32[1,1,5,1]{1,1.5,2.5,3,3.5}");
+  op_gives("attention", "left_window=0", ROW, "f32[1,1,5,1]{2,2.5,3,3.5,4}");
+  op_gives("attention", "right_window=0", ROW, "f32[1,1,5,1]{0,0.5,1,1.5,2}");
+  op_gives("attention", "left_window=1 causal=true", ROW, "f32[1,1,5,1]{0,0.5,1.5,2.5,3.5}");
+  /* The place of a query counts what lies in the past, or how many keys are valid. */
+  op_gives("attention", "left_window=0 right_window=0", "f32[1,1,1,1]{0} f32[1,1,1,1]{2} f32[1,1,1,1]{20} - f32[1,1,1,1]{1} "
+           "f32[1,1,1,1]{10}", "f32[1,1,1,1]{20}");
+  op_gives("attention", "left_window=0", TWO_KEYS " - - - i64[1]{1}", "f32[1,1,1,1]{10}");
+#undef ROW
+}
+
 TEST(attention_past) {
   op_gives("attention", "causal=true",
            "f32[1,1,1,1]{0} f32[1,1,1,1]{1} f32[1,1,1,1]{20} - f32[1,1,1,1]{5} f32[1,1,1,1]{40}",
@@ -111,5 +124,5 @@ TEST(rotary_embedding) {
   op_refuses("rotary_embedding", "", HEAD "f32[1,1,2] f32[1,1,2] i64[1,1]", "cos has rank 3");
 }
 
-TEST_MAIN(T(attention_masks), T(attention_causality), T(attention_past), T(attention_scores), T(attention_heads),
+TEST_MAIN(T(attention_masks), T(attention_causality), T(attention_windows), T(attention_past), T(attention_scores), T(attention_heads),
           T(attention_infers), T(attention_refuses), T(rotary_embedding))

@@ -43,6 +43,7 @@ TEST(permutations) {
   op_gives("depth_to_space", "block=2 mode=crd", "i64[1,8,1,1]{1,2,3,4,5,6,7,8}", "i64[1,2,2,2]{1,2,3,4,5,6,7,8}");
   op_gives("depth_to_space", "block=2", "i64[1,8,1,1]{1,2,3,4,5,6,7,8}", "i64[1,2,2,2]{1,3,5,7,2,4,6,8}");
   op_gives("space_to_depth", "block=2", "i64[1,1,2,2]{1,2,3,4}", "i64[1,4,1,1]{1,2,3,4}");
+  op_gives("space_to_depth", "block=2 mode=crd", "i64[1,2,2,2]{1,2,3,4,5,6,7,8}", "i64[1,8,1,1]{1,2,3,4,5,6,7,8}");
   op_infers("space_to_depth", "block=2", "f32[n,3,h,8]", "f32[n,12,h/2,4]");
   op_refuses("depth_to_space", "block=2", "f32[1,3,1,1]", "no multiple of 4");
   op_gives("reverse_sequence", "", "i32[3,2]{1,2,3,4,5,6} i64[2]{3,2}", "i32[3,2]{5,4,3,2,1,6}");

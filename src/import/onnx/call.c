@@ -135,12 +135,17 @@ pelton_status pn_onnx_map(pn_onnx_call *c, pn_op op, const void *attrs) {
 
 /* ---- expressions ----------------------------------------------------------------------------------------------- */
 
+/* Whether |value| can be a constant of an integer type without change. */
+static bool fits_type(double value, pelton_dtype dtype) {
+  return pn_dtype_is_float(dtype) || (value >= -0x1p62 && value <= 0x1p62 && value == (double)(int64_t)value);
+}
+
 static void print_number(pn_text *text, double value, pelton_dtype dtype) {
   if (pn_dtype_is_float(dtype)) {
     if (dtype == PELTON_DTYPE_F64) pn_text_printf(text, "%.17g", value);
     else pn_text_f32(text, (float)value);
   } else {
-    pn_text_printf(text, "%" PRId64, (int64_t)value);
+    pn_text_printf(text, "%" PRId64, (int64_t)value); /* fits_type has looked at it */
   }
   pn_text_printf(text, ":%s", pelton_dtype_name(dtype));
 }
@@ -157,7 +162,13 @@ pelton_status pn_onnx_formula(pn_onnx_call *c, const char *text, const double *n
     } else if (*++p == 'T') {
       pn_text_add(&full, pn_str_from(pelton_dtype_name(dtype)));
     } else {
-      print_number(&full, numbers[*p - '0'], dtype);
+      const double number = numbers[*p - '0'];
+      if (!fits_type(number, dtype)) {
+        pn_text_deinit(&full);
+        return pn_fail(c->diag, PELTON_INVALID_DATA, "an attribute is %g, which is no element of type %s", number,
+                       pelton_dtype_name(dtype));
+      }
+      print_number(&full, number, dtype);
     }
   }
   pelton_status status = full.failed ? pn_fail_memory(c->diag, "an expression")

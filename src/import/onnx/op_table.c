@@ -20,7 +20,9 @@
   X(sequence)               \
   X(shape)                  \
   X(signal)                 \
-  X(text)
+  X(text)                   \
+  X(training)               \
+  X(tree)
 
 #define DECLARE(family) extern const pn_onnx_ops pn_onnx_ops_##family;
 PN_ONNX_FAMILIES(DECLARE)

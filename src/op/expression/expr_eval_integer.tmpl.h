@@ -42,8 +42,10 @@ static INTEGER NAME(shifted_left)(INTEGER a, INTEGER b, uint32_t width) {
   return (uint64_t)b < width ? (INTEGER)((uint64_t)a << b) : 0;
 }
 
+/* What comes in from the left is the sign; past the width nothing else is left. */
 static INTEGER NAME(shifted_right)(INTEGER a, INTEGER b, uint32_t width) {
-  return (uint64_t)b < width ? (INTEGER)(a >> b) : 0; /* gcc and clang shift signed values arithmetically */
+  if ((uint64_t)b >= width) return IS_NEGATIVE(a) ? (INTEGER)-1 : 0;
+  return (INTEGER)(a >> b); /* gcc and clang shift signed values arithmetically */
 }
 
 #define EACH(expression)                                                 \

@@ -170,14 +170,8 @@ pelton_status pn_infer_einsum(const pn_infer *c) {
 
 /* ---- reference */
 
-/* All labels with their extents, those of the output first, and each operand's stride along them. */
-typedef struct loops {
-  uint32_t count;
-  int64_t dims[LABELS], index[LABELS];
-  int64_t strides[OPERANDS_LIMIT][LABELS], at[OPERANDS_LIMIT];
-} loops;
-
-static pelton_status make_loops(const pn_call *call, const equation *e, loops *l) {
+static pelton_status make_loops(uint32_t operand_count, const pn_tensor *operands, const equation *e,
+                                pn_einsum_loops *l, pelton_diag *diag) {
   int32_t slot[LABELS];
   memset(l, 0, sizeof *l);
   for (uint32_t i = 0; i < LABELS; i++) slot[i] = -1;
@@ -185,8 +179,9 @@ static pelton_status make_loops(const pn_call *call, const equation *e, loops *l
     slot[e->out.label[l->count]] = (int32_t)l->count;
     l->dims[l->count] = 1;
   }
-  for (uint32_t i = 0; i < call->input_count; i++) {
-    const pn_tensor *x = &call->in[i];
+  l->out_count = l->count;
+  for (uint32_t i = 0; i < operand_count; i++) {
+    const pn_tensor *x = &operands[i];
     int64_t strides[PN_MAX_RANK];
     pn_dims_strides(x->rank, x->dims, strides);
     for (uint32_t k = 0; k < x->rank; k++) {
@@ -198,7 +193,7 @@ static pelton_status make_loops(const pn_call *call, const equation *e, loops *l
       int64_t *extent = &l->dims[*s];
       if (x->dims[k] == 1) continue; /* broadcast: it stands still */
       if (*extent != 1 && *extent != x->dims[k])
-        return pn_fail(call->diag, PELTON_INVALID_DATA,
+        return pn_fail(diag, PELTON_INVALID_DATA,
                        "einsum: operand %u has extent %lld on axis %u, an axis of the same label %lld", (unsigned)i,
                        (long long)x->dims[k], (unsigned)k, (long long)*extent);
       *extent = x->dims[k];
@@ -208,8 +203,19 @@ static pelton_status make_loops(const pn_call *call, const equation *e, loops *l
   return PELTON_OK;
 }
 
+pelton_status pn_einsum_plan(pn_str text, uint32_t operand_count, const pn_tensor *operands, pn_einsum_loops *out,
+                             pelton_diag *diag) {
+  int32_t ranks[OPERANDS_LIMIT];
+  equation e;
+  bool open;
+  if (operand_count > OPERANDS_LIMIT) return PN_INTERNAL(diag, "einsum of too many operands");
+  for (uint32_t i = 0; i < operand_count; i++) ranks[i] = (int32_t)operands[i].rank;
+  PN_TRY(pn_einsum_read(diag, text, operand_count, ranks, &e, &open));
+  return make_loops(operand_count, operands, &e, out, diag);
+}
+
 /* Moves labels [first, end) on by one; false after the last, with offsets as they began. */
-static bool turn(loops *l, uint32_t operand_count, uint32_t first, uint32_t end) {
+static bool turn(pn_einsum_loops *l, uint32_t operand_count, uint32_t first, uint32_t end) {
   for (uint32_t axis = end; axis-- > first;) {
     bool wraps = ++l->index[axis] == l->dims[axis];
     int64_t steps = wraps ? 1 - l->dims[axis] : 1;
@@ -221,7 +227,7 @@ static bool turn(loops *l, uint32_t operand_count, uint32_t first, uint32_t end)
 }
 
 /* One element of the output: the sum over the labels it lacks. */
-static void contract(const pn_call *call, loops *l, uint32_t out_rank, int64_t to) {
+static void contract(const pn_call *call, pn_einsum_loops *l, uint32_t out_rank, int64_t to) {
   bool is_float = pn_dtype_is_float(call->out[0].dtype);
   double real_sum = 0;
   uint64_t sum = 0;
@@ -244,25 +250,20 @@ static void contract(const pn_call *call, loops *l, uint32_t out_rank, int64_t t
 
 pelton_status pn_reference_einsum(const pn_call *call) {
   const pn_attrs_einsum *attrs = call->attrs;
-  int32_t ranks[OPERANDS_LIMIT];
-  equation e;
-  bool open, empty = false;
-  loops *l = PN_NEW(call->scratch, loops);
+  bool empty = false;
+  pn_einsum_loops *l = PN_NEW(call->scratch, pn_einsum_loops);
   if (!l) return pn_fail_memory(call->diag, "einsum's loops");
-  if (call->input_count > OPERANDS_LIMIT) return PN_INTERNAL(call->diag, "einsum of too many operands");
-  for (uint32_t i = 0; i < call->input_count; i++) ranks[i] = (int32_t)call->in[i].rank;
-  PN_TRY(pn_einsum_read(call->diag, attrs->equation, call->input_count, ranks, &e, &open));
-  PN_TRY(make_loops(call, &e, l));
-  PN_TRY(pn_call_wants_result(call, "einsum", 0, e.out.count, l->dims));
+  PN_TRY(pn_einsum_plan(attrs->equation, call->input_count, call->in, l, call->diag));
+  PN_TRY(pn_call_wants_result(call, "einsum", 0, l->out_count, l->dims));
   int64_t count = pn_tensor_elements(&call->out[0]);
-  for (uint32_t axis = e.out.count; axis < l->count; axis++) empty = empty || l->dims[axis] == 0;
+  for (uint32_t axis = l->out_count; axis < l->count; axis++) empty = empty || l->dims[axis] == 0;
   if (empty) { /* sums of nothing */
     if (count > 0) memset(call->out[0].data, 0, (size_t)count * pelton_dtype_bytes(call->out[0].dtype));
     return PELTON_OK;
   }
   for (int64_t to = 0; to < count; to++) {
-    contract(call, l, e.out.count, to);
-    (void)turn(l, call->input_count, 0, e.out.count);
+    contract(call, l, l->out_count, to);
+    (void)turn(l, call->input_count, 0, l->out_count);
   }
   return PELTON_OK;
 }

@@ -22,4 +22,16 @@ typedef struct pn_einsum_equation {
 pelton_status pn_einsum_read(pelton_diag *diag, pn_str text, uint32_t operand_count, const int32_t *ranks,
                              pn_einsum_equation *e, bool *open) PN_CHECKED;
 
+/* An equation as loops: all labels with their extents, those of the output first, and each operand's stride along them,
+   0 where it lacks the label or broadcasts. */
+typedef struct pn_einsum_loops {
+  uint32_t count, out_count; /* of labels; of those of the output */
+  int64_t dims[PN_EINSUM_LABELS], index[PN_EINSUM_LABELS];
+  int64_t strides[PN_EINSUM_OPERANDS][PN_EINSUM_LABELS], at[PN_EINSUM_OPERANDS];
+} pn_einsum_loops;
+
+/* For |operand_count| dense operands, whose data is not looked at. */
+pelton_status pn_einsum_plan(pn_str equation, uint32_t operand_count, const pn_tensor *operands, pn_einsum_loops *out,
+                             pelton_diag *diag) PN_CHECKED;
+
 #endif

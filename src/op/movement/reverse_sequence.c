@@ -44,8 +44,12 @@ pelton_status pn_reference_reverse_sequence(const pn_call *call) {
                      "reverse_sequence: length %lld of batch element %lld is not within [0, %lld]", (long long)length,
                      (long long)n, (long long)steps);
   }
+  /* What lies behind both axes moves as one. */
+  uint32_t rank = (axes[0] > axes[1] ? axes[0] : axes[1]) + 1;
+  for (uint32_t i = rank; i < x->rank; i++) bytes *= (size_t)x->dims[i];
+  if (!bytes) return PELTON_OK;
   pn_walk w;
-  pn_walk_init(&w, x->rank, x->dims);
+  pn_walk_init(&w, rank, x->dims);
   int64_t stride = w.from_strides[axes[1]];
   if (!pn_walk_begin(&w)) return PELTON_OK;
   do {

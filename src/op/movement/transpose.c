@@ -136,7 +136,7 @@ pelton_status pn_reference_space_to_depth(const pn_call *call) {
   const pn_tensor *x = &call->in[0], *y = &call->out[0];
   int64_t b = attrs->block;
   int64_t dims[6] = {x->dims[0], x->dims[1], y->dims[2], b, y->dims[3], b};
-  static const uint32_t perm[6] = {0, 3, 5, 1, 2, 4};
-  permute(y->data, x->data, pelton_dtype_bytes(x->dtype), 6, dims, perm);
+  static const uint32_t dcr_perm[6] = {0, 3, 5, 1, 2, 4}, crd_perm[6] = {0, 1, 3, 5, 2, 4};
+  permute(y->data, x->data, pelton_dtype_bytes(x->dtype), 6, dims, attrs->mode == PN_DEPTH_DCR ? dcr_perm : crd_perm);
   return PELTON_OK;
 }

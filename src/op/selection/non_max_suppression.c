@@ -35,43 +35,52 @@ pelton_status pn_infer_non_max_suppression(const pn_infer *c) {
 
 typedef struct box {
   double low[2], high[2]; /* y and x */
+  double area;
 } box;
+
+typedef struct candidate {
+  double score;
+  int64_t index;
+} candidate;
 
 /* Corners in any order, or a centre with width and height. */
 static box box_of(const pn_tensor *boxes, int64_t index, bool center_point) {
   double v[4];
+  box b;
   for (int64_t i = 0; i < 4; i++) v[i] = pn_tensor_get_f64(boxes, index * 4 + i);
-  if (center_point) return (box){{v[1] - v[3] / 2, v[0] - v[2] / 2}, {v[1] + v[3] / 2, v[0] + v[2] / 2}};
   bool y_up = v[0] <= v[2], x_up = v[1] <= v[3];
-  return (box){{y_up ? v[0] : v[2], x_up ? v[1] : v[3]}, {y_up ? v[2] : v[0], x_up ? v[3] : v[1]}};
+  if (center_point)
+    b = (box){{v[1] - v[3] / 2, v[0] - v[2] / 2}, {v[1] + v[3] / 2, v[0] + v[2] / 2}, 0};
+  else
+    b = (box){{y_up ? v[0] : v[2], x_up ? v[1] : v[3]}, {y_up ? v[2] : v[0], x_up ? v[3] : v[1]}, 0};
+  b.area = (b.high[0] - b.low[0]) * (b.high[1] - b.low[1]);
+  return b;
 }
 
-static double box_area(const box *b) { return (b->high[0] - b->low[0]) * (b->high[1] - b->low[1]); }
-
 static bool boxes_overlap(const box *a, const box *b, double threshold) {
-  box common;
+  double both = 1;
   for (int i = 0; i < 2; i++) {
-    common.low[i] = a->low[i] > b->low[i] ? a->low[i] : b->low[i];
-    common.high[i] = a->high[i] < b->high[i] ? a->high[i] : b->high[i];
-    if (!(common.high[i] > common.low[i])) return false;
+    double low = a->low[i] > b->low[i] ? a->low[i] : b->low[i];
+    double high = a->high[i] < b->high[i] ? a->high[i] : b->high[i];
+    if (!(high > low)) return false;
+    both *= high - low;
   }
-  double both = box_area(&common), all = box_area(a) + box_area(b) - both;
-  if (box_area(a) <= 0 || box_area(b) <= 0 || all <= 0) return false;
+  double all = a->area + b->area - both;
+  if (a->area <= 0 || b->area <= 0 || all <= 0) return false;
   return both / all > threshold;
 }
 
 /* Sorts |list| by falling score; a merge keeps equal scores in order. Returns the sorted one of the two lists. */
-static int64_t *sort_by_score(const pn_tensor *scores, int64_t base, int64_t *list, int64_t *other, int64_t count) {
+static candidate *sort_by_score(candidate *list, candidate *other, int64_t count) {
   for (int64_t run = 1; run < count; run *= 2) {
     for (int64_t first = 0; first < count; first += 2 * run) {
       int64_t middle = pn_min_i64(first + run, count), end = pn_min_i64(first + 2 * run, count), a = first, b = middle;
       for (int64_t to = first; to < end; to++) {
-        bool take_a = a < middle && (b == end || pn_tensor_get_f64(scores, base + list[a]) >=
-                                                     pn_tensor_get_f64(scores, base + list[b]));
+        bool take_a = a < middle && (b == end || list[a].score >= list[b].score);
         other[to] = take_a ? list[a++] : list[b++];
       }
     }
-    int64_t *swap = list;
+    candidate *swap = list;
     list = other;
     other = swap;
   }
@@ -83,26 +92,28 @@ typedef struct selection {
   int64_t most;
   double overlap, score; /* thresholds */
   bool has_score, center_point;
-  int64_t *list, *other, *kept; /* of as many as boxes in a batch element */
+  candidate *list, *other; /* of as many as boxes in a batch element, here and below */
+  int64_t *kept;
+  box *all, *chosen; /* of the batch element; those that are kept */
 } selection;
 
 /* Chooses boxes of one batch element and class into |kept|. */
-static int64_t select_boxes(const selection *s, int64_t batch, int64_t scores_base) {
+static int64_t select_boxes(const selection *s, int64_t scores_base) {
   int64_t box_count = s->boxes->dims[1], candidates = 0, kept = 0;
+  const float *f32 = s->scores->dtype == PELTON_DTYPE_F32 ? (const float *)s->scores->data + scores_base : NULL;
   for (int64_t i = 0; i < box_count; i++) {
-    double score = pn_tensor_get_f64(s->scores, scores_base + i);
+    double score = f32 ? (double)f32[i] : pn_tensor_get_f64(s->scores, scores_base + i);
     bool is_candidate = score == score && (!s->has_score || score > s->score); /* nan is no score */
-    if (is_candidate) s->list[candidates++] = i;
+    if (is_candidate) s->list[candidates++] = (candidate){score, i};
   }
-  const int64_t *order = sort_by_score(s->scores, scores_base, s->list, s->other, candidates);
+  const candidate *order = sort_by_score(s->list, s->other, candidates);
   for (int64_t i = 0; i < candidates && kept < s->most; i++) {
-    box b = box_of(s->boxes, batch * box_count + order[i], s->center_point);
+    const box *b = &s->all[order[i].index];
     bool covered = false;
-    for (int64_t k = 0; k < kept && !covered; k++) {
-      box other = box_of(s->boxes, batch * box_count + s->kept[k], s->center_point);
-      covered = boxes_overlap(&b, &other, s->overlap);
-    }
-    if (!covered) s->kept[kept++] = order[i];
+    for (int64_t k = 0; k < kept && !covered; k++) covered = boxes_overlap(b, &s->chosen[k], s->overlap);
+    if (covered) continue;
+    s->chosen[kept] = *b;
+    s->kept[kept++] = order[i].index;
   }
   return kept;
 }
@@ -122,10 +133,12 @@ static pelton_status selection_of(const pn_call *call, selection *s) {
                    "non_max_suppression: boxes[%lld,%lld,%lld] and scores[%lld,%lld,%lld] must be [N,B,4] and [N,C,B]",
                    (long long)boxes[0], (long long)boxes[1], (long long)boxes[2], (long long)scores[0],
                    (long long)scores[1], (long long)scores[2]);
-  s->list = PN_NEW_ARRAY(call->scratch, int64_t, (size_t)boxes[1]);
-  s->other = PN_NEW_ARRAY(call->scratch, int64_t, (size_t)boxes[1]);
+  s->list = PN_NEW_ARRAY(call->scratch, candidate, (size_t)boxes[1]);
+  s->other = PN_NEW_ARRAY(call->scratch, candidate, (size_t)boxes[1]);
   s->kept = PN_NEW_ARRAY(call->scratch, int64_t, (size_t)boxes[1]);
-  if (!s->list || !s->other || !s->kept) return pn_fail_memory(call->diag, "non_max_suppression's candidates");
+  s->all = PN_NEW_ARRAY(call->scratch, box, (size_t)boxes[1]);
+  s->chosen = PN_NEW_ARRAY(call->scratch, box, (size_t)boxes[1]);
+  if (!s->list || !s->other || !s->kept || !s->all || !s->chosen) return pn_fail_memory(call->diag, "non_max_suppression's candidates");
   return PELTON_OK;
 }
 
@@ -137,14 +150,16 @@ pelton_status pn_reference_non_max_suppression(const pn_call *call) {
   selection s;
   PN_TRY(selection_of(call, &s));
   int64_t batches = s.scores->dims[0], classes = s.scores->dims[1], box_count = s.scores->dims[2];
-  for (int64_t n = 0; n < batches; n++)
+  for (int64_t n = 0; n < batches; n++) {
+    for (int64_t i = 0; i < box_count; i++) s.all[i] = box_of(s.boxes, n * box_count + i, s.center_point);
     for (int64_t k = 0; k < classes; k++) {
-      int64_t kept = select_boxes(&s, n, (n * classes + k) * box_count);
+      int64_t kept = select_boxes(&s, (n * classes + k) * box_count);
       for (int64_t i = 0; i < kept; i++) {
         row found = {n, k, s.kept[i]};
         if (!pn_list_push(call->scratch, &rows, found)) return pn_fail_memory(call->diag, "the selected boxes");
       }
     }
+  }
   int64_t dims[2] = {rows.count, 3};
   PN_TRY(pn_call_resize(call, 0, 2, dims));
   if (rows.count > 0) memcpy(call->out[0].data, rows.data, rows.count * sizeof(row));

@@ -20,6 +20,12 @@ pelton_status pn_infer_non_zero(const pn_infer *c) {
 
 static bool is_set(const pn_tensor *x, int64_t index) {
   if (x->dtype == PELTON_DTYPE_STRING) return pn_tensor_str(x, index).size != 0;
+  switch (x->dtype) { /* the usual ones, without a call for each element */
+  case PELTON_DTYPE_BOOL: return ((const uint8_t *)x->data)[index] != 0;
+  case PELTON_DTYPE_F32: return ((const float *)x->data)[index] != 0;
+  case PELTON_DTYPE_I64: return ((const int64_t *)x->data)[index] != 0;
+  default: break;
+  }
   if (pn_dtype_is_float(x->dtype)) return pn_tensor_get_f64(x, index) != 0;
   return pn_tensor_get_i64(x, index) != 0;
 }

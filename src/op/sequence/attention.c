@@ -3,8 +3,8 @@
    Operands are [N,heads,S,D] or, with head counts given, [N,S,heads*D]; heads of q share heads of k and v evenly. The
    bias is what mask, causality and valid_lengths forbid (minus infinity) and what a mask of numbers adds. A row that
    may see no key at all gives zeros, not NaN. Query i stands at place i + offset among the keys: offset is the past's
-   length, or without a past, what valid_lengths has more than queries. A mask that is shorter than the keys forbids
-   those it does not reach. */
+   length, or without a past, what valid_lengths has more than queries. A window forbids keys that are further from that
+   place, to its left or to its right. A mask that is shorter than the keys forbids those it does not reach. */
 #include "op/linear/line.h"
 #include "op/operand.h"
 
@@ -56,6 +56,10 @@ pelton_status pn_check_attention(const pn_infer *c) {
   if (attrs->scores_mode < SCORES_RAW || attrs->scores_mode > SCORES_SOFTMAX)
     return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "attention: scores_mode is %lld; it must be from 0 to 3",
                    (long long)attrs->scores_mode);
+  if (attrs->left_window < -1 || attrs->right_window < -1)
+    return pn_fail(c->diag, PELTON_INVALID_ARGUMENT,
+                   "attention: left_window is %lld, right_window %lld; they must be -1 or more",
+                   (long long)attrs->left_window, (long long)attrs->right_window);
   if (attrs->softmax_dtype != PELTON_DTYPE_NONE && !pn_dtype_is_wide_float(attrs->softmax_dtype))
     return pn_fail(c->diag, PELTON_INVALID_ARGUMENT, "attention: softmax_dtype is %s; it must be f64, f32, f16 or bf16",
                    pelton_dtype_name(attrs->softmax_dtype));
@@ -240,6 +244,13 @@ static int64_t mask_row(const pn_tensor *mask, int64_t n, int64_t h, int64_t i) 
   return row * mask->dims[mask->rank - 1];
 }
 
+/* Whether key |j| is one that a query at |place| may see. */
+static bool in_reach(const pn_attrs_attention *attrs, int64_t place, int64_t j) {
+  if (attrs->causal && j > place) return false;
+  if (attrs->left_window >= 0 && place - j > attrs->left_window) return false;
+  return attrs->right_window < 0 || j - place <= attrs->right_window;
+}
+
 /* What is added to the scores of a query; false when every key is forbidden. */
 static bool fill_bias(const attention *a, int64_t n, int64_t h, int64_t i, double *bias) {
   int64_t valid = a->lengths ? pn_tensor_get_i64(a->lengths, n) : a->keys;
@@ -247,7 +258,7 @@ static bool fill_bias(const attention *a, int64_t n, int64_t h, int64_t i, doubl
   int64_t reach = a->mask ? a->mask->dims[a->mask->rank - 1] : 0, row = a->mask ? mask_row(a->mask, n, h, i) : 0;
   bool any = false;
   for (int64_t j = 0; j < a->keys; j++) {
-    bool allowed = j < valid && (!a->attrs->causal || j <= i + offset) && (!a->mask || j < reach);
+    bool allowed = j < valid && in_reach(a->attrs, i + offset, j) && (!a->mask || j < reach);
     bias[j] = allowed ? 0 : -(double)INFINITY;
     if (allowed && a->mask && a->mask->dtype != PELTON_DTYPE_BOOL) bias[j] = pn_tensor_get_f64(a->mask, row + j);
     else if (allowed && a->mask && pn_tensor_get_i64(a->mask, row + j) == 0) bias[j] = -(double)INFINITY;

@@ -4,12 +4,15 @@
 #include "targets/cpu/strides.h"
 
 bool pn_broadcast_accepts(const pn_problem *p, pn_reason *why) {
-  int64_t strides[PN_MAX_RANK];
+  int64_t strides[PN_MAX_RANK], dims[PN_MAX_RANK];
   const pn_operand *out = pn_problem_output(p, 0, 0);
+  uint32_t axes = out->rank; /* up to the innermost one that a run goes along: extents of 1 are no axes */
+  pn_layout_stored_dims(out->layout, out->rank, out->dims, dims);
+  while (axes && dims[axes - 1] == 1) axes--;
   for (uint32_t i = 0; i < p->nodes[0].input_count; i++) {
     const pn_operand *o = pn_problem_input(p, 0, i);
     if (!pn_operand_strides(o, out, strides)) return pn_refuse(why, "operand %u has more axes than the result", i);
-    int64_t last = out->rank ? strides[out->rank - 1] : 0;
+    int64_t last = axes ? strides[axes - 1] : 0;
     if (last != 0 && last != 1)
       return pn_refuse(why, "operand %u is not contiguous along the result's innermost axis", i);
   }

@@ -71,11 +71,14 @@ typedef struct pn_cpu_gemm_f32 {
 /* ---- vec_f32: pointwise operations over a run -------------------------------------------------------------------- */
 
 /* Runs of |n| floats, best at most some thousand so that they lie in L1; |y| may be any of the inputs. Errors are at
-   most 4 ulp, or 1e-6 absolute where a difference cancels (gelu, mish); the exact operations are exact. Comparisons
+   most 4 ulp, or 1e-6 absolute where a difference cancels (gelu, mish, sin and cos; tan: 8 ulp); sin, cos and tan are for
+   |x| up to PN_CPU_TURNS_LIMIT; the exact operations are exact. Comparisons
    give 1 or 0, select and not take anything but 0 for true. NaN goes through, min and max included. */
+enum { PN_CPU_TURNS_LIMIT = 10000 };
 #define PN_CPU_UNARY_PLAIN(X) \
   X(copy) X(neg) X(abs) X(relu) X(sqrt) X(rsqrt) X(reciprocal) X(exp) X(log) X(tanh) X(sigmoid) X(erf) X(gelu) \
-  X(gelu_tanh) X(silu) X(softplus) X(mish) X(softsign) X(hard_swish) X(floor) X(ceil) X(round) X(sign) X(not) X(is_nan)
+  X(gelu_tanh) X(silu) X(softplus) X(mish) X(softsign) X(hard_swish) X(floor) X(ceil) X(round) X(sign) X(not) X(is_nan) \
+  X(sin) X(cos) X(tan) X(asin) X(acos) X(atan)
 /* parameters[2]: clip lo, hi; hard_sigmoid alpha, beta; leaky_relu alpha; elu alpha, gamma (1, or selu's);
    thresholded_relu alpha. Both floats must be readable. */
 #define PN_CPU_UNARY_PARAMETERS(X) X(clip) X(hard_sigmoid) X(leaky_relu) X(elu) X(thresholded_relu)
@@ -151,6 +154,10 @@ typedef struct pn_cpu_vec_typed {
   /* By the logarithm of an element's bytes. */
   void (*select[4])(size_t n, const uint8_t *condition, const void *a, const void *b, void *y);
   void (*fill[4])(size_t n, const void *value, void *y);
+  /* y = clamp(round(x / scale) + zero, least, greatest) as integers, ties to even, NaN as 0 / 1; |zero| holds whole
+     numbers. The bits of |runs|: scale (1) and zero (2) are runs, else one element for all. */
+  void (*quantize)(size_t n, const float *x, const float *scale, const float *zero, int runs, float least,
+                   float greatest, int32_t *y);
   void (*f32_from_f16)(size_t n, const uint16_t *x, float *y);
   void (*f16_from_f32)(size_t n, const float *x, uint16_t *y); /* to the nearest, ties to even */
   void (*f32_from_bf16)(size_t n, const uint16_t *x, float *y);
@@ -188,6 +195,11 @@ typedef struct pn_cpu_dwconv_f32 {
 typedef struct pn_cpu_pool_f32 {
   void (*max)(const pn_cpu_window_f32 *window);                  /* NaN in the window gives NaN */
   void (*average)(const pn_cpu_window_f32 *window, float scale); /* the sum times |scale| */
+  /* A row of one channel: out[i] = the greatest, or the sum times |scale|, of from[i * stride + t * dilation] over
+     t < taps, for i < n. NaN in the window gives NaN. */
+  void (*slide_max)(const float *from, ptrdiff_t stride, ptrdiff_t dilation, size_t taps, size_t n, float *out);
+  void (*slide_sum)(const float *from, ptrdiff_t stride, ptrdiff_t dilation, size_t taps, size_t n, float scale,
+                    float *out);
   /* out[c] = scale * sum over |pixels| of from[p * pixel_stride + c]: global average, sums over rows. In blocks, so
      that the error stays small for any count. */
   void (*sum_pixels)(const float *from, ptrdiff_t pixel_stride, size_t pixels, size_t channels, float scale,

@@ -121,14 +121,41 @@ static bool concat(describer *d) {
   return true;
 }
 
+/* What lies outside as it goes on from the inside, axis after axis from the last: each copies from the result, where the
+   axes behind it are whole by then. */
+static bool continue_pad(describer *d, pn_pad_mode mode, const int64_t *to, const int64_t *begin,
+                         const int64_t *inside) {
+  int64_t offset = 0; /* of the inside on the axes before and on this one */
+  for (uint32_t i = 0; i < d->y->rank; i++) offset += begin[i] * to[i];
+  for (uint32_t axis = d->y->rank; axis-- > 0;) {
+    int64_t end = begin[axis] + inside[axis], before = begin[axis], after = d->y->dims[axis] - end;
+    int64_t most = mode == PN_PAD_EDGE ? INT64_MAX : mode == PN_PAD_WRAP ? inside[axis] : inside[axis] - 1;
+    if (!inside[axis] || before > most || after > most) return pn_refuse(d->why, "more padding than there is to copy");
+    offset -= begin[axis] * to[axis];
+    for (uint32_t side = 0; side < 2; side++) {
+      pn_copy *c = add(d, d->y, d->y);
+      int64_t first = side ? end - 1 : before, step = 0; /* edge */
+      if (mode == PN_PAD_REFLECT) first = side ? end - 2 : 2 * before, step = -1;
+      if (mode == PN_PAD_WRAP) first = side ? before : end - before, step = 1;
+      c->to_offset = offset + (side ? end * to[axis] : 0);
+      c->from_offset = offset + first * to[axis];
+      for (uint32_t i = 0; i < d->y->rank; i++) {
+        int64_t dim = i < axis ? inside[i] : d->y->dims[i];
+        if (i == axis) dim = side ? after : before;
+        pn_copy_axis(c, dim, to[i], i == axis ? to[i] * step : to[i]);
+      }
+    }
+  }
+  return true;
+}
+
 /* The inside, and for each axis the boxes before and after it: as wide as the inside on the axes before, as the whole
    result on those behind. */
 static bool pad(describer *d) {
   const pn_problem *p = d->problem;
   const pn_operand *pads = pn_problem_input(p, 0, 1), *value = pn_problem_input(p, 0, 2),
                    *axes = pn_problem_input(p, 0, 3);
-  if (((const pn_attrs_pad *)p->nodes[0].attrs)->mode != PN_PAD_CONSTANT)
-    return pn_refuse(d->why, "only the mode constant");
+  pn_pad_mode mode = ((const pn_attrs_pad *)p->nodes[0].attrs)->mode;
   if (!is_constant(d, pads, "pads") || !is_constant(d, axes, "axes")) return false;
   if (value && pn_operand_elements(value) != 1) value = NULL;
   uint32_t rank = d->x->rank;
@@ -154,6 +181,7 @@ static bool pad(describer *d) {
   c->to_offset = to_offset;
   c->from_offset = from_offset;
   for (uint32_t i = 0; i < rank; i++) pn_copy_axis(c, inside[i], to[i], from[i]);
+  if (mode != PN_PAD_CONSTANT) return continue_pad(d, mode, to, begin, inside);
   int64_t offset = 0; /* of the inside on the axes before */
   for (uint32_t axis = 0; axis < rank; axis++) {
     int64_t end = begin[axis] + inside[axis];
@@ -201,9 +229,11 @@ bool pn_movement_describe(const pn_problem *p, pn_copy *copies, uint32_t *count,
     known = depth_space(&d, d.x, d.y, attrs->block, attrs->mode == PN_DEPTH_DCR);
     break;
   }
-  case PN_OP_SPACE_TO_DEPTH:
-    known = depth_space(&d, d.y, d.x, ((const pn_attrs_space_to_depth *)node->attrs)->block, true);
+  case PN_OP_SPACE_TO_DEPTH: {
+    const pn_attrs_space_to_depth *attrs = node->attrs;
+    known = depth_space(&d, d.y, d.x, attrs->block, attrs->mode == PN_DEPTH_DCR);
     break;
+  }
   case PN_OP_SLICE: known = slice(&d); break;
   case PN_OP_SPLIT: known = split(&d); break;
   case PN_OP_CONCAT: known = concat(&d); break;

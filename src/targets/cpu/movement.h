@@ -5,8 +5,8 @@
 
 #include "targets/cpu/copy.h"
 
-/* The copies that node 0 of |problem| is, in any order, not planned yet: transpose, depth_to_space, space_to_depth,
-   slice, split, concat, pad (constant), expand, tile. |copies| null: only counts. False, with the reason, for another
+/* The copies that node 0 of |problem| is, in their order, not planned yet: transpose, depth_to_space, space_to_depth,
+   slice, split, concat, pad, expand, tile. |copies| null: only counts. False, with the reason, for another
    operator or one that is not known well enough. */
 bool pn_movement_describe(const pn_problem *problem, pn_copy *copies, uint32_t *count, pn_reason *why);
 

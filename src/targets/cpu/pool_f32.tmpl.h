@@ -81,4 +81,41 @@ static void sum_pixels(const float *from, ptrdiff_t pixel_stride, size_t pixels,
     sum_block(from + c, pixel_stride, pixels, scale, out + c, 1, vf_head(channel_count - c), 0);
 }
 
-static const pn_cpu_pool_f32 table = {.max = max, .average = average, .sum_pixels = sum_pixels};
+/* Windows that slide along a row of one channel, a tap after the other; |stride| is a constant after inlining, so that
+   compilers make vectors of every second or third element. */
+PN_INLINE void slide_max_by(const float *from, ptrdiff_t stride, ptrdiff_t dilation, size_t taps, size_t n, float *out) {
+  for (size_t i = 0; i < n; i++) out[i] = from[(ptrdiff_t)i * stride];
+  for (size_t t = 1; t < taps; t++) {
+    from += dilation;
+    for (size_t i = 0; i < n; i++) {
+      const float v = from[(ptrdiff_t)i * stride], best = out[i], greater = v > best ? v : best;
+      out[i] = v != v ? v : greater;
+    }
+  }
+}
+PN_INLINE void slide_sum_by(const float *from, ptrdiff_t stride, ptrdiff_t dilation, size_t taps, size_t n, float scale,
+                            float *out) {
+  for (size_t i = 0; i < n; i++) out[i] = from[(ptrdiff_t)i * stride];
+  for (size_t t = 1; t < taps; t++) {
+    from += dilation;
+    for (size_t i = 0; i < n; i++) out[i] += from[(ptrdiff_t)i * stride];
+  }
+  for (size_t i = 0; i < n; i++) out[i] *= scale;
+}
+static void slide_max(const float *from, ptrdiff_t stride, ptrdiff_t dilation, size_t taps, size_t n, float *out) {
+  switch (stride) {
+  case 1: slide_max_by(from, 1, dilation, taps, n, out); return;
+  case 2: slide_max_by(from, 2, dilation, taps, n, out); return;
+  default: slide_max_by(from, stride, dilation, taps, n, out); return;
+  }
+}
+static void slide_sum(const float *from, ptrdiff_t stride, ptrdiff_t dilation, size_t taps, size_t n, float scale,
+                      float *out) {
+  switch (stride) {
+  case 1: slide_sum_by(from, 1, dilation, taps, n, scale, out); return;
+  case 2: slide_sum_by(from, 2, dilation, taps, n, scale, out); return;
+  default: slide_sum_by(from, stride, dilation, taps, n, scale, out); return;
+  }
+}
+
+static const pn_cpu_pool_f32 table = {.max = max, .average = average, .sum_pixels = sum_pixels, .slide_max = slide_max, .slide_sum = slide_sum};

@@ -32,6 +32,9 @@ static const unary_row unaries[] = {
     {PN_EXPR_SIGN, PN_CPU_UNARY_sign},
     {PN_EXPR_NOT, PN_CPU_UNARY_not},
     {PN_EXPR_IS_NAN, PN_CPU_UNARY_is_nan},
+    {PN_EXPR_ASIN, PN_CPU_UNARY_asin},
+    {PN_EXPR_ACOS, PN_CPU_UNARY_acos},
+    {PN_EXPR_ATAN, PN_CPU_UNARY_atan},
 };
 
 typedef struct binary_row {
@@ -57,6 +60,40 @@ static const binary_row binaries[] = {
     {PN_EXPR_XOR, PN_CPU_BINARY_not_equal, false},
 };
 
+/* Runs of elements within PN_CPU_TURNS_LIMIT; others go through the C library. */
+static bool has_limit(pn_expr_op op) { return op == PN_EXPR_SIN || op == PN_EXPR_COS || op == PN_EXPR_TAN; }
+
+static pn_cpu_unary limited_kernel(pn_expr_op op) {
+  return op == PN_EXPR_SIN ? PN_CPU_UNARY_sin : op == PN_EXPR_COS ? PN_CPU_UNARY_cos : PN_CPU_UNARY_tan;
+}
+
+static bool is_within_limit(size_t n, const float *x) {
+  bool all = true;
+  for (size_t i = 0; i < n; i++) all &= x[i] <= (float)PN_CPU_TURNS_LIMIT && x[i] >= -(float)PN_CPU_TURNS_LIMIT;
+  return all;
+}
+
+/* fmodf takes a division for each bit of the quotient. Quotients of up to 22 bits are exact in doubles, and so is what
+   they leave. */
+static float remainder_of(float a, float b) {
+  double quotient = (double)a / (double)b;
+  if (!(fabs(quotient) < 0x1p22)) return fmodf(a, b);
+  double rest = (double)a - (double)(int32_t)quotient * (double)b;
+  return copysignf((float)rest, a);
+}
+static float modulo_of(float a, float b) {
+  float rest = remainder_of(a, b);
+  if (rest == 0) return copysignf(0, b);
+  return (rest < 0) != (b < 0) ? rest + b : rest;
+}
+/* The exponents that models write; the C library takes 30 times as long. */
+static float power_of(float a, float b) {
+  if (b == 2.0f) return a * a;
+  if (b == 3.0f) return a * a * a;
+  if (b == 1.0f) return a;
+  return powf(a, b);
+}
+
 /* Without a vector form: one element at a time through the C library. */
 typedef struct scalar_row {
   pn_expr_op op;
@@ -65,10 +102,9 @@ typedef struct scalar_row {
 } scalar_row;
 static const scalar_row scalars[] = {
     {PN_EXPR_SIN, sinf, NULL},     {PN_EXPR_COS, cosf, NULL},     {PN_EXPR_TAN, tanf, NULL},
-    {PN_EXPR_ASIN, asinf, NULL},   {PN_EXPR_ACOS, acosf, NULL},   {PN_EXPR_ATAN, atanf, NULL},
     {PN_EXPR_SINH, sinhf, NULL},   {PN_EXPR_COSH, coshf, NULL},   {PN_EXPR_ASINH, asinhf, NULL},
-    {PN_EXPR_ACOSH, acoshf, NULL}, {PN_EXPR_ATANH, atanhf, NULL}, {PN_EXPR_POW, NULL, powf},
-    {PN_EXPR_FMOD, NULL, fmodf},
+    {PN_EXPR_ACOSH, acoshf, NULL}, {PN_EXPR_ATANH, atanhf, NULL}, {PN_EXPR_POW, NULL, power_of},
+    {PN_EXPR_FMOD, NULL, remainder_of}, {PN_EXPR_MOD, NULL, modulo_of},
 };
 
 #define FIND(table, wanted)                                                                                            \
@@ -195,7 +231,7 @@ double pn_program_cost(const pn_program *program) {
     bool slow = op == PN_EXPR_EXP || op == PN_EXPR_LOG || op == PN_EXPR_TANH || op == PN_EXPR_SIGMOID ||
                 op == PN_EXPR_ERF || op == PN_EXPR_GELU || op == PN_EXPR_GELU_TANH || op == PN_EXPR_SILU ||
                 op == PN_EXPR_SOFTPLUS;
-    cost += find_scalar(op) ? 100 : slow ? 8 : 1;
+    cost += has_limit(op) ? 10 : find_scalar(op) ? 100 : slow ? 8 : 1;
   }
   return cost;
 }
@@ -269,6 +305,14 @@ static void run_step(const runner *r, const pn_program_step *step, float *y) {
   } else if (is_ternary(step->op)) {
     pn_cpu_ternary op = step->op == PN_EXPR_FMA ? PN_CPU_TERNARY_fma : PN_CPU_TERNARY_select;
     r->vec->ternary[op](r->n, as_run(r, v[0], spares[0]), as_run(r, v[1], spares[1]), as_run(r, v[2], spares[2]), y);
+  } else if (step->op == PN_EXPR_POW && v[0].run && !v[1].run && (v[1].one == 2.0f || v[1].one == 3.0f)) {
+    const float *x = v[0].run;
+    float *square = v[1].one == 2.0f ? y : spares[1]; /* |y| may be |x| */
+    r->vec->binary[PN_CPU_BINARY_mul][PN_CPU_RUN_RUN](r->n, x, x, square);
+    if (square != y) r->vec->binary[PN_CPU_BINARY_mul][PN_CPU_RUN_RUN](r->n, square, x, y);
+  } else if (has_limit(step->op) && is_within_limit(r->n, as_run(r, v[0], spares[0]))) {
+    static const float none[2] = {0, 0};
+    r->vec->unary[limited_kernel(step->op)](r->n, as_run(r, v[0], spares[0]), none, y);
   } else {
     const scalar_row *scalar = find_scalar(step->op);
     for (size_t i = 0; scalar && i < r->n; i++) {

@@ -2,7 +2,8 @@
 
 #include <math.h>
 
-/* ---- which operation is which -------------------------------------------------------------------------------------- */
+/* ---- which operation is which --------------------------------------------------------------------------------------
+ */
 
 typedef struct unary_row {
   pn_expr_op op;
@@ -69,9 +70,9 @@ static const wide_row wides[] = {
     {PN_EXPR_ROUND, rint, NULL},  {PN_EXPR_POW, NULL, pow},     {PN_EXPR_FMOD, NULL, fmod},
 };
 
-#define FIND(table, wanted)                                 \
-  for (size_t row = 0; row < PN_COUNT(table); row++)        \
-    if ((table)[row].op == (wanted)) return &(table)[row];  \
+#define FIND(table, wanted)                                                                                            \
+  for (size_t row = 0; row < PN_COUNT(table); row++)                                                                   \
+    if ((table)[row].op == (wanted)) return &(table)[row];                                                             \
   return NULL
 static const unary_row *find_unary(pn_expr_op op) { FIND(unaries, op); }
 static const binary_row *find_binary(pn_expr_op op) { FIND(binaries, op); }
@@ -104,7 +105,8 @@ static uint32_t form_bytes(pn_cpu_form form) {
 
 static bool is_half(pelton_dtype dtype) { return dtype == PELTON_DTYPE_F16 || dtype == PELTON_DTYPE_BF16; }
 
-/* ---- compiling ----------------------------------------------------------------------------------------------------- */
+/* ---- compiling -----------------------------------------------------------------------------------------------------
+ */
 
 typedef struct compiler {
   const pn_expr *expr;
@@ -162,7 +164,8 @@ static bool half_step(compiler *c, pn_typed_kind kind, pelton_dtype dtype, pn_ty
 static bool load_low(compiler *c, pelton_dtype dtype, pn_typed_source from, pn_typed_source *out) {
   uint32_t table = 0;
   pn_typed_program *p = c->program;
-  while (table < PN_TYPED_TABLES && p->table_types[table] != PELTON_DTYPE_NONE && p->table_types[table] != dtype) table++;
+  while (table < PN_TYPED_TABLES && p->table_types[table] != PELTON_DTYPE_NONE && p->table_types[table] != dtype)
+    table++;
   if (table == PN_TYPED_TABLES) return pn_refuse(c->why, "more than %d types of 8-bit floats", PN_TYPED_TABLES);
   for (uint32_t i = 0; i < 256 && p->table_types[table] != dtype; i++)
     p->tables[table][i] = (float)pn_low_float_to_f64(dtype, (uint8_t)i);
@@ -173,7 +176,8 @@ static bool load_low(compiler *c, pelton_dtype dtype, pn_typed_source from, pn_t
 }
 
 /* From |from| as f32 to a float that f32 holds. */
-static bool narrow(compiler *c, pelton_dtype to, pn_cast_mode mode, bool last, pn_typed_source x, pn_typed_source *out) {
+static bool narrow(compiler *c, pelton_dtype to, pn_cast_mode mode, bool last, pn_typed_source x,
+                   pn_typed_source *out) {
   *out = x;
   if (is_half(to)) return last || half_step(c, PN_TYPED_ROUND_HALF, to, x, out);
   if (to == PELTON_DTYPE_F32) return true;
@@ -226,8 +230,9 @@ static bool binary(compiler *c, pn_expr_op op, pelton_dtype dtype, pn_typed_sour
   pn_vector_op vector = pn_vector_op_of(op);
   pn_cpu_typed_binary_fn *call = row ? c->program->typed->binary[form][row->binary] : NULL;
   const wide_row *wide = form == PN_CPU_FORM_f64 ? find_wide(op) : NULL;
-  bool f32 = form == PN_CPU_FORM_f32, swapped = call ? row->swapped : f32 && vector.kind == PN_VECTOR_BINARY && vector.swapped;
-  pn_typed_kind kind = call                                    ? PN_TYPED_BINARY
+  bool f32 = form == PN_CPU_FORM_f32,
+       swapped = call ? row->swapped : f32 && vector.kind == PN_VECTOR_BINARY && vector.swapped;
+  pn_typed_kind kind = call                                     ? PN_TYPED_BINARY
                        : f32 && vector.kind == PN_VECTOR_BINARY ? PN_TYPED_F32_BINARY
                        : f32 && vector.two                      ? PN_TYPED_F32_SCALAR
                                                                 : PN_TYPED_F64_SCALAR;
@@ -384,6 +389,17 @@ bool pn_typed_compile(const pn_expr *expr, const pelton_dtype *types, const pn_d
   return store_result(&c);
 }
 
+bool pn_typed_is_direct(const pn_typed_program *program, uint64_t runs) {
+  const pn_typed_step *s = &program->steps[0];
+  if (program->step_count != 1) return false;
+  bool run[2] = {false, false};
+  for (uint32_t k = 0; k < s->arguments && k < 2; k++)
+    run[k] = s->source[k].kind == PN_SOURCE_OPERAND && (runs >> s->source[k].index & 1);
+  if (s->kind == PN_TYPED_BINARY) return run[0] || (run[1] && s->commutes);
+  if (s->kind == PN_TYPED_UNARY || s->kind == PN_TYPED_LOAD_HALF || s->kind == PN_TYPED_STORE_HALF) return run[0];
+  return false;
+}
+
 double pn_typed_cost(const pn_typed_program *program) {
   double cost = 0;
   for (uint32_t i = 0; i < program->step_count; i++) {
@@ -394,7 +410,8 @@ double pn_typed_cost(const pn_typed_program *program) {
   return cost;
 }
 
-/* ---- 8-bit floats -------------------------------------------------------------------------------------------------- */
+/* ---- 8-bit floats --------------------------------------------------------------------------------------------------
+ */
 
 /* One rounding from f32, for finite magnitudes that stay in the range; the rest as low_bits.h has it. */
 static void store_low(pelton_dtype dtype, pn_cast_mode mode, size_t n, const float *x, uint8_t *y) {
@@ -426,7 +443,8 @@ static void store_low(pelton_dtype dtype, pn_cast_mode mode, size_t n, const flo
   }
 }
 
-/* ---- running ------------------------------------------------------------------------------------------------------- */
+/* ---- running -------------------------------------------------------------------------------------------------------
+ */
 
 typedef struct view {
   const void *data;

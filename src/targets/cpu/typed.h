@@ -24,8 +24,8 @@ typedef struct pn_typed_source {
 } pn_typed_source;
 
 typedef enum pn_typed_kind {
-  PN_TYPED_UNARY,     /* call.typed: also conversions */
-  PN_TYPED_BINARY,    /* call.typed_two */
+  PN_TYPED_UNARY,  /* call.typed: also conversions */
+  PN_TYPED_BINARY, /* call.typed_two */
   PN_TYPED_SELECT,
   PN_TYPED_F32_UNARY, /* vec_f32's */
   PN_TYPED_F32_BINARY,
@@ -74,6 +74,8 @@ typedef struct pn_typed_program {
    no kernel for its type, or there are too many of them. */
 bool pn_typed_compile(const pn_expr *expr, const pelton_dtype *types, const pn_device *device, pn_typed_program *out,
                       pn_reason *why);
+/* As pn_program_is_direct. */
+bool pn_typed_is_direct(const pn_typed_program *program, uint64_t runs);
 /* As pn_program_run, for n <= PN_PROGRAM_RUN. |scratch| has PN_TYPED_SCRATCH_BYTES, 64-byte aligned. */
 void pn_typed_run(const pn_typed_program *program, const pn_run_operand *operands, size_t n, void *result,
                   void *scratch);

@@ -45,6 +45,19 @@ PN_INLINE vf op_sign(vf x) {
 PN_INLINE vf op_not(vf x) { return vf_select(vf_eq(x, vf_zero()), ONE, vf_zero()); }
 PN_INLINE vf op_is_nan(vf x) { return vf_select(vf_ne(x, x), ONE, vf_zero()); }
 
+PN_INLINE vf op_sin(vf x) { return vf_sin(x); }
+PN_INLINE vf op_cos(vf x) { return vf_cos(x); }
+PN_INLINE vf op_tan(vf x) {
+  vi quarters;
+  vf s, c;
+  split_quarters(x, &quarters, &s, &c);
+  const vm odd = odd_quarters(quarters);
+  return vf_div(vf_select(odd, vf_neg(c), s), vf_select(odd, s, c));
+}
+PN_INLINE vf op_asin(vf x) { return vf_asin(x); }
+PN_INLINE vf op_acos(vf x) { return vf_acos(x); }
+PN_INLINE vf op_atan(vf x) { return vf_atan(x); }
+
 PN_INLINE vf op_clip(vf x, vf lo, vf hi) { return vf_min(hi, vf_max(lo, x)); }
 PN_INLINE vf op_hard_sigmoid(vf x, vf alpha, vf beta) {
   return vf_min(ONE, vf_max(vf_zero(), vf_fma(x, alpha, beta)));

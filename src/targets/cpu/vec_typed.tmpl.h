@@ -116,7 +116,8 @@ PN_INLINE i64 quotient_i64(i64 a, i64 b) {
   BINARY(t, bit_or, t, t, a | b)                                                                                      \
   BINARY(t, bit_xor, t, t, a ^ b)                                                                                     \
   BINARY(t, shift_left, t, t, (u64)b < 8 * sizeof(t) ? (wrap)a << (b & (t)(8 * sizeof(t) - 1)) : 0)                    \
-  BINARY(t, shift_right, t, t, (u64)b < 8 * sizeof(t) ? a >> (b & (t)(8 * sizeof(t) - 1)) : 0)                         \
+  BINARY(t, shift_right, t, t,                                                                                         \
+         (u64)b < 8 * sizeof(t) ? a >> (b & (t)(8 * sizeof(t) - 1)) : NEGATIVE_##t(a) ? (t)-1 : 0)                     \
   BINARY(t, equal, t, u8, a == b)                                                                                     \
   BINARY(t, less, t, u8, a < b)                                                                                       \
   BINARY(t, less_equal, t, u8, a <= b)                                                                                \
@@ -327,6 +328,38 @@ static void bf16_from_f32(size_t n, const float *x, u16 *y) {
   }
 }
 
+/* ---- quantisation ------------------------------------------------------------------------------------------------- */
+
+/* Clamped before it is rounded, so that what is rounded fits an integer. */
+PN_INLINE vi quantized(vf x, vf scale, vf zero, vf least, vf greatest) {
+  const vf quotient = vf_div(x, scale), number = vf_select(vf_eq(quotient, quotient), quotient, vf_zero());
+  return vi_round(vf_add(vf_round(vf_min(vf_max(number, vf_sub(least, zero)), vf_sub(greatest, zero))), zero));
+}
+PN_INLINE void quantize_runs(size_t n, const float *x, const float *scale, const float *zero, int scales, int zeros,
+                             float least, float greatest, int32_t *y) {
+  const vf one_scale = vf_set1(*scale), one_zero = vf_set1(*zero), low = vf_set1(least), high = vf_set1(greatest);
+  size_t i = 0;
+  for (; i + VL <= n; i += VL) {
+    const vi whole = quantized(vf_load(x + i), scales ? vf_load(scale + i) : one_scale,
+                               zeros ? vf_load(zero + i) : one_zero, low, high);
+    memcpy(y + i, &whole, sizeof whole);
+  }
+  if (i == n) return;
+  const vhead head = vf_head(n - i);
+  const vi whole = quantized(vf_load_head(x + i, head), scales ? vf_load_head(scale + i, head) : one_scale,
+                             zeros ? vf_load_head(zero + i, head) : one_zero, low, high);
+  memcpy(y + i, &whole, (n - i) * sizeof *y);
+}
+static void quantize(size_t n, const float *x, const float *scale, const float *zero, int runs, float least,
+                     float greatest, int32_t *y) {
+  switch (runs) {
+  case 0: quantize_runs(n, x, scale, zero, 0, 0, least, greatest, y); return;
+  case 1: quantize_runs(n, x, scale, zero, 1, 0, least, greatest, y); return;
+  case 2: quantize_runs(n, x, scale, zero, 0, 1, least, greatest, y); return;
+  default: quantize_runs(n, x, scale, zero, 1, 1, least, greatest, y); return;
+  }
+}
+
 /* ---- table ------------------------------------------------------------------------------------------------------- */
 
 #define INTEGER_ROWS(t)                                                                                               \
@@ -375,6 +408,7 @@ static const pn_cpu_vec_typed table = {
                     is_not_zero_u64, is_not_zero_i64, is_not_zero_f32, is_not_zero_f64},
     .select = {select_u8, select_u16, select_u32, select_u64},
     .fill = {fill_u8, fill_u16, fill_u32, fill_u64},
+    .quantize = quantize,
     .f32_from_f16 = f32_from_f16,
     .f16_from_f32 = f16_from_f32,
     .f32_from_bf16 = f32_from_bf16,

@@ -37,6 +37,12 @@ static double plain(pn_cpu_unary op, double x) {
   case PN_CPU_UNARY_sign: return isnan(x) ? x : (x > 0) - (x < 0);
   case PN_CPU_UNARY_not: return x == 0;
   case PN_CPU_UNARY_is_nan: return isnan(x);
+  case PN_CPU_UNARY_sin: return sin(x);
+  case PN_CPU_UNARY_cos: return cos(x);
+  case PN_CPU_UNARY_tan: return tan(x);
+  case PN_CPU_UNARY_asin: return asin(x);
+  case PN_CPU_UNARY_acos: return acos(x);
+  case PN_CPU_UNARY_atan: return atan(x);
   case PN_CPU_UNARY_clip: return clamped(x, p, q);
   case PN_CPU_UNARY_hard_sigmoid: return clamped(x * p + q, 0, 1);
   case PN_CPU_UNARY_leaky_relu: return x < 0 ? p * x : x;
@@ -57,8 +63,14 @@ static void bound(pn_cpu_unary op, double *ulp, double *absolute) {
   case PN_CPU_UNARY_rsqrt: *ulp = 1.6; return; /* two roundings */
   case PN_CPU_UNARY_sigmoid: *ulp = 4; *absolute = 1.2e-38; return; /* 1 / infinity where the result is denormal */
   case PN_CPU_UNARY_silu: *ulp = 4; *absolute = 1.3e-36; return;
-  case PN_CPU_UNARY_tanh:
   case PN_CPU_UNARY_erf: *ulp = 2; return;
+  case PN_CPU_UNARY_tanh:
+  case PN_CPU_UNARY_atan: *ulp = 3; return;
+  case PN_CPU_UNARY_sin:
+  case PN_CPU_UNARY_cos: *ulp = 2; *absolute = 3e-7; return;
+  case PN_CPU_UNARY_tan: *ulp = 8; *absolute = 3e-7; return;
+  case PN_CPU_UNARY_asin:
+  case PN_CPU_UNARY_acos: *ulp = 4; *absolute = 3e-7; return;
   case PN_CPU_UNARY_softplus:
   case PN_CPU_UNARY_elu: *ulp = 3; return;
   case PN_CPU_UNARY_gelu:
@@ -96,9 +108,11 @@ static void expect_unary(const pn_cpu_kernels *kernels, pn_cpu_unary op, const f
   kernels->vec_f32->unary[op](n, in.data, parameters[op], out.data);
   double ulp, absolute;
   bound(op, &ulp, &absolute);
+  const bool has_limit = op == PN_CPU_UNARY_sin || op == PN_CPU_UNARY_cos || op == PN_CPU_UNARY_tan;
   size_t wrong = 0;
   for (size_t i = 0; i < n; i++) {
     const double want = plain(op, (double)x[i]);
+    if (has_limit && !(fabsf(x[i]) <= PN_CPU_TURNS_LIMIT)) continue;
     /* What double can hold and float cannot is an infinity. */
     const bool overflows = isfinite(want) && fabs(want) >= 3.4028235677973366e38;
     const double rounded = overflows ? copysign(INFINITY, want) : want;
@@ -130,7 +144,7 @@ TEST(unary) {
       double worst = 0;
       for (size_t n = 0; n < PN_COUNT(specials); n++) expect_unary(kernels, (pn_cpu_unary)op, specials, n, &worst);
       expect_unary(kernels, (pn_cpu_unary)op, specials, PN_COUNT(specials), &worst);
-      static const float widths[] = {0.1f, 1, 4, 20, 110};
+      static const float widths[] = {0.1f, 1, 4, 20, 110, 9000};
       for (size_t w = 0; w < PN_COUNT(widths); w++) {
         for (size_t i = 0; i < SAMPLES; i++) x[i] = random_float(-widths[w], widths[w]);
         expect_unary(kernels, (pn_cpu_unary)op, x, SAMPLES, &worst);

@@ -127,14 +127,16 @@ static pelton_status all_kept(pn_onnx_call *c, pelton_dtype dtype, pn_value_id *
   return pn_onnx_add(c, PN_OP_FILL, NULL, operands, 2, 1, out);
 }
 
-static pelton_status import_dropout(pn_onnx_call *c) {
+static pelton_status drop_nothing(pn_onnx_call *c, pelton_dtype mask) {
   PN_TRY(wants_one(c));
   c->outputs[0] = c->inputs[0];
-  if (!pn_onnx_wants(c, 1)) return PELTON_OK;
-  return all_kept(c, c->opset >= 10 ? PELTON_DTYPE_BOOL : pn_onnx_dtype(c, 0), &c->outputs[1]);
+  return pn_onnx_wants(c, 1) ? all_kept(c, mask, &c->outputs[1]) : PELTON_OK;
 }
+/* Until version 10 the mask is of the data's type. */
+static pelton_status import_dropout_1(pn_onnx_call *c) { return drop_nothing(c, pn_onnx_dtype(c, 0)); }
+static pelton_status import_dropout_10(pn_onnx_call *c) { return drop_nothing(c, PELTON_DTYPE_BOOL); }
 
-static pelton_status import_dropout_12(pn_onnx_call *c) {
+static pelton_status import_dropout(pn_onnx_call *c) {
   if (pn_onnx_has(c, 2)) {
     const uint8_t *training = pn_onnx_constant_data(c, c->inputs[2]);
     double ratio = 0.5;
@@ -152,7 +154,7 @@ static pelton_status import_dropout_12(pn_onnx_call *c) {
     if (ratio != 0 && *training)
       return pn_fail(c->diag, PELTON_UNSUPPORTED, "it trains: its result is random; export the model for inference");
   }
-  return import_dropout(c);
+  return drop_nothing(c, PELTON_DTYPE_BOOL);
 }
 
 /* ---- the table --------------------------------------------------------------------------------------------------- */
@@ -161,8 +163,9 @@ static const pn_onnx_op rows[] = {
     {"Celu", "", 12, 0, import_activation},
     {"Clip", "", 1, 10, import_clip_1},
     {"Clip", "", 11, 0, import_clip},
-    {"Dropout", "", 1, 11, import_dropout},
-    {"Dropout", "", 12, 0, import_dropout_12},
+    {"Dropout", "", 1, 9, import_dropout_1},
+    {"Dropout", "", 10, 11, import_dropout_10},
+    {"Dropout", "", 12, 0, import_dropout},
     {"Elu", "", 1, 0, import_activation},
     {"Gelu", "", 20, 0, import_gelu},
     {"HardSigmoid", "", 1, 0, import_activation},

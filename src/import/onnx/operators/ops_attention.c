@@ -12,9 +12,9 @@ static pelton_status heads_attr(const pn_onnx_call *c, const char *name, int64_t
   return PELTON_OK;
 }
 
-static pelton_status import_attention(pn_onnx_call *c) {
+static pelton_status attention_attrs(const pn_onnx_call *c, pn_attrs_attention **out) {
   float scale;
-  pn_attrs_attention *a = pn_onnx_attrs(c, PN_OP_ATTENTION);
+  pn_attrs_attention *a = *out = pn_onnx_attrs(c, PN_OP_ATTENTION);
   if (!a) return pn_fail_memory(c->diag, "a node");
   PN_TRY(heads_attr(c, "q_num_heads", &a->q_heads));
   PN_TRY(heads_attr(c, "kv_num_heads", &a->kv_heads));
@@ -28,7 +28,21 @@ static pelton_status import_attention(pn_onnx_call *c) {
   if (a->scores_mode < 0 || a->scores_mode > 3)
     return pn_fail(c->diag, PELTON_INVALID_DATA,
                    "attribute \"qk_matmul_output_mode\" is %" PRId64 ", but must be 0 to 3", a->scores_mode);
-  PN_TRY(pn_onnx_elem_attr(c, "softmax_precision", &a->softmax_dtype));
+  return pn_onnx_elem_attr(c, "softmax_precision", &a->softmax_dtype);
+}
+
+static pelton_status import_attention_23(pn_onnx_call *c) {
+  pn_attrs_attention *a;
+  PN_TRY(attention_attrs(c, &a));
+  return pn_onnx_map(c, PN_OP_ATTENTION, a);
+}
+
+/* Version 25 brought windows. */
+static pelton_status import_attention(pn_onnx_call *c) {
+  pn_attrs_attention *a;
+  PN_TRY(attention_attrs(c, &a));
+  PN_TRY(pn_onnx_attr_i64(c->node, "left_window_size", -1, &a->left_window, c->diag));
+  PN_TRY(pn_onnx_attr_i64(c->node, "right_window_size", -1, &a->right_window, c->diag));
   return pn_onnx_map(c, PN_OP_ATTENTION, a);
 }
 
@@ -217,7 +231,8 @@ static pelton_status import_simplified_layer_norm(pn_onnx_call *c) {
 /* ---- the table --------------------------------------------------------------------------------------------------- */
 
 static const pn_onnx_op rows[] = {
-    {"Attention", "", 23, 0, import_attention},
+    {"Attention", "", 23, 24, import_attention_23},
+    {"Attention", "", 25, 0, import_attention},
     {"CausalConvWithState", "", 27, 0, import_causal_conv},
     {"FlexAttention", "ai.onnx.preview", 1, 0, import_flex_attention},
     {"Gelu", "com.microsoft", 1, 0, import_gelu},

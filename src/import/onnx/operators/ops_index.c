@@ -82,21 +82,28 @@ static pelton_status import_one_hot(pn_onnx_call *c) {
   return pn_onnx_map(c, PN_OP_ONE_HOT, a);
 }
 
-/* k was an attribute in version 1. */
-static pelton_status import_topk(pn_onnx_call *c) {
-  pn_value_id operands[2] = {pn_onnx_input(c, 0), pn_onnx_input(c, 1)};
-  pn_attrs_topk *a = pn_onnx_attrs(c, PN_OP_TOPK);
+static pelton_status topk_attrs(const pn_onnx_call *c, pn_attrs_topk **out) {
+  pn_attrs_topk *a = *out = pn_onnx_attrs(c, PN_OP_TOPK);
   if (!a) return pn_fail_memory(c->diag, "a node");
   PN_TRY(pn_onnx_attr_i64(c->node, "axis", -1, &a->axis, c->diag));
   PN_TRY(pn_onnx_attr_bool(c->node, "largest", true, &a->largest, c->diag));
-  PN_TRY(pn_onnx_attr_bool(c->node, "sorted", true, &a->sorted, c->diag));
-  if (c->opset < 10) {
-    int64_t k;
-    PN_TRY(pn_onnx_attr_require(c->node, "k", c->diag));
-    PN_TRY(pn_onnx_attr_i64(c->node, "k", 0, &k, c->diag));
-    PN_TRY(pn_onnx_i64s_constant(c, &k, 1, &operands[1]));
-  }
+  return pn_onnx_attr_bool(c->node, "sorted", true, &a->sorted, c->diag);
+}
+/* k was an attribute in version 1. */
+static pelton_status import_topk_1(pn_onnx_call *c) {
+  pn_value_id operands[2] = {pn_onnx_input(c, 0)};
+  pn_attrs_topk *a;
+  int64_t k;
+  PN_TRY(topk_attrs(c, &a));
+  PN_TRY(pn_onnx_attr_require(c->node, "k", c->diag));
+  PN_TRY(pn_onnx_attr_i64(c->node, "k", 0, &k, c->diag));
+  PN_TRY(pn_onnx_i64s_constant(c, &k, 1, &operands[1]));
   return pn_onnx_map_over(c, PN_OP_TOPK, a, operands, 2);
+}
+static pelton_status import_topk(pn_onnx_call *c) {
+  pn_attrs_topk *a;
+  PN_TRY(topk_attrs(c, &a));
+  return pn_onnx_map(c, PN_OP_TOPK, a);
 }
 
 static pelton_status import_non_zero(pn_onnx_call *c) { return pn_onnx_map(c, PN_OP_NON_ZERO, NULL); }
@@ -140,7 +147,8 @@ static const pn_onnx_op rows[] = {
     {"ScatterElements", "", 11, 0, import_scatter_elements},
     {"ScatterND", "", 11, 0, import_scatter_nd},
     {"TensorScatter", "", 24, 0, import_tensor_scatter},
-    {"TopK", "", 1, 0, import_topk},
+    {"TopK", "", 1, 9, import_topk_1},
+    {"TopK", "", 10, 0, import_topk},
     {"Trilu", "", 14, 0, import_trilu},
     {"Unique", "", 11, 0, import_unique},
 };

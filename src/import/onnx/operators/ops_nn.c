@@ -140,9 +140,8 @@ static pelton_status import_average_pool(pn_onnx_call *c) {
 }
 
 /* The exponent was a float in version 1. */
-static pelton_status exponent_attr(const pn_onnx_call *c, int64_t *out) {
+static pelton_status exponent_attr_1(const pn_onnx_call *c, int64_t *out) {
   float number;
-  if (c->opset >= 2) return pn_onnx_attr_i64(c->node, "p", 2, out, c->diag);
   PN_TRY(pn_onnx_attr_f32(c->node, "p", 2.0f, &number, c->diag));
   if (!is_whole(number))
     return pn_fail(c->diag, PELTON_UNSUPPORTED, "the exponent %g, which is no integer", (double)number);
@@ -150,11 +149,21 @@ static pelton_status exponent_attr(const pn_onnx_call *c, int64_t *out) {
   return PELTON_OK;
 }
 
-static pelton_status import_lp_pool(pn_onnx_call *c) {
+static pelton_status lp_pool(pn_onnx_call *c, int64_t p) {
   pn_attrs_pool *a;
   PN_TRY(pool_attrs(c, PN_POOL_LP, &a));
-  PN_TRY(exponent_attr(c, &a->p));
+  a->p = p;
   return pn_onnx_map(c, PN_OP_POOL, a);
+}
+static pelton_status import_lp_pool_1(pn_onnx_call *c) {
+  int64_t p;
+  PN_TRY(exponent_attr_1(c, &p));
+  return lp_pool(c, p);
+}
+static pelton_status import_lp_pool(pn_onnx_call *c) {
+  int64_t p;
+  PN_TRY(pn_onnx_attr_i64(c->node, "p", 2, &p, c->diag));
+  return lp_pool(c, p);
 }
 
 static pelton_status import_max_unpool(pn_onnx_call *c) {
@@ -193,10 +202,8 @@ static pelton_status import_global_max_pool(pn_onnx_call *c) {
   return reduce_spatial(c, PN_REDUCE_MAX, pn_onnx_input(c, 0), &c->outputs[0]);
 }
 
-static pelton_status import_global_lp_pool(pn_onnx_call *c) {
+static pelton_status global_lp_pool(pn_onnx_call *c, int64_t p) {
   pn_value_id x = pn_onnx_input(c, 0);
-  int64_t p;
-  PN_TRY(exponent_attr(c, &p));
   if (p < 1) return pn_fail(c->diag, PELTON_INVALID_DATA, "the exponent %" PRId64 ", which must be 1 or more", p);
   if (p <= 2) return reduce_spatial(c, p == 1 ? PN_REDUCE_L1 : PN_REDUCE_L2, x, &c->outputs[0]);
   const double numbers[] = {(double)p, 1.0 / (double)p};
@@ -204,6 +211,16 @@ static pelton_status import_global_lp_pool(pn_onnx_call *c) {
   PN_TRY(pn_onnx_formula(c, "pow(abs(x0),%0)", numbers, &x, 1, &x));
   PN_TRY(reduce_spatial(c, PN_REDUCE_SUM, x, &x));
   return pn_onnx_formula(c, "pow(x0,%1)", numbers, &x, 1, &c->outputs[0]);
+}
+static pelton_status import_global_lp_pool_1(pn_onnx_call *c) {
+  int64_t p;
+  PN_TRY(exponent_attr_1(c, &p));
+  return global_lp_pool(c, p);
+}
+static pelton_status import_global_lp_pool(pn_onnx_call *c) {
+  int64_t p;
+  PN_TRY(pn_onnx_attr_i64(c->node, "p", 2, &p, c->diag));
+  return global_lp_pool(c, p);
 }
 
 /* ---- the table --------------------------------------------------------------------------------------------------- */
@@ -216,9 +233,11 @@ static const pn_onnx_op rows[] = {
     {"DeformConv", "", 19, 0, import_deform_conv},
     {"Gemm", "", 1, 0, import_gemm},
     {"GlobalAveragePool", "", 1, 0, import_global_average_pool},
-    {"GlobalLpPool", "", 1, 0, import_global_lp_pool},
+    {"GlobalLpPool", "", 1, 1, import_global_lp_pool_1},
+    {"GlobalLpPool", "", 2, 0, import_global_lp_pool},
     {"GlobalMaxPool", "", 1, 0, import_global_max_pool},
-    {"LpPool", "", 1, 0, import_lp_pool},
+    {"LpPool", "", 1, 1, import_lp_pool_1},
+    {"LpPool", "", 2, 0, import_lp_pool},
     {"MatMul", "", 1, 0, import_matmul},
     {"MatMulInteger", "", 10, 0, import_matmul_integer},
     {"MaxPool", "", 1, 0, import_max_pool},

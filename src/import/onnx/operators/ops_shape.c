@@ -105,12 +105,16 @@ static pelton_status import_split(pn_onnx_call *c) {
   return pn_onnx_map(c, PN_OP_SPLIT, a);
 }
 
-static pelton_status import_concat(pn_onnx_call *c) {
+static pelton_status import_concat_1(pn_onnx_call *c) {
   pn_attrs_concat *a = pn_onnx_attrs(c, PN_OP_CONCAT);
   if (!a) return pn_fail_memory(c->diag, "a node");
-  if (c->opset >= 4) PN_TRY(pn_onnx_attr_require(c->node, "axis", c->diag));
   PN_TRY(pn_onnx_attr_i64(c->node, "axis", 1, &a->axis, c->diag));
   return pn_onnx_map(c, PN_OP_CONCAT, a);
+}
+/* From version 4 on the axis has no default. */
+static pelton_status import_concat(pn_onnx_call *c) {
+  PN_TRY(pn_onnx_attr_require(c->node, "axis", c->diag));
+  return import_concat_1(c);
 }
 
 /* ---- Pad --------------------------------------------------------------------------------------------------------- */
@@ -125,8 +129,8 @@ static pelton_status pad_attrs(const pn_onnx_call *c, pn_attrs_pad **out) {
   return PELTON_OK;
 }
 
-static pelton_status import_pad_1(pn_onnx_call *c) {
-  const char *name = c->opset < 2 ? "paddings" : "pads";
+/* Until version 11 the pads are an attribute, |name|, and so is the value. */
+static pelton_status pad_by_attributes(pn_onnx_call *c, const char *name) {
   pn_value_id operands[3] = {pn_onnx_input(c, 0), PN_NO_VALUE, PN_NO_VALUE};
   pn_attrs_pad *a;
   pn_i64s pads;
@@ -139,6 +143,8 @@ static pelton_status import_pad_1(pn_onnx_call *c) {
   if (value != 0) PN_TRY(pn_onnx_scalar(c, pn_onnx_dtype(c, 0), (double)value, &operands[2]));
   return pn_onnx_map_over(c, PN_OP_PAD, a, operands, 3);
 }
+static pelton_status import_pad_1(pn_onnx_call *c) { return pad_by_attributes(c, "paddings"); }
+static pelton_status import_pad_2(pn_onnx_call *c) { return pad_by_attributes(c, "pads"); }
 
 static pelton_status import_pad(pn_onnx_call *c) {
   pn_attrs_pad *a;
@@ -161,13 +167,14 @@ static pelton_status import_depth_to_space(pn_onnx_call *c) {
 }
 
 static pelton_status import_space_to_depth(pn_onnx_call *c) {
-  static const char *const words[] = {"dcr", NULL};
-  int mode = 0;
+  static const char *const words[] = {PN_ENUM_depth_mode(PN_ENUM_TEXT) NULL};
+  int mode = PN_DEPTH_DCR;
   pn_attrs_space_to_depth *a = pn_onnx_attrs(c, PN_OP_SPACE_TO_DEPTH);
   if (!a) return pn_fail_memory(c->diag, "a node");
   PN_TRY(pn_onnx_attr_require(c->node, "blocksize", c->diag));
   PN_TRY(pn_onnx_attr_i64(c->node, "blocksize", 1, &a->block, c->diag));
   PN_TRY(pn_onnx_word(c, "mode", words, &mode));
+  a->mode = (pn_depth_mode)mode;
   return pn_onnx_map(c, PN_OP_SPACE_TO_DEPTH, a);
 }
 
@@ -214,11 +221,13 @@ static pelton_status import_center_crop_pad(pn_onnx_call *c) {
 static const pn_onnx_op rows[] = {
     {"BitCast", "", 26, 0, import_bit_cast},
     {"CenterCropPad", "", 18, 0, import_center_crop_pad},
-    {"Concat", "", 1, 0, import_concat},
+    {"Concat", "", 1, 3, import_concat_1},
+    {"Concat", "", 4, 0, import_concat},
     {"DepthToSpace", "", 1, 0, import_depth_to_space},
     {"Expand", "", 8, 0, import_expand},
     {"Flatten", "", 1, 0, import_flatten},
-    {"Pad", "", 1, 10, import_pad_1},
+    {"Pad", "", 1, 1, import_pad_1},
+    {"Pad", "", 2, 10, import_pad_2},
     {"Pad", "", 11, 0, import_pad},
     {"Reshape", "", 1, 4, import_reshape_1},
     {"Reshape", "", 5, 0, import_reshape},

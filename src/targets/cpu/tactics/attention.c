@@ -46,6 +46,7 @@ static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why
   if (mask && mask->dtype != PELTON_DTYPE_F32 && mask->dtype != PELTON_DTYPE_BOOL)
     return pn_refuse(why, "wants a mask of f32 or bool");
   if (pn_problem_output(p, 0, SCORES)) return pn_refuse(why, "scores are asked for, which it never has");
+  if (attrs->left_window >= 0 || attrs->right_window >= 0) return pn_refuse(why, "a window");
   if (attrs->softmax_dtype != PELTON_DTYPE_NONE && attrs->softmax_dtype != PELTON_DTYPE_F32)
     return pn_refuse(why, "wants a softmax in f32");
   if (!pn_operand_elements(pn_problem_output(p, 0, Y)) || !pn_operand_elements(pn_problem_input(p, 0, Q)))

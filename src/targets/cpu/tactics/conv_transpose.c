@@ -190,7 +190,7 @@ static pelton_status prepare(const pn_problem *p, const pn_device *device, const
   return fill(p, device, memory, diag);
 }
 
-/* ---- run --------------------------------------------------------------------------------------------------------- */
+/* ---- run --------------------------------------------------------------------------------------------------- */
 
 typedef struct job {
   const state *s;

@@ -69,7 +69,8 @@ static void task(void *argument, uint32_t index, uint32_t thread) {
   pn_cpu_share(s->broadcast.runs * s->broadcast.pieces, 1, index, s->parts, &unit, &end);
   for (; unit < end; unit++) {
     size_t n = pn_broadcast_at(&s->broadcast, j->step, unit, operands);
-    pn_program_run(&s->program, s->vec, operands, n, (void *)(uintptr_t)operands[s->broadcast.operand_count].data, scratch);
+    pn_program_run(&s->program, s->vec, operands, n, (void *)(uintptr_t)operands[s->broadcast.operand_count].data,
+                   scratch);
   }
 }
 

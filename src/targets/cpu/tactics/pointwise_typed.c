@@ -1,8 +1,10 @@
-/* Pointwise expressions over every type: integers, doubles, half floats, 8-bit floats and bools in their own form, run by
-   run as pointwise.c does it for f32, which is left to it. */
+/* Pointwise expressions over every type: integers, doubles, half floats, 8-bit floats and bools in their own form, run
+   by run as pointwise.c does it for f32, which is left to it. */
 #include "base/bytes.h"
 #include "targets/cpu/broadcast.h"
 #include "targets/cpu/typed.h"
+
+enum { LONG_RUN = 16 * PN_PROGRAM_RUN };
 
 typedef struct state {
   pn_typed_program program;
@@ -32,7 +34,8 @@ static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why
 
 static double estimate(const pn_problem *p, const pn_device *device, const pn_config *config) {
   (void)config;
-  return pn_cpu_estimate(device, (double)pn_operand_elements(pn_problem_output(p, 0, 0)) * 3, pn_cpu_operand_bytes(p), 0.5);
+  return pn_cpu_estimate(device, (double)pn_operand_elements(pn_problem_output(p, 0, 0)) * 3, pn_cpu_operand_bytes(p),
+                         0.5);
 }
 
 static void sizes(const pn_problem *p, const pn_device *device, const pn_config *config, pn_sizes *out) {
@@ -50,6 +53,10 @@ static pelton_status prepare(const pn_problem *p, const pn_device *device, const
     return PN_INTERNAL(diag, "a pointwise expression changed after it was accepted");
   if (!pn_broadcast_plan(&s->broadcast, p, PN_PROGRAM_RUN))
     return PN_INTERNAL(diag, "pointwise operands changed after they were accepted");
+  uint64_t runs = 0; /* the operands that go on along a run */
+  for (uint32_t i = 0; i < s->broadcast.operand_count; i++)
+    if (s->broadcast.strides[i][s->broadcast.axes - 1]) runs |= UINT64_C(1) << i;
+  if (pn_typed_is_direct(&s->program, runs)) (void)pn_broadcast_plan(&s->broadcast, p, LONG_RUN);
   s->parts = pn_broadcast_parts(&s->broadcast, device, pn_typed_cost(&s->program));
   return PELTON_OK;
 }

@@ -85,7 +85,7 @@ static pelton_status prepare(const pn_problem *p, const pn_device *device, const
   return fill(p, device, memory, diag);
 }
 
-/* ---- run --------------------------------------------------------------------------------------------------------- */
+/* ---- run --------------------------------------------------------------------------------------------------- */
 
 typedef struct job {
   const state *s;
@@ -156,17 +156,11 @@ static void columns(const state *s, const float *joined, int64_t row_taps, float
   float scale = scale_of(row_taps * s->w.kernel);
   for (int64_t i = 0; i < begin; i++) out[i] = column(s, joined, row_taps, i);
   for (int64_t i = begin + n; i < s->w.output; i++) out[i] = column(s, joined, row_taps, i);
-  out += begin;
-  for (int64_t i = 0; i < n; i++) out[i] = at[i * stride];
-  for (int64_t t = 1; t < s->w.kernel; t++) {
-    at += s->w.dilation;
-    for (int64_t i = 0; i < n && s->max; i++) {
-      float v = at[i * stride], best = out[i];
-      out[i] = v > best || v != v ? v : best;
-    }
-    for (int64_t i = 0; i < n && !s->max; i++) out[i] += at[i * stride];
-  }
-  for (int64_t i = 0; i < n && !s->max; i++) out[i] *= scale;
+  if (n <= 0) return;
+  if (s->max)
+    s->kernels->slide_max(at, stride, s->w.dilation, (size_t)s->w.kernel, (size_t)n, out + begin);
+  else
+    s->kernels->slide_sum(at, stride, s->w.dilation, (size_t)s->w.kernel, (size_t)n, scale, out + begin);
 }
 
 static void output_row(const job *j, int64_t plane, int64_t oy, float *scratch) {

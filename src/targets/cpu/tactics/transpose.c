@@ -1,5 +1,5 @@
 /* Everything that only moves elements, of any type and between any layouts: transposition and its relatives, slices,
-   splits, concatenation, constant padding, expansion, tiling. The conversion between layouts is a transposition whose
+   splits, concatenation, padding, expansion, tiling. The conversion between layouts is a transposition whose
    axes stay. What each operator copies is in movement.c, how it is copied in copy.c. */
 #include "targets/cpu/movement.h"
 
