@@ -142,6 +142,11 @@ PELTON_API pelton_status pelton_context_profile_json(const pelton_context *conte
    operands from which shapes follow (axes, sizes, a k that is an input); where it grows with every run, they never
    repeat, or more take turns than the context remembers. */
 PELTON_API uint64_t pelton_context_plan_count(const pelton_context *context);
+/* Measures what |engine|'s device reaches at most, in some tenths of a second: a JSON array of name ("f32_fma",
+   "read_l2", ...), unit, and the rates of one core and of all the engine's threads; reads have the bytes up to which the
+   rate holds. Empty where the target measures nothing. Other work on the device meanwhile makes it too low. For
+   pelton_text_release. */
+PELTON_API pelton_status pelton_engine_peaks_json(pelton_engine *engine, char **out, pelton_diag *diag) PELTON_CHECKED;
 /* Bytes that this context holds. */
 PELTON_API uint64_t pelton_context_bytes(const pelton_context *context);
 

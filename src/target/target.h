@@ -32,6 +32,7 @@ enum { PN_PEAKS = 8 };
 typedef struct pn_peak {
   const char *name, *unit; /* "f32_fma", "flop/s"; static storage */
   double one, all;
+  double bytes; /* of reads: as much data as comes at this rate to all cores; 0: no limit, or no read */
 } pn_peak;
 typedef struct pn_peaks {
   uint32_t count;

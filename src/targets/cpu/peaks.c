@@ -51,16 +51,16 @@ static double rate(pn_device *device, trial *t, uint32_t threads, double amount)
   return best;
 }
 
-static void add(pn_peaks *out, const char *name, const char *unit, double one, double all) {
-  if (out->count == PN_PEAKS) return;
-  out->peak[out->count++] = (pn_peak){name, unit, one, all};
+static void add(pn_peaks *out, pn_peak peak) {
+  if (out->count < PN_PEAKS) out->peak[out->count++] = peak;
 }
 
 static void add_arithmetic(pn_device *device, trial t, const char *name, const char *unit, const pn_cpu_peak *peak,
                            pn_peaks *out) {
   t.peak = peak;
   double one = rate(device, &t, 1, peak->operations);
-  add(out, name, unit, one, device->threads > 1 ? rate(device, &t, device->threads, peak->operations) : one);
+  double all = device->threads > 1 ? rate(device, &t, device->threads, peak->operations) : one;
+  add(out, (pn_peak){name, unit, one, all, 0});
 }
 
 pelton_status pn_cpu_peaks(pn_device *device, pn_peaks *out, pelton_diag *diag) {
@@ -68,6 +68,8 @@ pelton_status pn_cpu_peaks(pn_device *device, pn_peaks *out, pelton_diag *diag) 
   size_t most = 4 * device->l3_bytes / device->threads;
   size_t levels[MEMORY_LEVEL] = {device->l1_bytes / 2, device->l2_bytes / 2, device->l3_bytes / 2 / device->threads,
                                  most > device->l2_bytes * 4 ? most : device->l2_bytes * 4};
+  double capacity[MEMORY_LEVEL] = {(double)device->l1_bytes * device->threads, (double)device->l2_bytes * device->threads,
+                                   (double)device->l3_bytes, 0};
   trial t = {.f32 = pn_cpu_peak_f32_best(device->isa)};
   size_t bytes = pn_align_up(levels[MEMORY_LEVEL - 1], 4096) * device->threads;
   const pn_cpu_peak_i8 *i8 = pn_cpu_peak_i8_best(device->isa);
@@ -82,7 +84,8 @@ pelton_status pn_cpu_peaks(pn_device *device, pn_peaks *out, pelton_diag *diag) 
   for (uint32_t level = 0; level < MEMORY_LEVEL; level++) {
     t.floats = levels[level] / sizeof(float) / READ_UNIT * READ_UNIT;
     double amount = (double)t.floats * sizeof(float), one = rate(device, &t, 1, amount);
-    add(out, names[level], "byte/s", one, device->threads > 1 ? rate(device, &t, device->threads, amount) : one);
+    double all = device->threads > 1 ? rate(device, &t, device->threads, amount) : one;
+    add(out, (pn_peak){names[level], "byte/s", one, all, capacity[level]});
   }
   pn_release(device->allocator, t.memory);
   return PELTON_OK;
