@@ -1,5 +1,5 @@
 /* What there is to run on: devices of every target, and memory of an engine's device. */
-#include "base/json.h"
+#include "api/peaks.h"
 #include "runtime/engine.h"
 
 typedef struct listing {
@@ -8,8 +8,7 @@ typedef struct listing {
   uint32_t count;
 } listing;
 
-static void add_device(void *self, const pn_device_info *info) {
-  listing *l = self;
+static void begin_device(listing *l, const pn_device_info *info) {
   l->count++;
   pn_json_object_begin(l->json, NULL);
   pn_json_string(l->json, "target", pn_str_from(l->target));
@@ -19,6 +18,11 @@ static void add_device(void *self, const pn_device_info *info) {
   if (info->detail[0]) pn_json_string(l->json, "detail", pn_str_from(info->detail));
   pn_json_bool(l->json, "usable", !info->refusal[0]);
   if (info->refusal[0]) pn_json_string(l->json, "reason", pn_str_from(info->refusal));
+}
+
+static void add_device(void *self, const pn_device_info *info) {
+  listing *l = self;
+  begin_device(l, info);
   pn_json_object_end(l->json);
 }
 
@@ -30,9 +34,11 @@ static pelton_status open_and_add(const pn_target *target, const pn_device_optio
   PN_TRY(target->device_open(options, &device, diag));
   pn_str name = pn_str_from(target->fingerprint(device));
   for (size_t i = 0; i < name.size && i + 1 < sizeof info.name; i++) info.name[i] = name.data[i];
-  add_device(l, &info);
+  begin_device(l, &info);
+  pelton_status status = pn_json_peaks(l->json, "peaks", target, device, diag);
+  pn_json_object_end(l->json);
   target->device_close(device);
-  return PELTON_OK;
+  return status;
 }
 
 /* The reason why a target has no device stands where its devices would. */

@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "op/text/strings.h"
 #include "runtime/boxes.h"
+#include "target/work.h"
 
 struct pelton_context {
   pelton_engine *engine;
@@ -194,6 +195,9 @@ pelton_status pelton_context_profile_json(const pelton_context *context, char **
     pn_json_array_end(&json);
     pn_json_string(&json, "tactic", pn_str_from(time->step->tactic->name));
     pn_json_f64(&json, "us", 1e6 * time->seconds);
+    pn_work work = pn_problem_work(time->step->problem);
+    pn_json_f64(&json, "flops", work.flops);
+    pn_json_f64(&json, "bytes", work.bytes);
     pn_text problem;
     pn_text_init(&problem, NULL);
     pn_problem_print(time->step->problem, &problem);

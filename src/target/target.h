@@ -40,6 +40,18 @@ typedef struct pn_pattern {
   const char *ops[PN_PATTERN_NODES]; /* all, or ended by null */
 } pn_pattern;
 
+/* What a device reaches at most, measured. Rates a second of one core (0: the device has no such thing) and of all. */
+enum { PN_PEAKS = 8 };
+typedef struct pn_peak {
+  const char *name, *unit; /* "f32_fma", "flop/s"; static storage */
+  double one, all;
+  double bytes; /* of reads: as much data as comes at this rate to all cores; 0: no limit, or no read */
+} pn_peak;
+typedef struct pn_peaks {
+  uint32_t count;
+  pn_peak peak[PN_PEAKS];
+} pn_peaks;
+
 typedef struct pn_target {
   const char *name; /* "cpu", "cuda", ... */
   /* Opens a device. PELTON_DEVICE_ERROR with the reason when there is none or it is not usable. */
@@ -54,6 +66,8 @@ typedef struct pn_target {
      there can be none. */
   pelton_status (*device_list)(const pn_device_options *options, void (*each)(void *self, const pn_device_info *info),
                                void *self, pelton_diag *diag);
+  /* Measures, in some tenths of a second. May be null. */
+  pelton_status (*peaks)(pn_device *device, pn_peaks *out, pelton_diag *diag);
   /* Device memory, 64-byte aligned; null when there is none left. The CPU's is host memory. */
   void *(*memory_alloc)(pn_device *device, size_t bytes);
   void (*memory_release)(pn_device *device, void *memory);

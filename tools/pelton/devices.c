@@ -14,6 +14,10 @@ static void print_device(const json_value *device) {
   if (*json_get_text(device, "detail")) printf(", %s", json_get_text(device, "detail"));
   if (usable && usable->number == 0) printf("%snot usable: %s", index ? ": " : " ", json_get_text(device, "reason"));
   putchar('\n');
+  const json_value *peaks = json_get(device, "peaks");
+  for (const json_value *peak = peaks ? peaks->first : NULL; peak; peak = peak->next)
+    printf("        %-12s %9.1f G%s a core, %9.1f all\n", json_get_text(peak, "name"),
+           1e-9 * json_get_number(peak, "one", 0), json_get_text(peak, "unit"), 1e-9 * json_get_number(peak, "all", 0));
 }
 
 int command_devices(int argc, char **argv) {
@@ -25,7 +29,7 @@ int command_devices(int argc, char **argv) {
       {"json", 0, OPTION_FLAG, &as_json, NULL, "as JSON", 0, 0},
   };
   const option_table table = {"devices [--json]",
-                              "What there is to run on: each target's devices, or why it has none.",
+                              "What there is to run on: each target's devices with what they reach at most, measured, or why it has none.",
                               rows,
                               OPTION_COUNT(rows),
                               0,

@@ -28,6 +28,9 @@ struct pn_stream {
   pn_arena scratch;
 };
 
+/* pn_target.peaks */
+pelton_status pn_cpu_peaks(pn_device *device, pn_peaks *out, pelton_diag *diag) PN_CHECKED;
+
 /* Estimates: the larger of arithmetic and memory time, and what it costs to start a job on the pool. */
 double pn_cpu_estimate(const pn_device *device, double fmas, double bytes, double efficiency);
 /* Bytes of all operands that lie in memory. */

@@ -346,12 +346,33 @@ typedef struct pn_cpu_transpose_f32 {
   void (*copy)(const float *from, ptrdiff_t from_stride, size_t rows, size_t columns, float *to, ptrdiff_t to_stride);
 } pn_cpu_transpose_f32;
 
+/* ---- peaks: what a core can do at most ----------------------------------------------------------------------------- */
+
+/* Loops that keep one unit busy, for measuring. Each does |rounds| rounds of |operations| (a multiply-add counts two) on
+   registers, and writes something that depends on them. */
+typedef struct pn_cpu_peak {
+  double operations;
+  void (*run)(size_t rounds, float *out);
+} pn_cpu_peak;
+typedef struct pn_cpu_peak_f32 {
+  pn_cpu_peak fma;
+  /* Loads |n| floats (a multiple of 512) and returns something that depends on all. */
+  float (*read)(const float *x, size_t n);
+} pn_cpu_peak_f32;
+typedef struct pn_cpu_peak_i8 {
+  pn_cpu_peak dot; /* bytes times bytes, summed into int32 */
+} pn_cpu_peak_i8;
+typedef struct pn_cpu_peak_bf16 {
+  pn_cpu_peak dot; /* summed into float */
+} pn_cpu_peak_bf16;
+
 /* ---- rows -------------------------------------------------------------------------------------------------------- */
 
 /* Every family; a family `f` has its table type pn_cpu_f, its pointer in pn_cpu_kernels and its pn_cpu_f_best. */
 #define PN_CPU_FAMILIES(X) \
   X(gemm_f32) X(gemv_f32) X(gemm_i16) X(vec_f32) X(dwconv_f32) X(dotconv_f32) X(pool_f32) X(reduce_f32) \
-  X(transpose_f32) X(winograd_f32) X(vec_typed) X(rotary_f32)
+  X(transpose_f32) X(winograd_f32) X(vec_typed) X(rotary_f32) \
+  X(peak_f32) X(peak_i8) X(peak_bf16)
 
 /* What one kernel file offers: usually one family, the other pointers null. */
 typedef struct pn_cpu_kernels {

@@ -106,6 +106,7 @@ const pn_target pn_target_cpu = {
     .fingerprint = fingerprint,
     .tactics = tactics,
     .patterns = patterns,
+    .peaks = pn_cpu_peaks,
     .memory_alloc = memory_alloc,
     .memory_release = memory_release,
     .upload = copy,

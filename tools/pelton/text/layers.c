@@ -8,8 +8,27 @@
 
 enum { WARM_RUNS = 3, RUNS = 30 };
 
+/* ---- limits ------------------------------------------------------------------------------------------------------ */
+
+/* The least seconds in which the machine could do |flops| and move |bytes|, by its peaks: whichever is more. Small
+   operands may come from a cache, and at its rate. */
+static double limit_seconds(const json_value *peaks, double flops, double bytes) {
+  double arithmetic = 0, memory = 0, read = 0;
+  for (const json_value *peak = peaks ? peaks->first : NULL; peak; peak = peak->next) {
+    const double all = json_get_number(peak, "all", 0), room = json_get_number(peak, "bytes", 0);
+    if (all <= 0) continue;
+    if (strcmp(json_get_text(peak, "name"), "f32_fma") == 0) arithmetic = flops / all;
+    if (strncmp(json_get_text(peak, "name"), "read_", 5) != 0 || read > 0) continue;
+    if (room == 0 || bytes <= room) read = all;
+  }
+  if (read > 0) memory = bytes / read;
+  return arithmetic > memory ? arithmetic : memory;
+}
+
+/* ---- measuring --------------------------------------------------------------------------------------------------- */
+
 /* The least time of each step in several runs: what it takes when nothing disturbs it. */
-static char *write_times(const json_value *names, const double *least, uint32_t steps) {
+static char *write_times(const json_value *names, const double *least, uint32_t steps, const json_value *peaks) {
   char *text = NULL;
   size_t size = 0;
   FILE *file = open_memstream(&text, &size);
@@ -19,10 +38,16 @@ static char *write_times(const json_value *names, const double *least, uint32_t 
   const json_value *step = names->first;
   for (uint32_t i = 0; i < steps; i++, step = step->next) {
     const json_value *sources = json_get(step, "sources");
+    const double flops = json_get_number(step, "flops", 0), bytes = json_get_number(step, "bytes", 0);
+    const double limit = 1e6 * limit_seconds(peaks, flops, bytes);
     json_begin(&json, NULL, '{');
     json_text(&json, "step", json_get_text(step, "step"));
     json_text(&json, "tactic", json_get_text(step, "tactic"));
     json_number(&json, "us", least[i]);
+    json_number(&json, "flops", flops);
+    json_number(&json, "bytes", bytes);
+    json_number(&json, "limit_us", limit);
+    json_number(&json, "percent_of_limit", least[i] > 0 ? 100 * limit / least[i] : 0);
     json_text(&json, "problem", json_get_text(step, "problem"));
     json_begin(&json, "sources", '[');
     for (const json_value *s = sources ? sources->first : NULL; s; s = s->next) json_text(&json, NULL, s->text);
@@ -73,7 +98,12 @@ int layers_measure(pelton_engine *engine, const tensors *inputs, char **out) {
     status = pelton_context_run(context, inputs->data, inputs->count, outputs, count, &diag);
     if (!status && i >= WARM_RUNS) status = add_profile(context, &names, &least, &steps, &diag);
   }
-  *out = names ? write_times(names, least, steps) : NULL;
+  char *text = NULL;
+  if (!status) status = pelton_engine_peaks_json(engine, &text, &diag);
+  json_value *peaks = text ? json_parse(text) : NULL;
+  pelton_text_release(text);
+  *out = names ? write_times(names, least, steps, peaks) : NULL;
+  json_free(peaks);
   const int code = status ? print_failure(status, &diag, NULL) : *out ? EXIT_DONE : EXIT_BUG;
   pelton_context_release(context);
   json_free(names);
@@ -99,13 +129,17 @@ void layers_print(const char *text) {
     total += json_get_number(step, "us", 0);
   }
   qsort(steps, n, sizeof *steps, compare_steps);
-  printf("\n%10s %6s  %-28s %-32s %s\n", "us", "%", "tactic", "step", "problem");
+  printf("\n%10s %6s %8s %7s %7s  %-24s %-32s %s\n", "us", "%", "Gflop/s", "GB/s", "% limit", "tactic", "step", "problem");
+  double limit = 0;
   for (uint32_t i = 0; i < n; i++) {
-    const double us = json_get_number(steps[i], "us", 0);
-    printf("%10.1f %6.2f  %-28s %-32s %s\n", us, total > 0 ? 100 * us / total : 0, json_get_text(steps[i], "tactic"),
+    const double us = json_get_number(steps[i], "us", 0), second = us > 0 ? 1e-6 * us : 1;
+    limit += json_get_number(steps[i], "limit_us", 0);
+    printf("%10.1f %6.2f %8.1f %7.1f %7.1f  %-24s %-32s %s\n", us, total > 0 ? 100 * us / total : 0,
+           1e-9 * json_get_number(steps[i], "flops", 0) / second, 1e-9 * json_get_number(steps[i], "bytes", 0) / second,
+           json_get_number(steps[i], "percent_of_limit", 0), json_get_text(steps[i], "tactic"),
            json_get_text(steps[i], "step"), json_get_text(steps[i], "problem"));
   }
-  printf("%10.1f        all %u steps\n", total, n);
+  printf("%10.1f        all %u steps, %.1f %% of the limit\n", total, n, total > 0 ? 100 * limit / total : 0);
   free(steps);
   json_free(json);
 }

@@ -97,8 +97,8 @@ REAL_STEPS(f64, f64, )
   DEVICE T xor_##F(T a, T b) { return a ^ b; }                                                           \
   DEVICE T not_##F(T a) { return !a; }                                                                   \
   DEVICE T shift_left_##F(T a, T b, u32 width) { return (u64)b < width ? (T)((u64)a << b) : 0; }         \
-  /* Past the width only the sign of a signed number is left. */                                                       \
-  DEVICE T shift_right_##F(T a, T b, u32 width) { return (u64)b < width ? (T)(a >> b) : a < 0 ? (T)-1 : 0; }             \
+  /* Past the width only the sign of a signed number is left. */                                         \
+  DEVICE T shift_right_##F(T a, T b, u32 width) { return (u64)b < width ? (T)(a >> b) : a < 0 ? (T)-1 : 0; }\
   DEVICE i64 equal_##F(T a, T b) { return a == b; }                                                      \
   DEVICE i64 less_##F(T a, T b) { return a < b; }                                                        \
   DEVICE i64 less_equal_##F(T a, T b) { return a <= b; }                                                 \
