@@ -1,7 +1,7 @@
 # Targets and tactics, found by name.
 #
 #   src/targets/<t>/target.c            defines  const pn_target pn_target_<t>
-#   src/targets/<t>/tactics/<name>.c    defines  const pn_tactic pn_tactic_<t>_<name>
+#   src/targets/<t>/tactics/**/<name>.c defines  const pn_tactic pn_tactic_<t>_<name>
 #
 # The lists that the sources include (with their macro defined) are written to the build folder:
 #
@@ -47,7 +47,7 @@ foreach(folder IN LISTS folders)
   endif()
   list(APPEND PELTON_TARGET_SOURCES ${sources})
 
-  file(GLOB tactics CONFIGURE_DEPENDS ${folder}/tactics/*.c)
+  file(GLOB_RECURSE tactics CONFIGURE_DEPENDS ${folder}/tactics/*.c)
   set(lines "")
   foreach(tactic IN LISTS tactics)
     get_filename_component(base ${tactic} NAME_WLE)

@@ -137,7 +137,7 @@ def mentioned(text, names):
 def tactics(target, names):
     """(name, sentence, operators, is_reference) of each file in the target's tactics."""
     rows = []
-    for path in sorted((ROOT / "src/targets" / target / "tactics").glob("*.c")):
+    for path in sorted((ROOT / "src/targets" / target / "tactics").rglob("*.c")):
         text = path.read_text()
         found = mentioned(text, names)
         for header in re.findall(r'#include "(targets?/[^"]+)\.h"', text):  # shared by several tactics of one family

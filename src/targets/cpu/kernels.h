@@ -1,9 +1,9 @@
 /* The contracts of the CPU's micro-kernels.
 
    A micro-kernel is a pure tile function: it allocates nothing, calls nothing, keeps nothing; tactics own the loops,
-   the packing and the threads. Each file kernels/<name>.<isa>.c is a few lines over a template <name>.tmpl.h and the
-   vector vocabulary simd/<isa>.h, and defines one pn_cpu_kernels row; isa.c collects the rows and answers with the best
-   table of a family that a set of instructions allows.
+   the packing and the threads. Each file kernels/<name>.<isa>.c is a few lines over kernels/templates/<name>.tmpl.h and
+   the vector vocabulary simd/<isa>.h, and defines one pn_cpu_kernels row; isa.c collects the rows and answers with the
+   best table of a family that a set of instructions allows.
 
    Conventions of every family: activations are NHWC (channels innermost), strides are in elements, no operand needs an
    alignment (packed weights are quicker at 64 bytes), nothing is read or written outside of what the arguments span,

@@ -1,7 +1,7 @@
 /* winograd_f32 against the convolution it stands for, in double: filters to points, pixels to points, their product a
    channel, and back; tiles cut at the right and the bottom, channel remainders, residual and clamp. */
 #include "operands.h"
-#include "targets/cpu/winograd.h"
+#include "targets/cpu/convolution/winograd.h"
 
 enum { ALPHA_MAX = 6 };
 

@@ -1,7 +1,7 @@
 /* dotconv_f32 on simd/avx2.h. */
 #include "targets/cpu/simd/avx2.h"
 
-#include "targets/cpu/dotconv_f32.tmpl.h"
+#include "targets/cpu/kernels/templates/dotconv_f32.tmpl.h"
 
 const pn_cpu_kernels pn_cpu_kernels_dotconv_f32_avx2 = {
     .name = "dotconv_f32.avx2", .isa = SIMD_ISA, .dotconv_f32 = &table};

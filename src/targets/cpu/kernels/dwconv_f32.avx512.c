@@ -1,7 +1,7 @@
 /* dwconv_f32 on simd/avx512.h. */
 #include "targets/cpu/simd/avx512.h"
 
-#include "targets/cpu/dwconv_f32.tmpl.h"
+#include "targets/cpu/kernels/templates/dwconv_f32.tmpl.h"
 
 const pn_cpu_kernels pn_cpu_kernels_dwconv_f32_avx512 = {
     .name = "dwconv_f32.avx512", .isa = SIMD_ISA, .dwconv_f32 = &table};

@@ -1,8 +1,8 @@
 /* gemm_f32 with 8 lanes: 16 registers hold 12 accumulators, up to three vectors of B and one broadcast of A. */
 #include "targets/cpu/simd/avx2.h"
 
-#include "targets/cpu/gemm_f32.tmpl.h"
-#include "targets/cpu/gemm_f32_pack.tmpl.h"
+#include "targets/cpu/kernels/templates/gemm_f32.tmpl.h"
+#include "targets/cpu/kernels/templates/gemm_f32_pack.tmpl.h"
 
 TILE(1, 1) TILE(2, 1) TILE(3, 1) TILE(4, 1) TILE(5, 1) TILE(6, 1) TILE(7, 1) TILE(8, 1) TILE(9, 1) TILE(10, 1)
 TILE(11, 1) TILE(12, 1)

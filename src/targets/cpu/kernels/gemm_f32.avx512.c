@@ -2,8 +2,8 @@
    operand of the multiply-add). 4-vector tiles are for few rows, where each step must carry enough independent sums. */
 #include "targets/cpu/simd/avx512.h"
 
-#include "targets/cpu/gemm_f32.tmpl.h"
-#include "targets/cpu/gemm_f32_pack.tmpl.h"
+#include "targets/cpu/kernels/templates/gemm_f32.tmpl.h"
+#include "targets/cpu/kernels/templates/gemm_f32_pack.tmpl.h"
 
 TILE(1, 1) TILE(2, 1) TILE(3, 1) TILE(4, 1) TILE(5, 1) TILE(6, 1) TILE(7, 1) TILE(8, 1) TILE(9, 1) TILE(10, 1)
 TILE(11, 1) TILE(12, 1) TILE(13, 1) TILE(14, 1) TILE(15, 1) TILE(16, 1) TILE(17, 1) TILE(18, 1) TILE(19, 1)

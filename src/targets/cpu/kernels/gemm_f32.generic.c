@@ -1,8 +1,8 @@
 /* gemm_f32 with 4 lanes in portable C: 8 accumulators of the 16 registers that the smallest machines have. */
 #include "targets/cpu/simd/generic.h"
 
-#include "targets/cpu/gemm_f32.tmpl.h"
-#include "targets/cpu/gemm_f32_pack.tmpl.h"
+#include "targets/cpu/kernels/templates/gemm_f32.tmpl.h"
+#include "targets/cpu/kernels/templates/gemm_f32_pack.tmpl.h"
 
 TILE(1, 2) TILE(2, 2) TILE(3, 2) TILE(4, 2)
 static pn_cpu_gemm_f32_fn *const wide_2[] = {

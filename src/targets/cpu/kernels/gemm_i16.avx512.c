@@ -1,7 +1,7 @@
 /* gemm_i16 on simd/avx512.h. */
 #include "targets/cpu/simd/avx512.h"
 
-#include "targets/cpu/gemm_i16.tmpl.h"
+#include "targets/cpu/kernels/templates/gemm_i16.tmpl.h"
 
 TILE_I16(1) TILE_I16(2) TILE_I16(3) TILE_I16(4) TILE_I16(5) TILE_I16(6) TILE_I16(7) TILE_I16(8) TILE_I16(9)
 TILE_I16(10) TILE_I16(11) TILE_I16(12)

@@ -1,7 +1,7 @@
 /* gemm_i16 on simd/generic.h. */
 #include "targets/cpu/simd/generic.h"
 
-#include "targets/cpu/gemm_i16.tmpl.h"
+#include "targets/cpu/kernels/templates/gemm_i16.tmpl.h"
 
 TILE_I16(1) TILE_I16(2) TILE_I16(3) TILE_I16(4)
 static pn_cpu_gemm_i16_fn *const tiles_i16[] = {tile_i16_1, tile_i16_2, tile_i16_3, tile_i16_4};

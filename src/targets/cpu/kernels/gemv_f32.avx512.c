@@ -1,6 +1,6 @@
 /* gemv_f32 on simd/avx512.h. */
 #include "targets/cpu/simd/avx512.h"
 
-#include "targets/cpu/gemv_f32.tmpl.h"
+#include "targets/cpu/kernels/templates/gemv_f32.tmpl.h"
 
 const pn_cpu_kernels pn_cpu_kernels_gemv_f32_avx512 = {.name = "gemv_f32.avx512", .isa = SIMD_ISA, .gemv_f32 = &table};

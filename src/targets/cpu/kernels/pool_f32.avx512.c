@@ -1,6 +1,6 @@
 /* pool_f32 on simd/avx512.h. */
 #include "targets/cpu/simd/avx512.h"
 
-#include "targets/cpu/pool_f32.tmpl.h"
+#include "targets/cpu/kernels/templates/pool_f32.tmpl.h"
 
 const pn_cpu_kernels pn_cpu_kernels_pool_f32_avx512 = {.name = "pool_f32.avx512", .isa = SIMD_ISA, .pool_f32 = &table};

@@ -1,7 +1,7 @@
 /* rotary_f32 on simd/avx2.h. */
 #include "targets/cpu/simd/avx2.h"
 
-#include "targets/cpu/rotary_f32.tmpl.h"
+#include "targets/cpu/kernels/templates/rotary_f32.tmpl.h"
 
 const pn_cpu_kernels pn_cpu_kernels_rotary_f32_avx2 = {
     .name = "rotary_f32.avx2", .isa = SIMD_ISA, .rotary_f32 = &table};

@@ -1,6 +1,6 @@
 /* vec_f32 on simd/avx2.h. */
 #include "targets/cpu/simd/avx2.h"
 
-#include "targets/cpu/vec_f32.tmpl.h"
+#include "targets/cpu/kernels/templates/vec_f32.tmpl.h"
 
 const pn_cpu_kernels pn_cpu_kernels_vec_f32_avx2 = {.name = "vec_f32.avx2", .isa = SIMD_ISA, .vec_f32 = &table};

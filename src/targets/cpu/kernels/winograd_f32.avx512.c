@@ -1,7 +1,7 @@
 /* winograd_f32 on simd/avx512.h. */
 #include "targets/cpu/simd/avx512.h"
 
-#include "targets/cpu/winograd_f32.tmpl.h"
+#include "targets/cpu/kernels/templates/winograd_f32.tmpl.h"
 
 const pn_cpu_kernels pn_cpu_kernels_winograd_f32_avx512 = {
     .name = "winograd_f32.avx512", .isa = SIMD_ISA, .winograd_f32 = &table};

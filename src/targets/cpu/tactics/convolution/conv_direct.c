@@ -7,8 +7,8 @@
    comes in plain layout, or its pixels lie so that they would share one set of the first cache, it is copied into
    scratch first, once for all the output channels that the task computes: the copy costs one pass, the product some
    tens to thousands. 1x1 convolutions without stride are one long row. */
-#include "targets/cpu/conv.h"
-#include "targets/cpu/conv_tiles.h"
+#include "targets/cpu/convolution/conv.h"
+#include "targets/cpu/convolution/conv_tiles.h"
 
 enum { REGION_PIXELS = 160, MAX_WIDTH = 112, SCRATCH_FLOATS = 64 * 1024, SHORT_ROW = 12 };
 

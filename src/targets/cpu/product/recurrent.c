@@ -1,4 +1,4 @@
-#include "targets/cpu/recurrent.h"
+#include "targets/cpu/product/recurrent.h"
 
 #include "base/bytes.h"
 

@@ -6,7 +6,7 @@
    block of rows by a block of columns of one batch; within it every panel of B stays in the second cache while the rows
    go by. */
 #include "targets/cpu/epilogue.h"
-#include "targets/cpu/gemm.h"
+#include "targets/cpu/product/gemm.h"
 #include "target/strides.h"
 
 enum { ROW_BLOCK = 112 };

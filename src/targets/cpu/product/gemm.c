@@ -1,4 +1,4 @@
-#include "targets/cpu/gemm.h"
+#include "targets/cpu/product/gemm.h"
 
 #include "base/bytes.h"
 

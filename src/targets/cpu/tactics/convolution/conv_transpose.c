@@ -5,7 +5,7 @@
    output pixel, and the phase's pixels lie |stride| apart in the result. The operand is copied once into a frame of
    zeros, so that no tap ever falls outside. A task is a block of rows of one phase in y and all phases in x: whole rows
    of the result, over which the epilogue then goes. */
-#include "targets/cpu/conv.h"
+#include "targets/cpu/convolution/conv.h"
 
 enum { MAX_STRIDE = 64, MAX_KERNEL = 64, MAX_TAPS = 1024, BLOCK_PIXELS = 112 };
 

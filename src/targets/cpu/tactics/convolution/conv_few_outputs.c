@@ -10,7 +10,7 @@
    A task is a block of rows and columns, narrow enough that the rows which a filter spans stay in the second cache.
    Nothing is copied for padding: filter rows outside of the picture are left away, and pixels at the left and right
    ends are computed one by one with the part of the run that is inside. */
-#include "targets/cpu/conv.h"
+#include "targets/cpu/convolution/conv.h"
 
 enum { MAX_ROWS = 64 };
 

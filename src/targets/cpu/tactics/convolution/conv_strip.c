@@ -1,7 +1,7 @@
 /* Chains of convolutions in f32 with their expressions, strip by strip (see strip.h): depthwise and pointwise pairs,
    inverted residuals, the layers of super-resolution. Every stage reads a buffer of the thread's own, in which columns
    and rows outside of the picture are zeros, so that no stage knows of borders. */
-#include "targets/cpu/strip.h"
+#include "targets/cpu/convolution/strip.h"
 
 typedef struct state {
   pn_strip strip;

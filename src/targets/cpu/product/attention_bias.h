@@ -3,7 +3,7 @@
 #ifndef PN_TARGETS_CPU_ATTENTION_BIAS_H
 #define PN_TARGETS_CPU_ATTENTION_BIAS_H
 
-#include "targets/cpu/attention.h"
+#include "targets/cpu/product/attention.h"
 
 /* Where a row of scores stands. */
 typedef struct pn_attention_place {

@@ -1,7 +1,7 @@
 /* Convolutions in f32 whose filter or bias only the run knows: given as inputs, or computed by the network itself (from
    a style, by a normalisation, out of quantised numbers). It is what cpu.conv_direct does, with the packing done at
    each run, in the workspace: that reads the filter once, where each element is used for every pixel of the result. */
-#include "targets/cpu/conv.h"
+#include "targets/cpu/convolution/conv.h"
 
 extern const pn_tactic pn_tactic_cpu_conv_direct;
 

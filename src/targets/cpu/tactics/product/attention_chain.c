@@ -1,7 +1,7 @@
 /* Attention as most networks spell it, a product, an expression (scale, mask), a softmax, a product, and maybe the
    transpose that joins the heads: one step, without the matrix of scores (attention.h), in f32. The expression is
    whatever the network says; a scale and an added mask cost nothing of their own. */
-#include "targets/cpu/attention.h"
+#include "targets/cpu/product/attention.h"
 #include "target/strides.h"
 
 #include <math.h>

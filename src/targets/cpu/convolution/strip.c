@@ -1,4 +1,4 @@
-#include "targets/cpu/strip.h"
+#include "targets/cpu/convolution/strip.h"
 
 enum { MOST_ROWS = 16, FEW_ROWS = 4, NARROW = 64 };
 

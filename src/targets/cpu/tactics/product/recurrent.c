@@ -7,7 +7,7 @@
 
    Sequences of unlike lengths stand at unlike places in time, so that the rows made ahead are gathered first; one that
    has ended stores its state and is carried along unused. */
-#include "targets/cpu/recurrent.h"
+#include "targets/cpu/product/recurrent.h"
 
 #include "base/bytes.h"
 #include "op/operand.h"

@@ -1,4 +1,4 @@
-#include "targets/cpu/attention_bias.h"
+#include "targets/cpu/product/attention_bias.h"
 
 #include "base/bytes.h"
 

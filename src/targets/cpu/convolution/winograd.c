@@ -1,4 +1,4 @@
-#include "targets/cpu/winograd.h"
+#include "targets/cpu/convolution/winograd.h"
 
 #define A  PN_WINOGRAD_A
 #define B  PN_WINOGRAD_B

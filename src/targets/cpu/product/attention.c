@@ -1,8 +1,8 @@
-#include "targets/cpu/attention.h"
+#include "targets/cpu/product/attention.h"
 
 #include "base/bytes.h"
-#include "targets/cpu/attention_bias.h"
-#include "targets/cpu/gemm.h"
+#include "targets/cpu/product/attention_bias.h"
+#include "targets/cpu/product/gemm.h"
 
 #include <math.h>
 

@@ -8,8 +8,8 @@
 #ifndef PN_TARGETS_CPU_STRIP_H
 #define PN_TARGETS_CPU_STRIP_H
 
-#include "targets/cpu/conv.h"
-#include "targets/cpu/conv_tiles.h"
+#include "targets/cpu/convolution/conv.h"
+#include "targets/cpu/convolution/conv_tiles.h"
 
 enum { PN_STRIP_STAGES = 4, PN_STRIP_FILTER_ROWS = 64 };
 

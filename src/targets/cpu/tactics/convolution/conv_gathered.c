@@ -6,8 +6,8 @@
    product runs over tiles of all these pixels. A block of the filter, DEPTH x nr, stays in the first cache while they
    pass; the result collects in the output itself, from block to block. The copy is filter-many times the picture, but
    costs one store where the product costs a multiply-add for each output channel of the task. */
-#include "targets/cpu/conv.h"
-#include "targets/cpu/conv_tiles.h"
+#include "targets/cpu/convolution/conv.h"
+#include "targets/cpu/convolution/conv_tiles.h"
 
 enum { DEPTH = 256, PITCH_PAD = 16, MAX_PIXELS = 112, MAX_ROW = 14, L1_BYTES = 32768, MIN_CHANNELS = 16 };
 

@@ -2,7 +2,7 @@
    scratch, B into panels, when the engine is built if B and its zero points are constant. Exact: the differences have
    nine bits, a pair of their products seventeen more. */
 #include "base/bytes.h"
-#include "targets/cpu/gemm.h"
+#include "targets/cpu/product/gemm.h"
 
 enum { ROW_BLOCK = 96 };
 

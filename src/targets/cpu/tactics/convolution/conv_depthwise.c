@@ -1,7 +1,7 @@
 /* Depthwise convolutions (each channel its own filter) in f32, channels-last: vectors run along the channels, a task is
    a few output rows. Filter rows that fall outside of the picture are left away; pixels at the left and right ends,
    where filter columns fall outside, are computed one by one with the columns that remain. */
-#include "targets/cpu/conv.h"
+#include "targets/cpu/convolution/conv.h"
 
 enum { MAX_ROWS = 64 };
 

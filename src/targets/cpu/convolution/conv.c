@@ -1,4 +1,4 @@
-#include "targets/cpu/conv.h"
+#include "targets/cpu/convolution/conv.h"
 
 bool pn_cpu_conv_window(const pn_problem *p, pn_window *y, pn_window *x) {
   const pn_operand *in = pn_problem_input(p, 0, 0), *w = pn_problem_input(p, 0, 1);

@@ -1,4 +1,4 @@
-#include "targets/cpu/conv_tiles.h"
+#include "targets/cpu/convolution/conv_tiles.h"
 
 uint32_t pn_conv_tile_width(const pn_cpu_gemm_f32 *gemm, int64_t pixels, int64_t outputs, double *costs) {
   uint32_t best = 0;

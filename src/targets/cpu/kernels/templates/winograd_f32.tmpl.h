@@ -5,7 +5,7 @@
    passes of F(4 x 4) is more than there are registers and lies on the stack, which L1 holds. */
 #include "base/compiler.h"
 #include "targets/cpu/kernels.h"
-#include "targets/cpu/winograd.h"
+#include "targets/cpu/convolution/winograd.h"
 
 #define POINT_A ((float)PN_WINOGRAD_A)
 #define POINT_B ((float)PN_WINOGRAD_B)

@@ -3,7 +3,7 @@
 
    With a past, keys and values are put together first, in the results when these are asked for, else in the workspace;
    the product then reads them there. */
-#include "targets/cpu/attention.h"
+#include "targets/cpu/product/attention.h"
 
 #include "base/bytes.h"
 #include "op/operand.h"

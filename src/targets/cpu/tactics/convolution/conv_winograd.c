@@ -11,8 +11,8 @@
    Errors against double on normal random data, largest of all relative to the largest output, for 64, 128, 256 and 512
    channels: F(2 x 2) 4e-7, 5e-7, 7e-7, 12e-7; F(4 x 4) 18e-7, 27e-7, 32e-7, 45e-7; the direct sum in f32 12e-7, 14e-7,
    23e-7, 32e-7. */
-#include "targets/cpu/conv.h"
-#include "targets/cpu/winograd.h"
+#include "targets/cpu/convolution/conv.h"
+#include "targets/cpu/convolution/winograd.h"
 
 #include <math.h>
 

@@ -2,7 +2,7 @@
    packed first, which would take longer than the product. A task is a run of columns of one product of the stack. */
 #include "base/bytes.h"
 #include "targets/cpu/epilogue.h"
-#include "targets/cpu/gemm.h"
+#include "targets/cpu/product/gemm.h"
 
 #include <math.h>
 
