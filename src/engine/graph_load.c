@@ -1,7 +1,9 @@
-/* The graph of a stranger's file: whatever the bytes say, what comes out is a graph that pn_graph_verify accepts, or an
-   error. Ids and offsets are checked here as far as that is needed to make the verifier's own walk safe. */
+/* The graph of a stranger's file: whatever the bytes say, what comes out is a graph that pn_graph_verify accepts and
+   whose types are those that its operators give, or an error. Ids and offsets are checked here as far as that is needed
+   to make the verifier's own walk safe. */
 #include "engine/format.h"
 
+#include "ir/claims.h"
 #include "ir/verify.h"
 #include "op/schema.h"
 #include "op/text/strings.h"
@@ -186,5 +188,6 @@ pelton_status pn_graph_load(pn_cursor *c, pn_span constants, pn_arena *arena, pn
     l.depth[l.count] = l.depth_of_current;
   }
   *out = l.graphs[count - 1];
-  return pn_graph_verify(*out, diag);
+  PN_TRY(pn_graph_verify(*out, diag));
+  return pn_graph_check_claims(*out, diag);
 }

@@ -133,6 +133,13 @@ static pelton_status gather_finish(pn_frame *frame, pn_value_id v, pn_gathered *
   return PELTON_OK;
 }
 
+/* A trip count or a condition of a shape that only this run knows: none at all would be read from nowhere. */
+static pelton_status check_single(const pn_node *node, const char *what, const pn_tensor *t, pelton_diag *diag) {
+  if (!t->data || pn_tensor_elements(t) == 1) return PELTON_OK;
+  return pn_fail(diag, PELTON_INVALID_DATA, "node '%.*s': loop wants one %s, not %lld", PN_STR_ARG(node->name), what,
+                 (long long)pn_tensor_elements(t));
+}
+
 /* ---- loop ----------------------------------------------------------------------------------------------------------
  */
 
@@ -148,8 +155,10 @@ static loop_state loop_prepare(const pn_frame *child, uint32_t carried, uint32_t
   return s;
 }
 
-static pelton_status loop_iterate(pn_frame *child, loop_state *s, const pn_tensor *trip, int64_t *count,
-                                  pelton_diag *diag) {
+static pelton_status loop_iterate(pn_frame *child, const pn_node *node, loop_state *s, const pn_tensor *trip,
+                                  int64_t *count, pelton_diag *diag) {
+  PN_TRY(check_single(node, "trip count", trip, diag));
+  PN_TRY(check_single(node, "condition", &s->in[1], diag));
   int64_t most = trip->data ? pn_tensor_get_i64(trip, 0) : INT64_MAX, iteration = 0;
   uint8_t going = s->in[1].data ? truth(&s->in[1]) : 1;
   s->in[0] = (pn_tensor){.dtype = PELTON_DTYPE_I64, .data = &iteration};
@@ -157,6 +166,7 @@ static pelton_status loop_iterate(pn_frame *child, loop_state *s, const pn_tenso
   for (*count = 0; *count < most && going; (*count)++) {
     iteration = *count;
     PN_TRY(pn_frame_run(child, s->in, s->out, diag));
+    PN_TRY(check_single(node, "condition", &s->out[0], diag));
     going = truth(&s->out[0]);
     for (uint32_t i = 0; i < s->collected; i++)
       PN_TRY(gather_slice(child->machine->engine->allocator, &s->results[i], &s->out[1 + s->carried + i], *count == 0,
@@ -175,7 +185,7 @@ pelton_status pn_frame_run_loop(pn_frame *frame, uint32_t index, pelton_diag *di
   loop_state s = loop_prepare(child, (uint32_t)attrs->carried_count, 1);
   for (uint32_t i = 1; i < attrs->body->inputs.count; i++) s.in[i] = operand(frame, node, i);
   pn_tensor trip = operand(frame, node, 0);
-  pelton_status status = loop_iterate(child, &s, &trip, &count, diag);
+  pelton_status status = loop_iterate(child, node, &s, &trip, &count, diag);
   for (uint32_t i = 0; i < s.carried && !status; i++) set_result(frame, node, i, &s.in[2 + i]);
   for (uint32_t i = 0; i < s.collected && !status; i++)
     status = gather_finish(frame, s.carried + i < node->outputs.count ? node->outputs.data[s.carried + i] : PN_NO_VALUE,

@@ -209,6 +209,26 @@ static const char joining[] = "graph g(%x: string[n], %t: i64[]) -> (%all, %last
                               "  %x2 = gather(%x, %at)\n"
                               "end\n";
 
+TEST(a_loop_without_a_trip_count_in_it_is_refused) {
+  static const char text[] = "graph g(%t: i64[n], %x: string[2]) -> (%y)\n"
+                             "  %y = loop(%t, _, %x) body={ graph in(%i, %go, %s) -> (%ok, %u)\n"
+                             "    %ok: bool[] = const [true]\n    %u = text_concat(%s, %s)\n  end } carried_count=1\n"
+                             "end\n";
+  pelton_diag diag = PELTON_DIAG_INIT;
+  pelton_engine *engine;
+  pelton_context *context;
+  pelton_string data[2] = {S("a"), S("b")};
+  pelton_tensor in[2] = {{PELTON_DTYPE_I64, {1, {0}}, NULL, 0}, texts(data, 2)}, out = {0};
+  int64_t none[1] = {3};
+  in[0].data = none;
+  REQUIRE_OK(build(text, NULL, &engine, &diag), &diag);
+  REQUIRE_OK(pelton_context_create(engine, NULL, &context, &diag), &diag);
+  EXPECT_EQ(pelton_context_run(context, in, 2, &out, 1, &diag), PELTON_INVALID_DATA);
+  EXPECT_HAS(pelton_diag_message(&diag, 0), "loop wants one trip count, not 0");
+  pelton_context_release(context);
+  pelton_engine_release(engine);
+}
+
 TEST(results_stay_until_the_next_run) {
   pelton_diag diag = PELTON_DIAG_INIT;
   pelton_engine *engine;
@@ -567,7 +587,8 @@ TEST(patterns_of_random_bytes) {
 }
 
 TEST_MAIN(T(constants_survive_text), T(texts_that_are_no_constants), T(constants_survive_an_engine),
-          T(altered_texts_end_in_an_error_or_a_run), T(results_stay_until_the_next_run),
+          T(altered_texts_end_in_an_error_or_a_run), T(a_loop_without_a_trip_count_in_it_is_refused),
+          T(results_stay_until_the_next_run),
           T(an_input_or_a_constant_may_be_an_output), T(branches_and_scans_of_texts), T(any_allocation_may_fail),
           T(operators_of_numbers_refuse_texts), T(wrong_nodes_are_named), T(wrong_texts_are_named), T(runes),
           T(patterns_match_whole_texts), T(patterns_that_are_none), T(patterns_take_linear_time),

@@ -270,6 +270,10 @@ pelton_status pn_onnx_import_outputs(pn_onnx_importer *importer, pn_onnx_scope *
       *known = false;
       continue;
     }
+    if (!pn_value_valid(found.value)) /* a function hands back an argument that its caller left out */
+      return pn_fail(importer->diag, PELTON_INVALID_DATA,
+                     "output \"%.*s\" of graph \"%.*s\" has no value: it is an optional operand that is absent",
+                     PN_STR_ARG(name), PN_STR_ARG(scope->onnx->name));
     const bool computed = pn_node_valid(pn_graph_value(graph, found.value)->producer);
     const bool right_name = pn_str_equal(pn_graph_value(graph, found.value)->name, name);
     if (is_output(graph, found.value) || (named && !computed && !right_name))

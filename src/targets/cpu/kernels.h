@@ -346,7 +346,7 @@ typedef struct pn_cpu_transpose_f32 {
   void (*copy)(const float *from, ptrdiff_t from_stride, size_t rows, size_t columns, float *to, ptrdiff_t to_stride);
 } pn_cpu_transpose_f32;
 
-/* ---- peaks: what a core can do at most ----------------------------------------------------------------------------- */
+/* ---- peaks: what a core can do at most --------------------------------------------------------------------------- */
 
 /* Loops that keep one unit busy, for measuring. Each does |rounds| rounds of |operations| (a multiply-add counts two) on
    registers, and writes something that depends on them. */
@@ -366,13 +366,37 @@ typedef struct pn_cpu_peak_bf16 {
   pn_cpu_peak dot; /* summed into float */
 } pn_cpu_peak_bf16;
 
+/* ---- fft_f32: Fourier transforms of many lines at once ------------------------------------------------------------ */
+
+/* |lanes| lines lie side by side: number i of a line is at re[2 * lanes * i + lane] and im[2 * lanes * i + lane], |re|
+   and |im| being |lanes| floats apart, in either order: with the two exchanged, everywhere, a transform runs backwards.
+   So no lane ever meets another and every radix is the same straight-line code. Complex factors are (re, im) pairs. */
+enum { PN_CPU_FFT_RADIX_MAX = 31 };
+typedef struct pn_cpu_fft_f32_pass {
+  size_t radix;          /* 2, 3, 4, 5 or any odd number up to PN_CPU_FFT_RADIX_MAX */
+  size_t before, behind; /* the product of the radices of the passes before this one; and of those behind it */
+  const float *turns;    /* [behind][radix - 1] factors: exp(-2 pi i * before * i * j / n), j from 1 */
+  const float *roots;    /* [radix] factors: exp(-2 pi i * j / radix) */
+} pn_cpu_fft_f32_pass;
+typedef struct pn_cpu_fft_f32 {
+  size_t lanes;
+  /* out[i + behind * (k + before * j)] = sum over q < radix of in[i + behind * (q + radix * k)] * roots[j q], turned;
+     in and out apart. After the passes of all factors of n, in any order, the numbers are the transform. */
+  void (*pass)(const pn_cpu_fft_f32_pass *pass, const float *re, const float *im, float *to_re, float *to_im);
+  /* Number i times factors[i], in place, for i < n. */
+  void (*multiply)(size_t n, const float *factors, float *re, float *im);
+  /* The first half + 1 numbers of the transform of 2 * half reals, from |z|, the transform of half complex numbers of
+     which element i holds reals 2 i and 2 i + 1; factors: exp(-pi i k / half), half + 1 of them. In |z| and |y| re lies
+     in front of im; apart. */
+  void (*untangle)(size_t half, const float *factors, const float *z, float *y);
+} pn_cpu_fft_f32;
+
 /* ---- rows -------------------------------------------------------------------------------------------------------- */
 
 /* Every family; a family `f` has its table type pn_cpu_f, its pointer in pn_cpu_kernels and its pn_cpu_f_best. */
 #define PN_CPU_FAMILIES(X) \
   X(gemm_f32) X(gemv_f32) X(gemm_i16) X(vec_f32) X(dwconv_f32) X(dotconv_f32) X(pool_f32) X(reduce_f32) \
-  X(transpose_f32) X(winograd_f32) X(vec_typed) X(rotary_f32) \
-  X(peak_f32) X(peak_i8) X(peak_bf16)
+  X(transpose_f32) X(winograd_f32) X(vec_typed) X(rotary_f32) X(fft_f32) X(peak_f32) X(peak_i8) X(peak_bf16)
 
 /* What one kernel file offers: usually one family, the other pointers null. */
 typedef struct pn_cpu_kernels {

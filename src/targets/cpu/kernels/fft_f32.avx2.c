@@ -1,0 +1,6 @@
+/* fft_f32 on simd/avx2.h. */
+#include "targets/cpu/simd/avx2.h"
+
+#include "targets/cpu/kernels/templates/fft_f32.tmpl.h"
+
+const pn_cpu_kernels pn_cpu_kernels_fft_f32_avx2 = {.name = "fft_f32.avx2", .isa = SIMD_ISA, .fft_f32 = &table};
