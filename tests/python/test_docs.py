@@ -14,7 +14,7 @@ def main():
     print(done.stdout + done.stderr, end="")
     failed = done.returncode != 0
     ops, onnx, targets = ((ROOT / "docs" / page).read_text() for page in ("ops.md", "onnx.md", "targets.md"))
-    for page, part in ((ops, "## conv\n"), (ops, "| `group` | int | `1` |"), (ops, "| `f32` | `cpu.conv_direct`, "),
+    for page, part in ((ops, "## conv\n"), (ops, "| `group` | int | `1` |"), (ops, "`cpu.conv_direct`, `cpu.conv_"),
                        (onnx, "| Conv | 1+ | [`conv`](ops.md#conv)"), (onnx, "| ReduceSum | 1+ | [`reduce`](ops.md#reduce)"),
                        (onnx, "| Relu | 1+ | [`pointwise`](ops.md#pointwise)"), (onnx, "it trains: its result is random"),
                        (targets, "| `conv` | `cpu.conv_"), (targets, "`cpu.conv_direct`")):
