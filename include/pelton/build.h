@@ -34,7 +34,8 @@ typedef struct pelton_import_options {
 
 /* Reads the model file (or folder) at |path|, whatever its format. Weights stay in the mapped file, which must not
    change while the model, or an engine built from it, lives. Every unsupported node is listed in |diag|, not just the
-   first. |options| may be null. */
+   first. What the file says and Pelton does not heed, since it makes no difference or is not the operator's, is a
+   warning: |options|->log gets each, and so does the build report. |options| may be null. */
 PELTON_API pelton_status pelton_model_import(const char *path, const pelton_import_options *options,
                                              pelton_model **out, pelton_diag *diag) PELTON_CHECKED;
 /* Whether the file at |path| is a model as its format's definition has it: names, versions, types, operators' attributes,
@@ -126,7 +127,7 @@ PELTON_API pelton_status pelton_engine_build(const pelton_model *model, const pe
 /* Writes the engine as one file, whole or not at all. */
 PELTON_API pelton_status pelton_engine_save(const pelton_engine *engine, const char *path,
                                             pelton_diag *diag) PELTON_CHECKED;
-/* The build report as JSON: passes and what they changed, groups, tactics with times and the refusals of others,
+/* The build report as JSON: warnings of the import, passes and what they changed, groups, tactics with times and the refusals of others,
    fallbacks, memory. Lives as long as the engine; "" for an engine that was opened. */
 PELTON_API const char *pelton_engine_report(const pelton_engine *engine);
 

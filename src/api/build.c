@@ -218,6 +218,13 @@ static pelton_status run_passes(build *b, pelton_diag *diag) {
   return status ? status : pn_graph_verify(b->graph, diag);
 }
 
+static void report_warnings(build *b, const pn_model *model) {
+  pn_json_array_begin(&b->json, "warnings");
+  for (uint32_t i = 0; i < model->warnings.count; i++) pn_json_string(&b->json, NULL, pn_str_from(model->warnings.data[i]));
+  pn_json_array_end(&b->json);
+  if (model->more_warnings) pn_json_i64(&b->json, "more_warnings", model->more_warnings);
+}
+
 static void finish_report(build *b) {
   const pn_plan *plan = b->engine->built;
   pn_json_f64(&b->json, "passes_s", b->passes_seconds);
@@ -291,6 +298,7 @@ static pelton_status build_engine(build *b, const pelton_model *model, pelton_di
   pn_model_retain(model);
   b->engine->source = (void *)(uintptr_t)model;
   b->engine->release_source = release_model;
+  report_warnings(b, model->model);
   progress(b, 0.0, "optimising the graph");
   PN_TRY(choose_shapes(b, 1, diag)); /* bounds of profiles first: passes may use them */
   PN_TRY(run_passes(b, diag));
