@@ -392,12 +392,37 @@ typedef struct pn_cpu_fft_f32 {
   void (*untangle)(size_t half, const float *factors, const float *z, float *y);
 } pn_cpu_fft_f32;
 
+/* ---- strassen_f32: the additions of a product with seven multiplications for eight --------------------------------- */
+
+/* Of a row of each quarter of A (11, 12, 21, 22): s1 = a21 + a22, s2 = s1 - a11, s3 = a11 - a21, s4 = a12 - s2. */
+typedef struct pn_cpu_strassen_f32_sums {
+  const float *a[4];
+  float *s[4];
+  size_t n;
+} pn_cpu_strassen_f32_sums;
+/* Of a row of each of the seven products, |plane| floats apart: a row of each quarter of C (11, 12, 21, 22), with the
+   bias of its columns and a residual, clamped. */
+typedef struct pn_cpu_strassen_f32_results {
+  const float *products;
+  ptrdiff_t plane;
+  const float *bias[2];     /* of the left and the right columns */
+  const float *residual[4]; /* or null */
+  float *out[4];            /* null: there is no such row */
+  size_t n;
+  float lo, hi;
+} pn_cpu_strassen_f32_results;
+typedef struct pn_cpu_strassen_f32 {
+  void (*sums)(const pn_cpu_strassen_f32_sums *row);
+  void (*results)(const pn_cpu_strassen_f32_results *row);
+} pn_cpu_strassen_f32;
+
 /* ---- rows -------------------------------------------------------------------------------------------------------- */
 
 /* Every family; a family `f` has its table type pn_cpu_f, its pointer in pn_cpu_kernels and its pn_cpu_f_best. */
 #define PN_CPU_FAMILIES(X) \
   X(gemm_f32) X(gemv_f32) X(gemm_i16) X(vec_f32) X(dwconv_f32) X(dotconv_f32) X(pool_f32) X(reduce_f32) \
-  X(transpose_f32) X(winograd_f32) X(vec_typed) X(rotary_f32) X(fft_f32) X(peak_f32) X(peak_i8) X(peak_bf16)
+  X(transpose_f32) X(winograd_f32) X(vec_typed) X(rotary_f32) X(fft_f32) X(strassen_f32) \
+  X(peak_f32) X(peak_i8) X(peak_bf16)
 
 /* What one kernel file offers: usually one family, the other pointers null. */
 typedef struct pn_cpu_kernels {
