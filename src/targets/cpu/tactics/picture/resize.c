@@ -8,6 +8,7 @@
    sums of runs. A row of runs that becomes shorter is not summed whole; each result then sums over rows and columns. */
 #include "op/picture/resize.h"
 #include "targets/cpu/cpu.h"
+#include "targets/cpu/resize_row.h"
 #include "target/strides.h"
 
 #include <math.h>
@@ -151,9 +152,8 @@ static double estimate(const pn_problem *p, const pn_device *device, const pn_co
 static size_t table_bytes(int64_t output, int64_t taps) {
   return pn_align_up((size_t)(output * taps) * (sizeof(int64_t) + sizeof(float)), 64);
 }
-static size_t row_pitch(const picture *shape) { return pn_align_up((size_t)shape->w.output, PN_CPU_SAMPLE_LANES); }
 static size_t row_bytes(const picture *shape, int64_t taps) {
-  return shape->inner > 1 ? 0 : pn_align_up(row_pitch(shape) * (1 + 2 * (size_t)taps) * sizeof(float), 64);
+  return shape->inner > 1 ? 0 : pn_cpu_resize_row_bytes(shape->w.output, taps);
 }
 
 static void sizes(const pn_problem *p, const pn_device *device, const pn_config *config, pn_sizes *out) {
@@ -198,38 +198,6 @@ static pelton_status fill_table(const pn_call *call, const pn_resized_axis *a, c
   return PELTON_OK;
 }
 
-/* The table of a row as sample_f32 wants it; see kernels.h. */
-static void fill_row(state *s, const picture *shape, char **memory) {
-  const axis_table *w = &s->w;
-  int64_t lanes = s->sample->lanes, pitch = (int64_t)row_pitch(shape), window = 2 * lanes;
-  int32_t *base = (int32_t *)(void *)*memory, *index = base + pitch;
-  float *weight = (float *)(void *)(index + pitch * w->taps);
-  *memory += row_bytes(shape, w->taps);
-  for (int64_t block = 0; block * lanes < pitch; block++) {
-    int64_t least = INT64_MAX, most = 0, end = pn_min_i64((block + 1) * lanes, w->output);
-    for (int64_t i = block * lanes * w->taps; i < end * w->taps; i++) {
-      least = pn_min_i64(least, w->index[i]);
-      most = pn_max_i64(most, w->index[i]);
-    }
-    least = pn_max_i64(0, pn_min_i64(least, w->input - window));
-    base[block] = most - least < window ? (int32_t)least : -1;
-    for (int64_t i = block * lanes; i < (block + 1) * lanes; i++)
-      for (int64_t t = 0; t < w->taps; t++) {
-        bool valid = i < w->output;
-        int64_t at = valid ? w->index[i * w->taps + t] - pn_max_i64(base[block], 0) : 0;
-        index[t * pitch + i] = (int32_t)at;
-        weight[t * pitch + i] = valid ? w->weight[i * w->taps + t] : 0;
-      }
-  }
-  s->row = (pn_cpu_resize_row){.n = (size_t)w->output,
-                               .taps = (size_t)w->taps,
-                               .pitch = (size_t)pitch,
-                               .extent = (size_t)w->input,
-                               .base = base,
-                               .index = index,
-                               .weight = weight};
-}
-
 static pelton_status fill(const pn_problem *p, const pn_device *device, pn_arena *scratch, state *s,
                           pelton_diag *diag) {
   const pn_attrs_resize *attrs = p->nodes[0].attrs;
@@ -245,7 +213,10 @@ static pelton_status fill(const pn_problem *p, const pn_device *device, pn_arena
   PN_TRY(fill_table(&call, &shape.w, &tables, &s->w));
   s->vec = device->vec;
   s->sample = pn_cpu_sample_f32_best(device->isa);
-  if (shape.inner == 1) fill_row(s, &shape, &tables);
+  if (shape.inner == 1) {
+    s->row = pn_cpu_resize_row_make(s->sample, s->w.output, s->w.input, s->w.taps, s->w.index, s->w.weight, tables);
+    tables += row_bytes(&shape, s->w.taps);
+  }
   s->nearest = attrs->mode == PN_RESIZE_NEAREST;
   s->sums_rows = sums_rows(attrs, &shape);
   s->outer = shape.outer;
