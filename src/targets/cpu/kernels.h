@@ -245,6 +245,8 @@ typedef struct pn_cpu_sample_f32 {
   void (*place)(size_t n, size_t axes, const pn_cpu_sample_axis *axis, int border, int nearest, size_t pitch,
                 int32_t *index, float *weight);
   void (*resize_row)(const pn_cpu_resize_row *row, const float *x, float *y);
+  /* The greatest of a result's elements, NaN when one is; weights are not read. */
+  void (*greatest_row)(const pn_cpu_resize_row *row, const float *x, float *y);
   /* Nearest: |count| rows one after another, row k from |x| + from[k] * extent; weights are not read. */
   void (*resize_nearest)(const pn_cpu_resize_row *row, const float *x, const int64_t *from, size_t count, float *y);
   /* y[i] = x[i] + pattern[i % period]; |pattern| is repeated PN_CPU_SAMPLE_LANES times. */

@@ -18,7 +18,7 @@ pn_cpu_resize_row pn_cpu_resize_row_make(const pn_cpu_sample_f32 *sample, int64_
         bool valid = i < output;
         int64_t at = valid ? index[i * taps + t] - pn_max_i64(base[block], 0) : 0;
         to_index[t * pitch + i] = (int32_t)at;
-        to_weight[t * pitch + i] = valid ? weight[i * taps + t] : 0;
+        to_weight[t * pitch + i] = valid && weight ? weight[i * taps + t] : 0;
       }
   }
   return (pn_cpu_resize_row){.n = (size_t)output,

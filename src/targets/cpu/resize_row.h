@@ -11,7 +11,7 @@ PN_INLINE size_t pn_cpu_resize_row_bytes(int64_t output, int64_t taps) {
 }
 
 /* A row of |output| results out of |input| elements: result i is the sum over t < |taps| of weight[i * taps + t] times
-   element index[i * taps + t]. Writes pn_cpu_resize_row_bytes to |memory|, which the row refers to. */
+   element index[i * taps + t]; |weight| may be null where it is not read. Writes pn_cpu_resize_row_bytes to |memory|, which the row refers to. */
 pn_cpu_resize_row pn_cpu_resize_row_make(const pn_cpu_sample_f32 *sample, int64_t output, int64_t input, int64_t taps,
                                          const int64_t *index, const float *weight, void *memory);
 

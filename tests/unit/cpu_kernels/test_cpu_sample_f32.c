@@ -122,6 +122,12 @@ TEST(rows) {
         for (size_t t = 0; t < taps; t++) want += (double)weight.data[i * taps + t] * (double)last[index[i * taps + t]];
         wrong += !same(result[i], want, 1e-5);
       }
+      kernels->sample_f32->greatest_row(&row, last, result);
+      for (size_t i = 0; i < n; i++) {
+        float want = last[index[i * taps]];
+        for (size_t t = 1; t < taps; t++) want = fmaxf(want, last[index[i * taps + t]]);
+        wrong += result[i] != want;
+      }
       kernels->sample_f32->resize_nearest(&row, x.data, from, count, y.data);
       for (size_t i = 0; i < n * count; i++)
         wrong += y.data[i] != x.data[(size_t)from[i / n] * extent + (size_t)index[i % n * taps]];

@@ -136,6 +136,25 @@ static void resize_row(const pn_cpu_resize_row *row, const float *x, float *y) {
   }
 }
 
+static void greatest_row(const pn_cpu_resize_row *row, const float *x, float *y) {
+  const int narrow = row->extent <= 2 * VL;
+  vf low = narrow ? load_some(x, row->extent) : vf_zero(), high = vf_zero();
+  if (narrow && row->extent > VL) high = load_some(x + VL, row->extent - VL);
+  for (size_t i = 0; i < row->n; i += VL) {
+    const int32_t base = narrow ? 0 : row->base[i / VL];
+    vf most = vf_set1(-__builtin_inff());
+    if (!narrow && base >= 0) {
+      low = vf_load(x + base);
+      high = vf_load(x + base + VL);
+    }
+    for (size_t t = 0; t < row->taps; t++) {
+      const vi index = vi_load(row->index + t * row->pitch + i);
+      most = vf_max_nan(most, base < 0 ? vf_gather(x, index) : vf_pick(low, high, index));
+    }
+    store_some(y + i, row->n - i, most);
+  }
+}
+
 /* The same vector in |repeat| rows. */
 PN_INLINE void store_repeated(float *y, size_t n, size_t i, size_t repeat, vf v) {
   store_some(y + i, n - i, v);
@@ -178,5 +197,6 @@ static const pn_cpu_sample_f32 table = {.lanes = VL,
                                         .greatest = greatest,
                                         .place = place,
                                         .resize_row = resize_row,
+                                        .greatest_row = greatest_row,
                                         .resize_nearest = resize_nearest,
                                         .add_pattern = add_pattern};
