@@ -161,7 +161,10 @@ static void sizes(const pn_problem *p, const pn_device *device, const pn_config 
   picture shape;
   (void)config;
   out->state_bytes = pn_align_up(sizeof(state), 64);
-  if (!picture_planned(p, device, &shape)) return;
+  if (!picture_planned(p, device, &shape)) { /* without memory: nor is there any for this */
+    out->state_bytes = SIZE_MAX / 4;
+    return;
+  }
   int64_t rows = shape.rows[0].output * shape.rows[1].output, taps = taps_of(attrs, &shape.w);
   for (uint32_t k = 0; k < ROW_AXES; k++)
     out->state_bytes += table_bytes(shape.rows[k].output, taps_of(attrs, &shape.rows[k]));
