@@ -30,6 +30,8 @@ bool pn_refuse(pn_reason *why, const char *format, ...) PN_PRINTF(2, 3);
 
 typedef struct pn_sizes {
   size_t packed_bytes;    /* what |pack| writes; goes into the engine */
+  uint64_t packing;       /* of what is packed: which of several forms, when it depends on more than the constants, the
+                             attributes, the config and the device's instructions: on other extents, for example */
   size_t workspace_bytes; /* scratch during run, shared between steps; 64-byte aligned */
   size_t state_bytes;     /* what |prepare| writes; 64-byte aligned */
 } pn_sizes;

@@ -94,7 +94,7 @@ static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *di
   const pn_device *device = stream->device;
   const pn_operand *w = pn_problem_input(p, 0, 1), *bias = pn_problem_input(p, 0, 2);
   settled s;
-  pn_sizes direct = {0, 0, 0};
+  pn_sizes direct = {0};
   settle(p, &s);
   pn_tactic_cpu_conv_direct.sizes(&s.problem, device, &step->config, &direct);
   char *packed = (char *)step->workspace + pn_align_up(direct.workspace_bytes, 64);

@@ -97,6 +97,7 @@ static void sizes(const pn_problem *p, const pn_device *device, const pn_config 
   fill(p, device, &s);
   out->state_bytes = sizeof(state);
   out->packed_bytes = (s.b_packed ? s.b_bytes : 0) + bias_bytes(&s);
+  out->packing = s.width.nr;
   out->workspace_bytes = (s.b_packed ? 0 : s.b_bytes * (size_t)s.batches) +
                          (size_t)device->threads * (s.a_bytes + PN_PROGRAM_SCRATCH_BYTES);
 }

@@ -148,6 +148,7 @@ static void sizes(const pn_problem *p, const pn_device *device, const pn_config 
   fill(p, device, &s);
   out->state_bytes = sizeof(state) + (size_t)s.half_k * 4;
   out->packed_bytes = s.packed_bytes + (size_t)(2 * s.panels * s.width.nr) * 4;
+  out->packing = s.width.nr;
   out->workspace_bytes = s.block_bytes * (s.shared ? (size_t)s.blocks : device->threads) + s.thread_bytes * device->threads;
 }
 
