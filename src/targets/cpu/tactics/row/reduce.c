@@ -148,6 +148,7 @@ typedef struct job {
 
 static int64_t offset_of(const axes *a, int64_t position, const int64_t *strides) {
   int64_t offset = 0;
+  if (a->count == 1) return position * strides[0]; /* a short row takes no longer than the divisions below */
   for (uint32_t d = a->count; d-- > 0;) {
     offset += position % a->dims[d] * strides[d];
     position /= a->dims[d];
