@@ -80,8 +80,9 @@ enum { PN_CPU_TURNS_LIMIT = 10000 };
   X(gelu_tanh) X(silu) X(softplus) X(mish) X(softsign) X(hard_swish) X(floor) X(ceil) X(round) X(sign) X(not) X(is_nan) \
   X(sin) X(cos) X(tan) X(asin) X(acos) X(atan)
 /* parameters[2]: clip lo, hi; hard_sigmoid alpha, beta; leaky_relu alpha; elu alpha, gamma (1, or selu's);
-   thresholded_relu alpha. Both floats must be readable. */
-#define PN_CPU_UNARY_PARAMETERS(X) X(clip) X(hard_sigmoid) X(leaky_relu) X(elu) X(thresholded_relu)
+   thresholded_relu alpha; affine factor, term. Both floats must be readable. */
+#define PN_CPU_UNARY_PARAMETERS(X) \
+  X(clip) X(hard_sigmoid) X(leaky_relu) X(elu) X(thresholded_relu) X(affine)
 #define PN_CPU_BINARY(X) \
   X(add) X(sub) X(mul) X(div) X(min) X(max) X(prelu) X(less) X(less_or_equal) X(equal) X(not_equal)
 #define PN_CPU_TERNARY(X) X(fma) X(select)
@@ -370,6 +371,10 @@ typedef struct pn_cpu_reduce_f32 {
   float (*sum_squares)(size_t n, const float *x);
   float (*max)(size_t n, const float *x);
   float (*min)(size_t n, const float *x);
+  /* y[r] of row r, |stride| floats from the one before: short rows cost little more than their elements. */
+  void (*sum_rows)(size_t rows, ptrdiff_t stride, size_t n, const float *x, float *y);
+  void (*max_rows)(size_t rows, ptrdiff_t stride, size_t n, const float *x, float *y);
+  void (*min_rows)(size_t rows, ptrdiff_t stride, size_t n, const float *x, float *y);
   float (*dot)(size_t n, const float *x, const float *y);
   /* y = exp(x - shift), and the sum of it. */
   float (*exp_sum)(size_t n, const float *x, float shift, float *y);
@@ -393,6 +398,15 @@ typedef struct pn_cpu_transpose_f32 {
   /* to[r * to_stride + c] = from[r * from_stride + c] */
   void (*copy)(const float *from, ptrdiff_t from_stride, size_t rows, size_t columns, float *to, ptrdiff_t to_stride);
 } pn_cpu_transpose_f32;
+
+/* ---- transpose_typed --------------------------------------------------------------------------------------------- */
+
+typedef void pn_cpu_transpose_typed_fn(const void *from, ptrdiff_t from_stride, size_t rows, size_t columns, void *to,
+                                       ptrdiff_t to_stride);
+typedef struct pn_cpu_transpose_typed {
+  /* As transpose_f32's, by the logarithm of an element's bytes. Of 4 bytes, this one is for few rows or columns. */
+  pn_cpu_transpose_typed_fn *transpose[4];
+} pn_cpu_transpose_typed;
 
 /* ---- peaks: what a core can do at most --------------------------------------------------------------------------- */
 
@@ -444,8 +458,8 @@ typedef struct pn_cpu_fft_f32 {
 /* Every family; a family `f` has its table type pn_cpu_f, its pointer in pn_cpu_kernels and its pn_cpu_f_best. */
 #define PN_CPU_FAMILIES(X) \
   X(gemm_f32) X(gemv_f32) X(gemm_i16) X(vec_f32) X(dwconv_f32) X(dotconv_f32) X(pool_f32) X(reduce_f32) \
-  X(transpose_f32) X(winograd_f32) X(vec_typed) X(reduce_typed) X(order_typed) X(rotary_f32) X(fft_f32) X(peak_f32) \
-  X(peak_i8) X(peak_bf16)
+  X(transpose_f32) X(transpose_typed) X(winograd_f32) X(vec_typed) X(reduce_typed) X(order_typed) X(rotary_f32) \
+  X(fft_f32) X(peak_f32) X(peak_i8) X(peak_bf16)
 
 /* What one kernel file offers: usually one family, the other pointers null. */
 typedef struct pn_cpu_kernels {

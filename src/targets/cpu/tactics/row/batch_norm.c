@@ -1,5 +1,5 @@
 /* batch_norm in f32 with statistics that are operands, or in training those of the batch. Each channel is a factor and a
-   term; its planes are then one multiplication and one addition in pieces that stay in the cache. (With constants the
+   term for all of its planes. (With constants the
    pass lower_batch_norm has made an expression of it.) */
 #include "base/bytes.h"
 #include "targets/cpu/cpu.h"
@@ -101,14 +101,10 @@ static void normalize_channel(const job *j, int64_t channel, float *scratch) {
     if (j->running_variance) j->running_variance[channel] = (float)(old_variance * s->momentum + variance * rest);
   }
   double scale = (double)j->scale[channel] / sqrt(variance + s->epsilon);
-  const float factor = (float)scale, term = (float)((double)j->bias[channel] - mean * scale);
+  const float factor_and_term[2] = {(float)scale, (float)((double)j->bias[channel] - mean * scale)};
   for (int64_t n = 0; n < s->batch; n++)
-    for (int64_t i = 0; i < s->plane; i += PIECE) {
-      size_t here = (size_t)pn_min_i64(PIECE, s->plane - i);
-      float *y = j->y + (n * s->channels + channel) * s->plane + i;
-      s->vec->binary[PN_CPU_BINARY_mul][PN_CPU_RUN_ONE](here, plane_of(s, j->x, n, channel) + i, &factor, y);
-      s->vec->binary[PN_CPU_BINARY_add][PN_CPU_RUN_ONE](here, y, &term, y);
-    }
+    s->vec->unary[PN_CPU_UNARY_affine]((size_t)s->plane, plane_of(s, j->x, n, channel), factor_and_term,
+                                       j->y + (n * s->channels + channel) * s->plane);
 }
 
 static void task(void *argument, uint32_t part, uint32_t thread) {

@@ -1,49 +1,26 @@
-/* Reductions of doubles and integers over constant axes, between any layouts, as reduce.c does them in f32: by rows
-   where the innermost axis is reduced, by columns where it is kept. Integers are summed in 64 bits that wrap, floats in
-   double, extremes in the type itself. */
+/* Reductions of doubles and integers over constant axes, by rows or by columns (reduction.h). Integers are summed in 64
+   bits that wrap, floats in double, extremes in the type itself. */
 #include "base/bytes.h"
-#include "target/movement.h"
-#include "target/strides.h"
-#include "targets/cpu/cpu.h"
+#include "targets/cpu/reduction.h"
 
 #include <math.h>
 
 enum { RUN = 512 };
 
-typedef struct axes {
-  uint32_t count;
-  int64_t dims[PN_MAX_RANK], from[PN_MAX_RANK], to[PN_MAX_RANK];
-} axes;
-
 typedef struct state {
   pn_reduce_kind kind;
   pelton_dtype dtype;
   pn_cpu_form form;
-  bool rows, is_float, is_signed;
+  bool is_float, is_signed;
   const pn_cpu_reduce_typed *reduce;
   const pn_cpu_vec_typed *typed;
   pn_cpu_fold fold;
-  axes kept, reduced;                 /* outer ones: without the innermost */
-  int64_t inner, inner_to;            /* the innermost axis; |inner_to|: its stride in the result, when kept */
-  int64_t joined_rows, joined_stride; /* columns: the innermost reduced axis */
-  int64_t results, parts_of_inner, reduced_outer, set_size;
+  pn_reduction r;
+  int64_t parts_of_inner;
   size_t total_bytes, element_bytes;
   uint64_t start; /* what a total begins with: its bytes */
   uint32_t parts;
 } state;
-
-static bool reduced_axes(const pn_problem *p, bool *reduced, pn_reason *why) {
-  const pn_attrs_reduce *attrs = p->nodes[0].attrs;
-  const pn_operand *x = pn_problem_input(p, 0, 0), *listed = pn_problem_input(p, 0, 1);
-  if (listed && !listed->data) return pn_refuse(why, "axes are not constant");
-  int64_t count = listed ? pn_operand_elements(listed) : 0;
-  for (uint32_t i = 0; i < x->rank; i++) reduced[i] = count == 0 && !attrs->empty_is_none;
-  for (int64_t i = 0; i < count; i++) {
-    int64_t axis = pn_operand_number(listed, i);
-    reduced[axis < 0 ? axis + x->rank : axis] = true;
-  }
-  return true;
-}
 
 /* PN_CPU_FOLD_COUNT: more than one pass, or through floats. */
 static pn_cpu_fold fold_of(pn_reduce_kind kind, bool is_float) {
@@ -62,19 +39,14 @@ static pn_cpu_fold fold_of(pn_reduce_kind kind, bool is_float) {
 }
 
 static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why) {
-  bool reduced[PN_MAX_RANK], any = false;
   (void)device;
-  if (p->nodes[0].op != PN_OP_REDUCE || p->node_count != 1) return pn_refuse(why, "reductions alone");
-  const pn_operand *x = pn_problem_input(p, 0, 0);
+  if (!pn_reduction_accepts(p, why)) return false;
+  pelton_dtype dtype = pn_problem_input(p, 0, 0)->dtype;
   pn_reduce_kind kind = ((const pn_attrs_reduce *)p->nodes[0].attrs)->kind;
-  if (x->dtype == PELTON_DTYPE_F32) return pn_refuse(why, "f32 is reduce's");
-  if (pn_cpu_stored_form(x->dtype) == PN_CPU_FORM_COUNT)
-    return pn_refuse(why, "elements of type %s", pelton_dtype_name(x->dtype));
-  if (fold_of(kind, x->dtype == PELTON_DTYPE_F64) == PN_CPU_FOLD_COUNT) return pn_refuse(why, "more than a fold");
-  if (!reduced_axes(p, reduced, why)) return false;
-  if (!pn_operand_elements(x)) return pn_refuse(why, "an empty operand");
-  for (uint32_t i = 0; i < x->rank; i++) any = any || reduced[i];
-  return any || pn_refuse(why, "no axis is reduced");
+  if (dtype == PELTON_DTYPE_F32) return pn_refuse(why, "f32 is reduce's");
+  if (pn_cpu_stored_form(dtype) == PN_CPU_FORM_COUNT)
+    return pn_refuse(why, "elements of type %s", pelton_dtype_name(dtype));
+  return fold_of(kind, dtype == PELTON_DTYPE_F64) != PN_CPU_FOLD_COUNT || pn_refuse(why, "more than a fold");
 }
 
 static double estimate(const pn_problem *p, const pn_device *device, const pn_config *config) {
@@ -87,26 +59,6 @@ static void sizes(const pn_problem *p, const pn_device *device, const pn_config 
   (void)config;
   out->state_bytes = sizeof(state);
   out->workspace_bytes = (size_t)device->threads * RUN * sizeof(uint64_t);
-}
-
-static void add_axis(axes *a, int64_t dim, int64_t from, int64_t to) {
-  uint32_t last = a->count - 1;
-  if (dim == 1) return;
-  if (a->count && a->from[last] == from * dim && a->to[last] == to * dim) {
-    a->dims[last] *= dim;
-    a->from[last] = from;
-    a->to[last] = to;
-    return;
-  }
-  a->dims[a->count] = dim;
-  a->from[a->count] = from;
-  a->to[a->count++] = to;
-}
-
-static int64_t count_of(const axes *a) {
-  int64_t n = 1;
-  for (uint32_t d = 0; d < a->count; d++) n *= a->dims[d];
-  return n;
 }
 
 /* What changes no total: the least element for the greatest, and the other way round. */
@@ -124,45 +76,13 @@ static uint64_t start_of(const state *s) {
   return bits;
 }
 
-static void split_axes(state *s) {
-  axes *r = &s->reduced, *k = &s->kept;
-  s->set_size = count_of(r);
-  s->inner = s->joined_rows = 1;
-  s->rows = !k->count || (r->count && r->from[r->count - 1] == 1);
-  if (s->rows) {
-    if (r->count) s->inner = r->dims[--r->count];
-  } else {
-    s->inner = k->dims[--k->count];
-    s->inner_to = k->to[k->count];
-    if (r->count) {
-      s->joined_rows = r->dims[--r->count];
-      s->joined_stride = r->from[r->count];
-    }
-  }
-  s->reduced_outer = count_of(r);
-  s->parts_of_inner = s->rows ? 1 : pn_div_up(s->inner, RUN);
-  s->results = count_of(k);
-}
-
 static pelton_status prepare(const pn_problem *p, const pn_device *device, const pn_config *config, void *memory,
                              pelton_diag *diag) {
   const pn_attrs_reduce *attrs = p->nodes[0].attrs;
-  const pn_operand *x = pn_problem_input(p, 0, 0), *y = pn_problem_output(p, 0, 0);
-  int64_t from[PN_MAX_RANK], own_to[PN_MAX_RANK], to[PN_MAX_RANK] = {0};
-  bool reduced[PN_MAX_RANK] = {0};
+  const pn_operand *x = pn_problem_input(p, 0, 0);
   state *s = memory;
   (void)config;
-  if (!reduced_axes(p, reduced, NULL)) return PN_INTERNAL(diag, "a reduction changed after it was accepted");
-  pn_operand_axis_strides(x, from);
-  pn_operand_axis_strides(y, own_to);
-  for (uint32_t i = 0, k = 0; i < x->rank; i++) {
-    if (!reduced[i]) to[i] = own_to[k];
-    k += attrs->keep_dims || !reduced[i];
-  }
-  for (uint32_t place = 0; place < x->rank; place++) /* in the order in which the operand is stored */
-    for (uint32_t i = 0; i < x->rank; i++)
-      if (pn_layout_place(x->layout, x->rank, i) == place)
-        add_axis(reduced[i] ? &s->reduced : &s->kept, x->dims[i], from[i], to[i]);
+  if (!pn_reduction_plan(p, &s->r)) return PN_INTERNAL(diag, "a reduction changed after it was accepted");
   s->kind = attrs->kind;
   s->dtype = x->dtype;
   s->form = pn_cpu_stored_form(x->dtype);
@@ -174,8 +94,8 @@ static pelton_status prepare(const pn_problem *p, const pn_device *device, const
   s->element_bytes = pelton_dtype_bytes(x->dtype);
   s->total_bytes = s->fold == PN_CPU_FOLD_max || s->fold == PN_CPU_FOLD_min ? s->element_bytes : 8;
   s->start = start_of(s);
-  split_axes(s);
-  s->parts = pn_cpu_parts(device, s->results * s->parts_of_inner, pn_cpu_operand_bytes(p));
+  s->parts_of_inner = s->r.rows ? 1 : pn_div_up(s->r.inner, RUN);
+  s->parts = pn_cpu_parts(device, s->r.results * s->parts_of_inner, pn_cpu_operand_bytes(p));
   return PELTON_OK;
 }
 
@@ -187,19 +107,9 @@ typedef struct job {
   char *y, *scratch;
 } job;
 
-static int64_t offset_of(const axes *a, int64_t position, const int64_t *strides) {
-  int64_t offset = 0;
-  if (a->count == 1) return position * strides[0];
-  for (uint32_t d = a->count; d-- > 0;) {
-    offset += position % a->dims[d] * strides[d];
-    position /= a->dims[d];
-  }
-  return offset;
-}
-
 static void finish_floats(const state *s, int64_t n, double *total) {
   for (int64_t i = 0; i < n; i++) {
-    if (s->kind == PN_REDUCE_MEAN) total[i] /= (double)s->set_size;
+    if (s->kind == PN_REDUCE_MEAN) total[i] /= (double)s->r.set_size;
     if (s->kind == PN_REDUCE_L2) total[i] = sqrt(total[i]);
     if (s->kind == PN_REDUCE_LOG_SUM) total[i] = log(total[i]);
   }
@@ -208,7 +118,7 @@ static void finish_floats(const state *s, int64_t n, double *total) {
 static void finish_integers(const state *s, int64_t n, uint64_t *total) {
   if (s->kind != PN_REDUCE_MEAN) return;
   for (int64_t i = 0; i < n; i++)
-    total[i] = s->is_signed ? (uint64_t)((int64_t)total[i] / s->set_size) : total[i] / (uint64_t)s->set_size;
+    total[i] = s->is_signed ? (uint64_t)((int64_t)total[i] / s->r.set_size) : total[i] / (uint64_t)s->r.set_size;
 }
 
 /* Totals as elements, |stride| apart. */
@@ -235,35 +145,35 @@ static void store(const state *s, int64_t n, void *totals, char *y, int64_t stri
 
 static void reduce_rows(const job *j, int64_t result) {
   const state *s = j->s;
-  const char *x = j->x + (size_t)offset_of(&s->kept, result, s->kept.from) * s->element_bytes;
+  const char *x = j->x + (size_t)pn_reduction_offset(&s->r.kept, result, s->r.kept.from) * s->element_bytes;
   uint64_t total = s->start;
-  for (int64_t i = 0; i < s->reduced_outer; i++)
+  for (int64_t i = 0; i < s->r.reduced_outer; i++)
     s->reduce->row[s->form][s->fold](
-        (size_t)s->inner, x + (size_t)offset_of(&s->reduced, i, s->reduced.from) * s->element_bytes, &total);
-  store(s, 1, &total, j->y + (size_t)offset_of(&s->kept, result, s->kept.to) * s->element_bytes, 1);
+        (size_t)s->r.inner, x + (size_t)pn_reduction_offset(&s->r.reduced, i, s->r.reduced.from) * s->element_bytes, &total);
+  store(s, 1, &total, j->y + (size_t)pn_reduction_offset(&s->r.kept, result, s->r.kept.to) * s->element_bytes, 1);
 }
 
 static void reduce_columns(const job *j, int64_t result, int64_t part, void *totals) {
   const state *s = j->s;
-  int64_t begin = part * RUN, n = pn_min_i64(RUN, s->inner - begin);
-  const char *x = j->x + (size_t)(offset_of(&s->kept, result, s->kept.from) + begin) * s->element_bytes;
+  int64_t begin = part * RUN, n = pn_min_i64(RUN, s->r.inner - begin);
+  const char *x = j->x + (size_t)(pn_reduction_offset(&s->r.kept, result, s->r.kept.from) + begin) * s->element_bytes;
   uint32_t size = s->total_bytes == 1 ? 0 : s->total_bytes == 2 ? 1 : s->total_bytes == 4 ? 2 : 3;
   s->typed->fill[size]((size_t)n, &s->start, totals);
-  for (int64_t i = 0; i < s->reduced_outer; i++)
+  for (int64_t i = 0; i < s->r.reduced_outer; i++)
     s->reduce->columns[s->form][s->fold](
-        (size_t)s->joined_rows, s->joined_stride, (size_t)n,
-        x + (size_t)offset_of(&s->reduced, i, s->reduced.from) * s->element_bytes, totals);
-  int64_t to = offset_of(&s->kept, result, s->kept.to) + begin * s->inner_to;
-  store(s, n, totals, j->y + (size_t)to * s->element_bytes, s->inner_to);
+        (size_t)s->r.joined_rows, s->r.joined_stride, (size_t)n,
+        x + (size_t)pn_reduction_offset(&s->r.reduced, i, s->r.reduced.from) * s->element_bytes, totals);
+  int64_t to = pn_reduction_offset(&s->r.kept, result, s->r.kept.to) + begin * s->r.inner_to;
+  store(s, n, totals, j->y + (size_t)to * s->element_bytes, s->r.inner_to);
 }
 
 static void task(void *argument, uint32_t part, uint32_t thread) {
   const job *j = argument;
   const state *s = j->s;
   int64_t unit, end;
-  pn_cpu_share(s->results * s->parts_of_inner, 1, part, s->parts, &unit, &end);
+  pn_cpu_share(s->r.results * s->parts_of_inner, 1, part, s->parts, &unit, &end);
   for (; unit < end; unit++) {
-    if (s->rows)
+    if (s->r.rows)
       reduce_rows(j, unit);
     else
       reduce_columns(j, unit / s->parts_of_inner, unit % s->parts_of_inner,
