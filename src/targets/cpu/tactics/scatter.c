@@ -338,8 +338,10 @@ static pelton_status check_indices(const job *j, pelton_diag *diag) {
   const char *name = pn_op_get(s->op)->name;
   if (s->op == PN_OP_SCATTER_ND) {
     for (int64_t i = 0; i < s->rows; i++)
-      for (uint32_t k = 0; k < s->tuple; k++)
-        PN_TRY(pn_index_resolve(diag, name, index_at(s, j->indices, i * s->tuple + k), s->dims[k], &ignored));
+      for (uint32_t k = 0; k < s->tuple; k++) {
+        int64_t at = index_at(s, j->indices, i * s->tuple + k);
+        if (at < -s->dims[k] || at >= s->dims[k]) return pn_index_resolve(diag, name, at, s->dims[k], &ignored);
+      }
     return PELTON_OK;
   }
   int64_t count = s->rows * s->columns;
