@@ -3,8 +3,8 @@
 
    For a block of places, each tap of an offset group is settled once (four elements of a plane and their weights, the
    mask multiplied in) and then read in all channels of the group; the columns lie as the product wants its second
-   operand, so that result rows are output channels and start from their bias. A place outside of the picture takes an
-   element inside with weight zero; where that element is not finite the sum is repeated without it. */
+   operand, so that result rows are output channels and start from their bias. A place outside of the picture takes
+   an element inside with weight zero; where a sum is not a number it is repeated without those. */
 #include "op/linear/window.h"
 #include "targets/cpu/product/gemm.h"
 
@@ -24,8 +24,9 @@ typedef struct state {
 
 /* Where the places of a block read for one tap. */
 typedef struct corners {
-  int32_t *at;   /* [CORNERS][places_a_block] */
-  float *weight; /* the same */
+  int32_t *at;      /* [CORNERS][places_a_block] */
+  float *weight;    /* the same */
+  uint8_t *outside; /* [places_a_block], a bit a corner */
 } corners;
 
 static bool windows_of(const pn_problem *p, pn_window *windows) {
@@ -80,8 +81,8 @@ static void fill(const pn_problem *p, const pn_device *device, state *s) {
   s->places_a_block = pn_min_i64(pn_max_i64(most / nr, 1), pn_div_up(s->places, nr)) * nr;
   s->blocks = pn_div_up(s->places, s->places_a_block);
   s->columns_bytes = pn_align_up((size_t)(s->places_a_block * rows) * sizeof(float), 64);
-  s->own_bytes =
-      s->columns_bytes + pn_align_up((size_t)s->places_a_block * CORNERS * (sizeof(int32_t) + sizeof(float)), 64);
+  size_t place_bytes = CORNERS * (sizeof(int32_t) + sizeof(float)) + sizeof(uint8_t);
+  s->own_bytes = s->columns_bytes + pn_align_up((size_t)s->places_a_block * place_bytes, 64);
 }
 
 static double estimate(const pn_problem *p, const pn_device *device, const pn_config *config) {
@@ -117,21 +118,21 @@ typedef struct job {
   char *own;
 } job;
 
-/* The places around |v|, both inside, and the weights of those that really are; none far from the axis. */
-static void settle_axis(float v, int64_t extent, int32_t *at, float *weight) {
+/* The places around |start| + |offset|, both inside, and their weights; gives a bit for each that is really outside. */
+static unsigned settle_axis(int64_t start, float offset, int64_t extent, int32_t *at, float *weight) {
   at[0] = at[1] = 0;
-  if (v != v) {
-    weight[0] = weight[1] = v;
-    return;
-  }
-  weight[0] = weight[1] = 0;
-  if (!(v > -1 && v < (float)extent)) return;
-  float low = floorf(v), upper = v - low;
-  int32_t first = (int32_t)low, last = (int32_t)extent - 1;
-  at[0] = first < 0 ? 0 : first;
-  at[1] = first + 1 > last ? last : first + 1;
-  weight[0] = first < 0 ? 0 : 1 - upper;
-  weight[1] = first + 1 > last ? 0 : upper;
+  weight[0] = weight[1] = offset != offset ? offset : 0;
+  if (offset != offset) return 2;
+  float v = (float)start + offset;
+  if (!(v > -1 && v < (float)extent)) return 3;
+  float low = floorf(offset), upper = offset - low;
+  int64_t first = start + (int64_t)low;
+  unsigned outside = (first < 0 ? 1u : 0u) | (first + 1 >= extent ? 2u : 0u);
+  at[0] = (int32_t)(first < 0 ? 0 : first);
+  at[1] = (int32_t)(first + 1 >= extent ? extent - 1 : first + 1);
+  weight[0] = outside & 1 ? 0 : 1 - upper;
+  weight[1] = outside & 2 ? 0 : upper;
+  return outside;
 }
 
 /* Tap |tap| of offset group |g| of image |n| for places [first, first + count). */
@@ -146,12 +147,14 @@ static void settle(const job *j, int64_t n, int64_t g, int64_t tap, int64_t firs
     int32_t rows[2], columns[2];
     float down[2], right[2], factor = mask ? mask[i] : 1;
     int64_t place = first + i;
-    settle_axis((float)(place / s->x.output * s->y.stride + y) + dy[i], s->y.input, rows, down);
-    settle_axis((float)(place % s->x.output * s->x.stride + x) + dx[i], s->x.input, columns, right);
-    for (int k = 0; k < CORNERS; k++) {
+    unsigned above = settle_axis(place / s->x.output * s->y.stride + y, dy[i], s->y.input, rows, down);
+    unsigned beside = settle_axis(place % s->x.output * s->x.stride + x, dx[i], s->x.input, columns, right), outside = 0;
+    for (unsigned k = 0; k < CORNERS; k++) {
       to->at[k * pitch + i] = rows[k >> 1] * (int32_t)s->x.input + columns[k & 1];
       to->weight[k * pitch + i] = factor * (down[k >> 1] * right[k & 1]);
+      outside |= ((above >> (k >> 1) | beside >> (k & 1)) & 1) << k;
     }
+    to->outside[i] = factor == factor ? (uint8_t)outside : 0; /* a mask that is not a number spoils even nothing */
   }
 }
 
@@ -168,7 +171,7 @@ static void read_row(const state *s, const corners *c, const float *plane, int64
       if (v != v) {
         v = 0;
         for (int k = 0; k < CORNERS; k++)
-          if (weight[k * pitch + i] != 0) v += weight[k * pitch + i] * plane[at[k * pitch + i]];
+          if (!(c->outside[from + i] >> k & 1)) v += weight[k * pitch + i] * plane[at[k * pitch + i]];
       }
       to[i] = v;
     }
@@ -199,6 +202,7 @@ static void task(void *argument, uint32_t index, uint32_t thread) {
   float *columns = (float *)(void *)memory;
   corners own = {.at = (int32_t *)(void *)(memory + s->columns_bytes)};
   own.weight = (float *)(void *)(own.at + CORNERS * s->places_a_block);
+  own.outside = (uint8_t *)(own.weight + CORNERS * s->places_a_block);
   gather(j, n, first, last, &own, columns);
   for (int64_t g = 0; g < s->groups; g++) {
     float *out = j->out + (n * s->groups + g) * s->outputs * s->places + first;
