@@ -148,11 +148,11 @@ typedef struct job {
 
 static int64_t offset_of(const axes *a, int64_t position, const int64_t *strides) {
   int64_t offset = 0;
-  for (uint32_t d = a->count; d-- > 0;) {
+  for (uint32_t d = a->count; d-- > 1;) {
     offset += position % a->dims[d] * strides[d];
     position /= a->dims[d];
   }
-  return offset;
+  return a->count ? offset + position * strides[0] : offset; /* without a division, mostly the only axis */
 }
 
 /* What a pass collects; the second pass of log_sum_exp is a sum. */
