@@ -300,6 +300,7 @@ const pn_tactic pn_tactic_cpu_conv_transpose = {
     .estimate = estimate,
     .sizes = sizes,
     .pack = pack,
+    .packs = pn_cpu_conv_packs,
     .prepare = prepare,
     .run = run,
 };

@@ -151,6 +151,11 @@ static pelton_status pack(const pn_problem *p, const pn_device *device, const pn
   return PELTON_OK;
 }
 
+/* The filter; the bias is read as it lies. */
+static bool packs(const pn_problem *p, uint32_t operand) {
+  return p->nodes[0].op == PN_OP_CONV_TRANSPOSE && operand == p->nodes[0].inputs[1];
+}
+
 static pelton_status prepare(const pn_problem *p, const pn_device *device, const pn_config *config, void *memory,
                              pelton_diag *diag) {
   (void)config;
@@ -251,6 +256,7 @@ const pn_tactic pn_tactic_cpu_conv_transpose_columns = {
     .estimate = estimate,
     .sizes = sizes,
     .pack = pack,
+    .packs = packs,
     .prepare = prepare,
     .run = run,
 };
