@@ -23,6 +23,9 @@ typedef struct state {
   size_t row_floats, scratch_floats; /* plain: a joined row; a thread's, and how many taps are counted in a row */
 } state;
 
+/* One channel lies as it does in plain layout. */
+static bool by_pixels(const pn_operand *x) { return x->layout == PN_LAYOUT_CHANNELS_LAST && x->dims[1] != 1; }
+
 static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why) {
   (void)device;
   if (!pn_cpu_pooling_accepts(p, why)) return false;
@@ -31,14 +34,14 @@ static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why
   if (attrs->kind != PN_POOL_LP) return true;
   if (attrs->p > 2) return pn_refuse(why, "powers 1 and 2 only");
   const pn_operand *x = pn_problem_input(p, 0, 0);
-  return pn_layout_same(x->layout, PN_LAYOUT_PLAIN, x->rank, x->dims) || pn_refuse(why, "norms in plain layout only");
+  return !by_pixels(x) || pn_refuse(why, "norms in plain layout only");
 }
 
 /* Every element of a plane is in its one window. */
 static bool window_is_plane(const pn_problem *p) {
   const pn_attrs_pool *attrs = p->nodes[0].attrs;
   const pn_operand *x = pn_problem_input(p, 0, 0), *y = pn_problem_output(p, 0, 0);
-  if (x->layout == PN_LAYOUT_CHANNELS_LAST || (attrs->kind == PN_POOL_LP && attrs->p == 1)) return false;
+  if (by_pixels(x) || (attrs->kind == PN_POOL_LP && attrs->p == 1)) return false;
   for (uint32_t i = 0; i < attrs->pads.count; i++)
     if (attrs->pads.data[i]) return false;
   for (uint32_t i = 0; i < attrs->kernel.count; i++)
@@ -54,7 +57,7 @@ static double estimate(const pn_problem *p, const pn_device *device, const pn_co
   (void)config;
   for (uint32_t i = 0; i < last; i++) rows *= (double)attrs->kernel.data[i];
   double taps = (double)attrs->kernel.data[last];
-  if (y->layout == PN_LAYOUT_CHANNELS_LAST)
+  if (by_pixels(x))
     return pn_cpu_estimate(device, outputs * rows * taps, pn_cpu_operand_bytes(p), 0.3);
   if (window_is_plane(p)) return pn_cpu_estimate(device, (double)pn_operand_elements(x), pn_cpu_operand_bytes(p), 0.3);
   int64_t stride = attrs->strides.count ? attrs->strides.data[last] : 1;
@@ -83,7 +86,7 @@ static pelton_status fill(const pn_problem *p, const pn_device *device, state *s
             : s->average               ? PN_CPU_POOL_SUM
             : s->root                  ? PN_CPU_POOL_SUM_SQUARES
                                        : PN_CPU_POOL_SUM_ABS;
-  s->channels_last = x->layout == PN_LAYOUT_CHANNELS_LAST;
+  s->channels_last = by_pixels(x);
   s->channels = s->channels_last ? x->dims[1] : 1;
   s->planes = x->dims[0] * (s->channels_last ? 1 : x->dims[1]);
   s->whole = window_is_plane(p);
