@@ -158,6 +158,9 @@ typedef struct pn_cpu_vec_typed {
      numbers. The bits of |runs|: scale (1) and zero (2) are runs, else one element for all. */
   void (*quantize)(size_t n, const float *x, const float *scale, const float *zero, int runs, float least,
                    float greatest, int32_t *y);
+  /* The same for |count| runs of |n| elements, one after the other; run r takes scale[r] and, if |has_zeros|, zero[r]. */
+  void (*quantize_blocks)(size_t count, size_t n, const float *x, const float *scale, const float *zero, int has_zeros,
+                          float least, float greatest, int32_t *y);
   void (*f32_from_f16)(size_t n, const uint16_t *x, float *y);
   void (*f16_from_f32)(size_t n, const float *x, uint16_t *y); /* to the nearest, ties to even */
   void (*f32_from_bf16)(size_t n, const uint16_t *x, float *y);
