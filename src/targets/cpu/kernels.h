@@ -159,6 +159,9 @@ typedef struct pn_cpu_vec_typed {
      numbers. The bits of |runs|: scale (1) and zero (2) are runs, else one element for all. */
   void (*quantize)(size_t n, const float *x, const float *scale, const float *zero, int runs, float least,
                    float greatest, int32_t *y);
+  /* The same for |count| runs of |n| elements, one after the other; run r takes scale[r] and, if |has_zeros|, zero[r]. */
+  void (*quantize_blocks)(size_t count, size_t n, const float *x, const float *scale, const float *zero, int has_zeros,
+                          float least, float greatest, int32_t *y);
   void (*f32_from_f16)(size_t n, const uint16_t *x, float *y);
   void (*f16_from_f32)(size_t n, const float *x, uint16_t *y); /* to the nearest, ties to even */
   void (*f32_from_bf16)(size_t n, const uint16_t *x, float *y);
@@ -241,14 +244,43 @@ typedef struct pn_cpu_dwconv_f32 {
   void (*run)(const pn_cpu_dwconv_f32_run *run);
 } pn_cpu_dwconv_f32;
 
+/* How elements of a window become one: by the greatest (NaN in the window gives NaN), or added, as they are, without
+   their sign, or squared. */
+typedef enum pn_cpu_pool_join {
+  PN_CPU_POOL_MAX,
+  PN_CPU_POOL_SUM,
+  PN_CPU_POOL_SUM_ABS,
+  PN_CPU_POOL_SUM_SQUARES,
+  PN_CPU_POOL_JOINS
+} pn_cpu_pool_join;
+
+/* A row of outputs of one channel, all of whose windows have |row_count| x |taps| elements, at least one: output i
+   looks at rows[r][i * stride + t * dilation]. out[i] is the greatest, at[i] = row_index[r] + column_index *
+   (i * stride + t * dilation) where it stands: the first of equal ones; NaN is above every number. */
+typedef struct pn_cpu_pool_f32_pick {
+  const float *const *rows;
+  const int32_t *row_index;
+  size_t row_count, taps;
+  ptrdiff_t stride, dilation;
+  int32_t column_index;
+  size_t n;
+  float *out;
+  int32_t *at;
+} pn_cpu_pool_f32_pick;
+
+enum { PN_CPU_SLIDE_ROOM = 16 }; /* what outputs of a slide are rounded up to */
 typedef struct pn_cpu_pool_f32 {
   void (*max)(const pn_cpu_window_f32 *window);                  /* NaN in the window gives NaN */
   void (*average)(const pn_cpu_window_f32 *window, float scale); /* the sum times |scale| */
+  /* out[i] = the elements i of all |count| rows joined, for i < n. No rows: -INFINITY, or 0. */
+  void (*join[PN_CPU_POOL_JOINS])(const float *const *rows, size_t count, size_t n, float *out);
   /* A row of one channel: out[i] = the greatest, or the sum times |scale|, of from[i * stride + t * dilation] over
-     t < taps, for i < n. NaN in the window gives NaN. */
+     t < taps, for i < n. NaN in the window gives NaN. |from| can be read as if |n| were a multiple of
+     PN_CPU_SLIDE_ROOM. */
   void (*slide_max)(const float *from, ptrdiff_t stride, ptrdiff_t dilation, size_t taps, size_t n, float *out);
   void (*slide_sum)(const float *from, ptrdiff_t stride, ptrdiff_t dilation, size_t taps, size_t n, float scale,
                     float *out);
+  void (*pick)(const pn_cpu_pool_f32_pick *pick);
   /* out[c] = scale * sum over |pixels| of from[p * pixel_stride + c]: global average, sums over rows. In blocks, so
      that the error stays small for any count. */
   void (*sum_pixels)(const float *from, ptrdiff_t pixel_stride, size_t pixels, size_t channels, float scale,

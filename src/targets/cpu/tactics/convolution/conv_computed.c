@@ -101,7 +101,7 @@ static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *di
   float *plain = (float *)(void *)(packed + pn_align_up(direct.packed_bytes, 64));
   for (uint32_t i = 1; i < 3; i++) {
     const pn_operand *o = i == 1 ? w : bias;
-    if (is_late(o)) s.operands[pn_operand_index(p, o)].data = step->operands[pn_operand_index(p, o)];
+    if (o) s.operands[pn_operand_index(p, o)].data = step->operands[pn_operand_index(p, o)];
   }
   if (is_late(w) && !lies_plain(w)) {
     make_plain(w, step->operands[pn_operand_index(p, w)], plain);

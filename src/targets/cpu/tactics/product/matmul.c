@@ -132,6 +132,11 @@ static pelton_status pack(const pn_problem *p, const pn_device *device, const pn
   return PELTON_OK;
 }
 
+/* B without a stack of its own. */
+static bool packs(const pn_problem *p, uint32_t operand) {
+  return operand == p->nodes[0].inputs[1] && p->operands[operand].rank <= 2;
+}
+
 static pelton_status prepare(const pn_problem *p, const pn_device *device, const pn_config *config, void *memory,
                              pelton_diag *diag) {
   state *s = memory;
@@ -252,6 +257,7 @@ const pn_tactic pn_tactic_cpu_matmul = {
     .estimate = estimate,
     .sizes = sizes,
     .pack = pack,
+    .packs = packs,
     .prepare = prepare,
     .run = run,
 };
