@@ -32,6 +32,24 @@ struct pn_stream {
 /* pn_target.peaks */
 pelton_status pn_cpu_peaks(pn_device *device, pn_peaks *out, pelton_diag *diag) PN_CHECKED;
 
+/* The form in which elements lie in memory; PN_CPU_FORM_COUNT for what is no native type: f16, fewer than 8 bits. */
+PN_INLINE pn_cpu_form pn_cpu_stored_form(pelton_dtype dtype) {
+  switch (dtype) {
+  case PELTON_DTYPE_BOOL:
+  case PELTON_DTYPE_U8: return PN_CPU_FORM_u8;
+  case PELTON_DTYPE_I8: return PN_CPU_FORM_i8;
+  case PELTON_DTYPE_U16: return PN_CPU_FORM_u16;
+  case PELTON_DTYPE_I16: return PN_CPU_FORM_i16;
+  case PELTON_DTYPE_U32: return PN_CPU_FORM_u32;
+  case PELTON_DTYPE_I32: return PN_CPU_FORM_i32;
+  case PELTON_DTYPE_U64: return PN_CPU_FORM_u64;
+  case PELTON_DTYPE_I64: return PN_CPU_FORM_i64;
+  case PELTON_DTYPE_F32: return PN_CPU_FORM_f32;
+  case PELTON_DTYPE_F64: return PN_CPU_FORM_f64;
+  default: return PN_CPU_FORM_COUNT;
+  }
+}
+
 /* Estimates: the larger of arithmetic and memory time, and what it costs to start a job on the pool. */
 double pn_cpu_estimate(const pn_device *device, double fmas, double bytes, double efficiency);
 /* Bytes of all operands that lie in memory. */

@@ -332,6 +332,7 @@ const pn_tactic pn_tactic_cpu_conv_direct = {
     .estimate = estimate,
     .sizes = sizes,
     .pack = pack,
+    .packs = pn_cpu_conv_packs,
     .prepare = prepare,
     .run = run,
 };

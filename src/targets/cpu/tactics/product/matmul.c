@@ -97,6 +97,7 @@ static void sizes(const pn_problem *p, const pn_device *device, const pn_config 
   fill(p, device, &s);
   out->state_bytes = sizeof(state);
   out->packed_bytes = (s.b_packed ? s.b_bytes : 0) + bias_bytes(&s);
+  out->packing = s.width.nr;
   out->workspace_bytes = (s.b_packed ? 0 : s.b_bytes * (size_t)s.batches) +
                          (size_t)device->threads * (s.a_bytes + PN_PROGRAM_SCRATCH_BYTES);
 }
@@ -129,6 +130,11 @@ static pelton_status pack(const pn_problem *p, const pn_device *device, const pn
   memset(bias, 0, bias_bytes(&s));
   memcpy(bias, p->operands[s.epilogue.bias].data, (size_t)s.n * 4);
   return PELTON_OK;
+}
+
+/* B without a stack of its own. */
+static bool packs(const pn_problem *p, uint32_t operand) {
+  return operand == p->nodes[0].inputs[1] && p->operands[operand].rank <= 2;
 }
 
 static pelton_status prepare(const pn_problem *p, const pn_device *device, const pn_config *config, void *memory,
@@ -251,6 +257,7 @@ const pn_tactic pn_tactic_cpu_matmul = {
     .estimate = estimate,
     .sizes = sizes,
     .pack = pack,
+    .packs = packs,
     .prepare = prepare,
     .run = run,
 };
