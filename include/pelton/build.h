@@ -111,10 +111,14 @@ typedef struct pelton_build_options {
                                    instead of twice that and more, but whoever opens it packs them at the first run */
   const char *device_libraries; /* as in pelton_run_options */
   uint32_t device_index;
+  /* How far a convolution in f32 by an algorithm with fewer multiplications (Winograd's) may be off: its largest error
+     on normal random data, relative to its largest result, 0 to 1; 0: 3e-5. The direct sum is off by some 1e-6, so that
+     below 1e-7 only direct sums are left. Kept in the engine. */
+  double error_bound;
 } pelton_build_options;
 #define PELTON_BUILD_OPTIONS_INIT                                                                                     \
   {(uint32_t)sizeof(pelton_build_options), NULL, NULL, NULL, 0, 1, 0.0, NULL, 0, NULL, 0, NULL, NULL, NULL, NULL, 0, \
-   NULL, 0}
+   NULL, 0, 0.0}
 
 /* Compiles |model| (which is not changed and may be released afterwards; its mapped files stay open as long as the
    engine needs them). Dynamic inputs without a profile are planned when a context first meets their shapes. */

@@ -7,6 +7,8 @@
 #include "plan/timing.h"
 #include "runtime/engine.h"
 
+#include <stdio.h>
+
 typedef struct build {
   pelton_build_options options;
   const pelton_allocator *allocator;
@@ -252,9 +254,21 @@ static pelton_status check_options(const pelton_build_options *o, pelton_diag *d
                    "precision '%s' is not available on the %s yet; use fp32 (the types of a quantised model are kept "
                    "as they are)",
                    o->precision, target);
+  if (!(o->error_bound >= 0 && o->error_bound <= 1))
+    return pn_fail(diag, PELTON_INVALID_ARGUMENT, "an error bound of %g is not in 0 to 1", o->error_bound);
   if (o->level < 0 || o->level > 5)
     return pn_fail(diag, PELTON_INVALID_ARGUMENT, "level %d is not in 0 to 5", o->level);
   return PELTON_OK;
+}
+
+/* What later plans of the engine have to know. */
+static bool keep_options(build *b) {
+  if (b->options.error_bound == 0) return true;
+  char text[32];
+  (void)snprintf(text, sizeof text, "%.9g", b->options.error_bound);
+  const char *kept = pn_str_copy(&b->image->arena, pn_str_from(text));
+  pn_metadata_entry entry = {PN_STR(PN_METADATA_ERROR_BOUND), pn_str_from(kept)};
+  return kept && pn_list_push(&b->image->arena, &b->image->metadata, entry);
 }
 
 static void release_model(void *model) { pelton_model_release(model); }
@@ -273,6 +287,10 @@ static pelton_status build_engine(build *b, const pelton_model *model, pelton_di
   run.allocator = b->allocator;
   run.log = b->options.log;
   if (!b->graph) {
+    pn_image_release(b->image);
+    return pn_fail_memory(diag, "an engine");
+  }
+  if (!keep_options(b)) {
     pn_image_release(b->image);
     return pn_fail_memory(diag, "an engine");
   }

@@ -148,6 +148,7 @@ pelton_status load_build(const char *path, const load_options *o, loaded *out, p
   options.threads = (uint32_t)o->threads;
   options.level = (int32_t)o->level;
   options.budget_seconds = o->budget;
+  options.error_bound = o->error_bound;
   options.profiles = o->profiles;
   options.profile_count = o->profile_count;
   options.timing_cache = o->timing_cache;

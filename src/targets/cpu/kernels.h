@@ -206,13 +206,13 @@ typedef struct pn_cpu_pool_f32 {
                      float *out);
 } pn_cpu_pool_f32;
 
-/* ---- winograd_f32: into and out of the domain where a 3x3 convolution is a product ---------------------------------- */
+/* ---- winograd_f32: into and out of the domain where a convolution is a product ------------------------------------- */
 
-/* F(m x m, 3 x 3) for m 2 or 4: a tile of (m + 2)^2 input pixels becomes as many points, each a product over the
+/* F(m x m, r x r): a tile of alpha^2 input pixels, alpha = m + r - 1, becomes as many points, each a product over the
    channels of its own; their sums become m x m output pixels. A point is a plane: element (p, c) lies at
    p * plane_stride + c. */
 typedef struct pn_cpu_winograd_f32_input {
-  const float *const *pixels; /* (m + 2)^2, row by row, each |channels| floats; zeros where the tile leaves the input */
+  const float *const *pixels; /* alpha^2, row by row, each |channels| floats; zeros where the tile leaves the input */
   size_t channels;
   float *to;
   ptrdiff_t plane_stride;
@@ -231,8 +231,9 @@ typedef struct pn_cpu_winograd_f32_output {
 typedef void pn_cpu_winograd_f32_input_fn(const pn_cpu_winograd_f32_input *tile);
 typedef void pn_cpu_winograd_f32_output_fn(const pn_cpu_winograd_f32_output *tile);
 typedef struct pn_cpu_winograd_f32 {
-  pn_cpu_winograd_f32_input_fn *input_2, *input_4;
-  pn_cpu_winograd_f32_output_fn *output_2, *output_4;
+  /* By alpha, 4, 6 and 8, and of that by m, 2, 4 and 6: [alpha / 2 - 2][m / 2 - 1], null where r is not 3 or 5. */
+  pn_cpu_winograd_f32_input_fn *input[3];
+  pn_cpu_winograd_f32_output_fn *output[3][3];
 } pn_cpu_winograd_f32;
 
 /* ---- dotconv_f32: convolutions with few output channels ------------------------------------------------------------ */
