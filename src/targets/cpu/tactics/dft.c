@@ -5,7 +5,7 @@
    and touches less memory. */
 #include "op/signal/fft.h"
 #include "target/movement.h"
-#include "targets/cpu/cpu.h"
+#include "targets/cpu/single.h"
 
 #include <math.h>
 
@@ -174,12 +174,6 @@ static pelton_status prepare(const pn_problem *p, const pn_device *device, const
 
 /* ---- run --------------------------------------------------------------------------------------------------------- */
 
-typedef struct job {
-  const state *s;
-  const float *x;
-  float *y, *buffers;
-} job;
-
 /* Lines |first| on, |count| of them, of slice |outer|, side by side; what there is not is 0. */
 static void load(const state *s, const float *x, int64_t outer, int64_t first, size_t count, float *to) {
   const size_t lanes = s->fft->lanes, parts = (size_t)s->x_parts;
@@ -243,14 +237,14 @@ static void transform(const state *s, float **from, float **to) {
 }
 
 static void task(void *argument, uint32_t part, uint32_t thread) {
-  const job *j = argument;
-  const state *s = j->s;
+  const pn_cpu_single *j = argument;
+  const state *s = j->state;
   const size_t lanes = s->fft->lanes;
   const int64_t lines = s->inner > 1 ? s->inner : s->outer;
   int64_t unit, end;
   pn_cpu_share(s->groups * (s->inner > 1 ? s->outer : 1), 1, part, s->parts, &unit, &end);
   for (; unit < end; unit++) {
-    float *from = j->buffers + 2 * s->buffer_floats * thread, *to = from + s->buffer_floats;
+    float *from = j->scratch + 2 * s->buffer_floats * thread, *to = from + s->buffer_floats;
     const int64_t outer = unit / s->groups, first = unit % s->groups * (int64_t)lanes;
     const size_t count = (size_t)pn_min_i64((int64_t)lanes, lines - first);
     load(s, j->x, outer, first, count, from);
@@ -272,12 +266,9 @@ static void task(void *argument, uint32_t part, uint32_t thread) {
 }
 
 static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *diag) {
-  const pn_problem_node *node = &step->problem->nodes[0];
   const state *s = step->state;
   (void)diag;
-  job j = {s, step->operands[node->inputs[0]], step->operands[node->outputs[0]], step->workspace};
-  pn_pool_run(stream->device->pool, s->parts, task, &j);
-  return PELTON_OK;
+  return pn_cpu_single_run(step, stream, s->parts, task);
 }
 
 const pn_tactic pn_tactic_cpu_dft = {
