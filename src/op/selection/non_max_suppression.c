@@ -138,7 +138,8 @@ static pelton_status selection_of(const pn_call *call, selection *s) {
   s->kept = PN_NEW_ARRAY(call->scratch, int64_t, (size_t)boxes[1]);
   s->all = PN_NEW_ARRAY(call->scratch, box, (size_t)boxes[1]);
   s->chosen = PN_NEW_ARRAY(call->scratch, box, (size_t)boxes[1]);
-  if (!s->list || !s->other || !s->kept || !s->all || !s->chosen) return pn_fail_memory(call->diag, "non_max_suppression's candidates");
+  if (!s->list || !s->other || !s->kept || !s->all || !s->chosen)
+    return pn_fail_memory(call->diag, "non_max_suppression's candidates");
   return PELTON_OK;
 }
 

@@ -129,7 +129,7 @@ double pn_cuda_conv_work(const pn_problem *p) {
   return (double)pn_operand_elements(by) * (double)pn_operand_elements(w) / (double)w->dims[0];
 }
 
-/* ---- kernels with a thread for each result ------------------------------------------------------------------------ */
+/* ---- kernels with a thread for each result ----------------------------------------------------------------------- */
 
 void pn_cuda_conv_each_sizes(const pn_problem *p, const pn_device *device, const pn_config *config, pn_sizes *out) {
   (void)p;

@@ -1,8 +1,8 @@
 /* Fourier transforms in f32, a lane a line: as many lines as the machine has lanes are laid side by side (a
-   transposition), go through the passes of fft_f32 together, and are laid out again. Factors are computed in double when
-   the plan is made. 2 h real numbers are transformed as h complex ones; lengths with a prime factor above 31 become a
-   convolution of a length that is a power of two (Bluestein). Where there are few lines, a narrower kernel does as well
-   and touches less memory. */
+   transposition), go through the passes of fft_f32 together, and are laid out again. Factors are computed in double
+   when the plan is made. 2 h real numbers are transformed as h complex ones; lengths with a prime factor above 31
+   become a convolution of a length that is a power of two (Bluestein). Where there are few lines, a narrower kernel
+   does as well and touches less memory. */
 #include "op/signal/fft.h"
 #include "target/movement.h"
 #include "targets/cpu/single.h"
@@ -199,7 +199,8 @@ static void load(const state *s, const float *x, int64_t outer, int64_t first, s
 }
 
 static void store(const state *s, const float *from, int64_t outer, int64_t first, size_t count, float *y) {
-  const ptrdiff_t lanes = (ptrdiff_t)s->fft->lanes, parts = (ptrdiff_t)s->y_parts, step = parts == 1 ? 2 * lanes : lanes;
+  const ptrdiff_t lanes = (ptrdiff_t)s->fft->lanes, parts = (ptrdiff_t)s->y_parts,
+                  step = parts == 1 ? 2 * lanes : lanes;
   if (s->inner == 1) {
     const ptrdiff_t pitch = (ptrdiff_t)s->y_extent * parts;
     s->transpose->transpose(from, step, (size_t)pitch, count, y + first * pitch, pitch);
@@ -211,8 +212,8 @@ static void store(const state *s, const float *from, int64_t outer, int64_t firs
   }
 }
 
-/* All passes, to and fro between two buffers; |*from| is where the numbers are. |re|, |im| are 0 and lanes, or the other
-   way round. */
+/* All passes, to and fro between two buffers; |*from| is where the numbers are. |re|, |im| are 0 and lanes, or the
+   other way round. */
 static void run_passes(const state *s, float **from, float **to, size_t re, size_t im) {
   for (uint32_t i = 0; i < s->pass_count; i++) {
     float *swap = *from;

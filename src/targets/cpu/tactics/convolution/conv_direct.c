@@ -74,8 +74,8 @@ static void fill_regions(const pn_device *device, state *s) {
   s->region_columns = pn_div_up(s->x.output, s->regions_x);
   s->regions_x = pn_div_up(s->x.output, s->region_columns);
   s->region_rows = pn_max_i64(1, pn_min_i64(s->y.output, REGION_PIXELS / s->region_columns));
-  int64_t pad =
-      s->group_channels > 1 && (s->compact ? s->group_channels : s->x.stride * s->group_channels) % PN_CONV_ALIAS == 0 ? 16 : 0;
+  int64_t apart = s->compact ? s->group_channels : s->x.stride * s->group_channels;
+  int64_t pad = s->group_channels > 1 && apart % PN_CONV_ALIAS == 0 ? 16 : 0;
   s->pitch = s->copy ? s->group_channels + pad : s->channels;
   for (;;) { /* the region's input stays in the second cache */
     int64_t columns = s->compact ? s->region_columns : (s->region_columns - 1) * s->x.stride + pn_window_span(&s->x);
@@ -154,7 +154,9 @@ static pelton_status prepare(const pn_problem *p, const pn_device *device, const
   fill(p, device, config, s);
   int64_t dilated = s->compact ? 0 : s->y.dilation * s->row_pitch;
   for (int64_t t = 0; t < s->depth.taps; t++)
-    s->tap_offset[t] = s->depth.merged ? t * dilated : t / s->x.kernel * dilated + t % s->x.kernel * s->x.dilation * s->pitch;
+    s->tap_offset[t] = s->depth.merged
+                           ? t * dilated
+                           : t / s->x.kernel * dilated + t % s->x.kernel * s->x.dilation * s->pitch;
   return PELTON_OK;
 }
 
