@@ -351,14 +351,14 @@ TEST(a_stray_attribute_is_a_warning_of_the_model) {
 TEST(a_contradiction_of_the_weights_is_refused) {
   pelton_diag diag = PELTON_DIAG_INIT;
   pn_model *model;
-  EXPECT_EQ(pn_model_import("tests/import/attribute_kernel.onnx", NULL, &model, &diag), PELTON_INVALID_DATA);
+  EXPECT_EQ(pn_model_import("tests/import/refused/attribute_kernel.onnx", NULL, &model, &diag), PELTON_INVALID_DATA);
   EXPECT_HAS(pelton_diag_message(&diag, 0), "node \"conv\" (Conv, ai.onnx, opset 17): attribute \"kernel_shape\" does not say");
 }
 
 TEST(an_unread_attribute_ends_the_import) {
   pelton_diag diag = PELTON_DIAG_INIT;
   pn_model *model;
-  EXPECT_EQ(pn_model_import("tests/import/attribute_unread.onnx", NULL, &model, &diag), PELTON_UNSUPPORTED);
+  EXPECT_EQ(pn_model_import("tests/import/refused/attribute_unread.onnx", NULL, &model, &diag), PELTON_UNSUPPORTED);
   EXPECT(model == NULL);
   EXPECT_EQ(diag.count, 1);
   EXPECT_HAS(pelton_diag_message(&diag, 0),
