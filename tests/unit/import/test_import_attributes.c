@@ -306,7 +306,7 @@ static bool reads_somehow(const pn_onnx_op *op, const pn_onnx_schema *schema, in
 }
 
 TEST(every_attribute_is_read_or_idle) {
-  uint32_t checked = 0, idle = 0;
+  uint32_t checked = 0, idle = 0, forgotten = 0;
   const pn_onnx_op *op;
   empty_graph.name = PN_STR("empty");
   for (uint32_t i = 0; (op = pn_onnx_op_at(i)) != NULL; i++) {
@@ -326,11 +326,12 @@ TEST(every_attribute_is_read_or_idle) {
         else if (!reads_somehow(op, schema, opset, &formal)) {
           printf("%s of opset %d: attribute \"%.*s\" is never read, and not listed as idle\n", op->name, (int)opset,
                  PN_STR_ARG(formal.name));
-          EXPECT(!"every attribute is read or idle");
+          forgotten++;
         }
       }
     }
   }
+  EXPECT_EQ(forgotten, 0);
   EXPECT(checked > 500);
   EXPECT(idle > 20 && idle < 100);
 }
