@@ -64,6 +64,14 @@ PN_INLINE void pn_cpu_share(int64_t count, int64_t unit, uint32_t index, uint32_
   if (*begin > count) *begin = count;
 }
 
+/* |tasks| pieces of work over |panels| panels of columns become |wanted| or so: returns into how many blocks the panels
+   are cut for that, none of them empty, and how many panels a block has. */
+PN_INLINE int64_t pn_cpu_panel_blocks(int64_t panels, int64_t tasks, int64_t wanted, int64_t *panels_a_block) {
+  int64_t blocks = tasks >= wanted ? 1 : pn_min_i64(panels, pn_div_up(wanted, tasks));
+  *panels_a_block = pn_div_up(panels, blocks);
+  return pn_div_up(panels, *panels_a_block);
+}
+
 /* Into how many tasks to cut |units| of work that stream |bytes| altogether, or take as long: one when waking a thread
    costs more than it gives. */
 PN_INLINE uint32_t pn_cpu_parts(const pn_device *device, int64_t units, double bytes) {

@@ -114,7 +114,8 @@ typedef struct job {
   float *out;
 } job;
 
-/* What a stage holds of its input: rows [y0, y1), columns [x0, x1), in the picture's coordinates and beyond its edges. */
+/* What a stage holds of its input: rows [y0, y1), columns [x0, x1), in the picture's coordinates and beyond its
+   edges. */
 typedef struct held {
   int64_t y0, y1, x0, x1;
   float *memory;

@@ -77,9 +77,7 @@ static void fill(const pn_problem *p, const pn_device *device, state *s) {
   s->row_block = pn_div_up(s->m, s->row_blocks);
   int64_t wanted = 4 * (int64_t)device->threads;
   int64_t tasks = s->batches * s->row_blocks;
-  s->column_blocks = tasks >= wanted ? 1 : pn_min_i64(s->panels, pn_div_up(wanted, tasks));
-  s->panels_a_block = pn_div_up(s->panels, s->column_blocks);
-  s->column_blocks = pn_div_up(s->panels, s->panels_a_block);
+  s->column_blocks = pn_cpu_panel_blocks(s->panels, tasks, wanted, &s->panels_a_block);
   s->a_pitch = s->k + 16;
   if (s->a_pitch % 1024 == 0) s->a_pitch += 16;
   s->a_bytes = s->copy_a ? pn_align_up((size_t)(s->row_block * s->a_pitch) * 4, 64) : 0;
