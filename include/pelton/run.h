@@ -86,12 +86,12 @@ PELTON_API pelton_status pelton_engine_memory(const pelton_engine *engine, pelto
 typedef struct pelton_device_memory {
   uint32_t size;          /* sizeof(pelton_device_memory), set by the caller */
   uint64_t weight_bytes;  /* once a device, whatever the number of contexts */
-  uint64_t context_bytes; /* of each context: activations and workspace, and inputs and outputs that come from the host */
+  uint64_t context_bytes; /* of each context: activations, workspace, and inputs and outputs that are the host's */
 } pelton_device_memory;
-/* What |engine| will allocate on its device for the shapes that it was built for, exactly, before anything is: it plans,
-   and uploads nothing. |shapes| (may be null) are other shapes of the inputs, in order. Besides, the driver and vendor
-   libraries take memory of their own (a CUDA context some 500 MB). PELTON_UNSUPPORTED, with the reason, where shapes
-   depend on data, so that nobody knows. */
+/* What |engine| will allocate on its device for the shapes that it was built for, exactly, before anything is: it
+   plans, and uploads nothing. |shapes| (may be null) are other shapes of the inputs, in order. Besides, the driver and
+   vendor libraries take memory of their own (a CUDA context some 500 MB), and some kernels a small table.
+   PELTON_UNSUPPORTED, with the reason, where shapes depend on data, so that nobody knows. */
 PELTON_API pelton_status pelton_engine_device_memory(pelton_engine *engine, const pelton_shape *shapes,
                                                      pelton_device_memory *out, pelton_diag *diag) PELTON_CHECKED;
 

@@ -86,17 +86,17 @@ PELTON_API pelton_status pelton_server_submit(pelton_server *server, const pelto
 PELTON_API pelton_status pelton_request_wait(pelton_request *request, pelton_diag *diag) PELTON_CHECKED;
 /* 1 when it is answered: pelton_request_wait will not wait. */
 PELTON_API uint32_t pelton_request_is_done(const pelton_request *request);
-/* Output |index| of those wanted, of a request that was answered with PELTON_OK: host memory, valid until the request is
-   released. */
+/* Output |index| of those wanted, of a request that was answered with PELTON_OK: host memory, valid until the request
+   is released. */
 PELTON_API pelton_status pelton_request_output(const pelton_request *request, uint32_t index, pelton_tensor *out);
 /* The index of the device that answered it, or failed it; PELTON_ALL_DEVICES before, and when no device did. */
 PELTON_API uint32_t pelton_request_device(const pelton_request *request);
 /* Waits for the answer (or is called from |done|), then gives the request and its memory back. Null is fine. */
 PELTON_API void pelton_request_release(pelton_request *request);
 
-/* What the server is doing, as JSON: target, contexts a device, and for each device its index, name, state ("serving" or
-   "lost", then with the reason), and the numbers of requests that wait, run, were answered, and failed because of the
-   device. For pelton_text_release. From any thread. */
+/* What the server is doing, as JSON: target, contexts a device, requests not yet done with, and for each device its
+   index, name, state ("serving" or "lost", then with the reason), and the numbers of requests that wait, run, were
+   answered, and failed because of the device. For pelton_text_release. From any thread. */
 PELTON_API pelton_status pelton_server_json(pelton_server *server, char **out, pelton_diag *diag) PELTON_CHECKED;
 
 #ifdef __cplusplus

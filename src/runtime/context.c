@@ -183,7 +183,8 @@ pelton_status pelton_context_enqueue(pelton_context *context, const pelton_tenso
   if (!context) return pn_fail(diag, PELTON_INVALID_ARGUMENT, "pelton_context_enqueue: context must not be null");
   const pn_target *target = context->engine->target;
   if (!target->stream_lend)
-    return pn_fail(diag, PELTON_UNSUPPORTED, "target %s has no streams of callers; use pelton_context_run", target->name);
+    return pn_fail(diag, PELTON_UNSUPPORTED, "target %s has no streams of callers; use pelton_context_run",
+                   target->name);
   PN_TRY(begin(context, inputs, input_count, outputs, output_count, diag));
   PN_TRY(pn_frame_enqueue(context->frame, context->in, context->out, stream, diag));
   for (uint32_t i = 0; i < output_count; i++) {

@@ -10,7 +10,7 @@
 #include "runtime/engine.h"
 #include "runtime/sink.h"
 
-enum { PN_SLOT_SPARE = 64 }; /* bytes beyond each value's and beyond the arena, which whole vectors may touch */
+enum { PN_SLOT_SPARE = 64 };     /* bytes beyond each value's and beyond the arena, which whole vectors may touch */
 enum { PN_FRAME_SEGMENTS = 64 }; /* planned segments a frame remembers; the least recently used goes */
 
 typedef struct pn_segment {
@@ -111,7 +111,8 @@ pelton_status pn_frame_run(pn_frame *frame, const pn_tensor *inputs, pn_tensor *
 
 /* The plan of the whole graph for inputs of these types and shapes, whose contents are zeros; |*out| lives as long as
    the frame. PELTON_UNSUPPORTED when shapes depend on data. */
-pelton_status pn_frame_plan(pn_frame *frame, const pn_tensor *inputs, const pn_plan **out, pelton_diag *diag) PN_CHECKED;
+pelton_status pn_frame_plan(pn_frame *frame, const pn_tensor *inputs, const pn_plan **out,
+                            pelton_diag *diag) PN_CHECKED;
 /* Puts the whole graph, on the callers' device memory, into |stream|; outputs only tell types and shapes. */
 pelton_status pn_frame_enqueue(pn_frame *frame, const pn_tensor *inputs, pn_tensor *outputs, void *stream,
                                pelton_diag *diag) PN_CHECKED;

@@ -25,12 +25,13 @@ static pelton_status make_inputs(const pelton_engine *engine, const pelton_shape
     const pelton_shape *shape = shapes ? &shapes[i] : recorded ? &engine->record->input_shapes.data[i] : NULL;
     int64_t elements;
     if (pn_dtype_points(value->type.dtype))
-      return pn_fail(diag, PELTON_UNSUPPORTED, "input '%.*s' holds texts or sequences: nobody knows how much beforehand",
+      return pn_fail(diag, PELTON_UNSUPPORTED,
+                     "input '%.*s' holds texts or sequences: nobody knows how much beforehand",
                      PN_STR_ARG(value->name));
     inputs[i] = (pn_tensor){.dtype = value->type.dtype, .data = zeros};
     inputs[i].rank = shape ? shape->rank : value->type.rank > 0 ? (uint32_t)value->type.rank : 0;
-    bool fits = inputs[i].rank <= PN_MAX_RANK && (shape ? value->type.rank < 0 || inputs[i].rank == (uint32_t)value->type.rank
-                                                        : value->type.rank >= 0);
+    bool fits = inputs[i].rank <= PN_MAX_RANK &&
+                (shape ? value->type.rank < 0 || inputs[i].rank == (uint32_t)value->type.rank : value->type.rank >= 0);
     for (uint32_t d = 0; d < inputs[i].rank && fits; d++) {
       const pn_dim *dim = value->type.rank >= 0 ? &value->type.dims[d] : NULL;
       inputs[i].dims[d] = shape ? shape->dims[d] : pn_dim_is_number(*dim) ? dim->number : -1;
@@ -45,8 +46,8 @@ static pelton_status make_inputs(const pelton_engine *engine, const pelton_shape
   return PELTON_OK;
 }
 
-static pelton_status add_data(measuring *m, const pn_plan *plan, const void *data, size_t bytes, uint64_t *context_bytes,
-                              pelton_diag *diag) {
+static pelton_status add_data(measuring *m, const pn_plan *plan, const void *data, size_t bytes,
+                              uint64_t *context_bytes, pelton_diag *diag) {
   if (!pn_arena_owns(&plan->arena, data)) return pn_residents_measure(&m->residents, data, bytes, diag);
   *context_bytes += bytes + 1;
   return PELTON_OK;
@@ -90,8 +91,8 @@ static pelton_status measure(measuring *m, const pelton_shape *shapes, pelton_de
   return PELTON_OK;
 }
 
-pelton_status pelton_engine_device_memory(pelton_engine *engine, const pelton_shape *shapes, pelton_device_memory *given,
-                                          pelton_diag *diag) {
+pelton_status pelton_engine_device_memory(pelton_engine *engine, const pelton_shape *shapes,
+                                          pelton_device_memory *given, pelton_diag *diag) {
   if (!engine || !given)
     return pn_fail(diag, PELTON_INVALID_ARGUMENT, "pelton_engine_device_memory: engine and out must not be null");
   measuring m = {.machine = {.engine = engine, .measuring = true}};

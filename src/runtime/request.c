@@ -1,5 +1,5 @@
-/* A request: what the caller gave, put into the engine's order, and in the end the answer. It has two owners, the caller
-   and (until it is answered) the server, so that each may go first. */
+/* A request: what the caller gave, put into the engine's order, and in the end the answer. It has two owners, the
+   caller and (until it is answered) the server, so that each may go first. */
 #include "runtime/server.h"
 
 #include "op/text/strings.h"
@@ -99,8 +99,7 @@ pelton_status pn_request_create(pelton_server *server, const pelton_request_opti
   r->inputs = PN_NEW_ARRAY(&r->arena, pelton_tensor, r->input_count + 1u);
   r->outputs = PN_NEW_ARRAY(&r->arena, pelton_tensor, r->output_count + 1u);
   r->owned = PN_NEW_ARRAY(&r->arena, void *, r->output_count + 1u);
-  pelton_status status =
-      r->inputs && r->outputs && r->owned ? PELTON_OK : pn_fail_memory(diag, "a request");
+  pelton_status status = r->inputs && r->outputs && r->owned ? PELTON_OK : pn_fail_memory(diag, "a request");
   if (!status) status = take_inputs(r, what, diag);
   if (!status) status = take_outputs(r, what, diag);
   if (status) {
@@ -177,7 +176,8 @@ static void wait_for(pelton_request *r) {
 pelton_status pelton_request_wait(pelton_request *r, pelton_diag *diag) {
   if (!r) return pn_fail(diag, PELTON_INVALID_ARGUMENT, "pelton_request_wait: request must not be null");
   wait_for(r);
-  if (r->status && !r->reasons) return pn_fail(diag, r->status, "the request failed: %s", pelton_status_name(r->status));
+  if (r->status && !r->reasons)
+    return pn_fail(diag, r->status, "the request failed: %s", pelton_status_name(r->status));
   for (uint32_t i = 0; r->reasons && i < r->reasons->count; i++)
     (void)pn_fail(diag, (pelton_status)r->reasons->status[i], "%s", pelton_diag_message(r->reasons, i));
   return r->status;

@@ -219,12 +219,11 @@ static pelton_status check_enqueue(const pn_frame *frame, const pn_segment *s, p
   const pn_graph *g = frame->graph;
   if (s->end_node < g->nodes.count || s->with_contents) {
     const pn_node *node = &g->nodes.data[s->end_node < g->nodes.count ? s->end_node : s->first_node];
-    return pn_fail(diag, PELTON_UNSUPPORTED,
-                   "it cannot be enqueued: node '%.*s' (%s) %s; use pelton_context_run", PN_STR_ARG(node->name),
-                   pn_op_get(node->op)->name,
-                   pn_is_host_op(node)   ? "is run by the host"
-                   : s->with_contents ? "or one after it has a shape that follows from the contents of an input"
-                                      : "has a shape that follows from what is computed before it");
+    return pn_fail(diag, PELTON_UNSUPPORTED, "it cannot be enqueued: node '%.*s' (%s) %s; use pelton_context_run",
+                   PN_STR_ARG(node->name), pn_op_get(node->op)->name,
+                   pn_is_host_op(node) ? "is run by the host"
+                   : s->with_contents  ? "or one after it has a shape that follows from the contents of an input"
+                                       : "has a shape that follows from what is computed before it");
   }
   for (uint32_t i = 0; i < s->plan->steps.count; i++) {
     const pn_plan_step *step = &s->plan->steps.data[i];
@@ -241,10 +240,11 @@ static pelton_status check_enqueue(const pn_frame *frame, const pn_segment *s, p
                             s->plan->outputs[k].place.kind == PN_PLACE_OUTPUT && s->plan->outputs[k].place.index == k);
     for (uint32_t k = 0; k < i; k++) written = written && g->outputs.data[k].v != g->outputs.data[i].v;
     if (!written)
-      return pn_fail(diag, PELTON_UNSUPPORTED,
-                     "it cannot be enqueued: no step writes output '%.*s', which is an input's, a constant's or another "
-                     "output's bytes; use pelton_context_run",
-                     PN_STR_ARG(value->name));
+      return pn_fail(
+          diag, PELTON_UNSUPPORTED,
+          "it cannot be enqueued: no step writes output '%.*s', which is an input's, a constant's or another "
+          "output's bytes; use pelton_context_run",
+          PN_STR_ARG(value->name));
   }
   return PELTON_OK;
 }

@@ -45,8 +45,8 @@ static pelton_status find_devices(const pelton_engine *engine, const pelton_serv
       if (options->devices[k] == options->devices[i])
         return pn_fail(diag, PELTON_INVALID_ARGUMENT, "device %u is named twice", options->devices[i]);
     if (!target->device_list && options->devices[i] != own)
-      return pn_fail(diag, PELTON_DEVICE_ERROR, "target %s has one device, %u: there is no device %u", target->name, own,
-                     options->devices[i]);
+      return pn_fail(diag, PELTON_DEVICE_ERROR, "target %s has one device, %u: there is no device %u", target->name,
+                     own, options->devices[i]);
     f->index[f->count++] = options->devices[i];
   }
   return PELTON_OK;
@@ -264,7 +264,7 @@ pelton_status pelton_server_json(pelton_server *server, char **out, pelton_diag 
   pn_json_object_begin(&json, NULL);
   pn_json_string(&json, "target", pn_str_from(server->engine->target->name));
   pn_json_i64(&json, "contexts", server->contexts);
-  pn_json_i64(&json, "unanswered", atomic_load(&server->open));
+  pn_json_i64(&json, "unfinished", atomic_load(&server->open));
   pn_json_array_begin(&json, "devices");
   for (uint32_t i = 0; i < server->served_count; i++) write_device(&json, &server->served[i]);
   pn_json_array_end(&json);

@@ -85,8 +85,8 @@ void pn_request_answer(pelton_request *request, pelton_status status, const pelt
 
 /* worker.c: how requests find a device, and are run there. */
 void *pn_worker_main(void *worker);
-/* Puts |request| where there is least to do, |last_choice| (may be null) only where there is no other device; false when
-   none is left. */
+/* Puts |request| where there is least to do, |last_choice| (may be null) only where there is no other device; false
+   when none is left. */
 bool pn_server_put(pelton_server *server, pelton_request *request, const pn_served *last_choice);
 /* All that waits at |served|, taken out. */
 pelton_request *pn_served_take_all(pn_served *served);

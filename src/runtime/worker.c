@@ -164,7 +164,8 @@ static bool blame(pn_worker *w, pelton_status status) {
   if (status != PELTON_DEVICE_ERROR && status != PELTON_OUT_OF_MEMORY) return false;
   const bool lost = pn_context_probe(w->context, NULL) == PELTON_DEVICE_ERROR;
   if (!lost) return status == PELTON_DEVICE_ERROR;
-  pn_diag_prefix(&w->diag, 0, "%s device %u is lost, and with it what it was running", d->engine->target->name, d->index);
+  pn_diag_prefix(&w->diag, 0, "%s device %u is lost, and with it what it was running", d->engine->target->name,
+                 d->index);
   close_device(d, &w->diag);
   return true;
 }

@@ -17,7 +17,7 @@ typedef struct pn_device_options {
   pn_isa_set isa;
   bool pin_threads;
   const char *libraries; /* folders, separated by ':', to look for the vendor's libraries first; may be null */
-  const pn_device *sibling; /* an open device of this target, with which it may share what is the same on both; or null */
+  const pn_device *sibling; /* an open device of this target, to share with it what is the same on both; or null */
 } pn_device_options;
 
 /* What `pelton devices` says of one device. */
@@ -85,8 +85,8 @@ typedef struct pn_target {
   pelton_status (*stream_create)(pn_device *device, pn_stream **out, pelton_diag *diag);
   void (*stream_release)(pn_stream *stream);
   /* From here until stream_return, steps and recordings that are played go into the caller's queue |native|, behind all
-     work of the stream so far; what comes into the stream after stream_return is behind them. The host never waits. Only
-     steps without host_work. Both null: there are no such queues. stream_return even where something failed. */
+     work of the stream so far; what comes into the stream after stream_return is behind them. The host never waits.
+     Only steps without host_work. Both null: there are no such queues. stream_return even where something failed. */
   pelton_status (*stream_lend)(pn_stream *stream, void *native, pelton_diag *diag);
   pelton_status (*stream_return)(pn_stream *stream, pelton_diag *diag);
   /* Waits for all work so far. Also where errors come up that steps met on the device (an index out of range). */

@@ -199,12 +199,14 @@ TEST(a_callers_stream_takes_runs) {
   pelton_diag diag = PELTON_DIAG_INIT;
   pelton_engine *engine;
   pelton_context *context;
-  float *x = network_input(BATCH, 5), y[BATCH * NETWORK_CLASSES], m[BATCH * NETWORK_MEANS], got[BATCH * NETWORK_CLASSES];
+  float *x = network_input(BATCH, 5), y[BATCH * NETWORK_CLASSES], m[BATCH * NETWORK_MEANS],
+        got[BATCH * NETWORK_CLASSES];
   use_fake();
   REQUIRE(x != NULL);
   REQUIRE_OK(build(network_text, "cuda", NULL, &engine, &diag), &diag);
   REQUIRE_OK(pelton_context_create(engine, NULL, &context, &diag), &diag);
-  pelton_tensor in = network_tensor(x, BATCH), out[2] = {{.data = y, .bytes = sizeof y}, {.data = m, .bytes = sizeof m}};
+  pelton_tensor in = network_tensor(x, BATCH),
+                out[2] = {{.data = y, .bytes = sizeof y}, {.data = m, .bytes = sizeof m}};
   REQUIRE_OK(pelton_context_run(context, &in, 1, out, 2, &diag), &diag);
   EXPECT_EQ(pelton_context_enqueue(context, &in, 1, out, 2, NULL, &diag), PELTON_INVALID_ARGUMENT);
   EXPECT_HAS(pelton_diag_message(&diag, 0), "input 'x' is not memory of the engine's device");
@@ -313,7 +315,8 @@ TEST(pinned_memory_is_copied_from_directly) {
   use_fake();
   REQUIRE_OK(build(network_text, "cuda", NULL, &engine, &diag), &diag);
   REQUIRE_OK(pelton_context_create(engine, NULL, &context, &diag), &diag);
-  pelton_tensor in = network_tensor(x, BATCH), out[2] = {{.data = y, .bytes = sizeof y}, {.data = m, .bytes = sizeof m}};
+  pelton_tensor in = network_tensor(x, BATCH),
+                out[2] = {{.data = y, .bytes = sizeof y}, {.data = m, .bytes = sizeof m}};
   REQUIRE_OK(pelton_context_run(context, &in, 1, out, 2, &diag), &diag);
   REQUIRE_OK(pelton_host_memory_create(engine, in.bytes, &pinned, &diag), &diag);
   memcpy(pinned, x, in.bytes);
@@ -375,7 +378,6 @@ TEST(any_allocation_may_fail) {
 }
 
 TEST_MAIN(T(a_device_says_why_it_cannot_be_used), T(devices_are_listed_with_their_reasons), T(what_goes_up_comes_down),
-          T(results_are_those_of_the_cpu), T(inputs_and_outputs_may_stay_on_the_device),
-          T(a_callers_stream_takes_runs), T(what_cannot_be_enqueued_says_why), T(memory_is_told_before_it_is_taken),
-          T(pinned_memory_is_copied_from_directly),
-          T(any_call_of_the_driver_may_fail), T(any_allocation_may_fail))
+          T(results_are_those_of_the_cpu), T(inputs_and_outputs_may_stay_on_the_device), T(a_callers_stream_takes_runs),
+          T(what_cannot_be_enqueued_says_why), T(memory_is_told_before_it_is_taken),
+          T(pinned_memory_is_copied_from_directly), T(any_call_of_the_driver_may_fail), T(any_allocation_may_fail))

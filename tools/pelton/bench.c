@@ -370,8 +370,9 @@ int command_bench(int argc, char **argv) {
   };
   const option_table table = {
       "bench ENGINE|MODEL [options]",
-      "Measures latency, throughput (runs a second, of all streams) and memory. Inputs are random numbers. With --devices\n"
-      "or --concurrency the engine is served: threads send one request after the other, each as soon as its last is\n"
+      "Measures latency, throughput (runs a second, of all streams) and memory. Inputs are random numbers. With\n"
+      "--devices or --concurrency the engine is served: threads send one request after the other, each as soon as its "
+      "last is\n"
       "answered, and every answer is compared with the first.",
       rows,
       OPTION_COUNT(rows),

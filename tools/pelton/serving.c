@@ -33,7 +33,7 @@ typedef struct client {
   double *seconds; /* of requests that were answered well */
   size_t count, room;
   uint64_t submitted, failed, different, by_device[MOST_NUMBERS];
-  uint64_t after; /* answered well when the device had been taken away */
+  uint64_t after;   /* answered well when the device had been taken away */
   pelton_diag diag; /* of the first failure */
   pelton_status status;
 } client;

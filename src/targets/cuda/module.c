@@ -151,7 +151,8 @@ static pelton_status load(const pn_device *device, pn_cuda_module *m, const void
   return pn_cuda_check(device, error, "finding a kernel", diag);
 }
 
-/* Under the lock of the cubins. They stay as they are until the last device goes, so that |*out| may be read without. */
+/* Under the lock of the cubins. They stay as they are until the last device goes, so that |*out| may be read without.
+ */
 static pelton_status find_or_compile(const pn_device *device, const pn_cuda_source *source, const char *text,
                                      const pn_cuda_module *m, const char **out, pelton_diag *diag) {
   pn_cuda_cubins *all = device->cubins;

@@ -309,8 +309,8 @@ static pelton_status download(pn_stream *s, void *to, const void *from, size_t b
   uint32_t stage[2] = {0, 0}, first = 0, held = 0;
   PN_TRY(pn_cuda_enter(s->device, diag));
   if (bytes > PN_CUDA_DIRECT_BYTES && is_pinned(s->device, to)) {
-    PN_TRY(pn_cuda_check(s->device, api->cuMemcpyDtoHAsync_v2(to, pn_cuda_pointer(from), bytes, s->stream), "a download",
-                         diag));
+    PN_TRY(pn_cuda_check(s->device, api->cuMemcpyDtoHAsync_v2(to, pn_cuda_pointer(from), bytes, s->stream),
+                         "a download", diag));
     return pn_cuda_check(s->device, api->cuStreamSynchronize(s->stream), "a download", diag);
   }
   while (taken < bytes) {
