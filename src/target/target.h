@@ -16,6 +16,7 @@ typedef struct pn_device_options {
   bool isa_lowered; /* CPU: |isa| is to be used instead of the machine's */
   pn_isa_set isa;
   bool pin_threads;
+  double error_bound;    /* pelton_build_options.error_bound; 0: the default */
   const char *libraries; /* folders, separated by ':', to look for the vendor's libraries first; may be null */
   const pn_device *sibling; /* an open device of this target, to share with it what is the same on both; or null */
 } pn_device_options;
