@@ -12,6 +12,7 @@ enum { MOST_OPERANDS = 16, MOST_AXES = 8, MOST_MOVE_AXES = 16, MOST_EPILOGUE = 8
 
 struct pointwise_arguments {
   unsigned count;
+  int aligned;                                 /* to 16 bytes, where it goes by vectors */
   struct divider dims[MOST_AXES];              /* of the result as stored, outermost first */
   int strides[MOST_OPERANDS + 1][MOST_AXES];   /* the result's last */
   void *operands[MOST_OPERANDS + 1];
@@ -69,6 +70,7 @@ struct norm_arguments {
   unsigned rows, length;
   float epsilon;
   unsigned channels;                /* group_norm: of a group */
+  int aligned;                      /* layer_norm_row: to 16 bytes */
   struct divider groups;            /* group_norm */
   void *target, *mean, *inverse;    /* the last two may be null */
   const void *source, *scale, *bias; /* the last two may be null */
@@ -98,6 +100,7 @@ struct pool_arguments {
   int from_batch, from_channel, from_axis[WINDOW_AXES], to_batch, to_channel, to_axis[WINDOW_AXES];
   int count_pads;
   float power;
+  int aligned; /* pool_vector: to 16 bytes */
   void *target;
   const void *source;
 };
@@ -156,6 +159,20 @@ struct attention_arguments {
   float scale, softcap;
   void *target;
   const void *q, *k, *v, *mask;
+};
+
+/* attention_tensor: strides of batch, head and row, elements of a row lie together. */
+enum { OF_BATCH, OF_HEAD, OF_ROW, OF_COLUMN, MOST_SCORE_OPERANDS = 8 };
+struct attention_tensor_arguments {
+  unsigned queries, keys, share; /* heads of q that take one of k and v */
+  int q_strides[3], k_strides[3], v_strides[3], y_strides[3], mask_strides[4];
+  int left, right; /* keys that are further from the query's own place are not seen */
+  int vector;      /* all of it in pieces of 16 bytes */
+  float scale, softcap;
+  void *target;
+  const void *q, *k, *v, *mask;
+  const void *operands[MOST_SCORE_OPERANDS]; /* of the expression between the products */
+  int strides[MOST_SCORE_OPERANDS][4];
 };
 
 #endif

@@ -1,0 +1,273 @@
+/* softmax(scale q k^T + mask) v on tensor cores, without the scores in memory: 64 queries of a head a block, 16 a warp,
+   which go along the keys a tile at a time and keep greatest score, sum of exponentials and result in registers. While
+   a tile is worked on, the next one is on its way into shared memory. X is f16 or bf16; DEPTH and VALUE_DEPTH the
+   extents of a head; MASK: 0 none, 1 bool, 2 numbers of type M; CAP: scores are capped; SCORES: an expression, SCORE(a,
+   value, n, head, query, key), stands in place of the scale; EMPTY_ROWS: a query that sees no key gives zeros.
+
+   Exponentials are powers of two: the host multiplies the scale by log2(e), what is added is multiplied here. Rows of a
+   tile are 16 bytes longer than they are, so that the eight rows of an ldmatrix lie in different banks. */
+enum {
+  QUERIES = 64,
+  WORKERS = 128,
+  DEPTHS = (DEPTH + 15) / 16 * 16,
+  VALUES = (VALUE_DEPTH + 15) / 16 * 16,
+  KEYS = DEPTHS <= 80 && VALUES <= 80 ? 64 : 32,
+  K_ROW = DEPTHS + 8,
+  V_ROW = VALUES + 8
+};
+#define LOG2E 1.4426950408889634f
+
+/* |count| elements of eight, then zeros. */
+DEVICE void copy_chunk(u16 *to, const u16 *from, u32 count, int vector) {
+#if PTX
+  if (vector) {
+    u32 place = (u32)__cvta_generic_to_shared(to);
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(place), "l"(from), "r"(count * 2) : "memory");
+    return;
+  }
+#endif
+  for (u32 i = 0; i < 8; i++) to[i] = i < count ? from[i] : (u16)0;
+}
+
+DEVICE void copy_rows(u16 *tile, u32 tile_row, const void *source, int stride, u32 first, u32 rows, u32 depth,
+                      u32 depth_up, int vector) {
+  u32 chunks = depth_up / 8;
+  UNROLL
+  for (u32 i = THREAD; i < KEYS * chunks; i += WORKERS) {
+    u32 r = i / chunks, c = i % chunks * 8, left = c < depth ? depth - c : 0;
+    u32 count = first + r >= rows ? 0 : left < 8 ? left : 8;
+    copy_chunk(tile + r * tile_row + c, (const u16 *)source + (count ? (int)(first + r) * stride + (int)c : 0), count,
+               vector);
+  }
+}
+
+/* In units of log2, where the least number stays one. */
+DEVICE f32 in_log2(f32 v) {
+  f32 y = v * LOG2E;
+  return y == -INFINITE && v > -INFINITE ? -3.402823466e38f : y;
+}
+
+/* The product |s| of a query and a key as the exponent of two, minus infinity where the query does not see the key. */
+DEVICE f32 score_of(const struct attention_tensor_arguments *a, f32 s, u32 n, u32 head, u32 query, u32 key) {
+  if (key >= a->keys || query >= a->queries || (int)key > (int)query + a->right || (int)key < (int)query - a->left)
+    return -INFINITE;
+#if SCORES
+  s = in_log2(SCORE(a, s, n, head, query, key));
+#elif CAP
+  s = LOG2E * a->softcap * tanhf(s * a->scale / a->softcap);
+#else
+  s *= a->scale;
+#endif
+#if MASK
+  u32 at = (u32)((int)n * a->mask_strides[OF_BATCH] + (int)head * a->mask_strides[OF_HEAD] +
+                 (int)query * a->mask_strides[OF_ROW] + (int)key * a->mask_strides[OF_COLUMN]);
+#if MASK == 1
+  if (!((const u8 *)a->mask)[at]) s = -INFINITE;
+#else
+  s += in_log2(LOAD(M, a->mask, at));
+#endif
+#endif
+  return s;
+}
+
+#if PTX
+#define JOIN_TEXT_(a) #a
+#define JOIN_TEXT(a)  JOIN_TEXT_(a)
+#define COPIES_END()  asm volatile("cp.async.commit_group;" ::: "memory")
+#define COPIES_WAIT() asm volatile("cp.async.wait_group 1;" ::: "memory")
+
+/* d += a b: a 16 x 16 by rows, b 16 x 8 by columns. */
+DEVICE void multiply(f32 *d, const u32 *a, u32 b0, u32 b1) {
+  asm("mma.sync.aligned.m16n8k16.row.col.f32." JOIN_TEXT(X) "." JOIN_TEXT(X) ".f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, "
+      "{%8,%9}, {%0,%1,%2,%3};"
+      : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+}
+/* Four 8 x 8 matrices; lane l says where row l % 8 of matrix l / 8 is. */
+DEVICE void load_matrices(u32 *to, const u16 *from) {
+  u32 place = (u32)__cvta_generic_to_shared(from);
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];"
+               : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3])
+               : "r"(place)
+               : "memory");
+}
+DEVICE void load_matrices_turned(u32 *to, const u16 *from) {
+  u32 place = (u32)__cvta_generic_to_shared(from);
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3}, [%4];"
+               : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3])
+               : "r"(place)
+               : "memory");
+}
+DEVICE u32 pack(f32 low, f32 high) {
+  u32 v;
+  asm("cvt.rn." JOIN_TEXT(X) "x2.f32 %0, %1, %2;" : "=r"(v) : "f"(high), "f"(low));
+  return v;
+}
+DEVICE f32 power_of_two(f32 v) {
+  f32 y;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(v));
+  return y;
+}
+/* Over the four lanes that share a row. */
+DEVICE f32 row_greatest(f32 v) {
+  v = fmaxf(v, __shfl_xor_sync(0xffffffffu, v, 1));
+  return fmaxf(v, __shfl_xor_sync(0xffffffffu, v, 2));
+}
+DEVICE f32 row_sum(f32 v) {
+  v += __shfl_xor_sync(0xffffffffu, v, 1);
+  return v + __shfl_xor_sync(0xffffffffu, v, 2);
+}
+DEVICE u32 load_pair(const u16 *from, u32 column, int there, int vector) {
+  if (!there || column >= DEPTH) return 0;
+  if (vector) return *(const u32 *)(from + column);
+  return from[column] | (column + 1 < DEPTH ? (u32)from[column + 1] << 16 : 0);
+}
+#else
+#define COPIES_END()
+#define COPIES_WAIT()
+#endif
+
+KERNEL_OF(attention_tensor, struct attention_tensor_arguments, WORKERS, DEPTHS <= 64 && VALUES <= 64 ? 4 : 2) {
+  SHARED u16 k_tile[2][KEYS * K_ROW] ALIGNED16;
+  SHARED u16 v_tile[2][KEYS * V_ROW] ALIGNED16;
+  u32 n = BLOCK_Z, head = BLOCK_Y, first = BLOCK_X * QUERIES, kv = head / a.share;
+  const u16 *q = (const u16 *)a.q + (int)n * a.q_strides[OF_BATCH] + (int)head * a.q_strides[OF_HEAD];
+  const u16 *k = (const u16 *)a.k + (int)n * a.k_strides[OF_BATCH] + (int)kv * a.k_strides[OF_HEAD];
+  const u16 *v = (const u16 *)a.v + (int)n * a.v_strides[OF_BATCH] + (int)kv * a.v_strides[OF_HEAD];
+  u16 *y = (u16 *)a.target + (int)n * a.y_strides[OF_BATCH] + (int)head * a.y_strides[OF_HEAD];
+  /* The keys that any of the block's queries sees. */
+  int seen_end = (int)first + QUERIES + a.right, seen_begin = (int)first - a.left;
+  u32 end = seen_end < (int)a.keys ? (u32)(seen_end > 0 ? seen_end : 0) : a.keys;
+  u32 begin = seen_begin > 0 ? (u32)seen_begin / KEYS * KEYS : 0, stage = 0;
+#if PTX
+  u32 lane = THREAD % 32, row = THREAD / 32 * 16 + lane / 4, pair = lane % 4 * 2, turn = lane / 8;
+  u32 q_part[DEPTHS / 16][4];
+  f32 sum[VALUES / 8][4], most[2] = {-INFINITE, -INFINITE}, total[2] = {0, 0};
+  UNROLL
+  for (u32 i = 0; i < DEPTHS / 16; i++) {
+    UNROLL
+    for (u32 e = 0; e < 4; e++) {
+      u32 r = first + row + e % 2 * 8;
+      q_part[i][e] = load_pair(q + (r < a.queries ? (int)r * a.q_strides[OF_ROW] : 0), i * 16 + e / 2 * 8 + pair,
+                               r < a.queries, a.vector);
+    }
+  }
+  UNROLL
+  for (u32 i = 0; i < VALUES / 8; i++) sum[i][0] = sum[i][1] = sum[i][2] = sum[i][3] = 0;
+#else
+  f32 sum[VALUE_DEPTH] = {0}, most = -INFINITE, total = 0;
+#endif
+  if (begin < end) {
+    copy_rows(k_tile[0], K_ROW, k, a.k_strides[OF_ROW], begin, a.keys, DEPTH, DEPTHS, a.vector);
+    copy_rows(v_tile[0], V_ROW, v, a.v_strides[OF_ROW], begin, a.keys, VALUE_DEPTH, VALUES, a.vector);
+  }
+  COPIES_END();
+  for (u32 start = begin; start < end; start += KEYS, stage ^= 1) {
+    if (start + KEYS < end) {
+      copy_rows(k_tile[stage ^ 1], K_ROW, k, a.k_strides[OF_ROW], start + KEYS, a.keys, DEPTH, DEPTHS, a.vector);
+      copy_rows(v_tile[stage ^ 1], V_ROW, v, a.v_strides[OF_ROW], start + KEYS, a.keys, VALUE_DEPTH, VALUES, a.vector);
+    }
+    COPIES_END();
+    COPIES_WAIT();
+    BARRIER();
+#if PTX
+    f32 s[KEYS / 8][4];
+    const u16 *k_place = k_tile[stage] + (turn / 2 * 8 + lane % 8) * K_ROW + turn % 2 * 8;
+    const u16 *v_place = v_tile[stage] + (turn % 2 * 8 + lane % 8) * V_ROW + turn / 2 * 8;
+    UNROLL
+    for (u32 j = 0; j < KEYS / 8; j++) s[j][0] = s[j][1] = s[j][2] = s[j][3] = 0;
+    UNROLL
+    for (u32 i = 0; i < DEPTHS / 16; i++) {
+      UNROLL
+      for (u32 j = 0; j < KEYS / 16; j++) {
+        u32 b[4];
+        load_matrices(b, k_place + j * 16 * K_ROW + i * 16);
+        multiply(s[2 * j], q_part[i], b[0], b[1]);
+        multiply(s[2 * j + 1], q_part[i], b[2], b[3]);
+      }
+    }
+    int whole = !MASK && !SCORES && !CAP && start + KEYS <= a.keys && (int)(start + KEYS) <= (int)first + 1 + a.right &&
+                (int)start >= (int)first + QUERIES - 1 - a.left;
+    f32 now[2] = {most[0], most[1]};
+    UNROLL
+    for (u32 j = 0; j < KEYS / 8; j++) {
+      UNROLL
+      for (u32 e = 0; e < 4; e++) {
+        s[j][e] = whole ? s[j][e] * a.scale
+                        : score_of(&a, s[j][e], n, head, first + row + e / 2 * 8, start + j * 8 + pair + e % 2);
+        now[e / 2] = fmaxf(now[e / 2], s[j][e]);
+      }
+    }
+    UNROLL
+    for (u32 h = 0; h < 2; h++) {
+      now[h] = row_greatest(now[h]);
+      f32 base = now[h] == -INFINITE ? 0 : now[h], factor = power_of_two(most[h] - base);
+      most[h] = now[h];
+      now[h] = base;
+      total[h] *= factor;
+      UNROLL
+      for (u32 i = 0; i < VALUES / 8; i++) {
+        sum[i][2 * h] *= factor;
+        sum[i][2 * h + 1] *= factor;
+      }
+    }
+    UNROLL
+    for (u32 j = 0; j < KEYS / 8; j++) {
+      UNROLL
+      for (u32 e = 0; e < 4; e++) {
+        s[j][e] = power_of_two(s[j][e] - now[e / 2]);
+        total[e / 2] += s[j][e];
+      }
+    }
+    UNROLL
+    for (u32 j = 0; j < KEYS / 16; j++) {
+      u32 p[4] = {pack(s[2 * j][0], s[2 * j][1]), pack(s[2 * j][2], s[2 * j][3]),
+                  pack(s[2 * j + 1][0], s[2 * j + 1][1]), pack(s[2 * j + 1][2], s[2 * j + 1][3])};
+      UNROLL
+      for (u32 i = 0; i < VALUES / 16; i++) {
+        u32 b[4];
+        load_matrices_turned(b, v_place + j * 16 * V_ROW + i * 16);
+        multiply(sum[2 * i], p, b[0], b[1]);
+        multiply(sum[2 * i + 1], p, b[2], b[3]);
+      }
+    }
+#else
+    for (u32 j = 0; THREAD < QUERIES && first + THREAD < a.queries && j < KEYS; j++) {
+      f32 s = 0;
+      for (u32 d = 0; d < DEPTH; d++)
+        s += LOAD(X, q, (u32)((int)(first + THREAD) * a.q_strides[OF_ROW]) + d) * LOAD(X, k_tile[stage], j * K_ROW + d);
+      s = score_of(&a, s, n, head, first + THREAD, start + j);
+      f32 now = s > most ? s : most, base = now == -INFINITE ? 0 : now, factor = exp2f(most - base);
+      f32 e = exp2f(s - base);
+      most = now;
+      total = total * factor + e;
+      for (u32 d = 0; d < VALUE_DEPTH; d++) sum[d] = sum[d] * factor + e * LOAD(X, v_tile[stage], j * V_ROW + d);
+    }
+#endif
+    BARRIER();
+  }
+#if PTX
+  UNROLL
+  for (u32 h = 0; h < 2; h++) {
+    u32 r = first + row + h * 8;
+    f32 all = row_sum(total[h]), inverse = EMPTY_ROWS && all == 0 ? 0 : 1 / all;
+    if (r >= a.queries) continue;
+    u16 *line = y + (int)r * a.y_strides[OF_ROW];
+    UNROLL
+    for (u32 i = 0; i < VALUES / 8; i++) {
+      u32 d = i * 8 + pair, both = pack(sum[i][2 * h] * inverse, sum[i][2 * h + 1] * inverse);
+      if (d + 1 < VALUE_DEPTH && a.vector) {
+        *(u32 *)(line + d) = both;
+      } else {
+        if (d < VALUE_DEPTH) line[d] = (u16)both;
+        if (d + 1 < VALUE_DEPTH) line[d + 1] = (u16)(both >> 16);
+      }
+    }
+  }
+#else
+  if (THREAD < QUERIES && first + THREAD < a.queries)
+    for (u32 d = 0; d < VALUE_DEPTH; d++)
+      STORE(X, y, (u32)((int)(first + THREAD) * a.y_strides[OF_ROW]) + d,
+            EMPTY_ROWS && total == 0 ? 0 : sum[d] / total);
+#endif
+}
