@@ -1,5 +1,6 @@
 /* Pooling over up to three spatial axes, in any layout. KIND: 0 the greatest, 1 the mean, 2 the p-norm. Threads go
    along the result as CHANNELS_LAST or plain stores it. */
+#if !VECTOR
 KERNEL(pool, struct pool_arguments) {
   for (u32 i = BLOCK_X * THREADS + THREAD; i < a.count; i += BLOCKS_X * THREADS) {
     u32 rest = i, next, channel = 0, at[3];
@@ -53,7 +54,7 @@ KERNEL(pool, struct pool_arguments) {
   }
 }
 
-#if VECTOR
+#else
 /* In channels_last, VECTOR channels of a result a thread, in 16 bytes: all strides and |channels| count these. Small
    windows have constant extents, TAPS, so that all of a window's loads are under way at once. OUTSIDE is what 4 bytes
    outside of the input count as. */
