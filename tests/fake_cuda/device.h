@@ -52,6 +52,8 @@ typedef struct quad {
     BARRIER();                                                                                                   \
   } while (0)
 
+DEVICE f32 near_power_of_two(f32 v) { return exp2f(v); }
+DEVICE f32 near_reciprocal(f32 v) { return 1 / v; }
 DEVICE u32 high_product(u32 a, u32 b) { return (u32)((u64)a * b >> 32); }
 DEVICE f32 bits_f32(u32 bits) {
   f32 v;

@@ -81,6 +81,9 @@ static void render_call(const pn_expr *expr, const pelton_dtype *types, uint32_t
                    step->argument[0], step->argument[1], step->argument[2]);
     return;
   }
+  /* What is rounded to 16 bits needs no more than the machine's own exponential and reciprocal. */
+  bool half = types[i] == PELTON_DTYPE_F16 || types[i] == PELTON_DTYPE_BF16;
+  if (half && (step->op == PN_EXPR_GELU || step->op == PN_EXPR_SILU || step->op == PN_EXPR_SIGMOID)) form = "half";
   pn_text_printf(out, "round_to_%s(%s_%s(", type, pn_expr_op_name(step->op), form);
   for (uint32_t k = 0; k < pn_expr_op_arguments(step->op); k++)
     pn_text_printf(out, "%sv%u", k ? ", " : "", step->argument[k]);

@@ -128,6 +128,18 @@ struct conv_arguments {
   struct epilogue_arguments epilogue;
 };
 
+/* Counts of channels are of those that a thread takes at once. */
+struct depthwise_arguments {
+  unsigned count; /* of threads' works */
+  struct divider channels, across, height; /* across: works beside each other in a row of results */
+  unsigned width;
+  int input_y, input_x, pad_y, pad_x;
+  int aligned; /* to 16 bytes */
+  void *target;
+  const void *source, *filter, *bias; /* the last may be null */
+  struct epilogue_arguments epilogue;
+};
+
 struct gemm_arguments {
   unsigned m, n, k;
   int a_row, a_column, b_row, b_column;

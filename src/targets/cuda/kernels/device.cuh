@@ -43,6 +43,16 @@ typedef uint4 quad; /* 16 bytes, the most that a thread reads at once */
     }                                                                                 \
   } while (0)
 
+DEVICE f32 near_power_of_two(f32 v) {
+  f32 y;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(v));
+  return y;
+}
+DEVICE f32 near_reciprocal(f32 v) {
+  f32 y;
+  asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(v));
+  return y;
+}
 DEVICE u32 high_product(u32 a, u32 b) { return __umulhi(a, b); }
 
 DEVICE f32 f16_to_f32(u16 x) {
