@@ -22,6 +22,7 @@ struct move_arguments {
   unsigned count;
   struct divider dims[MOST_MOVE_AXES];
   int to[MOST_MOVE_AXES], from[MOST_MOVE_AXES];
+  int aligned; /* to 16 bytes, where elements are these */
   void *target;
   const void *source; /* null: zeros */
 };

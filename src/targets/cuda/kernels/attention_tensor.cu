@@ -1,14 +1,14 @@
-/* softmax(scale q k^T + mask) v on tensor cores, without the scores in memory: 64 queries of a head a block, 16 a warp,
-   which go along the keys a tile at a time and keep greatest score, sum of exponentials and result in registers. While
-   a tile is worked on, the next one is on its way into shared memory. X is f16 or bf16; DEPTH and VALUE_DEPTH the
+/* softmax(scale q k^T + mask) v on tensor cores, without the scores in memory: 16 queries of a head for each of WARPS
+   warps, which go along the keys a tile at a time and keep greatest score, sum of exponentials and result in registers.
+   While a tile is worked on, the next one is on its way into shared memory. X is f16 or bf16; DEPTH and VALUE_DEPTH the
    extents of a head; MASK: 0 none, 1 bool, 2 numbers of type M; CAP: scores are capped; SCORES: an expression, SCORE(a,
    value, n, head, query, key), stands in place of the scale; EMPTY_ROWS: a query that sees no key gives zeros.
 
    Exponentials are powers of two: the host multiplies the scale by log2(e), what is added is multiplied here. Rows of a
    tile are 16 bytes longer than they are, so that the eight rows of an ldmatrix lie in different banks. */
 enum {
-  QUERIES = 64,
-  WORKERS = 128,
+  QUERIES = WARPS * 16,
+  WORKERS = WARPS * 32,
   DEPTHS = (DEPTH + 15) / 16 * 16,
   VALUES = (VALUE_DEPTH + 15) / 16 * 16,
   KEYS = DEPTHS <= 80 && VALUES <= 80 ? 64 : 32,
@@ -122,12 +122,97 @@ DEVICE u32 load_pair(const u16 *from, u32 column, int there, int vector) {
   if (vector) return *(const u32 *)(from + column);
   return from[column] | (column + 1 < DEPTH ? (u32)from[column + 1] << 16 : 0);
 }
+/* What a warp knows of its 16 queries: each thread of two of them, |row| and the eighth behind it, and of columns |pair|
+   and the one behind it in every eight. */
+struct rows {
+  u32 q[DEPTHS / 16][4];
+  f32 sum[VALUES / 8][4], most[2], total[2];
+  u32 n, head, row, pair;
+};
+
+/* Takes in the keys from |start| on. |whole|: all of the tile is seen, by all queries, and greater products are greater
+   scores. Else sixteens of keys behind |end| are left out. */
+DEVICE void take_tile(const struct attention_tensor_arguments *a, struct rows *r, const u16 *k_place,
+                      const u16 *v_place, u32 start, u32 end, int whole) {
+  f32 s[KEYS / 8][4], now[2] = {-INFINITE, -INFINITE}, base[2], unit = whole ? a->scale : 1;
+  u32 sixteens = (end - start + 15) / 16;
+  UNROLL
+  for (u32 j = 0; j < KEYS / 8; j++) s[j][0] = s[j][1] = s[j][2] = s[j][3] = whole ? 0 : -INFINITE;
+  if (whole) {
+    UNROLL
+    for (u32 i = 0; i < DEPTHS / 16; i++) {
+      UNROLL
+      for (u32 j = 0; j < KEYS / 16; j++) {
+        u32 b[4];
+        load_matrices(b, k_place + j * 16 * K_ROW + i * 16);
+        multiply(s[2 * j], r->q[i], b[0], b[1]);
+        multiply(s[2 * j + 1], r->q[i], b[2], b[3]);
+      }
+    }
+  } else {
+    UNROLL
+    for (u32 j = 0; j < KEYS / 16; j++) {
+      if (j >= sixteens) continue;
+      UNROLL
+      for (u32 e = 0; e < 4; e++) s[2 * j][e] = s[2 * j + 1][e] = 0;
+      UNROLL
+      for (u32 i = 0; i < DEPTHS / 16; i++) {
+        u32 b[4];
+        load_matrices(b, k_place + j * 16 * K_ROW + i * 16);
+        multiply(s[2 * j], r->q[i], b[0], b[1]);
+        multiply(s[2 * j + 1], r->q[i], b[2], b[3]);
+      }
+      UNROLL
+      for (u32 e = 0; e < 8; e++)
+        s[2 * j + e / 4][e % 4] = score_of(a, s[2 * j + e / 4][e % 4], r->n, r->head, r->row + e % 4 / 2 * 8,
+                                           start + j * 16 + e / 4 * 8 + r->pair + e % 2);
+    }
+  }
+  UNROLL
+  for (u32 j = 0; j < KEYS / 8; j++) {
+    UNROLL
+    for (u32 e = 0; e < 4; e++) now[e / 2] = fmaxf(now[e / 2], s[j][e]);
+  }
+  UNROLL
+  for (u32 h = 0; h < 2; h++) {
+    now[h] = fmaxf(r->most[h], row_greatest(now[h]) * unit);
+    base[h] = now[h] == -INFINITE ? 0 : now[h];
+    f32 factor = power_of_two(r->most[h] - base[h]);
+    r->most[h] = now[h];
+    r->total[h] *= factor;
+    UNROLL
+    for (u32 i = 0; i < VALUES / 8; i++) {
+      r->sum[i][2 * h] *= factor;
+      r->sum[i][2 * h + 1] *= factor;
+    }
+  }
+  UNROLL
+  for (u32 j = 0; j < KEYS / 16; j++) {
+    u32 p[4];
+    if (!whole && j >= sixteens) continue;
+    UNROLL
+    for (u32 e = 0; e < 8; e += 2) {
+      f32 low = power_of_two(fmaf(s[2 * j + e / 4][e % 4], unit, -base[e % 4 / 2]));
+      f32 high = power_of_two(fmaf(s[2 * j + e / 4][e % 4 + 1], unit, -base[e % 4 / 2]));
+      r->total[e % 4 / 2] += low + high;
+      p[e / 2] = pack(low, high);
+    }
+    UNROLL
+    for (u32 i = 0; i < VALUES / 16; i++) {
+      u32 b[4];
+      load_matrices_turned(b, v_place + j * 16 * V_ROW + i * 16);
+      multiply(r->sum[2 * i], p, b[0], b[1]);
+      multiply(r->sum[2 * i + 1], p, b[2], b[3]);
+    }
+  }
+}
 #else
 #define COPIES_END()
 #define COPIES_WAIT()
 #endif
 
-KERNEL_OF(attention_tensor, struct attention_tensor_arguments, WORKERS, DEPTHS <= 64 && VALUES <= 64 ? 4 : 2) {
+KERNEL_OF(attention_tensor, struct attention_tensor_arguments, WORKERS,
+          (DEPTHS <= 64 && VALUES <= 64 ? 16 : 8) / WARPS) {
   SHARED u16 k_tile[2][KEYS * K_ROW] ALIGNED16;
   SHARED u16 v_tile[2][KEYS * V_ROW] ALIGNED16;
   u32 n = BLOCK_Z, head = BLOCK_Y, first = BLOCK_X * QUERIES, kv = head / a.share;
@@ -140,20 +225,26 @@ KERNEL_OF(attention_tensor, struct attention_tensor_arguments, WORKERS, DEPTHS <
   u32 end = seen_end < (int)a.keys ? (u32)(seen_end > 0 ? seen_end : 0) : a.keys;
   u32 begin = seen_begin > 0 ? (u32)seen_begin / KEYS * KEYS : 0, stage = 0;
 #if PTX
-  u32 lane = THREAD % 32, row = THREAD / 32 * 16 + lane / 4, pair = lane % 4 * 2, turn = lane / 8;
-  u32 q_part[DEPTHS / 16][4];
-  f32 sum[VALUES / 8][4], most[2] = {-INFINITE, -INFINITE}, total[2] = {0, 0};
+  u32 lane = THREAD % 32, row = first + THREAD / 32 * 16 + lane / 4, turn = lane / 8;
+  int awake = first + THREAD / 32 * 16 < a.queries;
+  struct rows r;
+  r.n = n;
+  r.head = head;
+  r.row = row;
+  r.pair = lane % 4 * 2;
+  r.most[0] = r.most[1] = -INFINITE;
+  r.total[0] = r.total[1] = 0;
   UNROLL
   for (u32 i = 0; i < DEPTHS / 16; i++) {
     UNROLL
     for (u32 e = 0; e < 4; e++) {
-      u32 r = first + row + e % 2 * 8;
-      q_part[i][e] = load_pair(q + (r < a.queries ? (int)r * a.q_strides[OF_ROW] : 0), i * 16 + e / 2 * 8 + pair,
-                               r < a.queries, a.vector);
+      u32 query = row + e % 2 * 8;
+      r.q[i][e] = load_pair(q + (query < a.queries ? (int)query * a.q_strides[OF_ROW] : 0), i * 16 + e / 2 * 8 + r.pair,
+                            query < a.queries, a.vector);
     }
   }
   UNROLL
-  for (u32 i = 0; i < VALUES / 8; i++) sum[i][0] = sum[i][1] = sum[i][2] = sum[i][3] = 0;
+  for (u32 i = 0; i < VALUES / 8; i++) r.sum[i][0] = r.sum[i][1] = r.sum[i][2] = r.sum[i][3] = 0;
 #else
   f32 sum[VALUE_DEPTH] = {0}, most = -INFINITE, total = 0;
 #endif
@@ -171,66 +262,14 @@ KERNEL_OF(attention_tensor, struct attention_tensor_arguments, WORKERS, DEPTHS <
     COPIES_WAIT();
     BARRIER();
 #if PTX
-    f32 s[KEYS / 8][4];
     const u16 *k_place = k_tile[stage] + (turn / 2 * 8 + lane % 8) * K_ROW + turn % 2 * 8;
     const u16 *v_place = v_tile[stage] + (turn % 2 * 8 + lane % 8) * V_ROW + turn / 2 * 8;
-    UNROLL
-    for (u32 j = 0; j < KEYS / 8; j++) s[j][0] = s[j][1] = s[j][2] = s[j][3] = 0;
-    UNROLL
-    for (u32 i = 0; i < DEPTHS / 16; i++) {
-      UNROLL
-      for (u32 j = 0; j < KEYS / 16; j++) {
-        u32 b[4];
-        load_matrices(b, k_place + j * 16 * K_ROW + i * 16);
-        multiply(s[2 * j], q_part[i], b[0], b[1]);
-        multiply(s[2 * j + 1], q_part[i], b[2], b[3]);
-      }
-    }
-    int whole = !MASK && !SCORES && !CAP && start + KEYS <= a.keys && (int)(start + KEYS) <= (int)first + 1 + a.right &&
-                (int)start >= (int)first + QUERIES - 1 - a.left;
-    f32 now[2] = {most[0], most[1]};
-    UNROLL
-    for (u32 j = 0; j < KEYS / 8; j++) {
-      UNROLL
-      for (u32 e = 0; e < 4; e++) {
-        s[j][e] = whole ? s[j][e] * a.scale
-                        : score_of(&a, s[j][e], n, head, first + row + e / 2 * 8, start + j * 8 + pair + e % 2);
-        now[e / 2] = fmaxf(now[e / 2], s[j][e]);
-      }
-    }
-    UNROLL
-    for (u32 h = 0; h < 2; h++) {
-      now[h] = row_greatest(now[h]);
-      f32 base = now[h] == -INFINITE ? 0 : now[h], factor = power_of_two(most[h] - base);
-      most[h] = now[h];
-      now[h] = base;
-      total[h] *= factor;
-      UNROLL
-      for (u32 i = 0; i < VALUES / 8; i++) {
-        sum[i][2 * h] *= factor;
-        sum[i][2 * h + 1] *= factor;
-      }
-    }
-    UNROLL
-    for (u32 j = 0; j < KEYS / 8; j++) {
-      UNROLL
-      for (u32 e = 0; e < 4; e++) {
-        s[j][e] = power_of_two(s[j][e] - now[e / 2]);
-        total[e / 2] += s[j][e];
-      }
-    }
-    UNROLL
-    for (u32 j = 0; j < KEYS / 16; j++) {
-      u32 p[4] = {pack(s[2 * j][0], s[2 * j][1]), pack(s[2 * j][2], s[2 * j][3]),
-                  pack(s[2 * j + 1][0], s[2 * j + 1][1]), pack(s[2 * j + 1][2], s[2 * j + 1][3])};
-      UNROLL
-      for (u32 i = 0; i < VALUES / 16; i++) {
-        u32 b[4];
-        load_matrices_turned(b, v_place + j * 16 * V_ROW + i * 16);
-        multiply(sum[2 * i], p, b[0], b[1]);
-        multiply(sum[2 * i + 1], p, b[2], b[3]);
-      }
-    }
+    int whole = !MASK && !SCORES && !CAP && a.scale > 0 && start + KEYS <= a.keys &&
+                (int)(start + KEYS) <= (int)first + 1 + a.right && (int)start >= (int)first + QUERIES - 1 - a.left;
+    if (awake && whole)
+      take_tile(&a, &r, k_place, v_place, start, start + KEYS, 1);
+    else if (awake)
+      take_tile(&a, &r, k_place, v_place, start, end - start < KEYS ? end : start + KEYS, 0);
 #else
     for (u32 j = 0; THREAD < QUERIES && first + THREAD < a.queries && j < KEYS; j++) {
       f32 s = 0;
@@ -249,13 +288,13 @@ KERNEL_OF(attention_tensor, struct attention_tensor_arguments, WORKERS, DEPTHS <
 #if PTX
   UNROLL
   for (u32 h = 0; h < 2; h++) {
-    u32 r = first + row + h * 8;
-    f32 all = row_sum(total[h]), inverse = EMPTY_ROWS && all == 0 ? 0 : 1 / all;
-    if (r >= a.queries) continue;
-    u16 *line = y + (int)r * a.y_strides[OF_ROW];
+    u32 query = row + h * 8;
+    f32 all = row_sum(r.total[h]), inverse = EMPTY_ROWS && all == 0 ? 0 : 1 / all;
+    if (query >= a.queries) continue;
+    u16 *line = y + (int)query * a.y_strides[OF_ROW];
     UNROLL
     for (u32 i = 0; i < VALUES / 8; i++) {
-      u32 d = i * 8 + pair, both = pack(sum[i][2 * h] * inverse, sum[i][2 * h + 1] * inverse);
+      u32 d = i * 8 + r.pair, both = pack(r.sum[i][2 * h] * inverse, r.sum[i][2 * h + 1] * inverse);
       if (d + 1 < VALUE_DEPTH && a.vector) {
         *(u32 *)(line + d) = both;
       } else {

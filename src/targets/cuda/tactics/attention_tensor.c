@@ -8,7 +8,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { MOST_DEPTH = 128, QUERIES = 64, WORKERS = 128, FAR = 1 << 30 };
+enum { MOST_DEPTH = 128, WARP_QUERIES = 16, MOST_WARPS = 8, FAR = 1 << 30 };
 enum { MASK_NONE, MASK_BOOL, MASK_NUMBERS };
 #define LOG2E 1.4426950408889634
 
@@ -282,6 +282,9 @@ static bool fill_chain(const pn_problem *p, const chain *c, form *f, pn_reason *
 
 /* ---- both -------------------------------------------------------------------------------------------------------- */
 
+/* Of a block: more of them share the keys that it brings in. */
+static unsigned warps_of(const form *f) { return f->arguments.queries > 4 * WARP_QUERIES ? MOST_WARPS : 4; }
+
 static bool multiples(const int *strides, int of) {
   return strides[OF_BATCH] % of == 0 && strides[OF_HEAD] % of == 0 && strides[OF_ROW] % of == 0;
 }
@@ -323,8 +326,8 @@ static double estimate(const pn_problem *p, const pn_device *device, const pn_co
   form f;
   (void)config;
   if (!fill(p, &f, NULL)) return 1;
-  double scores = (double)f.batches * f.heads * (double)pn_align_up(f.arguments.queries, QUERIES) *
-                  (double)pn_align_up(f.arguments.keys, QUERIES);
+  double scores = (double)f.batches * f.heads * (double)pn_align_up(f.arguments.queries, WARP_QUERIES) *
+                  (double)pn_align_up(f.arguments.keys, WARP_QUERIES);
   double work = scores * (double)(f.depth + f.value_depth);
   double rate = 0.3 * device->half_fma_per_second / device->fma_per_second;
   if (f.arguments.right == 0) work /= 2;
@@ -376,13 +379,13 @@ static pelton_status prepare(const pn_problem *p, const pn_device *device, const
   pn_text_init(&head, device->allocator);
   pn_text_printf(&head,
                  "#define X %s\n#define DEPTH %d\n#define VALUE_DEPTH %d\n#define MASK %d\n#define M %s\n"
-                 "#define CAP %d\n#define SCORES %d\n#define EMPTY_ROWS %d\n",
+                 "#define CAP %d\n#define SCORES %d\n#define EMPTY_ROWS %d\n#define WARPS %u\n",
                  pn_cuda_type_name(p->operands[f->q].dtype), (int)f->depth, (int)f->value_depth,
                  (int)(!mask                              ? MASK_NONE
                        : mask->dtype == PELTON_DTYPE_BOOL ? MASK_BOOL
                                                           : MASK_NUMBERS),
                  mask ? pn_cuda_type_name(mask->dtype) : "f32", (int)f->capped, (int)(f->expression != NULL),
-                 (int)f->empty_rows);
+                 (int)f->empty_rows, warps_of(f));
   if (f->expression) render_scores(p, f, &head);
   pn_cuda_source source = {head.data, "attention_tensor.cu", "attention_tensor", false};
   pelton_status status =
@@ -402,8 +405,9 @@ static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *di
   a.target = step->operands[f->y];
   for (uint32_t i = 0; i < f->operand_count; i++) a.operands[i] = step->operands[f->operands[i]];
   a.vector = f->aligned && pn_cuda_aligned(a.q) && pn_cuda_aligned(a.k) && pn_cuda_aligned(a.v) && pn_cuda_aligned(a.target);
-  return pn_cuda_launch(stream, s->function, (uint32_t)pn_div_up(a.queries, QUERIES), f->heads, f->batches, WORKERS, &a,
-                        diag);
+  unsigned warps = warps_of(f);
+  return pn_cuda_launch(stream, s->function, (uint32_t)pn_div_up(a.queries, warps * WARP_QUERIES), f->heads, f->batches,
+                        warps * 32, &a, diag);
 }
 
 const pn_tactic pn_tactic_cuda_attention_tensor = {
