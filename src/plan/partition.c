@@ -2,8 +2,8 @@
    follows a pattern (each result used only by the next node) is cut where the estimates say: among all ways of cutting
    it into runs that a tactic accepts, the one of the least sum is taken. Everything else is a group of its own.
 
-   A pattern may name an operator in front of its chains, a transpose, say, of which each operand may have one. These are
-   looked for before anything else, since they stand earlier in the order than the chain that they go with.
+   A pattern may name an operator in front of its chains, a transpose, say, of which each operand may have one. These
+   are looked for before anything else, since they stand earlier in the order than the chain that they go with.
 
    A group runs where its last node stands in the order: all its operands are ready there, and nobody needs its inner
    results earlier. */
@@ -13,7 +13,8 @@
 
 enum { MOST_GROUP_NODES = PN_PATTERN_NODES + PN_PATTERN_FRONTS };
 
-/* The least estimate of the chain over all layouts; infinite when no tactic takes it. References are for single nodes. */
+/* The least estimate of the chain over all layouts; infinite when no tactic takes it. References are for single nodes.
+ */
 static pelton_status best_estimate(pn_planner *p, const uint32_t *nodes, uint32_t count, double *out) {
   pn_problem *problem;
   const pn_value_id *values;
@@ -82,8 +83,8 @@ static uint32_t uses_in(const pn_planner *p, const uint32_t *nodes, uint32_t cou
   return uses;
 }
 
-/* Writes the nodes that |pattern| lets stand in front of the chain, in order, and the chain behind them to |out|; returns
-   how many these are, |count| when the chain has nothing in front. */
+/* Writes the nodes that |pattern| lets stand in front of the chain, in order, and the chain behind them to |out|;
+   returns how many these are, |count| when the chain has nothing in front. */
 static uint32_t with_fronts(const pn_planner *p, const pn_pattern *pattern, const uint32_t *nodes, uint32_t count,
                             uint32_t *out) {
   const pn_graph *g = p->request->graph;
@@ -135,7 +136,8 @@ static bool find_chain(const pn_planner *p, uint32_t n, uint32_t count, uint32_t
 static bool find_fronted(const pn_planner *p, uint32_t first, uint32_t count, uint32_t *nodes) {
   const pn_pattern *patterns = NULL;
   uint32_t pattern_count =
-      p->options->target->patterns ? p->options->target->patterns(p->options->device, &patterns) : 0, chain[PN_PATTERN_NODES];
+               p->options->target->patterns ? p->options->target->patterns(p->options->device, &patterns) : 0,
+           chain[PN_PATTERN_NODES];
   for (uint32_t i = 0; i < pattern_count && is_free(p, first); i++) {
     const char *name = pn_op_get(p->request->graph->nodes.data[first].op)->name;
     if (!patterns[i].front || strcmp(patterns[i].front, name) != 0) continue;

@@ -9,7 +9,8 @@
    The pass is the one the file is named after, or "pipeline" for all of them. Each case is held to this: the pass turns
    the input into the expected graph; the result verifies and survives being printed and read; a second run changes
    nothing; each allocation may fail; both graphs compute the same from random inputs, within 1e-4 (in 16 bits some of
-   their steps), by the reference functions (where they have no subgraphs). `run_passes --print FILE` prints what the pass makes of each input. */
+   their steps), by the reference functions (where they have no subgraphs). `run_passes --print FILE` prints what the
+   pass makes of each input. */
 #include "harness.h"
 
 #include "base/file.h"

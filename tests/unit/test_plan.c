@@ -577,5 +577,5 @@ TEST_MAIN(T(what_is_known_is_not_planned), T(a_convolution_takes_its_epilogue_an
           T(other_concatenations_copy), T(the_pieces_of_a_split_are_views),
           T(a_step_overwrites_an_operand_that_dies_there), T(but_no_other),
           T(plans_of_random_graphs_compute_what_the_graphs_say), T(decisions_that_do_not_fit_are_ignored),
-          T(a_chain_takes_in_what_stands_in_front),
-          T(random_decisions_make_valid_plans), T(any_allocation_of_the_planner_may_fail))
+          T(a_chain_takes_in_what_stands_in_front), T(random_decisions_make_valid_plans),
+          T(any_allocation_of_the_planner_may_fail))

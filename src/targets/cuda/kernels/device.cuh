@@ -34,7 +34,7 @@ typedef double f64;
 #define ALIGNED16               __align__(16)
 typedef uint4 quad; /* 16 bytes, the most that a thread reads at once */
 
-/* |value| of the 32 threads that go together combined into one that all of them get. All threads of a block come here. */
+/* |value| of the 32 threads that go together combined into one that all get. All threads of a block come here. */
 #define WARP_REDUCE(type, value, combine)                                             \
   do {                                                                                \
     _Pragma("unroll") for (u32 warp_step = 16; warp_step > 0; warp_step >>= 1) {      \

@@ -1,6 +1,6 @@
 /* Copies of boxes under strides: every operator that only moves elements. AXES axes, elements of type WORD; threads go
-   along the target's order, so that its writes are coalesced. QUADS: elements are 16 bytes, of several that lie together
-   on both sides. */
+   along the target's order, so that its writes are coalesced. QUADS: elements are 16 bytes, several that lie together on
+   both sides. */
 KERNEL(move, struct move_arguments) {
   for (u32 i = BLOCK_X * THREADS + THREAD; i < a.count; i += BLOCKS_X * THREADS) {
     u32 rest = i;

@@ -1,7 +1,7 @@
 /* Attention in 16 bits on tensor cores, without its scores in memory (kernels/attention_tensor.cu): the operator, and
    the chain in which most networks spell it, a product, an expression (scale, mask), a softmax, a product, with the
-   transposes that part and join heads before and after it. Transposes cost nothing: they are strides. The chain's scores
-   are not rounded to 16 bits, so that it is closer to the definition in f32 than to the one in its own type. */
+   transposes that part and join heads before and after it. Transposes cost nothing: they are strides. The chain's
+   scores are not rounded to 16 bits, so that it is closer to the definition in f32 than to the one in its own type. */
 #include "target/strides.h"
 #include "targets/cuda/render.h"
 
@@ -48,8 +48,7 @@ static bool fill_mask(const pn_operand *mask, form *f, pn_reason *why) {
   if (columns > a->keys) return pn_refuse(why, "a mask that is longer than the keys");
   a->keys = (unsigned)columns; /* those behind it are not seen */
   pn_dims_strides(mask->rank, mask->dims, own);
-  for (uint32_t d = 0; d < mask->rank; d++)
-    a->mask_strides[4 - mask->rank + d] = mask->dims[d] != 1 ? (int)own[d] : 0;
+  for (uint32_t d = 0; d < mask->rank; d++) a->mask_strides[4 - mask->rank + d] = mask->dims[d] != 1 ? (int)own[d] : 0;
   return true;
 }
 
@@ -404,7 +403,8 @@ static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *di
   a.mask = f->mask == PN_NO_OPERAND ? NULL : step->operands[f->mask];
   a.target = step->operands[f->y];
   for (uint32_t i = 0; i < f->operand_count; i++) a.operands[i] = step->operands[f->operands[i]];
-  a.vector = f->aligned && pn_cuda_aligned(a.q) && pn_cuda_aligned(a.k) && pn_cuda_aligned(a.v) && pn_cuda_aligned(a.target);
+  a.vector =
+      f->aligned && pn_cuda_aligned(a.q) && pn_cuda_aligned(a.k) && pn_cuda_aligned(a.v) && pn_cuda_aligned(a.target);
   unsigned warps = warps_of(f);
   return pn_cuda_launch(stream, s->function, (uint32_t)pn_div_up(a.queries, warps * WARP_QUERIES), f->heads, f->batches,
                         warps * 32, &a, diag);

@@ -112,8 +112,8 @@ static pelton_status prepare(const pn_problem *p, const pn_device *device, const
   pn_text_printf(&head,
                  "#define VECTOR %d\n#define ACROSS %d\n#define KERNEL_Y %d\n#define KERNEL_X %d\n#define STRIDE_Y %d\n"
                  "#define STRIDE_X %d\n#define DILATION_Y %d\n#define DILATION_X %d\n",
-                 (int)vector_of(p), (int)across, (int)w[0].kernel, (int)w[1].kernel, (int)w[0].stride,
-                 (int)w[1].stride, (int)w[0].dilation, (int)w[1].dilation);
+                 (int)vector_of(p), (int)across, (int)w[0].kernel, (int)w[1].kernel, (int)w[0].stride, (int)w[1].stride,
+                 (int)w[0].dilation, (int)w[1].dilation);
   pn_cuda_source source = {head.data, "conv_depthwise.cu", "conv_depthwise", false};
   pelton_status status =
       head.failed ? pn_fail_memory(diag, "a kernel") : pn_cuda_function(device, &source, &s->function, diag);

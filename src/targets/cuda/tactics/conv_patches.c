@@ -1,7 +1,7 @@
 /* Convolutions of pictures whose windows lie side by side, as in the first layer of a vision transformer: each element
    goes into one product only, so that a copy that puts a window's elements into a row, and a matrix product with the
-   filter as it is, do it. The product is whatever tactic for products is chosen by its estimate, on a problem of its own
-   that lives in the state. */
+   filter as it is, do it. The product is whatever tactic for products is chosen by its estimate, on a problem of its
+   own that lives in the state. */
 #include "targets/cuda/window.h"
 
 #include <stdio.h>
@@ -40,13 +40,15 @@ static bool find_windows(const pn_problem *p, pn_window *w, pn_reason *why) {
   if (pn_problem_input(p, 0, 0)->rank != 4 || ((const pn_attrs_conv *)p->nodes[0].attrs)->group != 1)
     return pn_refuse(why, "two spatial axes and one group only");
   for (uint32_t d = 0; d < 2; d++)
-    if (w[d].kernel != w[d].stride || w[d].dilation != 1 || w[d].pad_begin != 0 || w[d].output * w[d].kernel > w[d].input)
+    if (w[d].kernel != w[d].stride || w[d].dilation != 1 || w[d].pad_begin != 0 ||
+        w[d].output * w[d].kernel > w[d].input)
       return pn_refuse(why, "windows do not lie side by side");
   return pn_problem_output(p, 0, 0)->layout == PN_LAYOUT_CHANNELS_LAST ||
          pn_refuse(why, "wants its result in channels_last");
 }
 
-static void set_operand(product *m, uint32_t i, pn_operand_role role, pelton_dtype dtype, int64_t rows, int64_t columns) {
+static void set_operand(product *m, uint32_t i, pn_operand_role role, pelton_dtype dtype, int64_t rows,
+                        int64_t columns) {
   m->operands[i] = (pn_operand){.role = role, .dtype = dtype, .rank = rows ? 2 : 1};
   m->operands[i].dims[0] = rows ? rows : columns;
   m->operands[i].dims[1] = rows ? columns : 0;
@@ -54,7 +56,8 @@ static void set_operand(product *m, uint32_t i, pn_operand_role role, pelton_dty
 
 /* Fills |m|, which points into itself. */
 static void make_product(const pn_problem *p, const pn_window *w, product *m) {
-  const pn_operand *x = pn_problem_input(p, 0, 0), *filter = pn_problem_input(p, 0, 1), *bias = pn_problem_input(p, 0, 2);
+  const pn_operand *x = pn_problem_input(p, 0, 0), *filter = pn_problem_input(p, 0, 1),
+                   *bias = pn_problem_input(p, 0, 2);
   int64_t rows = x->dims[0] * w[0].output * w[1].output, depth = x->dims[1] * w[0].kernel * w[1].kernel;
   memset(m, 0, sizeof *m);
   set_operand(m, PATCHES, PN_OPERAND_INPUT, x->dtype, rows, depth);
@@ -151,7 +154,8 @@ static pelton_status prepare_copy(const pn_problem *p, const pn_device *device, 
   int batch, channel, axis[WINDOW_AXES], bytes = (int)pelton_dtype_bytes(x->dtype), many = 16 / bytes;
   char head[96];
   pn_cuda_image_strides(x, &batch, &channel, axis);
-  const int dims[] = {(int)x->dims[0], (int)w[0].output, (int)w[1].output, (int)x->dims[1], (int)w[0].kernel, (int)w[1].kernel};
+  const int dims[] = {(int)x->dims[0], (int)w[0].output, (int)w[1].output,
+                      (int)x->dims[1], (int)w[0].kernel, (int)w[1].kernel};
   const int from[] = {batch, axis[1] * (int)w[0].kernel, axis[2] * (int)w[1].kernel, channel, axis[1], axis[2]};
   enum { AXES = 6 };
   bool quads = axis[2] == 1 && dims[AXES - 1] % many == 0;

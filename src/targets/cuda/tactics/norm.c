@@ -112,8 +112,8 @@ static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *di
   a.target = step->operands[node->outputs[0]];
   a.mean = operand(step, node->outputs, node->output_count, 1);
   a.inverse = operand(step, node->outputs, node->output_count, 2);
-  a.aligned = pn_cuda_aligned(a.source) && pn_cuda_aligned(a.target) && pn_cuda_aligned(a.scale) &&
-              pn_cuda_aligned(a.bias);
+  a.aligned =
+      pn_cuda_aligned(a.source) && pn_cuda_aligned(a.target) && pn_cuda_aligned(a.scale) && pn_cuda_aligned(a.bias);
   return pn_cuda_launch(stream, s->function, s->grid, 1, 1, s->threads, &a, diag);
 }
 

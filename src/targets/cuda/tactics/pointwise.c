@@ -92,8 +92,8 @@ static bool is_quad(const shape *s, uint32_t k) {
   return s->vector && (s->kinds[k] == DENSE || (s->kinds[k] == STRIDED && s->strides[k][s->axes - 1] == 1));
 }
 
-/* How many elements of the innermost axis a thread can take at once. Operands that lie along it have to be of one width,
-   and all steps along other axes whole vectors. */
+/* How many elements of the innermost axis a thread can take at once. Operands that lie along it have to be of one
+   width, and all steps along other axes whole vectors. */
 static uint32_t find_vector(const pn_problem *p, const shape *s) {
   size_t bytes = pelton_dtype_bytes(pn_problem_output(p, 0, 0)->dtype);
   if (bytes != 2 && bytes != 4) return 0;
@@ -138,7 +138,8 @@ static void render_places(const shape *s, pn_text *out) {
     if (s->kinds[k] == STRIDED) pn_text_printf(out, "    int at_%u = 0;\n", (unsigned)k);
   for (uint32_t d = s->axes; d-- > 0;) {
     if (d)
-      pn_text_printf(out, "    outer = divide(rest, a->dims[%u]);\n    at = (int)(rest - outer * a->dims[%u].divisor);\n",
+      pn_text_printf(out,
+                     "    outer = divide(rest, a->dims[%u]);\n    at = (int)(rest - outer * a->dims[%u].divisor);\n",
                      (unsigned)d, (unsigned)d);
     else
       pn_text_printf(out, "    outer = 0;\n    at = (int)rest;\n");
@@ -168,7 +169,8 @@ static void render(const pn_problem *p, const shape *s, pn_text *out) {
     else
       pn_text_printf(out, "(u32)at_%u / %u, aligned);\n", (unsigned)k, (unsigned)s->vector);
   }
-  if (s->vector) pn_text_printf(out, "    quad y;\n    UNROLL\n    for (u32 e = 0; e < %u; e++) {\n", (unsigned)s->vector);
+  if (s->vector)
+    pn_text_printf(out, "    quad y;\n    UNROLL\n    for (u32 e = 0; e < %u; e++) {\n", (unsigned)s->vector);
   pn_cuda_render_steps(expr, types, out);
   if (s->vector)
     pn_text_printf(out, "    store_%s(&y, e, v%u);\n    }\n    store_quad(a->operands[%u], i, y, aligned);\n  }\n}\n",

@@ -87,10 +87,10 @@ static void print_head(const pn_problem *p, const state *s, char *out, size_t ro
                   (unsigned)s->vector);
   if (!s->vector) return;
   used += snprintf(out + used, room - (size_t)used, "#define OUTSIDE %s\n",
-                   kind != 0                         ? "0"
+                   kind != 0                   ? "0"
                    : dtype == PELTON_DTYPE_F32 ? "0xff800000u"
                    : dtype == PELTON_DTYPE_F16 ? "0xfc00fc00u"
-                                                     : "0xff80ff80u");
+                                               : "0xff80ff80u");
   if ((int64_t)taps[0] * taps[1] * taps[2] <= UNROLLED_TAPS)
     (void)snprintf(out + used, room - (size_t)used, "#define TAPS {%d, %d, %d}\n", taps[0], taps[1], taps[2]);
   else
