@@ -1,13 +1,14 @@
-/* softmax(scale q k^T + mask) v on tensor cores, without the scores in memory: 16 queries of a head for each of WARPS
-   warps, which go along the keys a tile at a time and keep greatest score, sum of exponentials and result in registers.
-   While a tile is worked on, the next one is on its way into shared memory. X is f16 or bf16; DEPTH and VALUE_DEPTH the
+/* softmax(scale q k^T + mask) v on tensor cores, without the scores in memory: BANDS times 16 queries of a head for each
+   of WARPS warps, which go along the keys a tile at a time and keep greatest score, sum of exponentials and result in
+   registers. More bands read less of shared memory, which is what a warp waits for, and need more registers. While a tile
+   is worked on, the next one is on its way into shared memory. X is f16 or bf16; DEPTH and VALUE_DEPTH the
    extents of a head; MASK: 0 none, 1 bool, 2 numbers of type M; CAP: scores are capped; SCORES: an expression, SCORE(a,
    value, n, head, query, key), stands in place of the scale; EMPTY_ROWS: a query that sees no key gives zeros.
 
    Exponentials are powers of two: the host multiplies the scale by log2(e), what is added is multiplied here. Rows of a
    tile are 16 bytes longer than they are, so that the eight rows of an ldmatrix lie in different banks. */
 enum {
-  QUERIES = WARPS * 16,
+  QUERIES = WARPS * BANDS * 16,
   WORKERS = WARPS * 32,
   DEPTHS = (DEPTH + 15) / 16 * 16,
   VALUES = (VALUE_DEPTH + 15) / 16 * 16,
@@ -117,16 +118,80 @@ DEVICE f32 row_sum(f32 v) {
   v += __shfl_xor_sync(0xffffffffu, v, 1);
   return v + __shfl_xor_sync(0xffffffffu, v, 2);
 }
+#else
+/* On a host the same, by way of memory that all threads write and then read. */
+#define COPIES_END()
+#define COPIES_WAIT()
+SHARED u32 parts[WORKERS][6];
+SHARED const u16 *places[WORKERS];
+SHARED f32 values[WORKERS];
+
+DEVICE f32 half_of(u32 lane, u32 i, u32 high) { return LOAD(X, &parts[THREAD / 32 * 32 + lane][i], high); }
+DEVICE void multiply(f32 *d, const u32 *a, u32 b0, u32 b1) {
+  u32 lane = THREAD % 32;
+  for (u32 i = 0; i < 4; i++) parts[THREAD][i] = a[i];
+  parts[THREAD][4] = b0;
+  parts[THREAD][5] = b1;
+  BARRIER();
+  for (u32 e = 0; e < 4; e++)
+    for (u32 k = 0; k < 16; k++)
+      d[e] += half_of(lane / 4 * 4 + k % 8 / 2, e / 2 + k / 8 * 2, k % 2) *
+              half_of((lane % 4 * 2 + e % 2) * 4 + k % 8 / 2, 4 + k / 8, k % 2);
+  BARRIER();
+}
+DEVICE void load_matrices(u32 *to, const u16 *from) {
+  places[THREAD] = from;
+  BARRIER();
+  for (u32 m = 0; m < 4; m++) {
+    const u16 *line = places[THREAD / 32 * 32 + m * 8 + THREAD % 32 / 4] + THREAD % 4 * 2;
+    to[m] = line[0] | (u32)line[1] << 16;
+  }
+  BARRIER();
+}
+DEVICE void load_matrices_turned(u32 *to, const u16 *from) {
+  places[THREAD] = from;
+  BARRIER();
+  for (u32 m = 0; m < 4; m++) {
+    const u16 **lines = &places[THREAD / 32 * 32 + m * 8 + THREAD % 4 * 2];
+    to[m] = lines[0][THREAD % 32 / 4] | (u32)lines[1][THREAD % 32 / 4] << 16;
+  }
+  BARRIER();
+}
+DEVICE u32 pack(f32 low, f32 high) {
+  u32 v;
+  STORE(X, &v, 0, low);
+  STORE(X, &v, 1, high);
+  return v;
+}
+DEVICE f32 power_of_two(f32 v) { return exp2f(v); }
+DEVICE f32 row_greatest(f32 v) {
+  values[THREAD] = v;
+  BARRIER();
+  for (u32 i = 0; i < 4; i++) v = fmaxf(v, values[THREAD / 4 * 4 + i]);
+  BARRIER();
+  return v;
+}
+DEVICE f32 row_sum(f32 v) {
+  values[THREAD] = v;
+  BARRIER();
+  v = 0;
+  for (u32 i = 0; i < 4; i++) v += values[THREAD / 4 * 4 + i];
+  BARRIER();
+  return v;
+}
+#endif
+
 DEVICE u32 load_pair(const u16 *from, u32 column, int there, int vector) {
   if (!there || column >= DEPTH) return 0;
   if (vector) return *(const u32 *)(from + column);
   return from[column] | (column + 1 < DEPTH ? (u32)from[column + 1] << 16 : 0);
 }
-/* What a warp knows of its 16 queries: each thread of two of them, |row| and the eighth behind it, and of columns |pair|
-   and the one behind it in every eight. */
+
+/* What a warp knows of its queries: each thread of two in a band, |row| and the eighth behind it, and of two columns,
+   |pair| and the next, in every eight. */
 struct rows {
-  u32 q[DEPTHS / 16][4];
-  f32 sum[VALUES / 8][4], most[2], total[2];
+  u32 q[BANDS][DEPTHS / 16][4];
+  f32 sum[BANDS][VALUES / 8][4], most[BANDS][2], total[BANDS][2];
   u32 n, head, row, pair;
 };
 
@@ -134,10 +199,14 @@ struct rows {
    scores. Else sixteens of keys behind |end| are left out. */
 DEVICE void take_tile(const struct attention_tensor_arguments *a, struct rows *r, const u16 *k_place,
                       const u16 *v_place, u32 start, u32 end, int whole) {
-  f32 s[KEYS / 8][4], now[2] = {-INFINITE, -INFINITE}, base[2], unit = whole ? a->scale : 1;
+  f32 s[BANDS][KEYS / 8][4], base[BANDS][2], unit = whole ? a->scale : 1;
   u32 sixteens = (end - start + 15) / 16;
   UNROLL
-  for (u32 j = 0; j < KEYS / 8; j++) s[j][0] = s[j][1] = s[j][2] = s[j][3] = whole ? 0 : -INFINITE;
+  for (u32 j = 0; j < KEYS / 8; j++) {
+    UNROLL
+    for (u32 e = 0; e < 4 * BANDS; e++)
+      s[e / 4][j][e % 4] = j / 2 < sixteens ? 0 : -INFINITE; /* sixteens is all of them when |whole| */
+  }
   if (whole) {
     UNROLL
     for (u32 i = 0; i < DEPTHS / 16; i++) {
@@ -145,8 +214,11 @@ DEVICE void take_tile(const struct attention_tensor_arguments *a, struct rows *r
       for (u32 j = 0; j < KEYS / 16; j++) {
         u32 b[4];
         load_matrices(b, k_place + j * 16 * K_ROW + i * 16);
-        multiply(s[2 * j], r->q[i], b[0], b[1]);
-        multiply(s[2 * j + 1], r->q[i], b[2], b[3]);
+        UNROLL
+        for (u32 m = 0; m < BANDS; m++) {
+          multiply(s[m][2 * j], r->q[m][i], b[0], b[1]);
+          multiply(s[m][2 * j + 1], r->q[m][i], b[2], b[3]);
+        }
       }
     }
   } else {
@@ -154,65 +226,72 @@ DEVICE void take_tile(const struct attention_tensor_arguments *a, struct rows *r
     for (u32 j = 0; j < KEYS / 16; j++) {
       if (j >= sixteens) continue;
       UNROLL
-      for (u32 e = 0; e < 4; e++) s[2 * j][e] = s[2 * j + 1][e] = 0;
-      UNROLL
       for (u32 i = 0; i < DEPTHS / 16; i++) {
         u32 b[4];
         load_matrices(b, k_place + j * 16 * K_ROW + i * 16);
-        multiply(s[2 * j], r->q[i], b[0], b[1]);
-        multiply(s[2 * j + 1], r->q[i], b[2], b[3]);
+        UNROLL
+        for (u32 m = 0; m < BANDS; m++) {
+          multiply(s[m][2 * j], r->q[m][i], b[0], b[1]);
+          multiply(s[m][2 * j + 1], r->q[m][i], b[2], b[3]);
+        }
       }
       UNROLL
-      for (u32 e = 0; e < 8; e++)
-        s[2 * j + e / 4][e % 4] = score_of(a, s[2 * j + e / 4][e % 4], r->n, r->head, r->row + e % 4 / 2 * 8,
-                                           start + j * 16 + e / 4 * 8 + r->pair + e % 2);
+      for (u32 e = 0; e < 8 * BANDS; e++) {
+        f32 *one = &s[e / 8][2 * j + e % 8 / 4][e % 4];
+        *one = score_of(a, *one, r->n, r->head, r->row + e / 8 * 16 + e % 4 / 2 * 8,
+                        start + j * 16 + e % 8 / 4 * 8 + r->pair + e % 2);
+      }
     }
   }
   UNROLL
-  for (u32 j = 0; j < KEYS / 8; j++) {
+  for (u32 m = 0; m < BANDS; m++) {
+    f32 now[2] = {-INFINITE, -INFINITE};
     UNROLL
-    for (u32 e = 0; e < 4; e++) now[e / 2] = fmaxf(now[e / 2], s[j][e]);
-  }
-  UNROLL
-  for (u32 h = 0; h < 2; h++) {
-    now[h] = fmaxf(r->most[h], row_greatest(now[h]) * unit);
-    base[h] = now[h] == -INFINITE ? 0 : now[h];
-    f32 factor = power_of_two(r->most[h] - base[h]);
-    r->most[h] = now[h];
-    r->total[h] *= factor;
+    for (u32 j = 0; j < KEYS / 8; j++) {
+      UNROLL
+      for (u32 e = 0; e < 4; e++) now[e / 2] = fmaxf(now[e / 2], s[m][j][e]);
+    }
     UNROLL
-    for (u32 i = 0; i < VALUES / 8; i++) {
-      r->sum[i][2 * h] *= factor;
-      r->sum[i][2 * h + 1] *= factor;
+    for (u32 h = 0; h < 2; h++) {
+      f32 most = fmaxf(r->most[m][h], row_greatest(now[h]) * unit);
+      base[m][h] = most == -INFINITE ? 0 : most;
+      f32 factor = power_of_two(r->most[m][h] - base[m][h]);
+      r->most[m][h] = most;
+      r->total[m][h] *= factor;
+      UNROLL
+      for (u32 i = 0; i < VALUES / 8; i++) {
+        r->sum[m][i][2 * h] *= factor;
+        r->sum[m][i][2 * h + 1] *= factor;
+      }
     }
   }
   UNROLL
   for (u32 j = 0; j < KEYS / 16; j++) {
-    u32 p[4];
+    u32 p[BANDS][4];
     if (!whole && j >= sixteens) continue;
     UNROLL
-    for (u32 e = 0; e < 8; e += 2) {
-      f32 low = power_of_two(fmaf(s[2 * j + e / 4][e % 4], unit, -base[e % 4 / 2]));
-      f32 high = power_of_two(fmaf(s[2 * j + e / 4][e % 4 + 1], unit, -base[e % 4 / 2]));
-      r->total[e % 4 / 2] += low + high;
-      p[e / 2] = pack(low, high);
+    for (u32 e = 0; e < 8 * BANDS; e += 2) {
+      u32 m = e / 8, h = e % 4 / 2;
+      f32 *two = &s[m][2 * j + e % 8 / 4][e % 4];
+      f32 low = power_of_two(fmaf(two[0], unit, -base[m][h])), high = power_of_two(fmaf(two[1], unit, -base[m][h]));
+      r->total[m][h] += low + high;
+      p[m][e % 8 / 2] = pack(low, high);
     }
     UNROLL
     for (u32 i = 0; i < VALUES / 16; i++) {
       u32 b[4];
       load_matrices_turned(b, v_place + j * 16 * V_ROW + i * 16);
-      multiply(r->sum[2 * i], p, b[0], b[1]);
-      multiply(r->sum[2 * i + 1], p, b[2], b[3]);
+      UNROLL
+      for (u32 m = 0; m < BANDS; m++) {
+        multiply(r->sum[m][2 * i], p[m], b[0], b[1]);
+        multiply(r->sum[m][2 * i + 1], p[m], b[2], b[3]);
+      }
     }
   }
 }
-#else
-#define COPIES_END()
-#define COPIES_WAIT()
-#endif
 
 KERNEL_OF(attention_tensor, struct attention_tensor_arguments, WORKERS,
-          (DEPTHS <= 64 && VALUES <= 64 ? 16 : 8) / WARPS) {
+          (DEPTHS <= 64 && VALUES <= 64 ? 16 : 8) / WARPS / BANDS) {
   SHARED u16 k_tile[2][KEYS * K_ROW] ALIGNED16;
   SHARED u16 v_tile[2][KEYS * V_ROW] ALIGNED16;
   u32 n = BLOCK_Z, head = BLOCK_Y, first = BLOCK_X * QUERIES, kv = head / a.share;
@@ -224,30 +303,29 @@ KERNEL_OF(attention_tensor, struct attention_tensor_arguments, WORKERS,
   int seen_end = (int)first + QUERIES + a.right, seen_begin = (int)first - a.left;
   u32 end = seen_end < (int)a.keys ? (u32)(seen_end > 0 ? seen_end : 0) : a.keys;
   u32 begin = seen_begin > 0 ? (u32)seen_begin / KEYS * KEYS : 0, stage = 0;
-#if PTX
-  u32 lane = THREAD % 32, row = first + THREAD / 32 * 16 + lane / 4, turn = lane / 8;
-  int awake = first + THREAD / 32 * 16 < a.queries;
+  u32 lane = THREAD % 32, own = first + THREAD / 32 * 16 * BANDS, row = own + lane / 4, turn = lane / 8;
+  int awake = !PTX || own < a.queries; /* on a host all threads come to every barrier */
   struct rows r;
   r.n = n;
   r.head = head;
   r.row = row;
   r.pair = lane % 4 * 2;
-  r.most[0] = r.most[1] = -INFINITE;
-  r.total[0] = r.total[1] = 0;
   UNROLL
-  for (u32 i = 0; i < DEPTHS / 16; i++) {
+  for (u32 m = 0; m < BANDS; m++) {
+    r.most[m][0] = r.most[m][1] = -INFINITE;
+    r.total[m][0] = r.total[m][1] = 0;
     UNROLL
-    for (u32 e = 0; e < 4; e++) {
-      u32 query = row + e % 2 * 8;
-      r.q[i][e] = load_pair(q + (query < a.queries ? (int)query * a.q_strides[OF_ROW] : 0), i * 16 + e / 2 * 8 + r.pair,
-                            query < a.queries, a.vector);
+    for (u32 i = 0; i < DEPTHS / 16; i++) {
+      UNROLL
+      for (u32 e = 0; e < 4; e++) {
+        u32 query = row + m * 16 + e % 2 * 8;
+        r.q[m][i][e] = load_pair(q + (query < a.queries ? (int)query * a.q_strides[OF_ROW] : 0),
+                                 i * 16 + e / 2 * 8 + r.pair, query < a.queries, a.vector);
+      }
     }
+    UNROLL
+    for (u32 i = 0; i < VALUES / 8; i++) r.sum[m][i][0] = r.sum[m][i][1] = r.sum[m][i][2] = r.sum[m][i][3] = 0;
   }
-  UNROLL
-  for (u32 i = 0; i < VALUES / 8; i++) r.sum[i][0] = r.sum[i][1] = r.sum[i][2] = r.sum[i][3] = 0;
-#else
-  f32 sum[VALUE_DEPTH] = {0}, most = -INFINITE, total = 0;
-#endif
   if (begin < end) {
     copy_rows(k_tile[0], K_ROW, k, a.k_strides[OF_ROW], begin, a.keys, DEPTH, DEPTHS, a.vector);
     copy_rows(v_tile[0], V_ROW, v, a.v_strides[OF_ROW], begin, a.keys, VALUE_DEPTH, VALUES, a.vector);
@@ -261,7 +339,6 @@ KERNEL_OF(attention_tensor, struct attention_tensor_arguments, WORKERS,
     COPIES_END();
     COPIES_WAIT();
     BARRIER();
-#if PTX
     const u16 *k_place = k_tile[stage] + (turn / 2 * 8 + lane % 8) * K_ROW + turn % 2 * 8;
     const u16 *v_place = v_tile[stage] + (turn % 2 * 8 + lane % 8) * V_ROW + turn / 2 * 8;
     int whole = !MASK && !SCORES && !CAP && a.scale > 0 && start + KEYS <= a.keys &&
@@ -270,31 +347,17 @@ KERNEL_OF(attention_tensor, struct attention_tensor_arguments, WORKERS,
       take_tile(&a, &r, k_place, v_place, start, start + KEYS, 1);
     else if (awake)
       take_tile(&a, &r, k_place, v_place, start, end - start < KEYS ? end : start + KEYS, 0);
-#else
-    for (u32 j = 0; THREAD < QUERIES && first + THREAD < a.queries && j < KEYS; j++) {
-      f32 s = 0;
-      for (u32 d = 0; d < DEPTH; d++)
-        s += LOAD(X, q, (u32)((int)(first + THREAD) * a.q_strides[OF_ROW]) + d) * LOAD(X, k_tile[stage], j * K_ROW + d);
-      s = score_of(&a, s, n, head, first + THREAD, start + j);
-      f32 now = s > most ? s : most, base = now == -INFINITE ? 0 : now, factor = exp2f(most - base);
-      f32 e = exp2f(s - base);
-      most = now;
-      total = total * factor + e;
-      for (u32 d = 0; d < VALUE_DEPTH; d++) sum[d] = sum[d] * factor + e * LOAD(X, v_tile[stage], j * V_ROW + d);
-    }
-#endif
     BARRIER();
   }
-#if PTX
   UNROLL
-  for (u32 h = 0; h < 2; h++) {
-    u32 query = row + h * 8;
-    f32 all = row_sum(r.total[h]), inverse = EMPTY_ROWS && all == 0 ? 0 : 1 / all;
+  for (u32 e = 0; e < 2 * BANDS; e++) {
+    u32 m = e / 2, h = e % 2, query = row + m * 16 + h * 8;
+    f32 all = row_sum(r.total[m][h]), inverse = EMPTY_ROWS && all == 0 ? 0 : 1 / all;
     if (query >= a.queries) continue;
     u16 *line = y + (int)query * a.y_strides[OF_ROW];
     UNROLL
     for (u32 i = 0; i < VALUES / 8; i++) {
-      u32 d = i * 8 + r.pair, both = pack(r.sum[i][2 * h] * inverse, r.sum[i][2 * h + 1] * inverse);
+      u32 d = i * 8 + r.pair, both = pack(r.sum[m][i][2 * h] * inverse, r.sum[m][i][2 * h + 1] * inverse);
       if (d + 1 < VALUE_DEPTH && a.vector) {
         *(u32 *)(line + d) = both;
       } else {
@@ -303,10 +366,4 @@ KERNEL_OF(attention_tensor, struct attention_tensor_arguments, WORKERS,
       }
     }
   }
-#else
-  if (THREAD < QUERIES && first + THREAD < a.queries)
-    for (u32 d = 0; d < VALUE_DEPTH; d++)
-      STORE(X, y, (u32)((int)(first + THREAD) * a.y_strides[OF_ROW]) + d,
-            EMPTY_ROWS && total == 0 ? 0 : sum[d] / total);
-#endif
 }

@@ -8,7 +8,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { MOST_DEPTH = 128, WARP_QUERIES = 16, MOST_WARPS = 8, FAR = 1 << 30 };
+enum { MOST_DEPTH = 128, MOST_TWO_BANDS = 64, BAND = 16, FAR = 1 << 30 };
 enum { MASK_NONE, MASK_BOOL, MASK_NUMBERS };
 #define LOG2E 1.4426950408889634
 
@@ -26,6 +26,7 @@ typedef struct form {
 
 typedef struct state {
   pn_cu_function *function;
+  unsigned warps, bands; /* of a block, and sixteens of queries of a warp */
   form form;
 } state;
 
@@ -281,9 +282,6 @@ static bool fill_chain(const pn_problem *p, const chain *c, form *f, pn_reason *
 
 /* ---- both -------------------------------------------------------------------------------------------------------- */
 
-/* Of a block: more of them share the keys that it brings in. */
-static unsigned warps_of(const form *f) { return f->arguments.queries > 4 * WARP_QUERIES ? MOST_WARPS : 4; }
-
 static bool multiples(const int *strides, int of) {
   return strides[OF_BATCH] % of == 0 && strides[OF_HEAD] % of == 0 && strides[OF_ROW] % of == 0;
 }
@@ -320,17 +318,30 @@ static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why
   return device->capability >= 80 || pn_refuse(why, "wants compute capability 8.0");
 }
 
+/* Sixteens of queries a warp, by value[0]: one, or two where there are registers for them. */
+static uint32_t configs(const pn_problem *p, const pn_device *device, pn_config *out, uint32_t max) {
+  form f;
+  uint32_t count = 0;
+  (void)device;
+  if (!fill(p, &f, NULL) || !max) return 0;
+  out[count++] = (pn_config){{1}};
+  if (max > 1 && f.depth <= MOST_TWO_BANDS && f.value_depth <= MOST_TWO_BANDS && f.arguments.queries > 64)
+    out[count++] = (pn_config){{2}};
+  return count;
+}
+
 /* 0.3 of the matrix rate at best; scores that are not plain cost arithmetic of their own. */
 static double estimate(const pn_problem *p, const pn_device *device, const pn_config *config) {
   form f;
-  (void)config;
   if (!fill(p, &f, NULL)) return 1;
-  double scores = (double)f.batches * f.heads * (double)pn_align_up(f.arguments.queries, WARP_QUERIES) *
-                  (double)pn_align_up(f.arguments.keys, WARP_QUERIES);
+  double scores = (double)f.batches * f.heads * (double)pn_align_up(f.arguments.queries, BAND) *
+                  (double)pn_align_up(f.arguments.keys, BAND);
   double work = scores * (double)(f.depth + f.value_depth);
   double rate = 0.3 * device->half_fma_per_second / device->fma_per_second;
   if (f.arguments.right == 0) work /= 2;
-  return pn_cuda_estimate(device, work / rate + (f.expression ? 20 : 4) * scores, pn_cuda_operand_bytes(p), 1) + 2e-6;
+  double seconds =
+      pn_cuda_estimate(device, work / rate + (f.expression ? 20 : 4) * scores, pn_cuda_operand_bytes(p), 1) + 2e-6;
+  return config->value[0] == 2 ? seconds * 1.02 : seconds;
 }
 
 static void sizes(const pn_problem *p, const pn_device *device, const pn_config *config, pn_sizes *out) {
@@ -372,19 +383,20 @@ static pelton_status prepare(const pn_problem *p, const pn_device *device, const
   state *s = memory;
   form *f = &s->form;
   pn_text head;
-  (void)config;
   if (!fill(p, f, NULL)) return PN_INTERNAL(diag, "an attention changed after it was accepted");
+  s->bands = config->value[0] == 2 ? 2 : 1;
+  s->warps = f->arguments.queries > 64 ? 8 / s->bands : 4; /* many queries share the keys that a block brings in */
   const pn_operand *mask = f->mask == PN_NO_OPERAND ? NULL : &p->operands[f->mask];
   pn_text_init(&head, device->allocator);
   pn_text_printf(&head,
                  "#define X %s\n#define DEPTH %d\n#define VALUE_DEPTH %d\n#define MASK %d\n#define M %s\n"
-                 "#define CAP %d\n#define SCORES %d\n#define EMPTY_ROWS %d\n#define WARPS %u\n",
+                 "#define CAP %d\n#define SCORES %d\n#define EMPTY_ROWS %d\n#define WARPS %u\n#define BANDS %u\n",
                  pn_cuda_type_name(p->operands[f->q].dtype), (int)f->depth, (int)f->value_depth,
                  (int)(!mask                              ? MASK_NONE
                        : mask->dtype == PELTON_DTYPE_BOOL ? MASK_BOOL
                                                           : MASK_NUMBERS),
                  mask ? pn_cuda_type_name(mask->dtype) : "f32", (int)f->capped, (int)(f->expression != NULL),
-                 (int)f->empty_rows, warps_of(f));
+                 (int)f->empty_rows, s->warps, s->bands);
   if (f->expression) render_scores(p, f, &head);
   pn_cuda_source source = {head.data, "attention_tensor.cu", "attention_tensor", false};
   pelton_status status =
@@ -405,15 +417,15 @@ static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *di
   for (uint32_t i = 0; i < f->operand_count; i++) a.operands[i] = step->operands[f->operands[i]];
   a.vector =
       f->aligned && pn_cuda_aligned(a.q) && pn_cuda_aligned(a.k) && pn_cuda_aligned(a.v) && pn_cuda_aligned(a.target);
-  unsigned warps = warps_of(f);
-  return pn_cuda_launch(stream, s->function, (uint32_t)pn_div_up(a.queries, warps * WARP_QUERIES), f->heads, f->batches,
-                        warps * 32, &a, diag);
+  return pn_cuda_launch(stream, s->function, (uint32_t)pn_div_up(a.queries, s->warps * s->bands * BAND), f->heads,
+                        f->batches, s->warps * 32, &a, diag);
 }
 
 const pn_tactic pn_tactic_cuda_attention_tensor = {
     .name = "cuda.attention_tensor",
     .version = 1,
     .accepts = accepts,
+    .configs = configs,
     .estimate = estimate,
     .sizes = sizes,
     .prepare = prepare,
