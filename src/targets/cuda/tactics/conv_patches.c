@@ -129,7 +129,7 @@ static double estimate(const pn_problem *p, const pn_device *device, const pn_co
   if (!tactic) return 1;
   /* Pieces of windows that do not lie together waste most of what memory gives. */
   bool together = pn_problem_input(p, 0, 0)->layout == PN_LAYOUT_PLAIN && w[1].kernel >= 8;
-  return tactic->estimate(&m.problem, device, config) + pn_cuda_estimate(device, 0, (together ? 3 : 8) * bytes, 1);
+  return tactic->estimate(&m.problem, device, config) + pn_cuda_estimate(device, 0, (together ? 2 : 8) * bytes, 1);
 }
 
 static size_t inner_offset(void) { return pn_align_up(sizeof(state), 64); }
