@@ -64,6 +64,8 @@ typedef struct pn_target {
   void (*device_close)(pn_device *device);
   /* What makes timings and plans valid here: "cpu AMD EPYC 9R14 avx512 threads=2". Lives as long as the device. */
   const char *(*fingerprint)(const pn_device *device);
+  /* Tells devices apart that pack weights differently: of the CPU its kernels' instructions. Null: all alike. */
+  uint64_t (*packing)(const pn_device *device);
   /* Tactics in a fixed order, the reference last. */
   uint32_t (*tactics)(const pn_device *device, const pn_tactic *const **out);
   uint32_t (*patterns)(const pn_device *device, const pn_pattern **out); /* longest first */

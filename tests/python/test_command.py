@@ -235,7 +235,7 @@ class Work(Folder):
         self.assertEqual([two[0]["holds"]["values"], two[1]["holds"]], [held["values"], None])
         self.assertIn("# file     " + add, self.check(0, "inspect", add, add).stdout)
         self.assertEqual(self.check(0, "check", add).stdout, f"{add}: valid\n")
-        mistakes = os.path.join("tests", "import", "mistakes.onnx")
+        mistakes = os.path.join("tests", "import", "refused", "mistakes.onnx")
         told = json.loads(self.check(3, "check", add, mistakes, "--json", error="has no type").stdout)
         self.assertEqual([t["valid"] for t in told], [True, False])
         self.assertGreater(len(told[1]["reasons"]), 10)
