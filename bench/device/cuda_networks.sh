@@ -12,6 +12,9 @@ models=${CUDA_MODELS:-resnet50 mobilenetv1 mobilenetv2 ssd300 srcnn915 espcn fsr
 timed=${CUDA_TIMED:-resnet50:1 resnet50:8 resnet50:64 mobilenetv1:1 mobilenetv2:1 mobilenetv2:64 ssd300:1 ssd300:32 srcnn915:1 espcn:1 fsrcnn:1 yolov8n:1 bert128:1 bert128:64 vit:1 vit:64}
 suites=${CUDA_SUITES:-tests/cases/*.txt}
 sanitized=${CUDA_SANITIZED:-pointwise movement reduce softmax norm pool gather resize conv_transpose matmul arg_reduce}
+layered=${CUDA_LAYERS:-resnet50:1 resnet50:64 bert128:1 yolov8n:1}
+half_layers=${CUDA_HALF_LAYERS:-resnet50:1 resnet50:64 mobilenetv2:64 bert128:64 vit:64} # of the f16 networks, those with times of layers
+distinct=${CUDA_DISTINCT:-} # "distinct": see half.py
 halves=${CUDA_HALVES:-resnet50:1 resnet50:8 resnet50:64 resnet50:256 mobilenetv2:1 mobilenetv2:64 ssd300:1 bert128:1 bert128:64 vit:1 vit:64}
 cases=${cases:+$(realpath "$cases")}
 cd "$(dirname "$0")/../.."
@@ -91,7 +94,7 @@ if wants time; then
   say "at $((SECONDS - start)) s"
 fi
 if wants layers; then
-  for pair in resnet50:1 resnet50:64 bert128:1 yolov8n:1; do
+  for pair in $layered; do
     m=${pair%:*}; b=${pair#*:}
     generate "$m" "$b"
     for level in 0 2; do
@@ -103,12 +106,17 @@ fi
 if wants half; then
   for pair in $halves; do
     m=${pair%:*}; b=${pair#*:}
-    generate "$m" "$b"
-    python3 bench/half.py "$work/${m}_$b.onnx" "$work/half.onnx"
+    generate "$m" "$b" && python3 bench/half.py "$work/${m}_$b.onnx" "$work/half_${m}_$b.onnx" $distinct &
+  done
+  wait
+  say "half: generated at $((SECONDS - start)) s"
+  for pair in $halves; do
+    m=${pair%:*}; b=${pair#*:}
+    mv "$work/half_${m}_$b.onnx" "$work/half.onnx"
     timeout 60 $pelton bench "$work/half.onnx" "${device[@]}" --level 2 --on-device --timing-cache "$work/times_2" --warmup 300 --duration 1 --json \
       >"$work/bench.json" 2>"$work/bench.log" || tail -3 "$work/bench.log" | cut -c1-600
     say "fp16 $m b$b: $(python3 -c 'import json,sys; j=json.load(open(sys.argv[1])); print("%.4f ms, %.0f/s, build %.1f s" % (j["latency_ms"]["median"], j["batch"]/j["latency_ms"]["median"]*1e3, j["build_s"]))' "$work/bench.json")"
-    [[ $b == 1 || $m$b == resnet5064 ]] && timeout 60 $pelton bench "$work/half.onnx" "${device[@]}" --level 2 --on-device \
+    [[ " $half_layers " == *" $pair "* ]] && timeout 60 $pelton bench "$work/half.onnx" "${device[@]}" --level 2 --on-device \
       --timing-cache "$work/times_2" --duration 0.3 --layers >"$out/layers_half_${m}_$b.txt" 2>&1
     if [[ $b == 1 ]]; then # the same random inputs, rounded
       $pelton run "$work/${m}_1.onnx" --level 0 "${device[@]}" --output-dir "$work/full" >/dev/null 2>&1

@@ -21,7 +21,8 @@ enum { PN_IMAGE_FORMAT_VERSION = 1, PN_DECISION_CONFIG_VALUES = 6 };
 /* What plan/ decided for one group of nodes, in words that any version can read. */
 typedef struct pn_decision {
   uint32_t first_node;          /* index of the group's first node in the graph's order */
-  uint32_t node_count;          /* a chain: each further node is the single user of the former's first result */
+  uint32_t node_count; /* a chain, each further node the single user of the former's first result, perhaps with nodes
+                          in front of it that only it uses */
   pn_str in_layout, out_layout; /* layouts by name, of its activations of rank >= 3 */
   pn_str tactic;
   uint32_t version;

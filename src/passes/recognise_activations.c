@@ -46,7 +46,10 @@ static bool is_float(const simplifier *s, uint16_t step, double *out) {
 /* A constant that is |value| as its type holds it, or as single precision does. */
 static bool is_near(const simplifier *s, uint16_t step, double value) {
   double c;
-  return is_float(s, step, &c) && fabs(c - value) <= 1e-6 * fabs(value);
+  if (!is_float(s, step, &c)) return false;
+  if (at(s, step)->dtype == PELTON_DTYPE_F16) return c == (double)pn_f16_to_f32(pn_f16_from_f64(value));
+  if (at(s, step)->dtype == PELTON_DTYPE_BF16) return c == (double)pn_bf16_to_f32(pn_bf16_from_f32((float)value));
+  return fabs(c - value) <= 1e-6 * fabs(value);
 }
 
 static bool is_exactly(const simplifier *s, uint16_t step, double value) {
@@ -96,12 +99,16 @@ static bool find_factors(const simplifier *s, uint16_t step, uint32_t depth, fac
   return true;
 }
 
-static bool near_to(double a, double b) { return fabs(a - b) <= 2e-6 * fabs(b); }
+/* A scale made of constants of |step|'s type, which rounded each. */
+static bool near_to(const simplifier *s, uint16_t step, double a, double b) {
+  double slack = s->types[step] == PELTON_DTYPE_F16 ? 6e-4 : s->types[step] == PELTON_DTYPE_BF16 ? 5e-3 : 2e-6;
+  return fabs(a - b) <= slack * fabs(b);
+}
 
 /* |step| is x times |scale|, with x the step |x|. */
 static bool is_scaled(const simplifier *s, uint16_t step, uint16_t x, double scale) {
   factors f = {.scale = 1};
-  return find_factors(s, step, 0, &f) && f.count == 1 && f.list[0] == x && near_to(f.scale, scale);
+  return find_factors(s, step, 0, &f) && f.count == 1 && f.list[0] == x && near_to(s, step, f.scale, scale);
 }
 
 /* ---- named functions --------------------------------------------------------------------------------------------- */
@@ -130,7 +137,7 @@ static bool is_scaled_cube(const simplifier *s, uint16_t step, uint16_t x) {
   if (other_argument(s, step, PN_EXPR_MUL, 0.044715, &cube)) return is_cube(s, cube, x);
   /* ((0.044715 * x) * x) * x in any order: three times x. */
   factors f = {.scale = 1};
-  if (!find_factors(s, step, 0, &f) || f.count != 3 || !near_to(f.scale, 0.044715)) return false;
+  if (!find_factors(s, step, 0, &f) || f.count != 3 || !near_to(s, step, f.scale, 0.044715)) return false;
   return f.list[0] == x && f.list[1] == x && f.list[2] == x;
 }
 
@@ -187,7 +194,7 @@ static bool find_activation(const simplifier *s, uint16_t step, pn_expr_op *op, 
     *x = f.list[!k];
     if (f.scale == 1 && is_sigmoid_of(s, gate, *x)) return *op = PN_EXPR_SILU, true;
     if (f.scale == 1 && is_hard_sigmoid(s, gate, *x)) return *op = PN_EXPR_HARD_SWISH, true;
-    if (near_to(f.scale, 1.0 / 6.0) && is_hard_gate(s, gate, *x)) return *op = PN_EXPR_HARD_SWISH, true;
+    if (near_to(s, step, f.scale, 1.0 / 6.0) && is_hard_gate(s, gate, *x)) return *op = PN_EXPR_HARD_SWISH, true;
     if (f.scale == 0.5 && is_gelu_gate(s, gate, *x)) return *op = PN_EXPR_GELU, true;
     if (f.scale == 0.5 && is_gelu_tanh_gate(s, gate, *x)) return *op = PN_EXPR_GELU_TANH, true;
   }

@@ -2,13 +2,19 @@
    follows a pattern (each result used only by the next node) is cut where the estimates say: among all ways of cutting
    it into runs that a tactic accepts, the one of the least sum is taken. Everything else is a group of its own.
 
+   A pattern may name an operator in front of its chains, a transpose, say, of which each operand may have one. These
+   are looked for before anything else, since they stand earlier in the order than the chain that they go with.
+
    A group runs where its last node stands in the order: all its operands are ready there, and nobody needs its inner
    results earlier. */
 #include "plan/planner.h"
 
 #include <math.h>
 
-/* The least estimate of the chain over all layouts; infinite when no tactic takes it. References are for single nodes. */
+enum { MOST_GROUP_NODES = PN_PATTERN_NODES + PN_PATTERN_FRONTS };
+
+/* The least estimate of the chain over all layouts; infinite when no tactic takes it. References are for single nodes.
+ */
 static pelton_status best_estimate(pn_planner *p, const uint32_t *nodes, uint32_t count, double *out) {
   pn_problem *problem;
   const pn_value_id *values;
@@ -50,8 +56,8 @@ static uint32_t match(const pn_planner *p, const pn_pattern *pattern, uint32_t f
   return count;
 }
 
-/* How many of the first nodes of the chain make a group in the cut of the least sum. */
-static pelton_status first_group(pn_planner *p, const uint32_t *nodes, uint32_t count, uint32_t *out) {
+/* How many of the first nodes of the chain make a group in the cut of the least sum, which goes to |sum|. */
+static pelton_status first_group(pn_planner *p, const uint32_t *nodes, uint32_t count, uint32_t *out, double *sum) {
   double best[PN_PATTERN_NODES + 1] = {0}; /* by where the rest begins */
   for (uint32_t begin = count; begin-- > 0;) {
     best[begin] = INFINITY;
@@ -64,7 +70,43 @@ static pelton_status first_group(pn_planner *p, const uint32_t *nodes, uint32_t 
       *out = end; /* of the last |begin|, which is 0 */
     }
   }
+  *sum = best[0];
   return PELTON_OK;
+}
+
+static uint32_t uses_in(const pn_planner *p, const uint32_t *nodes, uint32_t count, pn_value_id v) {
+  uint32_t uses = 0;
+  for (uint32_t i = 0; i < count; i++) {
+    const pn_node *node = &p->request->graph->nodes.data[nodes[i]];
+    for (uint32_t k = 0; k < node->inputs.count; k++) uses += pn_value_same(node->inputs.data[k], v);
+  }
+  return uses;
+}
+
+/* Writes the nodes that |pattern| lets stand in front of the chain, in order, and the chain behind them to |out|;
+   returns how many these are, |count| when the chain has nothing in front. */
+static uint32_t with_fronts(const pn_planner *p, const pn_pattern *pattern, const uint32_t *nodes, uint32_t count,
+                            uint32_t *out) {
+  const pn_graph *g = p->request->graph;
+  uint32_t fronts = 0;
+  for (uint32_t i = 0; i < count; i++)
+    for (uint32_t k = 0; k < g->nodes.data[nodes[i]].inputs.count && fronts < PN_PATTERN_FRONTS; k++) {
+      pn_value_id v = g->nodes.data[nodes[i]].inputs.data[k];
+      if (!pn_value_valid(v)) continue;
+      pn_node_id producer = pn_graph_value(g, v)->producer;
+      if (!pn_node_valid(producer) || !is_free(p, producer.v)) continue;
+      const pn_node *front = &g->nodes.data[producer.v];
+      if (!pn_str_is(pn_str_from(pattern->front), pn_op_get(front->op)->name) || front->inputs.count != 1 ||
+          front->outputs.count != 1 || pn_planner_known(p, v) || p->uses[v.v] != uses_in(p, nodes, count, v))
+        continue;
+      uint32_t at = 0;
+      while (at < fronts && out[at] < producer.v) at++;
+      if (at < fronts && out[at] == producer.v) continue;
+      memmove(out + at + 1, out + at, (fronts++ - at) * sizeof *out);
+      out[at] = producer.v;
+    }
+  memcpy(out + fronts, nodes, count * sizeof *nodes);
+  return fronts + count;
 }
 
 static pelton_status add_group(pn_planner *p, const uint32_t *nodes, uint32_t count) {
@@ -90,13 +132,31 @@ static bool find_chain(const pn_planner *p, uint32_t n, uint32_t count, uint32_t
   return true;
 }
 
+/* The group of |count| nodes that begins with |first| in front of a chain; false when the graph has none such. */
+static bool find_fronted(const pn_planner *p, uint32_t first, uint32_t count, uint32_t *nodes) {
+  const pn_pattern *patterns = NULL;
+  uint32_t pattern_count =
+               p->options->target->patterns ? p->options->target->patterns(p->options->device, &patterns) : 0,
+           chain[PN_PATTERN_NODES];
+  for (uint32_t i = 0; i < pattern_count && is_free(p, first); i++) {
+    const char *name = pn_op_get(p->request->graph->nodes.data[first].op)->name;
+    if (!patterns[i].front || strcmp(patterns[i].front, name) != 0) continue;
+    for (uint32_t n = first + 1; n < p->request->end_node; n++)
+      for (uint32_t length = match(p, &patterns[i], n, chain); length > 1; length--)
+        if (with_fronts(p, &patterns[i], chain, length, nodes) == count && nodes[0] == first) return true;
+  }
+  return false;
+}
+
 /* The grouping that stored decisions say, where the graph still has those chains and a tactic that runs them. A node
    that ran alone is marked in |alone|. */
 static pelton_status follow_decisions(pn_planner *p, uint8_t *alone) {
   for (uint32_t i = 0; p->options->decisions && i < p->options->decisions->list.count; i++) {
     const pn_decision *d = &p->options->decisions->list.data[i];
-    uint32_t nodes[PN_PATTERN_NODES];
-    if (d->node_count < 1 || d->node_count > PN_PATTERN_NODES || !find_chain(p, d->first_node, d->node_count, nodes))
+    uint32_t nodes[MOST_GROUP_NODES];
+    if (d->node_count < 1 || d->node_count > MOST_GROUP_NODES || d->first_node >= p->request->end_node ||
+        (!find_fronted(p, d->first_node, d->node_count, nodes) &&
+         (d->node_count > PN_PATTERN_NODES || !find_chain(p, d->first_node, d->node_count, nodes))))
       continue;
     if (d->node_count == 1) {
       alone[d->first_node] = 1;
@@ -132,6 +192,26 @@ static pelton_status sort_groups(pn_planner *p) {
   return PELTON_OK;
 }
 
+/* Groups the chain of |length| nodes with what stands in front of it, or the longest part of it that is cheaper so. */
+static pelton_status add_fronted(pn_planner *p, const pn_pattern *pattern, const uint32_t *chain, uint32_t length) {
+  for (; length > 1; length--) {
+    uint32_t nodes[MOST_GROUP_NODES], first;
+    uint32_t count = with_fronts(p, pattern, chain, length, nodes);
+    double together, apart;
+    if (count == length) continue;
+    PN_TRY(best_estimate(p, nodes, count, &together));
+    if (!(together < INFINITY)) continue;
+    PN_TRY(first_group(p, chain, length, &first, &apart));
+    for (uint32_t i = 0; i < count - length; i++) {
+      double one;
+      PN_TRY(best_estimate(p, &nodes[i], 1, &one));
+      apart += one;
+    }
+    if (together <= apart) return add_group(p, nodes, count);
+  }
+  return PELTON_OK;
+}
+
 pelton_status pn_planner_partition(pn_planner *p) {
   const pn_graph *g = p->request->graph;
   const pn_pattern *patterns = NULL;
@@ -142,12 +222,19 @@ pelton_status pn_planner_partition(pn_planner *p) {
   if (!alone || !p->group_of) return pn_fail_memory(p->diag, "the plan");
   memset(p->group_of, 0xff, sizeof(uint32_t) * g->nodes.count);
   PN_TRY(follow_decisions(p, alone));
+  for (uint32_t n = p->request->first_node; n < p->request->end_node; n++)
+    for (uint32_t i = 0; i < pattern_count && is_free(p, n) && !alone[n]; i++) {
+      uint32_t chain[PN_PATTERN_NODES];
+      uint32_t length = patterns[i].front ? match(p, &patterns[i], n, chain) : 0;
+      if (length > 1) PN_TRY(add_fronted(p, &patterns[i], chain, length));
+    }
   for (uint32_t n = p->request->first_node; n < p->request->end_node; n++) {
     if (!p->node_needed[n] || p->group_of[n] != UINT32_MAX) continue;
+    double sum;
     uint32_t nodes[PN_PATTERN_NODES] = {n}, count = 1;
     for (uint32_t i = 0; i < pattern_count && count == 1 && !alone[n]; i++) {
       uint32_t length = match(p, &patterns[i], n, nodes);
-      if (length > 1) PN_TRY(first_group(p, nodes, length, &count));
+      if (length > 1) PN_TRY(first_group(p, nodes, length, &count, &sum));
     }
     PN_TRY(add_group(p, nodes, count));
   }

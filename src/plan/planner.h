@@ -24,7 +24,7 @@ typedef struct pn_choice {
 enum { PN_COMBO_COUNT = PN_LAYOUT_COUNT * PN_LAYOUT_COUNT }; /* of input and output layout */
 
 typedef struct pn_group {
-  const uint32_t *nodes; /* a chain, in order */
+  const uint32_t *nodes; /* a chain, in order, perhaps with what stands in front of it */
   uint32_t node_count;
   bool view;                 /* no step: the result has the operand's bytes */
   pn_problem *problem;       /* layouts as chosen */

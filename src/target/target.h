@@ -35,11 +35,15 @@ typedef struct pn_recording pn_recording;
 
 /* A pattern of operators that the target may run as one step: names in order, each node's result used only by the next
    ("conv", "pointwise"). A name with a trailing '?' may be left out. The partition finds the chains in the graph, and
-   asks the tactics about every run of nodes in them: so any part of a pattern is offered as well. */
-enum { PN_PATTERN_NODES = 8 };
+   asks the tactics about every run of nodes in them: so any part of a pattern is offered as well.
+
+   |front| (may be null) is an operator of one operand whose results the chain may take in as well, where only the chain
+   uses them: the group's nodes are then those, in the graph's order, and the chain behind them. */
+enum { PN_PATTERN_NODES = 8, PN_PATTERN_FRONTS = 4 };
 typedef struct pn_pattern {
   const char *name;
   const char *ops[PN_PATTERN_NODES]; /* all, or ended by null */
+  const char *front;
 } pn_pattern;
 
 /* What a device reaches at most, measured. Rates a second of one core (0: the device has no such thing) and of all. */

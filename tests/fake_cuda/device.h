@@ -23,6 +23,7 @@ void (*fake_barrier)(void);
   static void body_##name(const type a);                                      \
   void name(void **list) { body_##name(*(const type *)list[0]); } \
   static void body_##name(const type a)
+#define KERNEL_OF(name, type, threads, blocks) KERNEL(name, type)
 #define DEVICE    static inline __attribute__((unused))
 #define SHARED    static
 #define BARRIER() fake_barrier()
@@ -34,7 +35,25 @@ void (*fake_barrier)(void);
 #define BLOCKS_X  (fake_place.blocks[0])
 #define UNROLL
 #define INFINITE INFINITY
+#define PTX 0
+#define ALIGNED16 __attribute__((aligned(16)))
 
+typedef struct quad {
+  u32 x, y, z, w;
+} __attribute__((aligned(16))) quad;
+
+#define WARP_REDUCE(type, value, combine)                                                                        \
+  do {                                                                                                           \
+    static type warp_scratch[256];                                                                               \
+    warp_scratch[THREAD] = (value);                                                                              \
+    BARRIER();                                                                                                   \
+    (value) = warp_scratch[THREAD / 32 * 32];                                                                    \
+    for (u32 warp_i = 1; warp_i < 32; warp_i++) (value) = combine((value), warp_scratch[THREAD / 32 * 32 + warp_i]); \
+    BARRIER();                                                                                                   \
+  } while (0)
+
+DEVICE f32 near_power_of_two(f32 v) { return exp2f(v); }
+DEVICE f32 near_reciprocal(f32 v) { return 1 / v; }
 DEVICE u32 high_product(u32 a, u32 b) { return (u32)((u64)a * b >> 32); }
 DEVICE f32 bits_f32(u32 bits) {
   f32 v;

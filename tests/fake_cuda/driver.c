@@ -581,7 +581,7 @@ int nvrtcCreateProgram(struct program **program, const char *source, const char 
   FILE *out = open_memstream(&text, &bytes);
   if (!out || !(*program = calloc(1, sizeof **program))) return 1;
   fprintf(out, "#include \"%s\"\nint fake_together = %d;\n", FAKE_DEVICE_HEADER,
-          strstr(source, "BARRIER()") || strstr(source, "BLOCK_REDUCE") ? 1 : 0);
+          strstr(source, "BARRIER()") || strstr(source, "BLOCK_REDUCE") || strstr(source, "WARP_REDUCE") ? 1 : 0);
   for (const char *at = source; *at;) {
     const char *end = strchr(at, '\n');
     size_t size = end ? (size_t)(end - at) + 1 : strlen(at);

@@ -28,6 +28,18 @@ graph g(%x: f32[n]) -> (%y)
   %y = pointwise(%x) expr="gelu(x0)"
 end
 
+case gelu in 16 bits, where the root of 2 is rounded
+input
+graph g(%x: f16[n], %z: bf16[n]) -> (%y, %v)
+  %y = pointwise(%x) expr="mul(mul(x0,add(erf(div(x0,1.4140625:f16)),1.0:f16)),0.5:f16)"
+  %v = pointwise(%z) expr="mul(mul(x0,add(erf(mul(x0,0.70703125:bf16)),1.0:bf16)),0.5:bf16)"
+end
+expect
+graph g(%x: f16[n], %z: bf16[n]) -> (%y, %v)
+  %y = pointwise(%x) expr="gelu(x0)"
+  %v = pointwise(%z) expr="gelu(x0)"
+end
+
 case gelu, the half first
 input
 graph g(%x: f32[n], %b: f32[n]) -> (%y)

@@ -14,9 +14,9 @@ static const pn_tactic *const tactic_table[] = {
 };
 
 static const pn_pattern pattern_table[] = {
-    {"convs", {"conv", "pointwise?", "conv", "pointwise?", "conv", "pointwise?", "conv", "pointwise?"}},
-    {"conv_transpose+pointwise", {"conv_transpose", "pointwise", NULL}},
-    {"attention", {"matmul", "pointwise?", "softmax", "matmul", "transpose?", NULL}},
+    {"convs", {"conv", "pointwise?", "conv", "pointwise?", "conv", "pointwise?", "conv", "pointwise?"}, NULL},
+    {"conv_transpose+pointwise", {"conv_transpose", "pointwise", NULL}, NULL},
+    {"attention", {"matmul", "pointwise?", "softmax", "matmul", "transpose?", NULL}, NULL},
 };
 
 static void device_close(pn_device *device) {

@@ -115,6 +115,9 @@ PN_INLINE void *pn_cuda_workspace(const pn_step *step) {
   return (void *)pn_align_up((uintptr_t)step->workspace, PN_CUDA_WORKSPACE_ALIGN);
 }
 
+/* Whether kernels may read 16 bytes at once there: a caller's memory need not lie so. */
+PN_INLINE bool pn_cuda_aligned(const void *p) { return (uintptr_t)p % 16 == 0; }
+
 PN_INLINE pn_cu_pointer pn_cuda_pointer(const void *p) { return (pn_cu_pointer)(uintptr_t)p; }
 
 #endif

@@ -74,14 +74,19 @@ static void render_cast(pelton_dtype from, pelton_dtype to, unsigned argument, p
 
 static void render_call(const pn_expr *expr, const pelton_dtype *types, uint32_t i, pn_text *out) {
   const pn_expr_step *step = &expr->steps[i];
+  bool half = types[i] == PELTON_DTYPE_F16 || types[i] == PELTON_DTYPE_BF16;
+  bool stored = half && i + 1 == expr->step_count; /* which rounds */
   pelton_dtype operands = types[step->argument[step->op == PN_EXPR_SELECT ? 1 : 0]];
   const char *form = form_of(operands), *type = pn_cuda_type_name(types[i]);
+  if (!stored) pn_text_printf(out, "round_to_%s", type);
   if (step->op == PN_EXPR_FMA) {
-    pn_text_printf(out, "round_to_%s(add_%s(round_to_%s(mul_%s(v%u, v%u)), v%u))", type, form, type, form,
-                   step->argument[0], step->argument[1], step->argument[2]);
+    pn_text_printf(out, "(add_%s(round_to_%s(mul_%s(v%u, v%u)), v%u))", form, type, form, step->argument[0],
+                   step->argument[1], step->argument[2]);
     return;
   }
-  pn_text_printf(out, "round_to_%s(%s_%s(", type, pn_expr_op_name(step->op), form);
+  /* What is rounded to 16 bits needs no more than the machine's own exponential and reciprocal. */
+  if (half && (step->op == PN_EXPR_GELU || step->op == PN_EXPR_SILU || step->op == PN_EXPR_SIGMOID)) form = "half";
+  pn_text_printf(out, "(%s_%s(", pn_expr_op_name(step->op), form);
   for (uint32_t k = 0; k < pn_expr_op_arguments(step->op); k++)
     pn_text_printf(out, "%sv%u", k ? ", " : "", step->argument[k]);
   if (step->op == PN_EXPR_SHIFT_LEFT || step->op == PN_EXPR_SHIFT_RIGHT)

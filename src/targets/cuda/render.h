@@ -12,7 +12,8 @@ bool pn_cuda_is_f32_form(pelton_dtype dtype);
 
 /* Whether |expr| over operands of |inputs| can be rendered; |types| of every step. */
 bool pn_cuda_expression_accepts(const pn_expr *expr, const pelton_dtype *inputs, pelton_dtype *types, pn_reason *why);
-/* Prints "const f32 v0 = INPUT_0; ..." : step i is v<i>; an operand k is what the macro INPUT_<k> says. */
+/* Prints "const f32 v0 = INPUT_0; ..." : step i is v<i>; an operand k is what the macro INPUT_<k> says.
+   The last one, in 16 bits, is not rounded: whoever stores it does that. */
 void pn_cuda_render_steps(const pn_expr *expr, const pelton_dtype *types, pn_text *out);
 
 /* ---- what follows a convolution or a matrix product in the same step */

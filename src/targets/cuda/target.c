@@ -15,9 +15,10 @@ static const pn_tactic *const tactic_table[] = {
 };
 
 static const pn_pattern pattern_table[] = {
-    {"conv+pointwise", {"conv", "pointwise", NULL}},
-    {"conv_transpose+pointwise", {"conv_transpose", "pointwise", NULL}},
-    {"matmul+pointwise", {"matmul", "pointwise", NULL}},
+    {"attention", {"matmul", "pointwise?", "softmax", "matmul", "transpose?", NULL}, "transpose"},
+    {"conv+pointwise", {"conv", "pointwise", NULL}, NULL},
+    {"conv_transpose+pointwise", {"conv_transpose", "pointwise", NULL}, NULL},
+    {"matmul+pointwise", {"matmul", "pointwise", NULL}, NULL},
 };
 
 enum { LEAST_CAPABILITY = 70, LEAST_DRIVER = 12000 };

@@ -28,8 +28,9 @@ static const pn_tactic *const tactic_table[] = {
 };
 
 static const pn_pattern pattern_table[] = {
-    {"conv+pointwise", {"conv", "pointwise", NULL}},
-    {"matmul+pointwise", {"matmul", "pointwise", NULL}},
+    {"conv+pointwise", {"conv", "pointwise", NULL}, NULL},
+    {"matmul+pointwise", {"matmul", "pointwise", NULL}, NULL},
+    {"attention", {"matmul", "pointwise?", "softmax", "matmul", "transpose?", NULL}, "transpose"},
 };
 
 static pelton_status device_open(const pn_device_options *options, pn_device **out, pelton_diag *diag) {

@@ -492,6 +492,40 @@ TEST(decisions_that_do_not_fit_are_ignored) {
   planned_close(&p);
 }
 
+static const char heads[] = "graph g(%x: f32[1,6,4,8], %z: f32[1,6,4,8]) -> (%y)\n"
+                            "  %q = transpose(%x) perm=[0,2,1,3]\n"
+                            "  %k = transpose(%z) perm=[0,2,3,1]\n"
+                            "  %s = matmul(%q, %k)\n"
+                            "  %a = softmax(%s)\n"
+                            "  %o = matmul(%a, %q)\n"
+                            "  %y = transpose(%o) perm=[0,2,1,3]\n"
+                            "end\n";
+
+/* What stands in front of a chain goes with it: all of it by the estimates, and as much as a decision says. */
+TEST(a_chain_takes_in_what_stands_in_front) {
+  planned p;
+  planned_open(&p, heads, null_target());
+  planned_make(&p, NULL);
+  expect_checked(&p);
+  EXPECT(planned_step(&p, "q+k+s+a+o+y") != NULL);
+  pn_plan *first = p.plan;
+  p.plan = NULL;
+  pn_plan_options again = {.decisions = &first->decisions};
+  planned_make(&p, &again);
+  EXPECT(planned_same_decisions(first, p.plan));
+  pn_plan_release(first);
+  pn_plan_release(p.plan);
+  p.plan = NULL;
+  pn_decisions d = {0};
+  pn_plan_options options = {.decisions = &d};
+  add_decision(&p.arena, &d, 0, 5, "null.nothing", "plain", "plain");
+  planned_make(&p, &options);
+  expect_checked(&p);
+  EXPECT(planned_step(&p, "q+k+s+a+o") != NULL);
+  EXPECT(planned_step(&p, "q+k+s+a+o+y") == NULL);
+  planned_close(&p);
+}
+
 TEST(random_decisions_make_valid_plans) {
   static const char *const layouts[] = {"plain", "channels_last", "channels_last", "none"};
   for (uint32_t seed = 1; seed <= 200; seed++) {
@@ -543,4 +577,5 @@ TEST_MAIN(T(what_is_known_is_not_planned), T(a_convolution_takes_its_epilogue_an
           T(other_concatenations_copy), T(the_pieces_of_a_split_are_views),
           T(a_step_overwrites_an_operand_that_dies_there), T(but_no_other),
           T(plans_of_random_graphs_compute_what_the_graphs_say), T(decisions_that_do_not_fit_are_ignored),
-          T(random_decisions_make_valid_plans), T(any_allocation_of_the_planner_may_fail))
+          T(a_chain_takes_in_what_stands_in_front), T(random_decisions_make_valid_plans),
+          T(any_allocation_of_the_planner_may_fail))

@@ -12,6 +12,7 @@ enum { MOST_OPERANDS = 16, MOST_AXES = 8, MOST_MOVE_AXES = 16, MOST_EPILOGUE = 8
 
 struct pointwise_arguments {
   unsigned count;
+  int aligned;                                 /* to 16 bytes, where it goes by vectors */
   struct divider dims[MOST_AXES];              /* of the result as stored, outermost first */
   int strides[MOST_OPERANDS + 1][MOST_AXES];   /* the result's last */
   void *operands[MOST_OPERANDS + 1];
@@ -21,6 +22,7 @@ struct move_arguments {
   unsigned count;
   struct divider dims[MOST_MOVE_AXES];
   int to[MOST_MOVE_AXES], from[MOST_MOVE_AXES];
+  int aligned; /* to 16 bytes, where elements are these */
   void *target;
   const void *source; /* null: zeros */
 };
@@ -69,6 +71,7 @@ struct norm_arguments {
   unsigned rows, length;
   float epsilon;
   unsigned channels;                /* group_norm: of a group */
+  int aligned;                      /* layer_norm_row: to 16 bytes */
   struct divider groups;            /* group_norm */
   void *target, *mean, *inverse;    /* the last two may be null */
   const void *source, *scale, *bias; /* the last two may be null */
@@ -98,6 +101,7 @@ struct pool_arguments {
   int from_batch, from_channel, from_axis[WINDOW_AXES], to_batch, to_channel, to_axis[WINDOW_AXES];
   int count_pads;
   float power;
+  int aligned; /* pool_vector: to 16 bytes */
   void *target;
   const void *source;
 };
@@ -122,6 +126,18 @@ struct conv_arguments {
   float *partial;                  /* with more than one: [splits, batch, channels, places] */
   void *target;
   const void *source, *filter, *bias;
+  struct epilogue_arguments epilogue;
+};
+
+/* Counts of channels are of those that a thread takes at once. */
+struct depthwise_arguments {
+  unsigned count; /* of threads' works */
+  struct divider channels, across, height; /* across: works beside each other in a row of results */
+  unsigned width;
+  int input_y, input_x, pad_y, pad_x;
+  int aligned; /* to 16 bytes */
+  void *target;
+  const void *source, *filter, *bias; /* the last may be null */
   struct epilogue_arguments epilogue;
 };
 
@@ -156,6 +172,20 @@ struct attention_arguments {
   float scale, softcap;
   void *target;
   const void *q, *k, *v, *mask;
+};
+
+/* attention_tensor: strides of batch, head and row, elements of a row lie together. */
+enum { OF_BATCH, OF_HEAD, OF_ROW, OF_COLUMN, MOST_SCORE_OPERANDS = 8 };
+struct attention_tensor_arguments {
+  unsigned queries, keys, share; /* heads of q that take one of k and v */
+  int q_strides[3], k_strides[3], v_strides[3], y_strides[3], mask_strides[4];
+  int left, right; /* keys that are further from the query's own place are not seen */
+  int vector;      /* all of it in pieces of 16 bytes */
+  float scale, softcap;
+  void *target;
+  const void *q, *k, *v, *mask;
+  const void *operands[MOST_SCORE_OPERANDS]; /* of the expression between the products */
+  int strides[MOST_SCORE_OPERANDS][4];
 };
 
 #endif

@@ -15,6 +15,9 @@ typedef float f32;
 typedef double f64;
 
 #define KERNEL(name, arguments) extern "C" __global__ void __launch_bounds__(256) name(const arguments a)
+/* |blocks| of |threads| threads are to fit a multiprocessor: what registers are shared by. */
+#define KERNEL_OF(name, arguments, threads, blocks) \
+  extern "C" __global__ void __launch_bounds__(threads, blocks) name(const arguments a)
 #define DEVICE                  static __device__ __forceinline__
 #define SHARED                  __shared__
 #define BARRIER()               __syncthreads()
@@ -26,7 +29,30 @@ typedef double f64;
 #define BLOCKS_X                (gridDim.x)
 #define UNROLL                  _Pragma("unroll")
 #define INFINITE                __int_as_float(0x7f800000)
+#define PTX                     1 /* kernels that are written in it have another body for a host */
 
+#define ALIGNED16               __align__(16)
+typedef uint4 quad; /* 16 bytes, the most that a thread reads at once */
+
+/* |value| of the 32 threads that go together combined into one that all get. All threads of a block come here. */
+#define WARP_REDUCE(type, value, combine)                                             \
+  do {                                                                                \
+    _Pragma("unroll") for (u32 warp_step = 16; warp_step > 0; warp_step >>= 1) {      \
+      type warp_other = __shfl_xor_sync(0xffffffffu, (value), warp_step);             \
+      (value) = combine((value), warp_other);                                         \
+    }                                                                                 \
+  } while (0)
+
+DEVICE f32 near_power_of_two(f32 v) {
+  f32 y;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(v));
+  return y;
+}
+DEVICE f32 near_reciprocal(f32 v) {
+  f32 y;
+  asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(v));
+  return y;
+}
 DEVICE u32 high_product(u32 a, u32 b) { return __umulhi(a, b); }
 
 DEVICE f32 f16_to_f32(u16 x) {

@@ -61,6 +61,21 @@
 REAL_STEPS(f32, f32, f)
 REAL_STEPS(f64, f64, )
 
+/* For results of 16 bits: a third of the arithmetic, relative errors near 1e-5, a thirtieth of a rounding in f16. gelu is
+   max(x, 0) - |x| erfc(|x| / sqrt(2)) / 2; with t = 1 / (1 + |x| / sqrt(8)), erfc's logarithm is -x^2 / 2, that of t and
+   a polynomial in t, so that nothing cancels. Minus infinity gives the limit, zero. */
+DEVICE f32 sigmoid_half(f32 a) { return near_reciprocal(1 + near_power_of_two(a * -1.44269504f)); }
+DEVICE f32 silu_half(f32 a) { return a * sigmoid_half(a); }
+DEVICE f32 gelu_half(f32 a) {
+  f32 z = fabsf(a), t = near_reciprocal(fmaf(z, 0.35355339f, 1));
+  f32 p = fmaf(t, 0.329221606f, -1.02026176f);
+  p = fmaf(t, p, 0.680775821f);
+  p = fmaf(t, p, 0.369458318f);
+  p = fmaf(t, p, 1.46796870f);
+  p = fmaf(t, p, -2.82715201f);
+  return fmaxf(a, 0) - fminf(z, 1e4f) * t * near_power_of_two(fmaf(z * z, -0.721347520f, p));
+}
+
 #define INTEGER_STEPS(T, F, SIGNED)                                                                      \
   DEVICE i64 is_negative_##F(T a) { return SIGNED && (i64)a < 0; }                                       \
   DEVICE T add_##F(T a, T b) { return (T)((u64)a + (u64)b); }                                            \

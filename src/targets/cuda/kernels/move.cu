@@ -1,5 +1,6 @@
 /* Copies of boxes under strides: every operator that only moves elements. AXES axes, elements of type WORD; threads go
-   along the target's order, so that its writes are coalesced. */
+   along the target's order, so that its writes are coalesced. QUADS: elements are 16 bytes, several that lie together on
+   both sides. */
 KERNEL(move, struct move_arguments) {
   for (u32 i = BLOCK_X * THREADS + THREAD; i < a.count; i += BLOCKS_X * THREADS) {
     u32 rest = i;
@@ -12,6 +13,12 @@ KERNEL(move, struct move_arguments) {
       from += at * a.from[d];
       rest = outer;
     }
+#if QUADS
+    quad all = {0, 0, 0, 0};
+    if (a.source) all = load_quad(a.source, (u32)from, a.aligned);
+    store_quad(a.target, (u32)to, all, a.aligned);
+#else
     ((WORD *)a.target)[to] = a.source ? ((const WORD *)a.source)[from] : (WORD)0;
+#endif
   }
 }

@@ -51,6 +51,7 @@ static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why
     if (p->operands[i].layout != PN_LAYOUT_PLAIN) return pn_refuse(why, "plain layouts only");
   if (!pn_operand_elements(q) || !pn_operand_elements(k) || !pn_operand_elements(v))
     return pn_refuse(why, "an empty operand");
+  if (attrs->left_window >= 0 || attrs->right_window >= 0) return pn_refuse(why, "a window");
   extents e = extents_of(p);
   if (e.depth > MOST_DEPTH || e.value_depth > 64 + (e.depth <= 64 ? 64 : 0))
     return pn_refuse(why, "heads of more than %d elements", MOST_DEPTH);

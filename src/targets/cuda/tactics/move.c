@@ -1,6 +1,7 @@
 /* Everything that only moves elements, of any type and between any layouts: transposition and its relatives, slices,
    splits, concatenation, constant padding, expansion, tiling. A move whose rows are contiguous on one side and columns
-   on the other goes by tiles in shared memory, any other element by element in the target's order. */
+   on the other goes by tiles in shared memory, any other element by element in the target's order, or by 16 bytes where
+   elements lie together on both sides. */
 #include "target/movement.h"
 #include "targets/cuda/render.h"
 
@@ -85,19 +86,35 @@ static pelton_status prepare_turn(const pn_device *device, const pn_move *m, uin
   return pn_cuda_function(device, &source, &o->function, diag);
 }
 
+/* Elements of |m| that make 16 bytes and lie together on both sides wherever it goes; 1: none do. */
+static int64_t quad_of(const pn_move *m) {
+  int64_t many = 16 / (int64_t)m->element_bytes;
+  uint32_t last = m->rank - 1;
+  bool source = m->from_operand != PN_NO_OPERAND;
+  if (!m->rank || m->element_bytes < 2 || m->to[last] != 1 || m->dims[last] % many || m->to_offset % many ||
+      (source && (m->from[last] != 1 || m->from_offset % many)))
+    return 1;
+  for (uint32_t d = 0; d < last; d++)
+    if (m->to[d] % many || (source && m->from[d] % many)) return 1;
+  return many;
+}
+
 static pelton_status prepare_move(const pn_device *device, const pn_move *m, one *o, pelton_diag *diag) {
-  char head[96];
-  int64_t count = 1;
+  char head[128];
+  int64_t count = 1, many = quad_of(m);
   for (uint32_t d = 0; d < m->rank; d++) {
-    o->move.dims[d] = pn_cuda_divider(m->dims[d]);
-    o->move.to[d] = (int)m->to[d];
-    o->move.from[d] = (int)m->from[d];
-    count *= m->dims[d];
+    bool last = d + 1 == m->rank;
+    int64_t dim = last ? m->dims[d] / many : m->dims[d];
+    o->move.dims[d] = pn_cuda_divider(dim);
+    o->move.to[d] = (int)(last ? m->to[d] : m->to[d] / many);
+    o->move.from[d] = (int)(last ? m->from[d] : m->from[d] / many);
+    count *= dim;
   }
   o->move.count = (unsigned)count;
   o->grid[0] = pn_cuda_blocks(device, count);
   o->grid[1] = o->grid[2] = 1;
-  (void)snprintf(head, sizeof head, "#define WORD %s\n#define AXES %u\n", word_of(m->element_bytes), (unsigned)m->rank);
+  (void)snprintf(head, sizeof head, "#define WORD %s\n#define AXES %u\n#define QUADS %d\n", word_of(m->element_bytes),
+                 (unsigned)m->rank, many > 1);
   pn_cuda_source source = {head, "move.cu", "move", false};
   return pn_cuda_function(device, &source, &o->function, diag);
 }
@@ -148,6 +165,7 @@ static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *di
     struct turn_arguments turned = o->turned;
     move.target = turned.target = to;
     move.source = turned.source = from;
+    move.aligned = pn_cuda_aligned(to) && pn_cuda_aligned(from);
     PN_TRY(pn_cuda_launch(stream, o->function, o->grid[0], o->grid[1], o->grid[2], PN_CUDA_BLOCK,
                           o->turn ? (const void *)&turned : (const void *)&move, diag));
   }
@@ -156,7 +174,7 @@ static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *di
 
 const pn_tactic pn_tactic_cuda_move = {
     .name = "cuda.move",
-    .version = 1,
+    .version = 2,
     .accepts = accepts,
     .estimate = estimate,
     .sizes = sizes,

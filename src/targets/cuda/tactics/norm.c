@@ -1,4 +1,5 @@
-/* layer_norm over the last axes and group_norm, in floats of 16 and 32 bits; statistics in f32. */
+/* layer_norm over the last axes and group_norm, in floats of 16 and 32 bits; statistics in f32. Rows of layer_norm that
+   fit into a warp's registers are read once, by 16 bytes. */
 #include "targets/cuda/render.h"
 
 #include <stdio.h>
@@ -9,6 +10,8 @@ typedef struct state {
   uint32_t grid, threads;
   struct norm_arguments arguments;
 } state;
+
+enum { WARPS = 4, WARP_THREADS = 32, MOST_PARTS = 8 }; /* parts: 16 bytes of a row a thread */
 
 /* Scale and bias of layer_norm: dense over the normalised axes. */
 static bool is_dense(const pn_operand *o, const pn_operand *x, uint32_t axis) {
@@ -63,7 +66,7 @@ static pelton_status prepare(const pn_problem *p, const pn_device *device, const
                    *bias = pn_problem_input(p, 0, 2);
   bool groups = p->nodes[0].op == PN_OP_GROUP_NORM, rms = false;
   state *s = memory;
-  char head[128];
+  char head[192];
   int64_t length = 1;
   (void)config;
   if (groups) {
@@ -81,12 +84,17 @@ static pelton_status prepare(const pn_problem *p, const pn_device *device, const
   }
   s->arguments.rows = (unsigned)(pn_operand_elements(x) / length);
   s->arguments.length = (unsigned)length;
-  s->threads = length >= 512 ? 256 : length >= 128 ? 128 : 32;
-  s->grid = (uint32_t)pn_min_i64(s->arguments.rows, (int64_t)device->multiprocessors * 64);
+  int64_t vector = 16 / (int64_t)pelton_dtype_bytes(x->dtype);
+  bool by_warp = !groups && length % vector == 0 && length <= vector * WARP_THREADS * MOST_PARTS;
+  s->threads = by_warp ? WARPS * WARP_THREADS : length >= 512 ? 256 : length >= 128 ? 128 : 32;
+  s->grid = (uint32_t)pn_min_i64(by_warp ? pn_div_up(s->arguments.rows, WARPS) : s->arguments.rows,
+                                 (int64_t)device->multiprocessors * 64);
   const pn_operand *factor = scale ? scale : bias ? bias : x;
-  (void)snprintf(head, sizeof head, "#define X %s\n#define S %s\n#define RMS %d\n", pn_cuda_type_name(x->dtype),
-                 pn_cuda_type_name(factor->dtype), (int)rms);
-  pn_cuda_source source = {head, "norm.cu", groups ? "group_norm" : "layer_norm", false};
+  (void)snprintf(head, sizeof head,
+                 "#define X %s\n#define S %s\n#define RMS %d\n#define LENGTH %d\n#define VECTOR %d\n#define SAME %d\n",
+                 pn_cuda_type_name(x->dtype), pn_cuda_type_name(factor->dtype), (int)rms, by_warp ? (int)length : 0,
+                 (int)vector, (int)(factor->dtype == x->dtype));
+  pn_cuda_source source = {head, "norm.cu", groups ? "group_norm" : by_warp ? "layer_norm_row" : "layer_norm", false};
   return pn_cuda_function(device, &source, &s->function, diag);
 }
 
@@ -104,12 +112,14 @@ static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *di
   a.target = step->operands[node->outputs[0]];
   a.mean = operand(step, node->outputs, node->output_count, 1);
   a.inverse = operand(step, node->outputs, node->output_count, 2);
+  a.aligned =
+      pn_cuda_aligned(a.source) && pn_cuda_aligned(a.target) && pn_cuda_aligned(a.scale) && pn_cuda_aligned(a.bias);
   return pn_cuda_launch(stream, s->function, s->grid, 1, 1, s->threads, &a, diag);
 }
 
 const pn_tactic pn_tactic_cuda_norm = {
     .name = "cuda.norm",
-    .version = 1,
+    .version = 2,
     .accepts = accepts,
     .estimate = estimate,
     .sizes = sizes,
