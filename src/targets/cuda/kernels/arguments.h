@@ -148,6 +148,20 @@ struct resize_arguments {
   const void *source;
 };
 
+/* Kernels whose problems have numbers of their own: each.h names the places, so that a kernel reads EXTENT and not
+   number[3]. */
+enum { EACH_OPERANDS = 12, EACH_NUMBERS = 96, EACH_DIVIDERS = 32, EACH_REALS = 16 };
+struct each_arguments {
+  unsigned count; /* pieces of work */
+  int number[EACH_NUMBERS];
+  struct divider divider[EACH_DIVIDERS];
+  double real[EACH_REALS];
+  void *operand[EACH_OPERANDS]; /* null where absent */
+  void *workspace;
+  const void *table;
+  int *fault;
+};
+
 struct attention_arguments {
   unsigned heads, kv_heads, queries, keys, depth, value_depth;
   int q_batch, q_head, q_row, k_batch, k_head, k_row, v_batch, v_head, v_row, y_batch, y_head, y_row;

@@ -1,0 +1,73 @@
+/* Elements that move by indices of the device: gather_elements, gather_nd, tensor_scatter, reverse_sequence. WORD is an
+   element. An index out of range sets the fault. */
+#define EACH_ELEMENT(i) for (u32 i = BLOCK_X * THREADS + THREAD; i < a.count; i += BLOCKS_X * THREADS)
+
+/* |value| within [0, extent), or from its end; -1 and the fault else. */
+DEVICE int index_within(i64 value, int extent, int *fault) {
+  if (value < 0) value += extent;
+  if (value >= 0 && value < extent) return (int)value;
+  *fault = 1;
+  return -1;
+}
+
+#if GATHER_ELEMENTS
+KERNEL(gather_elements, struct each_arguments) {
+  EACH_ELEMENT(i) {
+    u32 rest = i;
+    int from = 0, at = index_within((i64)LOAD(INDICES_TYPE, INDICES, i), EXTENT, a.fault);
+    for (int d = RANK - 1; d >= 0; d--) {
+      u32 outer = d ? divide(rest, DIMS(d)) : 0;
+      from += (int)(rest - outer * DIMS(d).divisor) * STRIDES(d);
+      rest = outer;
+    }
+    ((X_WORD *)Y)[i] = at < 0 ? 0 : ((const X_WORD *)X)[from + at * STRIDE];
+  }
+}
+#elif GATHER_ND
+KERNEL(gather_nd, struct each_arguments) {
+  EACH_ELEMENT(i) {
+    u32 row = divide(i, INNER), inner = i - row * INNER.divisor, batch = divide(row, TUPLES);
+    int from = (int)batch * BATCH + (int)inner, known = 1;
+    for (int k = 0; k < TUPLE; k++) {
+      int at = index_within((i64)LOAD(INDICES_TYPE, INDICES, row * TUPLE + (u32)k), EXTENTS(k), a.fault);
+      known = known && at >= 0;
+      from += at * STRIDES(k);
+    }
+    ((X_WORD *)Y)[i] = known ? ((const X_WORD *)X)[from] : 0;
+  }
+}
+#elif TENSOR_SCATTER
+/* An element of the result is the update's where it was written to, else the cache's. */
+KERNEL(tensor_scatter, struct each_arguments) {
+  EACH_ELEMENT(i) {
+    u32 row = divide(i, INNER), inner = i - row * INNER.divisor, line = divide(row, CACHED);
+    int place = (int)(row - line * CACHED.divisor), cached = (int)CACHED.divisor;
+    i64 first = WITH_WRITE ? (i64)LOAD(WRITE_TYPE, WRITE, divide(line, MIDDLE)) : 0;
+    if (CIRCULAR) {
+      first %= cached;
+      if (first < 0) first += cached;
+    } else if (first < 0 || first > cached - LENGTH) {
+      *a.fault = 1;
+      first = 0;
+    }
+    int at = place - (int)first;
+    if (at < 0) at += cached;
+    ((X_WORD *)Y)[i] = at < LENGTH ? ((const X_WORD *)UPDATE)[(line * (u32)LENGTH + (u32)at) * INNER.divisor + inner]
+                                   : ((const X_WORD *)X)[i];
+  }
+}
+#elif REVERSE_SEQUENCE
+KERNEL(reverse_sequence, struct each_arguments) {
+  EACH_ELEMENT(i) {
+    u32 time_row = divide(i, TIME_INNER), batch_row = divide(i, BATCH_INNER);
+    int t = (int)(time_row - divide(time_row, TIME) * TIME.divisor);
+    i64 length = (i64)LOAD(LENGTHS_TYPE, LENGTHS, batch_row - divide(batch_row, BATCH) * BATCH.divisor);
+    if (length < 0 || length > (i64)TIME.divisor) {
+      *a.fault = 1;
+      length = 0;
+    }
+    int from = (int)i + (t < length ? ((int)length - 1 - 2 * t) * (int)TIME_INNER.divisor : 0);
+    ((X_WORD *)Y)[i] = ((const X_WORD *)X)[from];
+  }
+}
+#endif
