@@ -67,3 +67,10 @@ DEVICE void store_f8e8m0(void *p, u32 i, f32 v) {
   }
   ((u8 *)p)[i] = (u8)(code < 0 ? 0 : code > 254 ? 254 : code);
 }
+
+DEVICE f32 f8e4m3fn_of_wide(f64 v) { return (f32)v; }
+DEVICE f32 f8e4m3fnuz_of_wide(f64 v) { return (f32)v; }
+DEVICE f32 f8e5m2_of_wide(f64 v) { return (f32)v; }
+DEVICE f32 f8e5m2fnuz_of_wide(f64 v) { return (f32)v; }
+DEVICE f32 f4e2m1_of_wide(f64 v) { return (f32)v; }
+DEVICE f32 f8e8m0_of_wide(f64 v) { return (f32)v; }
