@@ -1,30 +1,6 @@
 #include "targets/cuda/each.h"
 
-#include "op/quantisation/low_bits.h"
-
 #include <string.h>
-
-const char *pn_cuda_stored_type_name(pelton_dtype dtype) {
-  switch (dtype) {
-  case PELTON_DTYPE_I4: return "i4";
-  case PELTON_DTYPE_U4: return "u4";
-  case PELTON_DTYPE_I2: return "i2";
-  case PELTON_DTYPE_U2: return "u2";
-  case PELTON_DTYPE_F8E4M3FN: return "f8e4m3fn";
-  case PELTON_DTYPE_F8E4M3FNUZ: return "f8e4m3fnuz";
-  case PELTON_DTYPE_F8E5M2: return "f8e5m2";
-  case PELTON_DTYPE_F8E5M2FNUZ: return "f8e5m2fnuz";
-  case PELTON_DTYPE_F8E8M0: return "f8e8m0";
-  case PELTON_DTYPE_F4E2M1: return "f4e2m1";
-  default: return pn_cuda_type_name(dtype);
-  }
-}
-
-const char *pn_cuda_form_name(pelton_dtype dtype) {
-  if (dtype == PELTON_DTYPE_F64) return "f64";
-  if (pn_dtype_is_float(dtype)) return "f32";
-  return dtype == PELTON_DTYPE_U64 ? "u64" : "i64";
-}
 
 /* ---- a stage's names -------------------------------------------------------------------------------------------- */
 
@@ -33,11 +9,6 @@ void pn_cuda_each_begin(pn_cuda_each *e, const pn_problem *p, const pn_device *d
   memset(e->stage, 0, sizeof *e->stage);
   memset(e->stage->operands, 0xff, sizeof e->stage->operands);
   pn_text_init(&e->head, device->allocator);
-  for (uint32_t i = 0; i < p->operand_count; i++)
-    if (pn_dtype_is_low_float(p->operands[i].dtype)) {
-      pn_text_printf(&e->head, "#include \"low_float.cuh\"\n");
-      break;
-    }
 }
 
 static void add_operand(pn_cuda_each *e, const char *name, const pn_operand *o) {
@@ -50,7 +21,7 @@ static void add_operand(pn_cuda_each *e, const char *name, const pn_operand *o) 
   pn_text_printf(&e->head,
                  "#define %s (a.operand[%u])\n#define %s_TYPE %s\n#define %s_FORM %s\n#define %s_WORD %s\n"
                  "#define WITH_%s %d\n",
-                 name, (unsigned)e->operands, name, pn_cuda_stored_type_name(dtype), name, pn_cuda_form_name(dtype),
+                 name, (unsigned)e->operands, name, pn_cuda_type_name(dtype), name, pn_cuda_form_name(dtype),
                  name, words[pelton_dtype_bytes(dtype)], name, o != NULL);
   if (o) e->stage->operands[e->operands] = (uint16_t)pn_operand_index(e->problem, o);
   e->operands++;
@@ -145,7 +116,7 @@ bool pn_cuda_each_accepts(const pn_cuda_each_op *ops, uint32_t count, const pn_p
   for (uint32_t i = 0; i < p->operand_count; i++) {
     const pn_operand *o = &p->operands[i];
     if (o->layout != PN_LAYOUT_PLAIN) return pn_refuse(why, "plain layouts only");
-    if (!pn_cuda_stored_type_name(o->dtype)) return pn_refuse(why, "no kernel for %s", pelton_dtype_name(o->dtype));
+    if (!pn_cuda_type_name(o->dtype)) return pn_refuse(why, "no kernel for %s", pelton_dtype_name(o->dtype));
     for (uint32_t d = 0; d < o->rank; d++)
       if (o->dims[d] > INT32_MAX) return pn_refuse(why, "an extent of more than 2^31");
   }

@@ -51,11 +51,6 @@ typedef struct pn_cuda_each_op {
   pelton_status (*prepare)(const pn_problem *problem, const pn_device *device, pn_cuda_work *work, pelton_diag *diag);
 } pn_cuda_each_op;
 
-/* As pn_cuda_type_name, and the types of less than 8 bits and of float8. */
-const char *pn_cuda_stored_type_name(pelton_dtype dtype);
-/* "f32", "f64", "i64" or "u64". */
-const char *pn_cuda_form_name(pelton_dtype dtype);
-
 void pn_cuda_each_begin(pn_cuda_each *each, const pn_problem *problem, const pn_device *device, pn_cuda_work *work);
 /* The inputs and results of node 0 in their order, as many as have names. */
 void pn_cuda_each_operands(pn_cuda_each *each, const char *const *inputs, uint32_t input_count,

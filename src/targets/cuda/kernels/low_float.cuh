@@ -30,47 +30,43 @@ DEVICE u8 low_from_f64(struct low_format f, f64 v, int overflows) {
   return (u8)(code | sign);
 }
 
-/* Stores saturate, but for infinity where the type has one. */
-#define LOW_FLOAT(name, sign, fraction_bits, bias, greatest, infinity, nan, has_infinity, one_zero)            \
-  DEVICE struct low_format format_##name(void) {                                                              \
-    struct low_format f = {sign, fraction_bits, bias, greatest, infinity, nan, has_infinity, one_zero};       \
-    return f;                                                                                                 \
-  }                                                                                                           \
-  DEVICE u8 name##_from_f64(f64 v, int overflows) { return low_from_f64(format_##name(), v, overflows); }      \
-  DEVICE f32 load_##name(const void *p, u32 i) { return low_to_f32(format_##name(), ((const u8 *)p)[i]); }     \
-  DEVICE void store_##name(void *p, u32 i, f32 v) {                                                           \
-    ((u8 *)p)[i] = low_from_f64(format_##name(), (f64)v, (has_infinity) && v - v != 0);                        \
-  }
+/* |mode| is a pn_cast_mode: 1 overflows; 2 down and 4 to nearest are of f8e8m0 alone. Steps overflow, casts saturate
+   unless told otherwise, stores do but for infinity where the type has one. */
+#define LOW_FLOAT(name, sign, fraction_bits, bias, greatest, infinity, nan, has_infinity, one_zero)       \
+  DEVICE struct low_format format_##name(void) {                                                         \
+    struct low_format f = {sign, fraction_bits, bias, greatest, infinity, nan, has_infinity, one_zero};  \
+    return f;                                                                                            \
+  }                                                                                                      \
+  DEVICE u8 name##_from_f64(f64 v, int mode) { return low_from_f64(format_##name(), v, mode & 1); }       \
+  DEVICE f32 name##_to_f32(u8 bits) { return low_to_f32(format_##name(), bits); }                         \
+  LOW_FLOAT_USES(name, has_infinity)
+#define LOW_FLOAT_USES(name, has_infinity)                                                               \
+  DEVICE f32 load_##name(const void *p, u32 i) { return name##_to_f32(((const u8 *)p)[i]); }              \
+  DEVICE void store_##name(void *p, u32 i, f32 v) {                                                      \
+    ((u8 *)p)[i] = name##_from_f64((f64)v, 4 | ((has_infinity) && v - v != 0));                           \
+  }                                                                                                      \
+  DEVICE f32 cast_##name(f64 v, int mode) { return name##_to_f32(name##_from_f64(v, mode)); }             \
+  DEVICE f32 round_to_##name(f32 v) { return cast_##name((f64)v, 5); }                                    \
+  DEVICE f32 name##_of_wide(f64 v) { return (f32)v; } /* stores round */
 LOW_FLOAT(f8e4m3fn, 0x80, 3, 7, 0x7e, 0x7f, 0x7f, 0, 0)
 LOW_FLOAT(f8e4m3fnuz, 0x80, 3, 8, 0x7f, 0x80, 0x80, 0, 1)
 LOW_FLOAT(f8e5m2, 0x80, 2, 15, 0x7b, 0x7c, 0x7e, 1, 0)
 LOW_FLOAT(f8e5m2fnuz, 0x80, 2, 16, 0x7f, 0x80, 0x80, 0, 1)
 LOW_FLOAT(f4e2m1, 0x08, 1, 1, 0x07, 0x07, 0x08, 0, 0)
 
-/* Powers of two, stored to the nearest; the ends of its range for what lies beyond. */
-DEVICE f32 load_f8e8m0(const void *p, u32 i) {
-  int bits = ((const u8 *)p)[i];
-  return bits == 255 ? bits_f32(0x7fc00000) : ldexpf(1, bits - 127);
-}
-DEVICE void store_f8e8m0(void *p, u32 i, f32 v) {
+/* f8e8m0: powers of two. */
+DEVICE f32 f8e8m0_to_f32(u8 bits) { return bits == 255 ? bits_f32(0x7fc00000) : ldexpf(1, bits - 127); }
+DEVICE u8 f8e8m0_from_f64(f64 v, int mode) {
   int exponent = 0, code = -1;
-  f64 size = fabs((f64)v);
-  if (v != v) {
-    ((u8 *)p)[i] = 255;
-    return;
-  }
+  if (v != v) return 255;
   if (v - v != 0) {
     code = 255;
-  } else if (size != 0) {
-    f64 fraction = frexp(size, &exponent);
-    code = exponent - 1 + (fraction >= 0.75) + 127;
+  } else if (v != 0) {
+    f64 fraction = frexp(fabs(v), &exponent); /* from 0.5 up to 1 */
+    int up = mode & 2 ? 0 : mode & 4 ? fraction >= 0.75 : fraction > 0.5;
+    code = exponent - 1 + up + 127;
   }
-  ((u8 *)p)[i] = (u8)(code < 0 ? 0 : code > 254 ? 254 : code);
+  if (code >= 0 && code <= 254) return (u8)code;
+  return mode & 1 ? 255 : code < 0 ? 0 : 254;
 }
-
-DEVICE f32 f8e4m3fn_of_wide(f64 v) { return (f32)v; }
-DEVICE f32 f8e4m3fnuz_of_wide(f64 v) { return (f32)v; }
-DEVICE f32 f8e5m2_of_wide(f64 v) { return (f32)v; }
-DEVICE f32 f8e5m2fnuz_of_wide(f64 v) { return (f32)v; }
-DEVICE f32 f4e2m1_of_wide(f64 v) { return (f32)v; }
-DEVICE f32 f8e8m0_of_wide(f64 v) { return (f32)v; }
+LOW_FLOAT_USES(f8e8m0, 0)
