@@ -141,8 +141,7 @@ struct resize_arguments {
   struct divider dims[MOST_AXES]; /* of the result as stored */
   int to[MOST_AXES], from[MOST_AXES];
   int taps[MOST_AXES];
-  const int *index[MOST_AXES];
-  const float *weight[MOST_AXES];
+  const void *index[MOST_AXES], *weight[MOST_AXES];
   float extrapolation;
   void *target;
   const void *source;
