@@ -2,6 +2,7 @@
    element. An index out of range sets the fault. */
 #define EACH_ELEMENT(i) for (u32 i = BLOCK_X * THREADS + THREAD; i < a.count; i += BLOCKS_X * THREADS)
 
+#if GATHERS
 /* |value| within [0, extent), or from its end; -1 and the fault else. */
 DEVICE int index_within(i64 value, int extent, int *fault) {
   if (value < 0) value += extent;
@@ -9,6 +10,7 @@ DEVICE int index_within(i64 value, int extent, int *fault) {
   *fault = 1;
   return -1;
 }
+#endif
 
 #if GATHER_ELEMENTS
 KERNEL(gather_elements, struct each_arguments) {

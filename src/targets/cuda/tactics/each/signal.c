@@ -7,37 +7,40 @@
 
 enum { LONGEST = 1 << 16 }; /* products of places then fit, and longer lines take too long this way */
 
-typedef struct lines {
-  pn_cuda_line x, y;
-  int64_t length;
-  uint32_t x_parts, y_parts;
-} lines;
+/* What the operands say when they are constants. */
+typedef struct spectrum {
+  bool known; /* the axis and the length */
+  int64_t axis, length;
+} spectrum;
 
-static bool read_lines(const pn_problem *p, lines *l) {
+static bool is_known(const pn_operand *o) { return !o || o->role == PN_OPERAND_CONSTANT; }
+
+static bool read_operands(const pn_problem *p, spectrum *s) {
   const pn_attrs_dft *attrs = p->nodes[0].attrs;
-  const pn_operand *x = pn_problem_input(p, 0, 0), *length = pn_problem_input(p, 0, 1), *axis = pn_problem_input(p, 0, 2),
-                   *y = pn_problem_output(p, 0, 0);
-  int64_t along = -2;
-  if ((axis && (axis->role != PN_OPERAND_CONSTANT || pn_operand_elements(axis) != 1)) ||
-      (length && (length->role != PN_OPERAND_CONSTANT || pn_operand_elements(length) != 1)))
-    return false;
-  if (axis) along = pn_operand_number(axis, 0);
-  if (along < 0) along += x->rank;
-  if (along < 0 || along >= (int64_t)x->rank - 1) return false;
-  l->x = pn_cuda_line_of(x, along);
-  l->y = pn_cuda_line_of(y, along);
-  l->x_parts = (uint32_t)x->dims[x->rank - 1];
-  l->y_parts = (uint32_t)y->dims[y->rank - 1];
-  l->x.inner /= l->x_parts ? l->x_parts : 1;
-  l->y.inner /= l->y_parts ? l->y_parts : 1;
-  l->length = length ? pn_operand_number(length, 0)
-                     : attrs->onesided && attrs->inverse ? 2 * (l->x.extent - 1) : l->x.extent;
-  return l->length >= 1 && l->length <= LONGEST && l->x_parts >= 1 && l->x_parts <= 2 && l->y_parts >= 1 && l->y_parts <= 2;
+  const pn_operand *x = pn_problem_input(p, 0, 0), *length = pn_problem_input(p, 0, 1), *axis = pn_problem_input(p, 0, 2);
+  if ((axis && pn_operand_elements(axis) != 1) || (length && pn_operand_elements(length) != 1)) return false;
+  *s = (spectrum){.known = is_known(axis) && is_known(length)};
+  if (!s->known) { /* any axis may be the one */
+    const pn_operand *y = pn_problem_output(p, 0, 0);
+    for (uint32_t d = 0; d + 1 < x->rank; d++)
+      if (x->dims[d] > LONGEST / 2 || y->dims[d] > LONGEST / 2) return false;
+    return true;
+  }
+  s->axis = axis ? pn_operand_number(axis, 0) : -2;
+  if (s->axis < 0) s->axis += x->rank;
+  if (s->axis < 0 || s->axis >= (int64_t)x->rank - 1) return false;
+  int64_t extent = x->dims[s->axis];
+  s->length = length ? pn_operand_number(length, 0) : attrs->onesided && attrs->inverse ? 2 * (extent - 1) : extent;
+  return s->length >= 1 && s->length <= LONGEST;
 }
 
 static bool accepts_dft(const pn_problem *p, pn_reason *why) {
-  lines l;
-  return read_lines(p, &l) || pn_refuse(why, "an axis or a length that is not known, or more than 65,536 terms");
+  const pn_operand *x = pn_problem_input(p, 0, 0), *y = pn_problem_output(p, 0, 0);
+  int64_t x_parts = x->dims[x->rank - 1], y_parts = y->dims[y->rank - 1];
+  spectrum s;
+  if (x_parts < 1 || x_parts > 2 || y_parts < 1 || y_parts > 2 || !read_operands(p, &s))
+    return pn_refuse(why, "more than %d terms, or an axis that is not there", LONGEST);
+  return true;
 }
 
 static pelton_status make_circle(const pn_device *device, int64_t length, pn_cuda_work *work, pelton_diag *diag) {
@@ -56,26 +59,28 @@ static pelton_status make_circle(const pn_device *device, int64_t length, pn_cud
 }
 
 static pelton_status prepare_dft(const pn_problem *p, const pn_device *device, pn_cuda_work *work, pelton_diag *diag) {
-  static const char *const inputs[] = {"X"}, *const outputs[] = {"Y"};
+  static const char *const inputs[] = {"X", "TAKEN", "AXIS"}, *const outputs[] = {"Y"};
   const pn_attrs_dft *attrs = p->nodes[0].attrs;
-  lines l;
+  const pn_operand *x = pn_problem_input(p, 0, 0), *y = pn_problem_output(p, 0, 0);
+  spectrum s;
   pn_cuda_each e;
-  if (!read_lines(p, &l)) return PN_INTERNAL(diag, "dft changed after it was accepted");
-  PN_TRY(make_circle(device, l.length, work, diag));
-  bool hermitian = attrs->onesided && attrs->inverse;
+  if (!read_operands(p, &s)) return PN_INTERNAL(diag, "dft changed after it was accepted");
+  if (s.known) PN_TRY(make_circle(device, s.length, work, diag));
   pn_cuda_each_begin(&e, p, device, work);
   PN_CUDA_EACH_OPERANDS(&e, inputs, outputs);
   pn_cuda_each_constant(&e, "DFT", 1);
+  pn_cuda_each_constant(&e, "KNOWN", s.known);
+  pn_cuda_each_constant(&e, "RANK", x->rank);
   pn_cuda_each_constant(&e, "INVERSE", attrs->inverse);
-  pn_cuda_each_constant(&e, "HERMITIAN", hermitian);
-  pn_cuda_each_constant(&e, "X_PARTS", l.x_parts);
-  pn_cuda_each_constant(&e, "Y_PARTS", l.y_parts);
-  pn_cuda_each_divider(&e, "INNER", l.y.inner);
-  pn_cuda_each_divider(&e, "Y_EXTENT", l.y.extent);
-  pn_cuda_each_number(&e, "X_EXTENT", l.x.extent);
-  pn_cuda_each_number(&e, "LENGTH", l.length);
-  pn_cuda_each_number(&e, "GIVEN", pn_min_i64(l.x.extent, hermitian ? l.length / 2 + 1 : l.length));
-  return pn_cuda_each_end(&e, "signal.cu", "dft", l.y.outer * l.y.extent * l.y.inner, 1, diag);
+  pn_cuda_each_constant(&e, "ONESIDED", attrs->onesided);
+  pn_cuda_each_constant(&e, "HERMITIAN", attrs->onesided && attrs->inverse);
+  pn_cuda_each_constant(&e, "X_PARTS", x->dims[x->rank - 1]);
+  pn_cuda_each_constant(&e, "Y_PARTS", y->dims[y->rank - 1]);
+  pn_cuda_each_number(&e, "AXIS_NUMBER", s.known ? s.axis : x->rank - 2);
+  pn_cuda_each_number(&e, "LENGTH", s.length);
+  pn_cuda_each_numbers(&e, "X_DIMS", x->dims, x->rank);
+  pn_cuda_each_numbers(&e, "Y_DIMS", y->dims, y->rank);
+  return pn_cuda_each_end(&e, "signal.cu", "dft", pn_operand_elements(y) / y->dims[y->rank - 1], 1, diag);
 }
 
 static size_t det_workspace(const pn_problem *p, const pn_device *device) {

@@ -12,6 +12,7 @@ KERNEL(scatter_begin, struct each_arguments) {
   EACH(i) HEADS[i] = -1;
 }
 
+#if SCATTER_ELEMENTS || SCATTER_ND
 /* |value| within [0, extent), or from its end; -1 and the fault else. */
 DEVICE int index_within(i64 value, int extent, int *fault) {
   if (value < 0) value += extent;
@@ -19,6 +20,7 @@ DEVICE int index_within(i64 value, int extent, int *fault) {
   *fault = 1;
   return -1;
 }
+#endif
 
 DEVICE int slot_of(const struct each_arguments *whole, u32 u) {
 #define a (*whole)

@@ -12,6 +12,7 @@ static pelton_status prepare_gather_elements(const pn_problem *p, const pn_devic
   pn_dims_strides(x->rank, x->dims, strides);
   pn_cuda_each_begin(&e, p, device, work);
   PN_CUDA_EACH_OPERANDS(&e, inputs, outputs);
+  pn_cuda_each_constant(&e, "GATHERS", 1);
   pn_cuda_each_constant(&e, "GATHER_ELEMENTS", 1);
   pn_cuda_each_constant(&e, "RANK", x->rank);
   pn_cuda_each_number(&e, "EXTENT", x->dims[axis]);
@@ -49,6 +50,7 @@ static pelton_status prepare_gather_nd(const pn_problem *p, const pn_device *dev
   pn_dims_strides(x->rank, x->dims, strides);
   pn_cuda_each_begin(&e, p, device, work);
   PN_CUDA_EACH_OPERANDS(&e, inputs, outputs);
+  pn_cuda_each_constant(&e, "GATHERS", 1);
   pn_cuda_each_constant(&e, "GATHER_ND", 1);
   pn_cuda_each_constant(&e, "TUPLE", tuple);
   pn_cuda_each_divider(&e, "INNER", span(x, batch_axes + tuple, x->rank));
