@@ -64,6 +64,10 @@ void pn_cuda_each_dividers(pn_cuda_each *each, const char *name, const int64_t *
 /* Part of the text: each value compiles another kernel. */
 void pn_cuda_each_constant(pn_cuda_each *each, const char *name, int64_t value);
 void pn_cuda_each_word(pn_cuda_each *each, const char *name, const char *value);
+/* The kernel uses the steps and casts of expression.cuh. */
+PN_INLINE void pn_cuda_each_steps(pn_cuda_each *each) {
+  pn_text_add(&each->head, PN_STR("#include \"expression.cuh\"\n"));
+}
 /* Compiles, and appends the stage: |count| pieces of work, each of |threads| threads, a power of two up to 256 (1: a
    thread each). */
 pelton_status pn_cuda_each_end(pn_cuda_each *each, const char *file, const char *entry, int64_t count, uint32_t threads,

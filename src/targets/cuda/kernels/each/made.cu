@@ -1,6 +1,5 @@
 /* Elements that come of their place: trilu, fill, range, eye_like, one_hot; and lookup, which scans its keys, of which
    networks have few. */
-#include "expression.cuh"
 #define EACH(i) for (u32 i = BLOCK_X * THREADS + THREAD; i < a.count; i += BLOCKS_X * THREADS)
 #define NARROW(type, value) JOIN(type, _of_wide)(value)
 

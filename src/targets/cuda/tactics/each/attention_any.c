@@ -117,6 +117,7 @@ static pelton_status prepare_any(const pn_problem *p, const pn_device *device, p
   pn_cuda_each_begin(&e, p, device, work);
   PN_CUDA_EACH_OPERANDS(&e, inputs, outputs);
   e.fused = true;
+  pn_cuda_each_steps(&e);
   pn_cuda_each_constant(&e, "JOINS", 0);
   pn_cuda_each_constant(&e, "BY_HEADS", x.by_heads);
   pn_cuda_each_constant(&e, "CAUSAL", attrs->causal);

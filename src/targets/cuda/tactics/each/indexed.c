@@ -1,5 +1,6 @@
-/* Movement by indices that the device holds: gather_elements, gather_nd, tensor_scatter, reverse_sequence. An index out
-   of range is told when the stream is waited for. */
+/* Movement by indices that the device holds: gather_elements, gather_nd, tensor_scatter, reverse_sequence, and the slices
+   and pads that cuda.move does not take because their bounds are computed. An index out of range is told when the stream is
+   waited for. */
 #include "targets/cuda/each.h"
 
 static pelton_status prepare_gather_elements(const pn_problem *p, const pn_device *device, pn_cuda_work *work,
@@ -121,7 +122,57 @@ static bool accepts_reverse_sequence(const pn_problem *p, pn_reason *why) {
   return pn_problem_input(p, 0, 1)->dims[0] == batch.extent || pn_refuse(why, "lengths that do not fit");
 }
 
+/* ---- slice and pad ------------------------------------------------------------------------------------------------ */
+
+extern const pn_tactic pn_tactic_cuda_move;
+
+static pelton_status prepare_bounds(const pn_problem *p, const pn_device *device, pn_cuda_work *work,
+                                    pelton_diag *diag) {
+  static const char *const of_slice[] = {"X", "STARTS", "ENDS", "AXES", "STEPS"};
+  static const char *const of_pad[] = {"X", "PADS", "VALUE", "AXES"}, *const outputs[] = {"Y"};
+  const pn_operand *x = pn_problem_input(p, 0, 0), *y = pn_problem_output(p, 0, 0), *listed = pn_problem_input(p, 0, 1);
+  bool slices = p->nodes[0].op == PN_OP_SLICE;
+  int64_t strides[PN_MAX_RANK];
+  pn_cuda_each e;
+  pn_dims_strides(x->rank, x->dims, strides);
+  pn_cuda_each_begin(&e, p, device, work);
+  if (slices)
+    PN_CUDA_EACH_OPERANDS(&e, of_slice, outputs);
+  else
+    PN_CUDA_EACH_OPERANDS(&e, of_pad, outputs);
+  pn_cuda_each_constant(&e, slices ? "SLICE" : "PAD", 1);
+  pn_cuda_each_constant(&e, "RANK", x->rank);
+  if (!slices) {
+    pn_pad_mode mode = ((const pn_attrs_pad *)p->nodes[0].attrs)->mode;
+    pn_cuda_each_constant(&e, "MODE",
+                          mode == PN_PAD_REFLECT ? 1
+                          : mode == PN_PAD_EDGE  ? 2
+                          : mode == PN_PAD_WRAP  ? 3
+                                                 : 0);
+  }
+  pn_cuda_each_number(&e, "LISTED", pn_operand_elements(listed) / (slices ? 1 : 2));
+  pn_cuda_each_numbers(&e, "EXTENTS", x->dims, x->rank);
+  pn_cuda_each_numbers(&e, "STRIDES", strides, x->rank);
+  pn_cuda_each_dividers(&e, "DIMS", y->dims, y->rank);
+  return pn_cuda_each_end(&e, "indexed.cu", slices ? "slice" : "pad", pn_operand_elements(y), 1, diag);
+}
+
+static bool accepts_bounds(const pn_problem *p, pn_reason *why) {
+  const pn_operand *x = pn_problem_input(p, 0, 0), *y = pn_problem_output(p, 0, 0), *listed = pn_problem_input(p, 0, 1);
+  bool slices = p->nodes[0].op == PN_OP_SLICE;
+  if (pn_tactic_cuda_move.accepts(p, NULL, NULL)) return pn_refuse(why, "cuda.move is better");
+  int64_t count = pn_operand_elements(listed) / (slices ? 1 : 2);
+  const pn_operand *axes = pn_problem_input(p, 0, 3), *rest = slices ? pn_problem_input(p, 0, 4) : NULL;
+  if (x->rank != y->rank || !x->rank || count > x->rank || (axes && pn_operand_elements(axes) != count) ||
+      (rest && pn_operand_elements(rest) != count) || (!axes && !slices && count != x->rank))
+    return pn_refuse(why, "bounds that do not fit");
+  const pn_operand *value = slices ? NULL : pn_problem_input(p, 0, 2);
+  return !value || pn_operand_elements(value) == 1 || pn_refuse(why, "a value that is not one");
+}
+
 static const pn_cuda_each_op ops[] = {
+    {PN_OP_SLICE, accepts_bounds, NULL, prepare_bounds},
+    {PN_OP_PAD, accepts_bounds, NULL, prepare_bounds},
     {PN_OP_GATHER_ELEMENTS, accepts_gather_elements, NULL, prepare_gather_elements},
     {PN_OP_GATHER_ND, accepts_gather_nd, NULL, prepare_gather_nd},
     {PN_OP_TENSOR_SCATTER, accepts_tensor_scatter, NULL, prepare_tensor_scatter},

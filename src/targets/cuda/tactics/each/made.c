@@ -34,6 +34,7 @@ static pelton_status prepare_range(const pn_problem *p, const pn_device *device,
   pn_cuda_each e;
   pn_cuda_each_begin(&e, p, device, work);
   PN_CUDA_EACH_OPERANDS(&e, inputs, result);
+  pn_cuda_each_steps(&e);
   pn_cuda_each_constant(&e, "RANGE", 1);
   pn_cuda_each_constant(&e, "IS_FLOAT", pn_dtype_is_float(y->dtype));
   return pn_cuda_each_end(&e, "made.cu", "range", pn_operand_elements(y), 1, diag);
@@ -61,6 +62,7 @@ static pelton_status prepare_one_hot(const pn_problem *p, const pn_device *devic
   pn_cuda_each e;
   pn_cuda_each_begin(&e, p, device, work);
   PN_CUDA_EACH_OPERANDS(&e, inputs, result);
+  pn_cuda_each_steps(&e);
   pn_cuda_each_constant(&e, "ONE_HOT", 1);
   pn_cuda_each_constant(&e, "IS_FLOAT", pn_dtype_is_float(indices->dtype));
   pn_cuda_each_constant(&e, "IS_U64", indices->dtype == PELTON_DTYPE_U64);

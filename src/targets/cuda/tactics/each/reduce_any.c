@@ -49,7 +49,7 @@ static pelton_status prepare_any(const pn_problem *p, const pn_device *device, p
                     is_float                         ? "((sum) / (S)(by))"
                     : pn_dtype_is_signed(x->dtype) ? "((S)((i64)(sum) / (i64)(by)))"
                                                      : "((sum) / (by))");
-  pn_text_printf(&e.head, "#include \"expression.cuh\"\n");
+  pn_cuda_each_steps(&e);
   if (x->dtype == PELTON_DTYPE_BOOL)
     pn_cuda_each_word(&e, "RESULT(sum)", "((sum) != 0)");
   else if (real && !is_float)
