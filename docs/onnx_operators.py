@@ -20,7 +20,12 @@ a message. Types are those of the operators it becomes; expressions (`pointwise`
 arithmetic means something.
 
 Operators that are not listed are expanded when the model carries a function of their name, and otherwise refused, all
-of them at once, when the model is imported. Sequences, optionals, maps and strings are not supported.
+of them at once, when the model is imported. Maps are not supported.
+
+No attribute is ignored in silence. Each that the standard gives an operator in its version is heeded, or is known to make
+no difference (`src/import/onnx/attribute_use.c` lists those, with reasons), or the node is refused. One that the operator
+does not have in that version, as exporters leave behind, is a warning: on stderr, to the log of pelton_model_import, and
+in the build report.
 
 A name that is both an initializer and an input of the graph is a constant, as a runtime of ONNX takes it when it is given
 nothing for it. Files of IR version 4 and newer list as inputs what may be replaced:

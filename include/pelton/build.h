@@ -34,7 +34,8 @@ typedef struct pelton_import_options {
 
 /* Reads the model file (or folder) at |path|, whatever its format. Weights stay in the mapped file, which must not
    change while the model, or an engine built from it, lives. Every unsupported node is listed in |diag|, not just the
-   first. |options| may be null. */
+   first. What the file says and Pelton does not heed, since it makes no difference or is not the operator's, is a
+   warning: |options|->log gets each, and so does the build report. |options| may be null. */
 PELTON_API pelton_status pelton_model_import(const char *path, const pelton_import_options *options,
                                              pelton_model **out, pelton_diag *diag) PELTON_CHECKED;
 /* Whether the file at |path| is a model as its format's definition has it: names, versions, types, operators' attributes,
@@ -110,10 +111,14 @@ typedef struct pelton_build_options {
                                    instead of twice that and more, but whoever opens it packs them at the first run */
   const char *device_libraries; /* as in pelton_run_options */
   uint32_t device_index;
+  /* How far a convolution in f32 by an algorithm with fewer multiplications (Winograd's) may be off: its largest error
+     on normal random data, relative to its largest result, 0 to 1; 0: 3e-5. The direct sum is off by some 1e-6, so that
+     below 1e-7 only direct sums are left. Kept in the engine. */
+  double error_bound;
 } pelton_build_options;
 #define PELTON_BUILD_OPTIONS_INIT                                                                                     \
   {(uint32_t)sizeof(pelton_build_options), NULL, NULL, NULL, 0, 1, 0.0, NULL, 0, NULL, 0, NULL, NULL, NULL, NULL, 0, \
-   NULL, 0}
+   NULL, 0, 0.0}
 
 /* Compiles |model| (which is not changed and may be released afterwards; its mapped files stay open as long as the
    engine needs them). Dynamic inputs without a profile are planned when a context first meets their shapes. */
@@ -122,7 +127,7 @@ PELTON_API pelton_status pelton_engine_build(const pelton_model *model, const pe
 /* Writes the engine as one file, whole or not at all. */
 PELTON_API pelton_status pelton_engine_save(const pelton_engine *engine, const char *path,
                                             pelton_diag *diag) PELTON_CHECKED;
-/* The build report as JSON: passes and what they changed, groups, tactics with times and the refusals of others,
+/* The build report as JSON: warnings of the import, passes and what they changed, groups, tactics with times and the refusals of others,
    fallbacks, memory. Lives as long as the engine; "" for an engine that was opened. */
 PELTON_API const char *pelton_engine_report(const pelton_engine *engine);
 

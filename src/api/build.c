@@ -7,6 +7,8 @@
 #include "plan/timing.h"
 #include "runtime/engine.h"
 
+#include <stdio.h>
+
 typedef struct build {
   pelton_build_options options;
   const pelton_allocator *allocator;
@@ -216,6 +218,13 @@ static pelton_status run_passes(build *b, pelton_diag *diag) {
   return status ? status : pn_graph_verify(b->graph, diag);
 }
 
+static void report_warnings(build *b, const pn_model *model) {
+  pn_json_array_begin(&b->json, "warnings");
+  for (uint32_t i = 0; i < model->warnings.count; i++) pn_json_string(&b->json, NULL, pn_str_from(model->warnings.data[i]));
+  pn_json_array_end(&b->json);
+  if (model->more_warnings) pn_json_i64(&b->json, "more_warnings", model->more_warnings);
+}
+
 static void finish_report(build *b) {
   const pn_plan *plan = b->engine->built;
   pn_json_f64(&b->json, "passes_s", b->passes_seconds);
@@ -245,9 +254,21 @@ static pelton_status check_options(const pelton_build_options *o, pelton_diag *d
                    "precision '%s' is not available on the %s yet; use fp32 (the types of a quantised model are kept "
                    "as they are)",
                    o->precision, target);
+  if (!(o->error_bound >= 0 && o->error_bound <= 1))
+    return pn_fail(diag, PELTON_INVALID_ARGUMENT, "an error bound of %g is not in 0 to 1", o->error_bound);
   if (o->level < 0 || o->level > 5)
     return pn_fail(diag, PELTON_INVALID_ARGUMENT, "level %d is not in 0 to 5", o->level);
   return PELTON_OK;
+}
+
+/* What later plans of the engine have to know. */
+static bool keep_options(build *b) {
+  if (b->options.error_bound == 0) return true;
+  char text[32];
+  (void)snprintf(text, sizeof text, "%.9g", b->options.error_bound);
+  const char *kept = pn_str_copy(&b->image->arena, pn_str_from(text));
+  pn_metadata_entry entry = {PN_STR(PN_METADATA_ERROR_BOUND), pn_str_from(kept)};
+  return kept && pn_list_push(&b->image->arena, &b->image->metadata, entry);
 }
 
 static void release_model(void *model) { pelton_model_release(model); }
@@ -269,10 +290,15 @@ static pelton_status build_engine(build *b, const pelton_model *model, pelton_di
     pn_image_release(b->image);
     return pn_fail_memory(diag, "an engine");
   }
+  if (!keep_options(b)) {
+    pn_image_release(b->image);
+    return pn_fail_memory(diag, "an engine");
+  }
   PN_TRY(pn_engine_create(b->image, &run, &b->engine, diag));
   pn_model_retain(model);
   b->engine->source = (void *)(uintptr_t)model;
   b->engine->release_source = release_model;
+  report_warnings(b, model->model);
   progress(b, 0.0, "optimising the graph");
   PN_TRY(choose_shapes(b, 1, diag)); /* bounds of profiles first: passes may use them */
   PN_TRY(run_passes(b, diag));

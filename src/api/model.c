@@ -1,5 +1,6 @@
 #include "api/model.h"
 
+#include "base/format.h"
 #include "ir/infer.h"
 #include "ir/text.h"
 #include "ir/verify.h"
@@ -38,6 +39,15 @@ void pelton_model_release(pelton_model *model) {
   pn_release(allocator, model);
 }
 
+static void log_warnings(const pn_model *model, const pelton_log *log) {
+  char more[64];
+  if (!log || !log->write) return;
+  for (uint32_t i = 0; i < model->warnings.count; i++)
+    log->write(log->self, PELTON_LOG_WARNING, model->warnings.data[i]);
+  pn_formatf(more, sizeof more, "%u more warnings like these", model->more_warnings);
+  if (model->more_warnings) log->write(log->self, PELTON_LOG_WARNING, more);
+}
+
 pelton_status pelton_model_import(const char *path, const pelton_import_options *given, pelton_model **out,
                                   pelton_diag *diag) {
   if (!path || !out)
@@ -49,6 +59,7 @@ pelton_status pelton_model_import(const char *path, const pelton_import_options 
     return pn_fail(diag, PELTON_INVALID_ARGUMENT, "pelton_model_import: %u overrides, but no names",
                    options.override_count);
   PN_TRY(pn_model_import_overriding(path, options.allocator, options.overrides, options.override_count, &model, diag));
+  log_warnings(model, options.log);
   return wrap(model, options.allocator, out, diag);
 }
 

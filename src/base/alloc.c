@@ -4,12 +4,14 @@
    a fresh block gets a block of its own behind the newest, so that the newest goes on being filled. Under ASan the
    payload is poisoned and only what was handed out is opened, with a gap between objects, so that a read beyond an
    arena's array is found like one beyond malloc's. */
+#define _DEFAULT_SOURCE 1 /* madvise */
 #include "base/alloc.h"
 
 #include "base/bytes.h"
 
 #include <assert.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #if PN_ASAN
 #include <sanitizer/asan_interface.h>
@@ -21,6 +23,8 @@ enum { GAP_BYTES = 0 };
 #endif
 
 enum {
+  HUGE_PAGE_BYTES = 2 << 20,
+  HUGE_BYTES = 2 * HUGE_PAGE_BYTES, /* from here on a partly used page is a small part */
   BLOCK_ALIGN = 64,
   FIRST_BLOCK_BYTES = 4096,
   LAST_BLOCK_BYTES = 1 << 20, /* blocks double up to here: few allocations for a graph, little waste for a scratch */
@@ -41,8 +45,21 @@ PN_UNUSED static bool is_power_of_two(size_t value) { return value && !(value & 
 
 /* ---- single blocks --------------------------------------------------------------------------------------------- */
 
+/* Activations and packed weights are walked in strides: in pages of 4 KB a pass over some megabytes misses the second
+   TLB at every new row of pixels, and a walk costs more than the data. */
+static void *alloc_huge_pages(size_t bytes) {
+#ifdef MADV_HUGEPAGE
+  void *data = aligned_alloc(HUGE_PAGE_BYTES, pn_align_up(bytes, HUGE_PAGE_BYTES));
+  if (data) (void)madvise(data, pn_align_up(bytes, HUGE_PAGE_BYTES), MADV_HUGEPAGE); /* advice: small pages do as well */
+  return data;
+#else
+  return aligned_alloc(BLOCK_ALIGN, pn_align_up(bytes, BLOCK_ALIGN));
+#endif
+}
+
 static void *default_alloc(void *self, size_t bytes, size_t align) {
   (void)self;
+  if (bytes >= HUGE_BYTES && bytes <= SIZE_MAX / 2 && align <= BLOCK_ALIGN) return alloc_huge_pages(bytes);
   if (align <= _Alignof(max_align_t)) return malloc(bytes);
   if (bytes > SIZE_MAX - align) return NULL;
   return aligned_alloc(align, pn_align_up(bytes, align)); /* C wants a multiple of the alignment */

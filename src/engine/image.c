@@ -101,6 +101,12 @@ static pelton_status load_metadata(pn_image *image, pn_cursor *c, pelton_diag *d
   return pn_cursor_status(c, diag);
 }
 
+pn_str pn_image_metadata(const pn_image *image, const char *key) {
+  for (uint32_t i = 0; i < image->metadata.count; i++)
+    if (pn_str_is(image->metadata.data[i].key, key)) return image->metadata.data[i].value;
+  return (pn_str){NULL, 0};
+}
+
 static pelton_status load_record(pn_image *image, pn_cursor *c, pelton_diag *diag) {
   pn_plan_record record = {.target = pn_get_str(c)};
   record.fingerprint = pn_get_str(c);

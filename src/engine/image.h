@@ -56,8 +56,9 @@ typedef struct pn_packed_store {
 const pn_packed_entry *pn_packed_find(const pn_packed_store *store, uint64_t key, size_t bytes);
 
 typedef struct pn_metadata_entry {
-  pn_str key, value; /* "producer", "source", "precision", ... */
+  pn_str key, value; /* see PN_METADATA_ below */
 } pn_metadata_entry;
+#define PN_METADATA_ERROR_BOUND "error_bound" /* pelton_build_options.error_bound, when it was given */
 
 typedef PN_LIST(pn_span) pn_constant_list;
 
@@ -91,6 +92,9 @@ pelton_status pn_image_check_weights(const pn_image *image, pelton_diag *diag) P
 
 /* True when the first bytes say that this is an engine file, of whatever version. */
 bool pn_image_is_engine(const void *data, size_t bytes);
+
+/* The value of |key|; empty when there is none. */
+pn_str pn_image_metadata(const pn_image *image, const char *key);
 
 /* The sections, for `inspect`. */
 typedef struct pn_section_info {

@@ -14,11 +14,15 @@ typedef struct pn_model {
   const char *format;     /* "onnx", "pelton text", "" (built by hand) */
   const char *const *overrides; /* while it is imported: names of constants that shall be inputs */
   uint32_t override_count;
+  PN_LIST(const char *) warnings; /* of what was read: things that the file says and that make no difference */
+  uint32_t more_warnings;         /* that found no room in the list */
 } pn_model;
 
 /* An empty model; null when memory is out. */
 pn_model *pn_model_create(const pelton_allocator *allocator) PN_CHECKED;
 void pn_model_release(pn_model *model);
+/* Adds |text| to the model's warnings; false when memory is out. |text| lives as long as the model. */
+bool pn_model_warn(pn_model *model, const char *text) PN_CHECKED;
 
 /* Reads the model at |path|, whatever its format; PELTON_INVALID_DATA, with the known formats, when it is none. */
 pelton_status pn_model_import(const char *path, const pelton_allocator *allocator, pn_model **out, pelton_diag *diag)

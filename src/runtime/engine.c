@@ -1,10 +1,21 @@
 #include "runtime/engine.h"
 
+#include "base/format.h"
+
 pelton_run_options pn_run_options(const pelton_run_options *options) {
   pelton_run_options out = PELTON_RUN_OPTIONS_INIT;
   if (options) memcpy(&out, options, options->size < sizeof out ? options->size : sizeof out);
   out.size = (uint32_t)sizeof out;
   return out;
+}
+
+/* The bound that the engine was built with; 0 when it was not given. A file's nonsense is none. */
+static double error_bound(const pn_image *image) {
+  char text[32] = "";
+  pn_str value = pn_image_metadata(image, PN_METADATA_ERROR_BOUND);
+  if (value.size < sizeof text) memcpy(text, value.data ? value.data : "", value.size);
+  double bound = pn_parse_f64(text, NULL);
+  return bound > 0 && bound <= 1 ? bound : 0;
 }
 
 /* The target that the caller names; else the first that the engine was tuned for and that opens; else the CPU. */
@@ -13,6 +24,7 @@ static pelton_status open_device(pelton_engine *engine, const pelton_run_options
                               .index = options->device_index,
                               .threads = options->threads,
                               .pin_threads = options->pin_threads != 0,
+                              .error_bound = error_bound(engine->image),
                               .libraries = options->device_libraries};
   if (options->cpu_isa) {
     device.isa_lowered = true;

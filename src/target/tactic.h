@@ -53,6 +53,9 @@ typedef struct pn_tactic {
   uint32_t (*configs)(const pn_problem *problem, const pn_device *device, pn_config *out, uint32_t max);
   /* Seconds it should take, from bytes and operations and measured rates; only orders and prunes. */
   double (*estimate)(const pn_problem *problem, const pn_device *device, const pn_config *config);
+  /* Of an algorithm that trades accuracy for speed: its largest error on normal random data, relative to its largest
+     result. Null: none but the rounding of sums. */
+  double (*error)(const pn_problem *problem, const pn_device *device, const pn_config *config);
   /* Null members below: nothing to do, sizes zero. */
   void (*sizes)(const pn_problem *problem, const pn_device *device, const pn_config *config, pn_sizes *out);
   /* Writes packed_bytes from the problem's constants. A constant that only pack reads is not kept by the plan when

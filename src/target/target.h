@@ -16,6 +16,7 @@ typedef struct pn_device_options {
   bool isa_lowered; /* CPU: |isa| is to be used instead of the machine's */
   pn_isa_set isa;
   bool pin_threads;
+  double error_bound;    /* pelton_build_options.error_bound; 0: the default */
   const char *libraries; /* folders, separated by ':', to look for the vendor's libraries first; may be null */
 } pn_device_options;
 

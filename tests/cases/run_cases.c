@@ -289,7 +289,8 @@ static void convert(const pn_operand *o, const void *from, void *to, bool back) 
   }
 }
 
-static bool compare(const value *v, const void *got, char *message, size_t room) {
+/* |error| is the tactic's own, relative to the largest. */
+static bool compare(const value *v, const void *got, double error, char *message, size_t room) {
   pn_tensor a = {.dtype = v->operand.dtype, .data = v->plain}, b = a;
   int64_t n = pn_operand_elements(&v->operand);
   double scale = 0;
@@ -303,7 +304,7 @@ static bool compare(const value *v, const void *got, char *message, size_t room)
     double x = real ? pn_tensor_get_f64(&a, i) : (double)pn_tensor_get_i64(&a, i);
     double y = real ? pn_tensor_get_f64(&b, i) : (double)pn_tensor_get_i64(&b, i);
     if (x == y || (isnan(x) && isnan(y))) continue;
-    if (real && fabs(x - y) <= 4e-6 * (fabs(x) + scale) + 1e-7) continue;
+    if (real && fabs(x - y) <= 4e-6 * (fabs(x) + scale) + 2 * error * scale + 1e-7) continue;
     /* One step of a half float: rounding of nearly equal numbers may fall on both sides of a tie. */
     double step = a.dtype == PELTON_DTYPE_F16 ? 0x1p-10 : a.dtype == PELTON_DTYPE_BF16 ? 0x1p-7 : 0;
     if (fabs(x - y) <= step * fabs(x)) continue;
@@ -429,6 +430,7 @@ static void try_tactic(attempt *a) {
   for (uint32_t i = 0; i < c->value_count && used < 400; i++)
     if (a->operands[i].role != PN_OPERAND_INTERNAL)
       used += snprintf(what + used, sizeof what - (size_t)used, " %s", pn_layout_name(a->operands[i].layout));
+  double error = a->tactic->error ? a->tactic->error(&a->problem, a->device, &a->config) : 0;
   checked++;
   if (status && !c->fails) complain_diag(what, &diag);
   if (!status && c->fails) complain(what, "does not fail where the reference does");
@@ -436,7 +438,7 @@ static void try_tactic(attempt *a) {
     if (a->operands[i].role == PN_OPERAND_OUTPUT && !status && !c->fails) {
       void *back = malloc(pn_operand_bytes(&a->operands[i]) + 1);
       convert(&a->operands[i], operands[i], back, true);
-      if (!compare(&c->values[i], back, message, sizeof message)) complain(what, message);
+      if (!compare(&c->values[i], back, error, message, sizeof message)) complain(what, message);
       free(back);
     }
     free(operands[i]);

@@ -165,6 +165,17 @@ write("rank", [node("Neg", ["x"], ["y"])], [value("x", [1] * 9)], [value("y", [1
 write("shapes", [node("Add", ["x", "w"], ["y"], "sum")], [value("x", [2])], [value("y", [2])], [floats("w", [3])])
 write("too_new", [node("CastLike", ["x", "x"], ["y"], "cl")], [value("x", [2])], [value("y", [2])], opset=14)
 
+# ---- attributes that nobody reads
+
+write("attribute_stray",
+      [node("Gather", ["x", "one"], ["row"], "pick", axis=0, batch_dims=1),
+       node("ReduceMean", ["row"], ["y"], "mean", axes=[0], noop_with_empty_axes=1)],
+      [value("x", [2, 3])], [value("y", None)], [tensor("one", np.array(1, np.int64))])
+write("attribute_unread", [node("Constant", [], ["k"], "both", value_float=1.0, value_int=3), node("Add", ["x", "k"], ["y"])],
+      [value("x", [2])], [value("y", [2])])
+write("attribute_kernel", [node("Conv", ["x", "w"], ["y"], "conv", kernel_shape=[3, 1])],
+      [value("x", [1, 2, 8, 8])], [value("y", None)], [floats("w", [4, 2, 3, 3])])
+
 # ---- what is only described, and what is wrong with a file
 
 write("survey",

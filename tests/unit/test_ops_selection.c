@@ -2,6 +2,9 @@
 #include "harness.h"
 #include "op_case.h"
 
+#include <math.h>
+#include <stdio.h>
+
 TEST(shapes_as_data) {
   op_gives("shape_of", "start=-2", "f32[1,2,3]{1,2,3,4,5,6}", "i64[2]{2,3}");
   op_infers("shape_of", "", "f32[n,3,h]", "i64[3]{n,3,h}");
@@ -67,4 +70,51 @@ TEST(non_max_suppression) {
            "f32[1,2,4]{0,0,2,2,0,0,2,2.1} f32[1,1,2]{1,1} i64[]{9} f32[]{0.5}", "i64[1,3]{0,0,0}");
 }
 
-TEST_MAIN(T(shapes_as_data), T(range), T(diagonals), T(one_hot), T(topk), T(data_shapes), T(non_max_suppression))
+/* Boxes that do not touch are all chosen, in the order of their scores: more of them than are sorted by insertion, with
+   scores of both signs, equal ones, both zeros, infinities and no numbers. */
+static void expect_order(const char *dtype, const char *const *texts, const double *scores, int count) {
+  char operands[16384], results[16384];
+  int order[128], ranked = 0, at = 0, to;
+  for (int i = 0; i < count; i++) {
+    int place = ranked;
+    if (scores[i] != scores[i]) continue;
+    while (place > 0 && scores[order[place - 1]] < scores[i]) order[place] = order[place - 1], place--;
+    order[place] = i;
+    ranked++;
+  }
+  at += snprintf(operands, sizeof operands, "f32[1,%d,4]{", count);
+  for (int i = 0; i < count; i++)
+    at += snprintf(operands + at, sizeof operands - (size_t)at, "%s0,%d,1,%d.5", i ? "," : "", i, i);
+  at += snprintf(operands + at, sizeof operands - (size_t)at, "} %s[1,1,%d]{", dtype, count);
+  for (int i = 0; i < count; i++)
+    at += snprintf(operands + at, sizeof operands - (size_t)at, "%s%s", i ? "," : "", texts[i]);
+  (void)snprintf(operands + at, sizeof operands - (size_t)at, "} i64[]{1000} f32[]{0.5}");
+  to = snprintf(results, sizeof results, "i64[%d,3]{", ranked);
+  for (int i = 0; i < ranked; i++)
+    to += snprintf(results + to, sizeof results - (size_t)to, "%s0,0,%d", i ? "," : "", order[i]);
+  (void)snprintf(results + to, sizeof results - (size_t)to, "}");
+  op_gives("non_max_suppression", "", operands, results);
+}
+
+TEST(non_max_suppression_order) {
+  static const char *const dtypes[] = {"f32", "f64", "f16"};
+  static const char *const special[] = {"nan", "inf", "-inf", "-0.0", "0"};
+  static const double values[] = {NAN, INFINITY, -INFINITY, -0.0, 0};
+  const char *texts[100];
+  char numbers[100][16];
+  double scores[100];
+  for (int i = 0; i < 100; i++) {
+    int quarters = i * 37 % 80 - 40;
+    scores[i] = quarters / 4.0;
+    (void)snprintf(numbers[i], sizeof numbers[i], "%.2f", scores[i]);
+    texts[i] = numbers[i];
+    if (i % 9 == 4) scores[i] = values[i / 9 % 5], texts[i] = special[i / 9 % 5];
+  }
+  for (int k = 0; k < 3; k++) {
+    expect_order(dtypes[k], texts, scores, 100);
+    expect_order(dtypes[k], texts, scores, 30);
+  }
+}
+
+TEST_MAIN(T(shapes_as_data), T(range), T(diagonals), T(one_hot), T(topk), T(data_shapes), T(non_max_suppression),
+          T(non_max_suppression_order))

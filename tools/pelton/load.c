@@ -133,6 +133,11 @@ pelton_status load_open(const char *path, const load_options *o, loaded *out, pe
   return status;
 }
 
+static void print_warning(void *self, pelton_log_level level, const char *message) {
+  (void)self;
+  if (level >= PELTON_LOG_WARNING) print_note("%s", message);
+}
+
 pelton_status load_build(const char *path, const load_options *o, loaded *out, pelton_diag *diag) {
   pelton_build_options options = PELTON_BUILD_OPTIONS_INIT;
   options.targets = o->target;
@@ -143,22 +148,25 @@ pelton_status load_build(const char *path, const load_options *o, loaded *out, p
   options.threads = (uint32_t)o->threads;
   options.level = (int32_t)o->level;
   options.budget_seconds = o->budget;
+  options.error_bound = o->error_bound;
   options.profiles = o->profiles;
   options.profile_count = o->profile_count;
   options.timing_cache = o->timing_cache;
   options.no_passes = o->no_passes;
   options.omit_packed = o->omit_packed;
-  progress bar;
-  progress_start(&bar, o->quiet);
-  options.progress = progress_report;
-  options.progress_self = &bar;
+  const pelton_log log = {NULL, print_warning};
   *out = (loaded){.built = true};
   const double start = clock_now();
   pelton_model *model = NULL;
   pelton_import_options import = PELTON_IMPORT_OPTIONS_INIT;
   import.overrides = (const char *const *)o->overrides.data;
   import.override_count = o->overrides.count;
+  if (!o->quiet) import.log = &log;
   pelton_status status = pelton_model_import(path, &import, &model, diag);
+  progress bar; /* what was warned of stands above it */
+  progress_start(&bar, o->quiet);
+  options.progress = progress_report;
+  options.progress_self = &bar;
   if (!status) status = pelton_engine_build(model, &options, &out->engine, diag);
   progress_end(&bar);
   pelton_model_release(model);

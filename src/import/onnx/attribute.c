@@ -40,6 +40,7 @@ static pelton_status find_typed(const pn_onnx_node *node, const char *name, int3
   const pn_onnx_attribute *a = pn_onnx_attr_find(node, name);
   *out = a;
   if (!a) return PELTON_OK;
+  if (node->attributes_read) node->attributes_read[a - node->attributes.data] = true;
   if (a->ref_attr_name.size)
     return pn_onnx_node_fail(
         node, diag, PELTON_INVALID_DATA,

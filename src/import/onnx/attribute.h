@@ -2,7 +2,10 @@
 
    An attribute of another type than asked for is PELTON_INVALID_DATA, with a message that names node, attribute and
    both types. An attribute that still refers to one of an enclosing function is refused likewise: whoever expands
-   functions puts the values in first. Results are views that live as long as the model. */
+   functions puts the values in first. Results are views that live as long as the model.
+
+   While a node is imported, what is read is marked in node->attributes_read, so that pn_onnx_attributes_settle can tell
+   what nobody looked at. To find an attribute is not to read it. */
 #ifndef PN_IMPORT_ONNX_ATTRIBUTE_H
 #define PN_IMPORT_ONNX_ATTRIBUTE_H
 

@@ -96,6 +96,10 @@ pelton_status pn_onnx_word(const pn_onnx_call *c, const char *name, const char *
 /* Attribute |name|, an element type, as Pelton's; absent: |*out| stays. */
 pelton_status pn_onnx_elem_attr(const pn_onnx_call *c, const char *name, pelton_dtype *out) PN_CHECKED;
 
+/* Attribute "kernel_shape" of a convolution only repeats the extents of its weights, operand |weights|: invalid when it
+   says others. */
+pelton_status pn_onnx_check_kernel(const pn_onnx_call *c, uint32_t weights) PN_CHECKED;
+
 /* Adds a node; its results are typed at once. |out|, |output_count| values, gets them; null: nobody asks. */
 pelton_status pn_onnx_add(pn_onnx_call *c, pn_op op, const void *attrs, const pn_value_id *inputs, uint32_t input_count,
                           uint32_t output_count, pn_value_id *out) PN_CHECKED;

@@ -129,6 +129,7 @@ typedef struct pn_onnx_node {
   pn_onnx_strs inputs; /* an empty name is an optional input left out */
   pn_onnx_strs outputs;
   pn_onnx_attributes attributes;
+  bool *attributes_read; /* while it is imported: of each attribute whether it was read (attribute.h); else null */
 } pn_onnx_node;
 typedef PN_LIST(pn_onnx_node) pn_onnx_nodes;
 

@@ -12,13 +12,20 @@ enum {
 
 /* ---- what is said of a node ------------------------------------------------------------------------------------ */
 
+#define TITLE "node %s\"%.*s\" (%.*s, %.*s, opset %" PRId64 ")"
+#define TITLE_ARGUMENTS(node, opset)                                                                                   \
+  is_named(node) ? "" : "of output ", PN_STR_ARG(is_named(node) ? (node)->name : (node)->outputs.data[0]),             \
+      PN_STR_ARG((node)->op_type), PN_STR_ARG((node)->domain.size ? (node)->domain : PN_STR("ai.onnx")), opset
+
+static bool is_named(const pn_onnx_node *node) { return node->name.size || !node->outputs.count; }
+
 void pn_onnx_node_prefix(pelton_diag *diag, uint32_t mark, const pn_onnx_node *node, int64_t opset) {
   if (!diag || diag->count == mark || pn_str_starts(pn_str_from(pelton_diag_message(diag, mark)), "node ")) return;
-  const pn_str domain = node->domain.size ? node->domain : PN_STR("ai.onnx");
-  const bool named = node->name.size || !node->outputs.count;
-  const pn_str name = named ? node->name : node->outputs.data[0];
-  pn_diag_prefix(diag, mark, "node %s\"%.*s\" (%.*s, %.*s, opset %" PRId64 ")", named ? "" : "of output ",
-                 PN_STR_ARG(name), PN_STR_ARG(node->op_type), PN_STR_ARG(domain), opset);
+  pn_diag_prefix(diag, mark, TITLE, TITLE_ARGUMENTS(node, opset));
+}
+
+const char *pn_onnx_node_title(pn_arena *arena, const pn_onnx_node *node, int64_t opset) {
+  return pn_str_printf(arena, TITLE, TITLE_ARGUMENTS(node, opset));
 }
 
 /* Notes that |node|'s operator as such is not supported: the first few nodes of each, so that a large model's report
@@ -128,9 +135,13 @@ static pelton_status call_operator(pn_onnx_importer *importer, pn_onnx_scope *sc
                                    pn_value_id *outputs) {
   pn_graph *graph = scope->area->graph;
   const uint32_t mark = pn_diag_mark(importer->diag), first = graph->nodes.count;
-  pn_onnx_call call = {importer,           graph,  node, opset, name, node->inputs.count, inputs, node->outputs.count,
+  pn_onnx_node marked = *node;
+  marked.attributes_read = PN_NEW_ARRAY(&importer->scratch, bool, (size_t)node->attributes.count + 1);
+  if (!marked.attributes_read) return pn_fail_memory(importer->diag, "a node");
+  pn_onnx_call call = {importer, graph, &marked, opset, name, node->inputs.count, inputs, node->outputs.count,
                        outputs, importer->diag};
   pelton_status status = op->import(&call);
+  if (status == PELTON_OK) status = pn_onnx_attributes_settle(&call);
   if (status == PELTON_OK) status = pn_onnx_area_infer(importer, scope->area);
   if (status == PELTON_OK) status = check_results(&call);
   if (status == PELTON_UNSUPPORTED) {

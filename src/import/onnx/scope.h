@@ -118,8 +118,15 @@ pelton_status pn_onnx_subgraph_into(pn_onnx_call *c, const pn_onnx_graph *graph,
                                     const pn_value_id *inputs, uint32_t input_count, uint32_t first_capture,
                                     pn_value_list *captures, pn_value_id *outputs, uint32_t output_count) PN_CHECKED;
 
-/* The node, in front of each message since |mark| that does not name it yet. */
+/* The node, in front of each message since |mark| that does not name it yet; and the same as a text in |arena|. */
 void pn_onnx_node_prefix(pelton_diag *diag, uint32_t mark, const pn_onnx_node *node, int64_t opset);
+const char *pn_onnx_node_title(pn_arena *arena, const pn_onnx_node *node, int64_t opset) PN_CHECKED;
+
+/* After the operator's function: an attribute that the operator has and that was not read is refused, unless it is known
+   to make no difference; one that the operator does not have is a warning of the model. */
+pelton_status pn_onnx_attributes_settle(const pn_onnx_call *c) PN_CHECKED;
+/* Why |attribute|, which |node|'s operator has, makes no difference to its results; null: it may make one. */
+const char *pn_onnx_attribute_idle(const pn_onnx_node *node, pn_str attribute);
 
 /* The row for |node| at |opset|, or null with the reason. */
 const pn_onnx_op *pn_onnx_op_find(const pn_onnx_node *node, int64_t opset, const char **reason);

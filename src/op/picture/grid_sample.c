@@ -5,9 +5,10 @@
    align_corners, else between their outer edges. The last coordinate of a grid's point is that of the first spatial
    axis. Padding is what stands at places outside of x, also where a cubic reaches over a border. A coordinate that is
    NaN gives NaN. */
+#include "op/picture/grid.h"
+
 #include "op/linear/line.h"
 #include "op/operand.h"
-#include "op/picture/sample.h"
 
 #include <math.h>
 
@@ -49,12 +50,16 @@ pelton_status pn_infer_grid_sample(const pn_infer *c) {
 
 /* ---- grid_sample: reference */
 
-/* The place of |n| in elements. In single precision, as everybody computes it: what is nearest hangs on it. */
-static double denormalise(const pn_tensor *grid, double n, int64_t extent, bool align_corners) {
-  if (grid->dtype == PELTON_DTYPE_F64)
-    return align_corners ? (n + 1) / 2 * (double)(extent - 1) : ((n + 1) * (double)extent - 1) / 2;
+uint32_t pn_grid_taps(const pn_attrs_grid_sample *attrs) {
+  return attrs->mode == PN_RESIZE_NEAREST ? 1 : attrs->mode == PN_RESIZE_LINEAR ? 2 : 4;
+}
+
+double pn_grid_place(const pn_attrs_grid_sample *attrs, pelton_dtype dtype, double n, int64_t extent) {
+  bool align = attrs->align_corners;
+  if (dtype == PELTON_DTYPE_F64)
+    return align ? (n + 1) / 2 * (double)(extent - 1) : ((n + 1) * (double)extent - 1) / 2;
   float f = (float)n;
-  return (double)(align_corners ? (f + 1) / 2 * (float)(extent - 1) : ((f + 1) * (float)extent - 1) / 2);
+  return (double)(align ? (f + 1) / 2 * (float)(extent - 1) : ((f + 1) * (float)extent - 1) / 2);
 }
 
 /* |x| thrown back at |low| and |high| until it lies between them. */
@@ -68,24 +73,19 @@ static double reflect(double x, double low, double high) {
   return (x < low) != back ? low + rest : high - rest;
 }
 
-typedef struct reading {
-  const pn_attrs_grid_sample *attrs;
-  uint32_t taps;
-} reading;
-
-static void edges(const reading *r, int64_t extent, double *low, double *high) {
-  *low = r->attrs->align_corners ? 0 : -0.5;
-  *high = (double)extent - (r->attrs->align_corners ? 1 : 0.5);
+static void edges(const pn_attrs_grid_sample *attrs, int64_t extent, double *low, double *high) {
+  *low = attrs->align_corners ? 0 : -0.5;
+  *high = (double)extent - (attrs->align_corners ? 1 : 0.5);
 }
 
 /* The element that stands for place |at|, or -1. */
-static int64_t pad_place(const reading *r, int64_t at, int64_t extent) {
+static int64_t pad_place(const pn_attrs_grid_sample *attrs, int64_t at, int64_t extent) {
   if (extent == 0) return -1;
   if (at >= 0 && at < extent) return at;
-  if (r->attrs->padding == PN_GRID_ZEROS) return -1;
-  if (r->attrs->padding == PN_GRID_REFLECTION) {
+  if (attrs->padding == PN_GRID_ZEROS) return -1;
+  if (attrs->padding == PN_GRID_REFLECTION) {
     double low, high;
-    edges(r, extent, &low, &high);
+    edges(attrs, extent, &low, &high);
     at = (int64_t)reflect((double)at, low, high);
   }
   return pn_max_i64(0, pn_min_i64(at, extent - 1));
@@ -101,16 +101,16 @@ static void cubic_weights(double t, double weight[PN_SAMPLE_TAPS]) {
   weight[3] = ((a * (u + 1) - 5 * a) * (u + 1) + 8 * a) * (u + 1) - 4 * a;
 }
 
-static pn_sample_axis read_axis(const reading *r, double x, int64_t extent) {
+pn_sample_axis pn_grid_read_axis(const pn_attrs_grid_sample *attrs, double x, int64_t extent) {
   pn_sample_axis axis = {.at = {extent > 0 ? 0 : -1, -1, -1, -1}, .weight = {x, x, x, x}};
   double low, high;
   if (isnan(x)) return axis;
-  if (r->attrs->mode == PN_RESIZE_NEAREST) x = rint(x);
-  edges(r, extent, &low, &high);
-  if (r->attrs->padding == PN_GRID_REFLECTION) x = reflect(x, low, high);
+  if (attrs->mode == PN_RESIZE_NEAREST) x = rint(x);
+  edges(attrs, extent, &low, &high);
+  if (attrs->padding == PN_GRID_REFLECTION) x = reflect(x, low, high);
   int64_t first = pn_sample_floor(&x, extent);
   double upper = x - (double)first;
-  switch (r->attrs->mode) {
+  switch (attrs->mode) {
     case PN_RESIZE_CUBIC:
       cubic_weights(upper, axis.weight);
       first--;
@@ -121,14 +121,13 @@ static pn_sample_axis read_axis(const reading *r, double x, int64_t extent) {
       break;
     default: axis.weight[0] = 1;
   }
-  for (uint32_t i = 0; i < r->taps; i++) axis.at[i] = pad_place(r, first + i, extent);
+  for (uint32_t i = 0; i < pn_grid_taps(attrs); i++) axis.at[i] = pad_place(attrs, first + i, extent);
   return axis;
 }
 
 pelton_status pn_reference_grid_sample(const pn_call *call) {
   const pn_attrs_grid_sample *attrs = call->attrs;
   const pn_tensor *x = &call->in[0], *grid = &call->in[1];
-  reading r = {attrs, attrs->mode == PN_RESIZE_NEAREST ? 1 : attrs->mode == PN_RESIZE_LINEAR ? 2 : 4};
   uint32_t axes = x->rank - 2;
   int64_t dims[PN_MAX_RANK], places = 1, plane = 1, channels = x->dims[1];
   pn_sampler sampler;
@@ -144,14 +143,14 @@ pelton_status pn_reference_grid_sample(const pn_call *call) {
     places *= dims[i + 2] = grid->dims[i + 1];
   }
   PN_TRY(pn_call_wants_result(call, "grid_sample", 0, x->rank, dims));
-  PN_TRY(pn_sampler_init(&sampler, call, axes, x->dims + 2, r.taps));
+  PN_TRY(pn_sampler_init(&sampler, call, axes, x->dims + 2, pn_grid_taps(attrs)));
   PN_TRY(pn_call_f64s(call, x, &values));
   PN_TRY(pn_call_room(call, channels, &line));
   for (int64_t i = 0; i < x->dims[0] * places; i++) {
     int64_t first_plane = i / places * channels;
     for (uint32_t k = 0; k < axes; k++) {
       double n = pn_tensor_get_f64(grid, i * axes + (axes - 1 - k));
-      axis[k] = read_axis(&r, denormalise(grid, n, x->dims[k + 2], attrs->align_corners), x->dims[k + 2]);
+      axis[k] = pn_grid_read_axis(attrs, pn_grid_place(attrs, grid->dtype, n, x->dims[k + 2]), x->dims[k + 2]);
     }
     pn_sampler_place(&sampler, axis);
     for (int64_t c = 0; c < channels; c++) line[c] = pn_sampler_read(&sampler, values + (first_plane + c) * plane);
@@ -217,8 +216,7 @@ pelton_status pn_infer_affine_grid(const pn_infer *c) {
   return check_size(c->diag, dims[0], size, count, &dims[0]);
 }
 
-/* Coordinate |i| of |extent| between -1 and 1; the only one is in the middle. */
-static double coordinate(int64_t i, int64_t extent, bool align_corners) {
+double pn_affine_coordinate(int64_t i, int64_t extent, bool align_corners) {
   if (!align_corners) return (double)(2 * i + 1) / (double)extent - 1;
   return extent == 1 ? 0 : (double)(2 * i) / (double)(extent - 1) - 1;
 }
@@ -246,7 +244,7 @@ pelton_status pn_reference_affine_grid(const pn_call *call) {
     int64_t rest = i % places, matrix = i / places * axes * (axes + 1);
     for (uint32_t k = 0; k < axes; k++) { /* x first, which is the last axis */
       int64_t extent = dims[axes - k];
-      point[k] = coordinate(rest % extent, extent, attrs->align_corners);
+      point[k] = pn_affine_coordinate(rest % extent, extent, attrs->align_corners);
       rest /= extent;
     }
     point[axes] = 1;

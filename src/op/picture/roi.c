@@ -3,6 +3,8 @@
    roi_align (x[N,C,H,W] rois[R,4] batch_indices[R]) reads between the elements at a grid of samples in each cell and
    takes their average or maximum. max_roi_pool (x rois[R,5], the batch first) rounds regions to elements and takes the
    greatest of those a cell touches. Corners are x1 y1 x2 y2, scaled by spatial_scale. */
+#include "op/picture/roi.h"
+
 #include "op/linear/line.h"
 #include "op/operand.h"
 
@@ -67,14 +69,8 @@ pelton_status pn_infer_roi_align(const pn_infer *c) {
                  (long long)batches->dims[0].number);
 }
 
-/* One axis of a region: cells of |cell| elements from |start| on, each with |samples| samples. */
-typedef struct region_axis {
-  double start, cell;
-  int64_t samples, extent; /* extent: of x */
-} region_axis;
-
-static pelton_status place_region(const pn_call *call, double low, double high, int64_t cells, int64_t extent,
-                                  region_axis *out) {
+pelton_status pn_roi_axis_place(const pn_call *call, double low, double high, int64_t cells, int64_t extent,
+                                pn_roi_axis *out) {
   const pn_attrs_roi_align *attrs = call->attrs;
   bool half_pixel = attrs->coordinates == PN_ROI_HALF_PIXEL;
   double scale = (double)attrs->spatial_scale, start = low * scale - (half_pixel ? 0.5 : 0);
@@ -84,12 +80,11 @@ static pelton_status place_region(const pn_call *call, double low, double high, 
   if (!(fabs(start) <= 1e15) || !(samples <= limit))
     return pn_fail(call->diag, PELTON_INVALID_DATA,
                    "roi_align: a region from %g to %g; its coordinates must be those of the picture", low, high);
-  *out = (region_axis){start, cell, samples > 0 ? (int64_t)samples : 0, extent};
+  *out = (pn_roi_axis){start, cell, samples > 0 ? (int64_t)samples : 0, extent};
   return PELTON_OK;
 }
 
-/* The two places around a sample, the second's weight; false when it lies outside. */
-static bool place_sample(const region_axis *axis, int64_t cell, int64_t sample, int64_t at[2], double *upper) {
+bool pn_roi_sample(const pn_roi_axis *axis, int64_t cell, int64_t sample, int64_t at[2], double *upper) {
   double x = axis->start + (double)cell * axis->cell + ((double)sample + 0.5) * axis->cell / (double)axis->samples;
   if (x < -1 || x > (double)axis->extent || axis->extent == 0) return false;
   x = fmax(x, 0);
@@ -100,7 +95,7 @@ static bool place_sample(const region_axis *axis, int64_t cell, int64_t sample, 
 }
 
 /* A cell's average, or the maximum over its samples of the greatest weighted neighbour; samples outside count as 0. */
-static double align_cell(const region_axis *rows, const region_axis *columns, int64_t row, int64_t column, bool max,
+static double align_cell(const pn_roi_axis *rows, const pn_roi_axis *columns, int64_t row, int64_t column, bool max,
                          const double *plane) {
   double sum = 0, greatest = -(double)INFINITY;
   int64_t y[2], x[2], width = columns->extent;
@@ -108,7 +103,7 @@ static double align_cell(const region_axis *rows, const region_axis *columns, in
   for (int64_t i = 0; i < rows->samples; i++)
     for (int64_t k = 0; k < columns->samples; k++) {
       double v[4] = {0};
-      if (place_sample(rows, row, i, y, &b) && place_sample(columns, column, k, x, &r)) {
+      if (pn_roi_sample(rows, row, i, y, &b) && pn_roi_sample(columns, column, k, x, &r)) {
         v[0] = (1 - b) * (1 - r) * plane[y[0] * width + x[0]];
         v[1] = (1 - b) * r * plane[y[0] * width + x[1]];
         v[2] = b * (1 - r) * plane[y[1] * width + x[0]];
@@ -131,7 +126,7 @@ pelton_status pn_reference_roi_align(const pn_call *call) {
   const int64_t dims[4] = {rois->dims[0], channels, height, width};
   int64_t plane = x->dims[2] * x->dims[3], batch;
   double *values, roi[4];
-  region_axis rows, columns;
+  pn_roi_axis rows, columns;
   PN_TRY(check_columns(call->diag, "roi_align", pn_dim_of(rois->dims[1]), 4));
   PN_TRY(pn_call_wants_elements(call, "roi_align", 2, "batch_indices", rois->dims[0]));
   PN_TRY(pn_call_wants_result(call, "roi_align", 0, 4, dims));
@@ -139,8 +134,8 @@ pelton_status pn_reference_roi_align(const pn_call *call) {
   for (int64_t i = 0; i < dims[0]; i++) {
     pn_line_load(rois, i * 4, 1, 4, roi);
     PN_TRY(pn_index_resolve(call->diag, "roi_align", pn_tensor_get_i64(batches, i), x->dims[0], &batch));
-    PN_TRY(place_region(call, roi[0], roi[2], width, x->dims[3], &columns));
-    PN_TRY(place_region(call, roi[1], roi[3], height, x->dims[2], &rows));
+    PN_TRY(pn_roi_axis_place(call, roi[0], roi[2], width, x->dims[3], &columns));
+    PN_TRY(pn_roi_axis_place(call, roi[1], roi[3], height, x->dims[2], &rows));
     for (int64_t k = 0; k < channels * height * width; k++) {
       int64_t channel = k / (height * width), row = k / width % height, column = k % width;
       const double *from = values + (batch * channels + channel) * plane;
@@ -163,25 +158,18 @@ pelton_status pn_infer_max_roi_pool(const pn_infer *c) {
   return infer_maps(c, "max_roi_pool", attrs->output_height, attrs->output_width, 5);
 }
 
-/* Elements [first, first + count) of a region along one axis; both its corners belong to it, and at least one
-   element. */
-typedef struct region_span {
-  int64_t first, count;
-} region_span;
-
-static pelton_status round_region(const pn_call *call, double low, double high, region_span *out) {
+pelton_status pn_roi_span_round(const pn_call *call, double low, double high, pn_roi_span *out) {
   const pn_attrs_max_roi_pool *attrs = call->attrs;
   low = round(low * (double)attrs->spatial_scale);
   high = round(high * (double)attrs->spatial_scale);
   if (!(fabs(low) <= limit) || !(fabs(high) <= limit))
     return pn_fail(call->diag, PELTON_INVALID_DATA,
                    "max_roi_pool: a region from %g to %g; its coordinates must be those of the picture", low, high);
-  *out = (region_span){(int64_t)low, pn_max_i64((int64_t)(high - low) + 1, 1)};
+  *out = (pn_roi_span){(int64_t)low, pn_max_i64((int64_t)(high - low) + 1, 1)};
   return PELTON_OK;
 }
 
-/* Elements [first, end) that cell |i| of |cells| touches, within [0, extent). */
-static void touch(region_span span, int64_t i, int64_t cells, int64_t extent, int64_t *first, int64_t *end) {
+void pn_roi_span_touch(pn_roi_span span, int64_t i, int64_t cells, int64_t extent, int64_t *first, int64_t *end) {
   *first = pn_max_i64(0, pn_min_i64(extent, span.first + i * span.count / cells));
   *end = pn_max_i64(0, pn_min_i64(extent, span.first + pn_div_up((i + 1) * span.count, cells)));
 }
@@ -204,18 +192,18 @@ pelton_status pn_reference_max_roi_pool(const pn_call *call) {
   const int64_t dims[4] = {rois->dims[0], channels, height, width};
   int64_t plane = x->dims[2] * x->dims[3], batch, ys[2], xs[2];
   double *values, roi[5];
-  region_span rows, columns;
+  pn_roi_span rows, columns;
   PN_TRY(check_columns(call->diag, "max_roi_pool", pn_dim_of(rois->dims[1]), 5));
   PN_TRY(pn_call_wants_result(call, "max_roi_pool", 0, 4, dims));
   PN_TRY(pn_call_f64s(call, x, &values));
   for (int64_t i = 0; i < dims[0]; i++) {
     pn_line_load(rois, i * 5, 1, 5, roi);
     PN_TRY(pn_index_resolve(call->diag, "max_roi_pool", pn_i64_from_f64(roi[0]), x->dims[0], &batch));
-    PN_TRY(round_region(call, roi[1], roi[3], &columns));
-    PN_TRY(round_region(call, roi[2], roi[4], &rows));
+    PN_TRY(pn_roi_span_round(call, roi[1], roi[3], &columns));
+    PN_TRY(pn_roi_span_round(call, roi[2], roi[4], &rows));
     for (int64_t k = 0; k < channels * height * width; k++) {
-      touch(rows, k / width % height, height, x->dims[2], &ys[0], &ys[1]);
-      touch(columns, k % width, width, x->dims[3], &xs[0], &xs[1]);
+      pn_roi_span_touch(rows, k / width % height, height, x->dims[2], &ys[0], &ys[1]);
+      pn_roi_span_touch(columns, k % width, width, x->dims[3], &xs[0], &xs[1]);
       const double *from = values + (batch * channels + k / (height * width)) * plane;
       pn_tensor_set_f64(&call->out[0], i * channels * height * width + k, greatest_of(from, x->dims[3], ys, xs));
     }

@@ -39,15 +39,16 @@ typedef struct box {
 } box;
 
 typedef struct candidate {
-  double score;
+  uint64_t key; /* rises as the score falls; equal for equal scores */
   int64_t index;
 } candidate;
 
 /* Corners in any order, or a centre with width and height. */
 static box box_of(const pn_tensor *boxes, int64_t index, bool center_point) {
+  const float *f32 = boxes->dtype == PELTON_DTYPE_F32 ? (const float *)boxes->data + index * 4 : NULL;
   double v[4];
   box b;
-  for (int64_t i = 0; i < 4; i++) v[i] = pn_tensor_get_f64(boxes, index * 4 + i);
+  for (int64_t i = 0; i < 4; i++) v[i] = f32 ? (double)f32[i] : pn_tensor_get_f64(boxes, index * 4 + i);
   bool y_up = v[0] <= v[2], x_up = v[1] <= v[3];
   if (center_point)
     b = (box){{v[1] - v[3] / 2, v[0] - v[2] / 2}, {v[1] + v[3] / 2, v[0] + v[2] / 2}, 0};
@@ -70,16 +71,49 @@ static bool boxes_overlap(const box *a, const box *b, double threshold) {
   return both / all > threshold;
 }
 
-/* Sorts |list| by falling score; a merge keeps equal scores in order. Returns the sorted one of the two lists. */
-static candidate *sort_by_score(candidate *list, candidate *other, int64_t count) {
-  for (int64_t run = 1; run < count; run *= 2) {
-    for (int64_t first = 0; first < count; first += 2 * run) {
-      int64_t middle = pn_min_i64(first + run, count), end = pn_min_i64(first + 2 * run, count), a = first, b = middle;
-      for (int64_t to = first; to < end; to++) {
-        bool take_a = a < middle && (b == end || list[a].score >= list[b].score);
-        other[to] = take_a ? list[a++] : list[b++];
-      }
+/* Scores as numbers that rise as they fall: the bits of a float, read as an integer, are in order but for the sign. */
+static uint32_t key_of_f32(float score) {
+  uint32_t bits;
+  score += 0.0f; /* -0 is 0 */
+  memcpy(&bits, &score, sizeof bits);
+  return bits >> 31 ? bits : ~(bits | 1u << 31);
+}
+static uint64_t key_of_f64(double score) {
+  uint64_t bits;
+  score += 0.0;
+  memcpy(&bits, &score, sizeof bits);
+  return bits >> 63 ? bits : ~(bits | (uint64_t)1 << 63);
+}
+
+enum { DIGITS = 256, FEW_CANDIDATES = 48 };
+
+static candidate *insert_few(candidate *list, int64_t count) {
+  for (int64_t i = 1; i < count; i++) {
+    candidate own = list[i];
+    int64_t at = i;
+    for (; at > 0 && list[at - 1].key > own.key; at--) list[at] = list[at - 1];
+    list[at] = own;
+  }
+  return list;
+}
+
+/* Sorts |list| by its keys of |key_bytes|, equal ones staying in order: from the last byte to the first, every byte puts
+   the candidates in its own order. Bytes that all candidates share are skipped. Returns the sorted one of the lists. */
+static candidate *sort_by_key(candidate *list, candidate *other, int64_t count, uint32_t key_bytes) {
+  int64_t counts[sizeof(uint64_t)][DIGITS];
+  if (count <= FEW_CANDIDATES) return insert_few(list, count);
+  memset(counts, 0, key_bytes * sizeof counts[0]);
+  for (int64_t i = 0; i < count; i++)
+    for (uint32_t k = 0; k < key_bytes; k++) counts[k][list[i].key >> (8 * k) & (DIGITS - 1)]++;
+  for (uint32_t k = 0; k < key_bytes; k++) {
+    int64_t *starts = counts[k], start = 0;
+    if (starts[list[0].key >> (8 * k) & (DIGITS - 1)] == count) continue;
+    for (uint32_t d = 0; d < DIGITS; d++) {
+      int64_t here = starts[d];
+      starts[d] = start;
+      start += here;
     }
+    for (int64_t i = 0; i < count; i++) other[starts[list[i].key >> (8 * k) & (DIGITS - 1)]++] = list[i];
     candidate *swap = list;
     list = other;
     other = swap;
@@ -94,25 +128,40 @@ typedef struct selection {
   bool has_score, center_point;
   candidate *list, *other; /* of as many as boxes in a batch element, here and below */
   int64_t *kept;
-  box *all, *chosen; /* of the batch element; those that are kept */
+  box *chosen; /* those that are kept */
 } selection;
 
-/* Chooses boxes of one batch element and class into |kept|. */
-static int64_t select_boxes(const selection *s, int64_t scores_base) {
-  int64_t box_count = s->boxes->dims[1], candidates = 0, kept = 0;
-  const float *f32 = s->scores->dtype == PELTON_DTYPE_F32 ? (const float *)s->scores->data + scores_base : NULL;
-  for (int64_t i = 0; i < box_count; i++) {
-    double score = f32 ? (double)f32[i] : pn_tensor_get_f64(s->scores, scores_base + i);
-    bool is_candidate = score == score && (!s->has_score || score > s->score); /* nan is no score */
-    if (is_candidate) s->list[candidates++] = (candidate){score, i};
+/* The candidates of one batch element and class in |s->list|: nan is no score. */
+static int64_t collect(const selection *s, int64_t scores_base, uint32_t *key_bytes) {
+  int64_t box_count = s->boxes->dims[1], count = 0;
+  *key_bytes = s->scores->dtype == PELTON_DTYPE_F64 ? sizeof(uint64_t) : sizeof(uint32_t);
+  if (s->scores->dtype == PELTON_DTYPE_F32) {
+    const float *f32 = (const float *)s->scores->data + scores_base;
+    for (int64_t i = 0; i < box_count; i++) { /* without a jump: which scores pass is not to be foreseen */
+      s->list[count] = (candidate){key_of_f32(f32[i]), i};
+      count += s->has_score ? (double)f32[i] > s->score : f32[i] == f32[i];
+    }
+    return count;
   }
-  const candidate *order = sort_by_score(s->list, s->other, candidates);
+  for (int64_t i = 0; i < box_count; i++) {
+    double score = pn_tensor_get_f64(s->scores, scores_base + i);
+    if (s->has_score ? score > s->score : score == score)
+      s->list[count++] = (candidate){*key_bytes == sizeof(uint64_t) ? key_of_f64(score) : key_of_f32((float)score), i};
+  }
+  return count;
+}
+
+/* Chooses boxes of batch element |batch| and one class into |kept|. */
+static int64_t select_boxes(const selection *s, int64_t batch, int64_t scores_base) {
+  uint32_t key_bytes;
+  int64_t candidates = s->most > 0 ? collect(s, scores_base, &key_bytes) : 0, kept = 0;
+  const candidate *order = candidates ? sort_by_key(s->list, s->other, candidates, key_bytes) : NULL;
   for (int64_t i = 0; i < candidates && kept < s->most; i++) {
-    const box *b = &s->all[order[i].index];
+    box b = box_of(s->boxes, batch * s->boxes->dims[1] + order[i].index, s->center_point);
     bool covered = false;
-    for (int64_t k = 0; k < kept && !covered; k++) covered = boxes_overlap(b, &s->chosen[k], s->overlap);
+    for (int64_t k = 0; k < kept && !covered; k++) covered = boxes_overlap(&b, &s->chosen[k], s->overlap);
     if (covered) continue;
-    s->chosen[kept] = *b;
+    s->chosen[kept] = b;
     s->kept[kept++] = order[i].index;
   }
   return kept;
@@ -136,9 +185,9 @@ static pelton_status selection_of(const pn_call *call, selection *s) {
   s->list = PN_NEW_ARRAY(call->scratch, candidate, (size_t)boxes[1]);
   s->other = PN_NEW_ARRAY(call->scratch, candidate, (size_t)boxes[1]);
   s->kept = PN_NEW_ARRAY(call->scratch, int64_t, (size_t)boxes[1]);
-  s->all = PN_NEW_ARRAY(call->scratch, box, (size_t)boxes[1]);
   s->chosen = PN_NEW_ARRAY(call->scratch, box, (size_t)boxes[1]);
-  if (!s->list || !s->other || !s->kept || !s->all || !s->chosen) return pn_fail_memory(call->diag, "non_max_suppression's candidates");
+  if (!s->list || !s->other || !s->kept || !s->chosen)
+    return pn_fail_memory(call->diag, "non_max_suppression's candidates");
   return PELTON_OK;
 }
 
@@ -151,9 +200,8 @@ pelton_status pn_reference_non_max_suppression(const pn_call *call) {
   PN_TRY(selection_of(call, &s));
   int64_t batches = s.scores->dims[0], classes = s.scores->dims[1], box_count = s.scores->dims[2];
   for (int64_t n = 0; n < batches; n++) {
-    for (int64_t i = 0; i < box_count; i++) s.all[i] = box_of(s.boxes, n * box_count + i, s.center_point);
     for (int64_t k = 0; k < classes; k++) {
-      int64_t kept = select_boxes(&s, (n * classes + k) * box_count);
+      int64_t kept = select_boxes(&s, n, (n * classes + k) * box_count);
       for (int64_t i = 0; i < kept; i++) {
         row found = {n, k, s.kept[i]};
         if (!pn_list_push(call->scratch, &rows, found)) return pn_fail_memory(call->diag, "the selected boxes");

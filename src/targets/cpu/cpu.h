@@ -15,6 +15,7 @@ struct pn_device {
   /* Rates for estimates, all threads together: multiply-adds and bytes of streamed memory a second. They order
      candidates; measurements decide. */
   double fma_per_second, bytes_per_second;
+  double error_bound; /* pelton_build_options.error_bound */
   const pn_cpu_gemm_f32 *gemm;
   const pn_cpu_vec_f32 *vec;
   const pn_cpu_reduce_f32 *reduce;

@@ -206,13 +206,60 @@ typedef struct pn_cpu_pool_f32 {
                      float *out);
 } pn_cpu_pool_f32;
 
-/* ---- winograd_f32: into and out of the domain where a 3x3 convolution is a product ---------------------------------- */
+/* ---- sample_f32: elements that tables pick and weigh ---------------------------------------------------------------- */
 
-/* F(m x m, 3 x 3) for m 2 or 4: a tile of (m + 2)^2 input pixels becomes as many points, each a product over the
+/* Element i of a result has a share of a few elements of |x|: share t is weight[t * pitch + i] * x[index[t * pitch + i]].
+   A negative index reads nothing; its element is taken for 0. Both tables reach to |n| rounded up to
+   PN_CPU_SAMPLE_LANES; indices beyond |n| are negative. */
+enum { PN_CPU_SAMPLE_LANES = 16, PN_CPU_SAMPLE_AXES = 3, PN_CPU_SAMPLE_PLANE = 1 << 22 };
+typedef struct pn_cpu_sample_table {
+  size_t n, taps, pitch;
+  const int32_t *index;
+  const float *weight;
+} pn_cpu_sample_table;
+
+/* One axis of a plane that is read between its elements. */
+typedef struct pn_cpu_sample_axis {
+  const float *at;      /* coordinates in elements; readable up to |n| rounded up */
+  float extent, stride; /* of the plane; all of it at most PN_CPU_SAMPLE_PLANE elements */
+} pn_cpu_sample_axis;
+
+/* One row of a resized picture from a row of |extent| elements: y[i] = sum over t of weight[t * pitch + i] * x[the
+   index]. Results come in blocks of |lanes| of the family's table. Where a block's elements lie within 2 * lanes from
+   base[block] on, indices count from there, and that window lies within the row or is all of it; else base is -1, and
+   indices count from the row's start. Tables reach to |n| rounded up to PN_CPU_SAMPLE_LANES, with valid indices. */
+typedef struct pn_cpu_resize_row {
+  size_t n, taps, pitch, extent;
+  const int32_t *base, *index;
+  const float *weight;
+} pn_cpu_resize_row;
+
+typedef struct pn_cpu_sample_f32 {
+  uint32_t lanes;
+  /* The sum of the shares, or the greatest (NaN when one is); with |add| also of what stands in |y|. */
+  void (*sum)(const pn_cpu_sample_table *table, const float *x, int add, float *y);
+  void (*greatest)(const pn_cpu_sample_table *table, const float *x, int add, float *y);
+  /* Fills tables, |pitch| floats a tap, for reading linearly at |n| places of a plane: taps 2^axes, those that lie
+     outside absent, or with |border| moved to the border; with |nearest| one tap. NaN gives NaN. The last axis varies
+     quickest over the taps. */
+  void (*place)(size_t n, size_t axes, const pn_cpu_sample_axis *axis, int border, int nearest, size_t pitch,
+                int32_t *index, float *weight);
+  void (*resize_row)(const pn_cpu_resize_row *row, const float *x, float *y);
+  /* The greatest of a result's elements, NaN when one is; weights are not read. */
+  void (*greatest_row)(const pn_cpu_resize_row *row, const float *x, float *y);
+  /* Nearest: |count| rows one after another, row k from |x| + from[k] * extent; weights are not read. */
+  void (*resize_nearest)(const pn_cpu_resize_row *row, const float *x, const int64_t *from, size_t count, float *y);
+  /* y[i] = x[i] + pattern[i % period]; |pattern| is repeated PN_CPU_SAMPLE_LANES times. */
+  void (*add_pattern)(size_t n, const float *x, size_t period, const float *pattern, float *y);
+} pn_cpu_sample_f32;
+
+/* ---- winograd_f32: into and out of the domain where a convolution is a product ------------------------------------- */
+
+/* F(m x m, r x r): a tile of alpha^2 input pixels, alpha = m + r - 1, becomes as many points, each a product over the
    channels of its own; their sums become m x m output pixels. A point is a plane: element (p, c) lies at
    p * plane_stride + c. */
 typedef struct pn_cpu_winograd_f32_input {
-  const float *const *pixels; /* (m + 2)^2, row by row, each |channels| floats; zeros where the tile leaves the input */
+  const float *const *pixels; /* alpha^2, row by row, each |channels| floats; zeros where the tile leaves the input */
   size_t channels;
   float *to;
   ptrdiff_t plane_stride;
@@ -231,8 +278,9 @@ typedef struct pn_cpu_winograd_f32_output {
 typedef void pn_cpu_winograd_f32_input_fn(const pn_cpu_winograd_f32_input *tile);
 typedef void pn_cpu_winograd_f32_output_fn(const pn_cpu_winograd_f32_output *tile);
 typedef struct pn_cpu_winograd_f32 {
-  pn_cpu_winograd_f32_input_fn *input_2, *input_4;
-  pn_cpu_winograd_f32_output_fn *output_2, *output_4;
+  /* By alpha, 4, 6 and 8, and of that by m, 2, 4 and 6: [alpha / 2 - 2][m / 2 - 1], null where r is not 3 or 5. */
+  pn_cpu_winograd_f32_input_fn *input[3];
+  pn_cpu_winograd_f32_output_fn *output[3][3];
 } pn_cpu_winograd_f32;
 
 /* ---- dotconv_f32: convolutions with few output channels ------------------------------------------------------------ */
@@ -396,7 +444,7 @@ typedef struct pn_cpu_fft_f32 {
 /* Every family; a family `f` has its table type pn_cpu_f, its pointer in pn_cpu_kernels and its pn_cpu_f_best. */
 #define PN_CPU_FAMILIES(X) \
   X(gemm_f32) X(gemv_f32) X(gemm_i16) X(vec_f32) X(dwconv_f32) X(dotconv_f32) X(pool_f32) X(reduce_f32) \
-  X(transpose_f32) X(winograd_f32) X(vec_typed) X(rotary_f32) X(fft_f32) X(peak_f32) X(peak_i8) X(peak_bf16)
+  X(transpose_f32) X(sample_f32) X(winograd_f32) X(vec_typed) X(rotary_f32) X(fft_f32) X(peak_f32) X(peak_i8) X(peak_bf16)
 
 /* What one kernel file offers: usually one family, the other pointers null. */
 typedef struct pn_cpu_kernels {

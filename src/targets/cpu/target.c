@@ -37,6 +37,7 @@ static pelton_status device_open(const pn_device_options *options, pn_device **o
   }
   device->isa = options->isa_lowered ? options->isa & pn_cpu_isa() : pn_cpu_isa();
   device->threads = pn_pool_threads(device->pool);
+  device->error_bound = options->error_bound > 0 ? options->error_bound : 3e-5;
   device->l1_bytes = pn_cpu_cache_bytes(1);
   device->l2_bytes = pn_cpu_cache_bytes(2);
   device->l3_bytes = pn_cpu_cache_bytes(3);

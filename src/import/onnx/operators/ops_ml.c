@@ -58,15 +58,17 @@ static pelton_status list_of(pn_onnx_call *c, const char *prefix, pn_value_id *o
   pn_onnx_data data;
   pn_formatf(name, sizeof name, "%sstrings", prefix);
   PN_TRY(pn_onnx_attr_strs(c->node, name, &strings, c->diag));
-  if (strings.count) return pn_onnx_texts_constant(c, &strings, out);
   pn_formatf(name, sizeof name, "%sint64s", prefix);
   PN_TRY(pn_onnx_attr_i64s(c->node, name, &ints, c->diag));
-  if (ints.count) return constant_of(c, PELTON_DTYPE_I64, 1, ints.count, ints.data, out);
   pn_formatf(name, sizeof name, "%sfloats", prefix);
   PN_TRY(pn_onnx_attr_f32s(c->node, name, &floats, c->diag));
-  if (floats.count) return constant_of(c, PELTON_DTYPE_F32, 1, floats.count, floats.data, out);
   pn_formatf(name, sizeof name, "%stensor", prefix);
   PN_TRY(pn_onnx_attr_tensor(c->node, name, &tensor, c->diag));
+  if ((strings.count > 0) + (ints.count > 0) + (floats.count > 0) + (tensor != NULL) > 1)
+    return pn_fail(c->diag, PELTON_INVALID_DATA, "more than one of its attributes %s* is there", prefix);
+  if (strings.count) return pn_onnx_texts_constant(c, &strings, out);
+  if (ints.count) return constant_of(c, PELTON_DTYPE_I64, 1, ints.count, ints.data, out);
+  if (floats.count) return constant_of(c, PELTON_DTYPE_F32, 1, floats.count, floats.data, out);
   if (!tensor) return pn_fail(c->diag, PELTON_INVALID_DATA, "none of its attributes %s* is there", prefix);
   PN_TRY(pn_onnx_tensor_data(tensor, c->importer->source, 0, &c->importer->model->arena, &data, c->diag));
   return pn_onnx_data_constant(c, &data, out);
@@ -80,13 +82,13 @@ static pelton_status default_of(pn_onnx_call *c, pelton_dtype dtype, pn_value_id
   int64_t integer;
   float number;
   PN_TRY(pn_onnx_attr_tensor(c->node, "default_tensor", &tensor, c->diag));
+  PN_TRY(pn_onnx_attr_str(c->node, "default_string", "_Unused", &text, c->diag));
+  PN_TRY(pn_onnx_attr_i64(c->node, "default_int64", -1, &integer, c->diag));
+  PN_TRY(pn_onnx_attr_f32(c->node, "default_float", -0.0f, &number, c->diag));
   if (tensor) {
     PN_TRY(pn_onnx_tensor_data(tensor, c->importer->source, 0, &c->importer->model->arena, &data, c->diag));
     return pn_onnx_data_constant(c, &data, out);
   }
-  PN_TRY(pn_onnx_attr_str(c->node, "default_string", "_Unused", &text, c->diag));
-  PN_TRY(pn_onnx_attr_i64(c->node, "default_int64", -1, &integer, c->diag));
-  PN_TRY(pn_onnx_attr_f32(c->node, "default_float", -0.0f, &number, c->diag));
   if (dtype == PELTON_DTYPE_STRING)
     return constant_of(c, dtype, 0, 1, &(pelton_string){text.data, text.size}, out);
   if (dtype == PELTON_DTYPE_I64) return constant_of(c, dtype, 0, 1, &integer, out);

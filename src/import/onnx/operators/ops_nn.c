@@ -1,5 +1,4 @@
-/* Convolutions, products of matrices and pooling. A kernel's extents are the weights' own: attribute "kernel_shape" of
-   a convolution only repeats them. */
+/* Convolutions, products of matrices and pooling. */
 #include "import/onnx/importer.h"
 
 #include <inttypes.h>
@@ -18,12 +17,27 @@ typedef struct window_fields {
 
 static pelton_status window_attrs(const pn_onnx_call *c, window_fields fields) {
   int auto_pad = PN_AUTO_PAD_NOTSET;
+  pn_i64s pads;
   PN_TRY(pn_onnx_ints(c, "strides", fields.strides));
   PN_TRY(pn_onnx_ints(c, "dilations", fields.dilations));
   PN_TRY(pn_onnx_word(c, "auto_pad", auto_pads, &auto_pad));
+  PN_TRY(pn_onnx_ints(c, "pads", &pads));
   *fields.auto_pad = (pn_auto_pad)auto_pad;
-  /* Some exporters write both; ONNX has auto_pad decide. */
-  return auto_pad == PN_AUTO_PAD_NOTSET ? pn_onnx_ints(c, "pads", fields.pads) : PELTON_OK;
+  if (auto_pad == PN_AUTO_PAD_NOTSET) *fields.pads = pads; /* some exporters write both; ONNX has auto_pad decide */
+  return PELTON_OK;
+}
+
+pelton_status pn_onnx_check_kernel(const pn_onnx_call *c, uint32_t weights) {
+  pn_onnx_i64s kernel;
+  PN_TRY(pn_onnx_attr_i64s(c->node, "kernel_shape", &kernel, c->diag));
+  if (kernel.count == 0 || !pn_onnx_rank_known(c, weights)) return PELTON_OK;
+  const pn_type *type = pn_onnx_type_of(c, c->inputs[weights]);
+  bool same = type->rank == (int32_t)kernel.count + 2;
+  for (uint32_t i = 0; same && i < kernel.count; i++)
+    same = !pn_dim_is_number(type->dims[i + 2]) || type->dims[i + 2].number == kernel.data[i];
+  return same ? PELTON_OK
+              : pn_fail(c->diag, PELTON_INVALID_DATA,
+                        "attribute \"kernel_shape\" does not say what its weights' extents are");
 }
 
 /* ---- convolutions ------------------------------------------------------------------------------------------------ */
@@ -32,6 +46,7 @@ static pelton_status import_conv(pn_onnx_call *c) {
   pn_attrs_conv *a = pn_onnx_attrs(c, PN_OP_CONV);
   if (!a) return pn_fail_memory(c->diag, "a node");
   PN_TRY(window_attrs(c, WINDOW_FIELDS(a)));
+  PN_TRY(pn_onnx_check_kernel(c, 1));
   PN_TRY(pn_onnx_attr_i64(c->node, "group", 1, &a->group, c->diag));
   return pn_onnx_map(c, PN_OP_CONV, a);
 }
@@ -40,6 +55,7 @@ static pelton_status import_conv_transpose(pn_onnx_call *c) {
   pn_attrs_conv_transpose *a = pn_onnx_attrs(c, PN_OP_CONV_TRANSPOSE);
   if (!a) return pn_fail_memory(c->diag, "a node");
   PN_TRY(window_attrs(c, WINDOW_FIELDS(a)));
+  PN_TRY(pn_onnx_check_kernel(c, 1));
   PN_TRY(pn_onnx_attr_i64(c->node, "group", 1, &a->group, c->diag));
   PN_TRY(pn_onnx_ints(c, "output_padding", &a->output_padding));
   PN_TRY(pn_onnx_ints(c, "output_shape", &a->output_shape));
@@ -50,6 +66,7 @@ static pelton_status import_conv_integer(pn_onnx_call *c) {
   pn_attrs_conv_integer *a = pn_onnx_attrs(c, PN_OP_CONV_INTEGER);
   if (!a) return pn_fail_memory(c->diag, "a node");
   PN_TRY(window_attrs(c, WINDOW_FIELDS(a)));
+  PN_TRY(pn_onnx_check_kernel(c, 1));
   PN_TRY(pn_onnx_attr_i64(c->node, "group", 1, &a->group, c->diag));
   return pn_onnx_map(c, PN_OP_CONV_INTEGER, a);
 }
@@ -61,6 +78,7 @@ static pelton_status import_deform_conv(pn_onnx_call *c) {
   PN_TRY(pn_onnx_ints(c, "pads", &a->pads));
   PN_TRY(pn_onnx_ints(c, "dilations", &a->dilations));
   PN_TRY(pn_onnx_attr_i64(c->node, "group", 1, &a->group, c->diag));
+  PN_TRY(pn_onnx_check_kernel(c, 1));
   PN_TRY(pn_onnx_attr_i64(c->node, "offset_group", 1, &a->offset_group, c->diag));
   return pn_onnx_map(c, PN_OP_DEFORM_CONV, a);
 }

@@ -75,8 +75,8 @@ static pelton_status import_binary_1(pn_onnx_call *c) {
   PN_TRY(pn_onnx_attr_bool(c->node, "broadcast", false, &broadcast, c->diag));
   operands[0] = c->inputs[0];
   operands[1] = c->inputs[1];
+  PN_TRY(pn_onnx_attr_i64(c->node, "axis", 0, &axis, c->diag));
   if (broadcast && pn_onnx_attr_find(c->node, "axis")) {
-    PN_TRY(pn_onnx_attr_i64(c->node, "axis", 0, &axis, c->diag));
     PN_TRY(pn_onnx_rank(c, 0, &rank_a));
     PN_TRY(pn_onnx_rank(c, 1, &rank_b));
     if (axis < 0) axis += rank_a;

@@ -103,6 +103,7 @@ static pelton_status import_qlinear_conv(pn_onnx_call *c) {
   static const char *const auto_pads[] = {PN_ENUM_auto_pad(PN_ENUM_TEXT) NULL};
   int auto_pad = PN_AUTO_PAD_NOTSET;
   pn_value_id operands[3];
+  pn_i64s pads;
   pn_attrs_conv *a = pn_onnx_attrs(c, PN_OP_CONV);
   if (!a) return pn_fail_memory(c->diag, "a node");
   PN_TRY(wants(c, 8, 9));
@@ -110,7 +111,9 @@ static pelton_status import_qlinear_conv(pn_onnx_call *c) {
   PN_TRY(pn_onnx_ints(c, "dilations", &a->dilations));
   PN_TRY(pn_onnx_word(c, "auto_pad", auto_pads, &auto_pad));
   a->auto_pad = (pn_auto_pad)auto_pad;
-  if (auto_pad == PN_AUTO_PAD_NOTSET) PN_TRY(pn_onnx_ints(c, "pads", &a->pads));
+  PN_TRY(pn_onnx_ints(c, "pads", &pads));
+  if (auto_pad == PN_AUTO_PAD_NOTSET) a->pads = pads;
+  PN_TRY(pn_onnx_check_kernel(c, 3));
   PN_TRY(pn_onnx_attr_i64(c->node, "group", 1, &a->group, c->diag));
   PN_TRY(dequantized(c, 0, 1, &operands[0]));
   PN_TRY(dequantized(c, 3, 0, &operands[1]));

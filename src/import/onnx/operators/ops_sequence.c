@@ -85,10 +85,10 @@ static pelton_status import_optional(pn_onnx_call *c) {
   pn_attrs_box *a = pn_onnx_attrs(c, PN_OP_BOX);
   if (!a) return pn_fail_memory(c->diag, "a node");
   a->optional = true;
+  PN_TRY(pn_onnx_attr_type_proto(c->node, "type", &type, c->diag));
   if (pn_onnx_has(c, 0)) return map_inputs(c, PN_OP_BOX, a, 1);
   pn_type item, boxed;
   PN_TRY(pn_onnx_attr_require(c->node, "type", c->diag));
-  PN_TRY(pn_onnx_attr_type_proto(c->node, "type", &type, c->diag));
   PN_TRY(pn_onnx_elements_import(c->importer, PN_STR("type"), type, &item));
   if (!pn_type_box(&item, pn_dim_of(0), true, &boxed))
     return pn_fail(c->diag, PELTON_UNSUPPORTED, "sequences within sequences, more than %d levels", PN_MAX_BOXES);

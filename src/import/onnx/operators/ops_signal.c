@@ -9,11 +9,11 @@ static pelton_status wants_inputs(const pn_onnx_call *c, uint32_t count) {
 
 /* ---- DFT --------------------------------------------------------------------------------------------------------- */
 
-static pelton_status dft_attrs(const pn_onnx_call *c, bool onesided, pn_attrs_dft **out) {
+static pelton_status dft_attrs(const pn_onnx_call *c, pn_attrs_dft **out) {
   *out = pn_onnx_attrs(c, PN_OP_DFT);
   if (!*out) return pn_fail_memory(c->diag, "a node");
   PN_TRY(pn_onnx_attr_bool(c->node, "inverse", false, &(*out)->inverse, c->diag));
-  return pn_onnx_attr_bool(c->node, "onesided", onesided, &(*out)->onesided, c->diag);
+  return pn_onnx_attr_bool(c->node, "onesided", false, &(*out)->onesided, c->diag);
 }
 
 /* Until version 20 the axis was an attribute. */
@@ -21,7 +21,7 @@ static pelton_status import_dft_17(pn_onnx_call *c) {
   pn_value_id operands[3] = {pn_onnx_input(c, 0), pn_onnx_input(c, 1)};
   pn_attrs_dft *a;
   int64_t axis;
-  PN_TRY(dft_attrs(c, false, &a));
+  PN_TRY(dft_attrs(c, &a));
   PN_TRY(pn_onnx_attr_i64(c->node, "axis", 1, &axis, c->diag));
   PN_TRY(pn_onnx_i64s_constant(c, &axis, 1, &operands[2]));
   return pn_onnx_map_over(c, PN_OP_DFT, a, operands, 3);
@@ -29,7 +29,7 @@ static pelton_status import_dft_17(pn_onnx_call *c) {
 
 static pelton_status import_dft(pn_onnx_call *c) {
   pn_attrs_dft *a;
-  PN_TRY(dft_attrs(c, false, &a));
+  PN_TRY(dft_attrs(c, &a));
   return pn_onnx_map(c, PN_OP_DFT, a);
 }
 
@@ -76,12 +76,11 @@ static pelton_status places_of_frames(pn_onnx_call *c, pn_value_id length, pn_va
 /* Frames of the signal [N,samples,1 or 2], each times the window, then their transforms. */
 static pelton_status import_stft(pn_onnx_call *c) {
   pn_attrs_gather *gather = pn_onnx_attrs(c, PN_OP_GATHER);
+  pn_attrs_dft *a = pn_onnx_attrs(c, PN_OP_DFT);
   pn_value_id operands[2], length;
-  pn_attrs_dft *a;
-  if (!gather) return pn_fail_memory(c->diag, "a node");
+  if (!gather || !a) return pn_fail_memory(c->diag, "a node");
   PN_TRY(wants_inputs(c, 2));
-  PN_TRY(dft_attrs(c, true, &a));
-  a->inverse = false;
+  PN_TRY(pn_onnx_attr_bool(c->node, "onesided", true, &a->onesided, c->diag));
   if (pn_onnx_has(c, 2)) PN_TRY(extent_of(c, c->inputs[2], 0, &length));
   else if (pn_onnx_has(c, 3)) PN_TRY(pn_onnx_cast(c, c->inputs[3], PELTON_DTYPE_I64, &length));
   else PN_TRY(extent_of(c, c->inputs[0], 1, &length));

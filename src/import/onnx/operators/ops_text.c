@@ -44,7 +44,18 @@ static pelton_status import_string_split(pn_onnx_call *c) {
   return pn_onnx_map(c, PN_OP_TEXT_SPLIT, a);
 }
 
-/* The locale is not looked at: case is Unicode's. */
+/* Case is Unicode's, whatever the locale: that of the few languages that have rules of their own is refused. */
+static pelton_status check_locale(const pn_onnx_call *c) {
+  static const char *const others[] = {"tr", "az", "lt"};
+  pn_str locale;
+  PN_TRY(pn_onnx_attr_str(c->node, "locale", "", &locale, c->diag));
+  for (size_t i = 0; i < PN_COUNT(others); i++)
+    if (pn_str_starts(locale, others[i]) && (locale.size == 2 || locale.data[2] == '_' || locale.data[2] == '-'))
+      return pn_fail(c->diag, PELTON_UNSUPPORTED, "the letters of locale \"%.*s\", which change case by rules of their own",
+                     PN_STR_ARG(locale));
+  return PELTON_OK;
+}
+
 static pelton_status import_string_normalizer(pn_onnx_call *c) {
   static const char *const words[] = {"NONE", "LOWER", "UPPER", NULL};
   static const pn_text_case cases[] = {PN_TEXT_CASE_NONE, PN_TEXT_CASE_LOWER, PN_TEXT_CASE_UPPER};
@@ -55,6 +66,7 @@ static pelton_status import_string_normalizer(pn_onnx_call *c) {
   if (!a) return pn_fail_memory(c->diag, "a node");
   PN_TRY(wants_operands(c, 1));
   PN_TRY(pn_onnx_word(c, "case_change_action", words, &letters));
+  PN_TRY(check_locale(c));
   a->letters = cases[letters];
   PN_TRY(pn_onnx_attr_bool(c->node, "is_case_sensitive", false, &a->case_sensitive, c->diag));
   PN_TRY(pn_onnx_attr_strs(c->node, "stopwords", &stopwords, c->diag));

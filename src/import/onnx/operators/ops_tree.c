@@ -156,8 +156,8 @@ static pelton_status read_members(const pn_onnx_call *c, trees *t) {
   pn_onnx_data values;
   uint64_t at = 0;
   int64_t length = 0;
-  if (!t->modes[MODE_MEMBER]) return PELTON_OK;
   PN_TRY(tensor_attr(c, "membership_values", t->dtype, -1, &values));
+  if (!t->modes[MODE_MEMBER]) return PELTON_OK;
   t->most_members = 1;
   for (uint64_t i = 0; i < values.count; i++, length++) {
     if (length > t->most_members) t->most_members = length;

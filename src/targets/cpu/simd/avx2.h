@@ -76,6 +76,14 @@ PN_INLINE vf vf_scale2(vf a, vf n) {
   const vf high = vf_from_bits(VI_SHL(vi_add(vi_sub(whole, half), bias), 23));
   return vf_mul(vf_mul(a, low), high);
 }
+PN_INLINE vf vf_gather(const float *p, vi index) {
+  const vi read = _mm256_cmpgt_epi32(index, _mm256_set1_epi32(-1));
+  return _mm256_mask_i32gather_ps(_mm256_setzero_ps(), p, index, _mm256_castsi256_ps(read), 4);
+}
+PN_INLINE vf vf_pick(vf low, vf high, vi index) {
+  const vf is_high = _mm256_castsi256_ps(_mm256_slli_epi32(index, 28));
+  return _mm256_blendv_ps(_mm256_permutevar8x32_ps(low, index), _mm256_permutevar8x32_ps(high, index), is_high);
+}
 
 PN_INLINE float vf_sum_lanes(vf a) {
   const __m128 x = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));

@@ -69,6 +69,11 @@ PN_INLINE vf vf_from_bits(vi a) { return _mm512_castsi512_ps(a); }
 PN_INLINE vi vi_round(vf a) { return _mm512_cvtps_epi32(a); }
 PN_INLINE vf vf_from_vi(vi a) { return _mm512_cvtepi32_ps(a); }
 PN_INLINE vf vf_scale2(vf a, vf n) { return _mm512_scalef_ps(a, n); }
+PN_INLINE vf vf_gather(const float *p, vi index) {
+  const __mmask16 read = _mm512_cmpge_epi32_mask(index, _mm512_setzero_si512());
+  return _mm512_mask_i32gather_ps(_mm512_setzero_ps(), read, index, p, 4);
+}
+PN_INLINE vf vf_pick(vf low, vf high, vi index) { return _mm512_permutex2var_ps(low, index, high); }
 
 PN_INLINE float vf_sum_lanes(vf a) { return _mm512_reduce_add_ps(a); }
 PN_INLINE vf vf_sum_rows(const vf *rows) {

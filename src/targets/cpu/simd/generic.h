@@ -14,6 +14,8 @@
      vi_round                        vf_round as integers; any value for what does not fit
      vi_madd16(a, b)                 each lane as two int16: the sum of both products
      vf_scale2(a, n)                 a * 2^n for whole n in [-252, 254], right at overflow and in the denormals
+     vf_gather(p, index)             p[index] of each lane; 0 where the index is negative, and nothing is read
+     vf_pick(low, high, index)       each lane one of the 2 * VL lanes of low and high, index in [0, 2 * VL)
      vf_sum_rows(rows)               lane i is the sum of the lanes of rows[i]; VL rows
      vf_transpose(rows)              VL vectors as a square, in place; not in avx512.h */
 #ifndef PN_TARGETS_CPU_SIMD_GENERIC_H
@@ -122,6 +124,16 @@ PN_INLINE vf vf_scale2(vf a, vf n) {
   const vf low = vf_from_bits(VI_SHL(vi_add(half, bias), 23));
   const vf high = vf_from_bits(VI_SHL(vi_add(vi_sub(whole, half), bias), 23));
   return a * low * high;
+}
+PN_INLINE float gathered(const float *p, int32_t index) { return index < 0 ? 0.0f : p[index]; }
+PN_INLINE vf vf_gather(const float *p, vi index) {
+  return (vf){gathered(p, index[0]), gathered(p, index[1]), gathered(p, index[2]), gathered(p, index[3])};
+}
+PN_INLINE vf vf_pick(vf low, vf high, vi index) {
+  float all[8];
+  memcpy(all, &low, sizeof low);
+  memcpy(all + 4, &high, sizeof high);
+  return (vf){all[index[0] & 7], all[index[1] & 7], all[index[2] & 7], all[index[3] & 7]};
 }
 
 PN_INLINE float vf_sum_lanes(vf a) { return (a[0] + a[2]) + (a[1] + a[3]); }

@@ -1,16 +1,18 @@
-/* 3x3 convolutions in f32 by Winograd's F(2 x 2, 3 x 3) and F(4 x 4, 3 x 3): with (m + 2)^2 products for m^2 outputs
-   instead of 9 m^2, 2.25 or 4 times fewer multiplications, for two transforms.
+/* 3x3 and 5x5 convolutions in f32 by Winograd's F(m x m, r x r): (m + r - 1)^2 products for m^2 outputs instead of
+   r^2 m^2, for two transforms: 2.25, 4 and 5.06 times fewer with m of 2, 4 and 6 for 3x3, 2.8 and 6.25 times with m of 2
+   and 4 for 5x5.
 
    Tiles of m x m output pixels are numbered over all images and cut into blocks. A task takes a block and a range of
-   output channels: it transforms the block's input into V (points x tiles x channels) once and then goes over the
-   channels in chunks: for each point a matrix product of V with the transformed filters, into M (points x tiles x
+   output channels: it transforms the block's input into V (tiles x points x channels) once and then goes over the
+   channels in chunks: for each point a matrix product of V with the transformed filters, into M (tiles x points x
    channels of the chunk, which stays in the second cache), and M's transform with bias, residual and clamp. Filters
    are transformed by pack, in double. The transforms cost as much a channel however many channels there are on the
    other side, so that few channels are left to other tactics.
 
    Errors against double on normal random data, largest of all relative to the largest output, for 64, 128, 256 and 512
-   channels: F(2 x 2) 4e-7, 5e-7, 7e-7, 12e-7; F(4 x 4) 18e-7, 27e-7, 32e-7, 45e-7; the direct sum in f32 12e-7, 14e-7,
-   23e-7, 32e-7. */
+   channels: 3x3 F(2 x 2) 4e-7, 5e-7, 7e-7, 12e-7; F(4 x 4) 18e-7, 27e-7, 32e-7, 45e-7; F(6 x 6) 67e-7, 11e-6, 13e-6,
+   22e-6; 5x5 F(2 x 2) 10e-7, 14e-7, 19e-7, 29e-7; F(4 x 4) 55e-7, 72e-7, 12e-6, 14e-6; the direct sum of 3x3 in f32
+   12e-7, 14e-7, 23e-7, 32e-7. What exceeds the build's error bound is no candidate. */
 #include "targets/cpu/convolution/conv.h"
 #include "targets/cpu/convolution/winograd.h"
 
@@ -26,8 +28,9 @@ typedef struct state {
   pn_cpu_gemm_f32_width width;
   int64_t images, channels, outputs;
   pn_window y, x;
-  int64_t size, alpha, points; /* m, m + 2, (m + 2)^2 */
+  int64_t size, kernel, alpha, points; /* m, r, m + r - 1 and its square */
   int64_t tiles_y, tiles_x, tiles, block_tiles, blocks;
+  bool fetch_input, fetch_output; /* the map is larger than the second cache */
   int64_t panels, panels_a_block, column_blocks, panels_a_chunk;
   int64_t v_pitch, v_plane, m_pitch, m_plane; /* floats between tiles and between points */
   size_t packed_bytes, v_bytes, m_bytes, thread_bytes;
@@ -36,15 +39,16 @@ typedef struct state {
 } state;
 
 static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why) {
-  (void)device;
   pn_window y, x;
   if (!pn_cpu_conv_accepts(p, &y, &x, why)) return false;
   const pn_operand *in = pn_problem_input(p, 0, 0), *w = pn_problem_input(p, 0, 1);
   if (in->rank != 4) return pn_refuse(why, "two spatial axes, not %u", in->rank - 2);
-  if (y.kernel != 3 || x.kernel != 3) return pn_refuse(why, "3x3 filters only");
+  if (y.kernel != x.kernel || !pn_winograd_has(2, y.kernel)) return pn_refuse(why, "3x3 and 5x5 filters only");
   if (w->dims[1] != in->dims[1]) return pn_refuse(why, "filters in groups");
   if (in->dims[1] < MIN_CHANNELS || w->dims[0] < MIN_CHANNELS)
     return pn_refuse(why, "fewer than %d channels do not pay for the transforms", MIN_CHANNELS);
+  if (pn_winograd_error(2, y.kernel, in->dims[1]) > device->error_bound)
+    return pn_refuse(why, "its error may be larger than the bound, %g", device->error_bound);
   if (in->layout != PN_LAYOUT_CHANNELS_LAST) return pn_refuse(why, "wants channels_last input");
   if (y.stride != 1 || x.stride != 1 || y.dilation != 1 || x.dilation != 1)
     return pn_refuse(why, "strides and dilations of 1 only");
@@ -56,6 +60,12 @@ static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why
 
 /* Floats from one row to the next: an odd number of cache lines, so that neighbours lie in different sets. */
 static int64_t odd_lines(int64_t floats) { return (pn_div_up(floats, 16) | 1) * 16; }
+/* Floats from one point to the next: a transform writes or reads all points of a tile at once, which must not crowd into
+   few sets. */
+static int64_t some_lines(int64_t floats) {
+  int64_t lines = pn_div_up(floats, 16);
+  return (lines + (lines % 4 == 0)) * 16;
+}
 
 /* The width of tile that loads least a multiply-add for |rows| rows. From the filter alone where a config says it. */
 static uint32_t best_width(const pn_cpu_gemm_f32 *gemm, int64_t rows, int64_t outputs) {
@@ -74,10 +84,11 @@ static uint32_t best_width(const pn_cpu_gemm_f32 *gemm, int64_t rows, int64_t ou
 static void fill_blocks(const pn_device *device, state *s) {
   int64_t l2_floats = (int64_t)(device->l2_bytes ? device->l2_bytes : 512 * 1024) / 4,
           wanted = 4 * (int64_t)device->threads;
-  s->v_pitch = odd_lines(s->channels);
+  s->v_plane = some_lines(s->channels);
+  s->v_pitch = odd_lines(s->points * s->v_plane);
   /* Filters that do not stay in a cache are read from memory for every block: blocks are larger then. */
   bool large = s->packed_bytes > device->l3_bytes / 2;
-  int64_t most = pn_max_i64(large ? LARGE_TILES : MIN_TILES, l2_floats / 2 / (s->points * s->v_pitch));
+  int64_t most = pn_max_i64(large ? LARGE_TILES : MIN_TILES, l2_floats / 2 / s->v_pitch);
   s->blocks = pn_div_up(s->tiles, most);
   s->block_tiles = pn_div_up(s->tiles, s->blocks);
   s->blocks = pn_div_up(s->tiles, s->block_tiles);
@@ -88,11 +99,10 @@ static void fill_blocks(const pn_device *device, state *s) {
   s->column_blocks = pn_div_up(s->panels, s->panels_a_block);
   int64_t nr = s->width.nr;
   s->panels_a_chunk = pn_max_i64(1, pn_min_i64(s->panels_a_block, l2_floats / 2 / (s->points * s->block_tiles * nr)));
-  s->m_pitch = odd_lines(s->panels_a_chunk * nr);
-  s->v_plane = odd_lines(s->block_tiles * s->v_pitch);
-  s->m_plane = odd_lines(s->block_tiles * s->m_pitch);
-  s->v_bytes = (size_t)(s->points * s->v_plane) * 4;
-  s->m_bytes = (size_t)(s->points * s->m_plane) * 4;
+  s->m_plane = some_lines(s->panels_a_chunk * nr);
+  s->m_pitch = odd_lines(s->points * s->m_plane);
+  s->v_bytes = (size_t)(s->block_tiles * s->v_pitch) * 4;
+  s->m_bytes = (size_t)(s->block_tiles * s->m_pitch) * 4;
   s->thread_bytes = s->v_bytes + s->m_bytes + (s->epilogue.native ? 0 : PN_PROGRAM_SCRATCH_BYTES);
 }
 
@@ -105,8 +115,9 @@ static void fill_shape(const pn_problem *p, const pn_config *config, state *s) {
   s->images = in->dims[0];
   s->channels = in->dims[1];
   s->outputs = w->dims[0];
-  s->size = config->value[0] == 2 ? 2 : 4;
-  s->alpha = s->size + 2;
+  s->kernel = s->y.kernel;
+  s->size = pn_winograd_has(config->value[0], s->kernel) ? config->value[0] : 4;
+  s->alpha = s->size + s->kernel - 1;
   s->points = s->alpha * s->alpha;
   s->tiles_y = pn_div_up(s->y.output, s->size);
   s->tiles_x = pn_div_up(s->x.output, s->size);
@@ -119,11 +130,13 @@ static void fill(const pn_problem *p, const pn_device *device, const pn_config *
   s->vec = device->vec;
   (void)pn_epilogue_compile(p, &s->epilogue, NULL);
   fill_shape(p, config, s);
-  s->input = s->size == 2 ? kernels->input_2 : kernels->input_4;
-  s->output = s->size == 2 ? kernels->output_2 : kernels->output_4;
+  s->input = kernels->input[s->alpha / 2 - 2];
+  s->output = kernels->output[s->alpha / 2 - 2][s->size / 2 - 1];
   s->width = device->gemm->widths[best_width(device->gemm, MIN_TILES, s->outputs)];
   for (uint32_t i = 0; i < device->gemm->width_count; i++)
     if ((int32_t)device->gemm->widths[i].nr == config->value[1]) s->width = device->gemm->widths[i];
+  s->fetch_input = (uint64_t)(s->y.input * s->x.input * s->channels) * 4 > device->l2_bytes;
+  s->fetch_output = (uint64_t)(s->y.output * s->x.output * s->outputs) * 4 > device->l2_bytes;
   s->panels = pn_div_up(s->outputs, s->width.nr);
   s->packed_bytes = (size_t)(s->points * s->channels * s->panels * s->width.nr) * 4;
   fill_blocks(device, s);
@@ -133,9 +146,10 @@ static void fill(const pn_problem *p, const pn_device *device, const pn_config *
 static uint32_t configs(const pn_problem *p, const pn_device *device, pn_config *out, uint32_t max) {
   state s = {0};
   uint32_t count = 0;
-  for (int32_t size = 4; size >= 2 && count < max; size -= 2) {
+  for (int32_t size = 6; size >= 2 && count < max; size -= 2) {
     pn_config config = {{size}};
     fill_shape(p, &config, &s);
+    if (s.size != size || pn_winograd_error(size, s.kernel, s.channels) > device->error_bound) continue;
     uint32_t width = best_width(device->gemm, pn_min_i64(s.tiles, LARGE_TILES), s.outputs);
     config.value[1] = (int32_t)device->gemm->widths[width].nr;
     out[count++] = config;
@@ -149,12 +163,20 @@ static double estimate(const pn_problem *p, const pn_device *device, const pn_co
   double tiles = (double)s.tiles, nr = s.width.nr, columns = (double)s.panels * nr;
   double products = tiles * (double)(s.points * s.channels) * columns;
   /* Of a tile and channel, in multiply-adds: arithmetic, loads and stores. */
-  double in = s.size == 2 ? 90 : 300, out = s.size == 2 ? 70 : 250;
+  static const double input[3] = {90, 260, 560}, output[3][3] = {{70}, {110, 160}, {0, 300, 400}};
+  double in = input[s.alpha / 2 - 2], out = output[s.alpha / 2 - 2][s.size / 2 - 1];
   double transforms = tiles * (in * (double)(s.channels * s.column_blocks) + out * columns);
   double filters = (double)s.packed_bytes * (s.packed_bytes > device->l3_bytes / 2 ? (double)s.blocks : 1);
   double bytes = pn_cpu_operand_bytes(p) - (double)pn_operand_bytes(pn_problem_input(p, 0, 1));
   /* Prefetching hides a part of reading the filters, which are 16 or 36 values for 9. */
   return pn_cpu_estimate(device, products + transforms, bytes, 0.85) + 0.6 * filters / device->bytes_per_second;
+}
+
+static double error(const pn_problem *p, const pn_device *device, const pn_config *config) {
+  state s = {0};
+  (void)device;
+  fill_shape(p, config, &s);
+  return pn_winograd_error(s.size, s.kernel, s.channels);
 }
 
 static void sizes(const pn_problem *p, const pn_device *device, const pn_config *config, pn_sizes *out) {
@@ -171,9 +193,11 @@ static void sizes(const pn_problem *p, const pn_device *device, const pn_config 
 /* Filters [k, k + lanes) of all channels, zeros beyond the last. */
 static void pack_lanes(const state *s, const float *w, int64_t k, int64_t lanes, float *to) {
   double points[PN_WINOGRAD_POINTS_MAX * PN_WINOGRAD_LANES];
-  int64_t nr = s->width.nr, plane = s->channels * nr, count = pn_max_i64(0, pn_min_i64(lanes, s->outputs - k));
+  int64_t nr = s->width.nr, plane = s->channels * nr, filter = s->kernel * s->kernel;
+  int64_t count = pn_max_i64(0, pn_min_i64(lanes, s->outputs - k));
   for (int64_t c = 0; c < s->channels; c++, to += nr) {
-    pn_winograd_filters(s->size, count ? w + (k * s->channels + c) * 9 : w, s->channels * 9, count, points);
+    pn_winograd_filters(s->size, s->kernel, count ? w + (k * s->channels + c) * filter : w, s->channels * filter, count,
+                        points);
     for (int64_t i = 0; i < s->points; i++)
       for (int64_t n = 0; n < lanes; n++) to[i * plane + n] = (float)points[i * PN_WINOGRAD_LANES + n];
   }
@@ -226,9 +250,43 @@ static place place_of(const state *s, int64_t index) {
   return (place){row / s->tiles_y, row % s->tiles_y * s->size, index % s->tiles_x * s->size};
 }
 
+/* Reads a float of each line of |floats| at |from|, for its effect on the caches. */
+static void fetch_run(const float *from, int64_t floats) {
+  for (int64_t i = 0; i < floats; i += 16) (void)*(const volatile float *)(from + i);
+}
+
+/* The transforms jump from row to row, so that each line of a map that is not in the caches would be waited for. In the
+   order of memory the processor fetches ahead by itself: the rows of a block's tiles are read so first, and the lines
+   of its outputs, which a store would fetch one by one as well. Without it F(6 x 6)'s transforms take twice the time. */
+static void fetch_input(const job *j, int64_t first, int64_t tiles) {
+  const state *s = j->s;
+  for (int64_t t = 0, count; t < tiles; t += count) {
+    place at = place_of(s, first + t);
+    count = pn_min_i64(tiles - t, s->tiles_x - at.x / s->size);
+    int64_t x0 = pn_max_i64(0, at.x - s->x.pad_begin), y0 = pn_max_i64(0, at.y - s->y.pad_begin);
+    int64_t x1 = pn_min_i64(s->x.input, at.x - s->x.pad_begin + count * s->size + s->kernel - 1);
+    int64_t y1 = pn_min_i64(s->y.input, at.y - s->y.pad_begin + s->alpha);
+    for (int64_t y = y0; y < y1; y++)
+      fetch_run(j->in + ((at.image * s->y.input + y) * s->x.input + x0) * s->channels, (x1 - x0) * s->channels);
+  }
+}
+
+static void fetch_output(const job *j, int64_t first, int64_t tiles, int64_t column, int64_t columns) {
+  const state *s = j->s;
+  for (int64_t t = 0, count; t < tiles; t += count) {
+    place at = place_of(s, first + t);
+    count = pn_min_i64(tiles - t, s->tiles_x - at.x / s->size);
+    int64_t x1 = pn_min_i64(s->x.output, at.x + count * s->size), y1 = pn_min_i64(s->y.output, at.y + s->size);
+    for (int64_t y = at.y; y < y1; y++)
+      for (int64_t x = at.x; x < x1; x++)
+        fetch_run(j->out + ((at.image * s->y.output + y) * s->x.output + x) * s->outputs + column, columns);
+  }
+}
+
 static void transform_input(const job *j, int64_t first, int64_t tiles, float *v) {
   const state *s = j->s;
   const float *pixels[PN_WINOGRAD_POINTS_MAX];
+  if (s->fetch_input) fetch_input(j, first, tiles);
   for (int64_t t = 0; t < tiles; t++) {
     place at = place_of(s, first + t);
     int64_t y0 = at.y - s->y.pad_begin, x0 = at.x - s->x.pad_begin;
@@ -273,6 +331,7 @@ static void transform_output(const job *j, int64_t first, int64_t tiles, int64_t
                              float *scratch) {
   const state *s = j->s;
   int64_t nr = s->width.nr, column = panel * nr, columns = pn_min_i64(panels * nr, s->outputs - column);
+  if (s->fetch_output) fetch_output(j, first, tiles, column, columns);
   for (int64_t t = 0; t < tiles; t++) {
     place at = place_of(s, first + t);
     int64_t pixel = (at.image * s->y.output + at.y) * s->x.output + at.x, offset = pixel * s->outputs + column;
@@ -332,6 +391,7 @@ const pn_tactic pn_tactic_cpu_conv_winograd = {
     .accepts = accepts,
     .configs = configs,
     .estimate = estimate,
+    .error = error,
     .sizes = sizes,
     .pack = pack,
     .prepare = prepare,

@@ -1,0 +1,7 @@
+/* sample_f32 on simd/avx2.h. */
+#include "targets/cpu/simd/avx2.h"
+
+#include "targets/cpu/kernels/templates/sample_f32.tmpl.h"
+
+const pn_cpu_kernels pn_cpu_kernels_sample_f32_avx2 = {
+    .name = "sample_f32.avx2", .isa = SIMD_ISA, .sample_f32 = &table};
