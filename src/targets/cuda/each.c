@@ -21,8 +21,8 @@ static void add_operand(pn_cuda_each *e, const char *name, const pn_operand *o) 
   pn_text_printf(&e->head,
                  "#define %s (a.operand[%u])\n#define %s_TYPE %s\n#define %s_FORM %s\n#define %s_WORD %s\n"
                  "#define WITH_%s %d\n",
-                 name, (unsigned)e->operands, name, pn_cuda_type_name(dtype), name, pn_cuda_form_name(dtype),
-                 name, words[pelton_dtype_bytes(dtype)], name, o != NULL);
+                 name, (unsigned)e->operands, name, pn_cuda_type_name(dtype), name, pn_cuda_form_name(dtype), name,
+                 words[pelton_dtype_bytes(dtype)], name, o != NULL);
   if (o) e->stage->operands[e->operands] = (uint16_t)pn_operand_index(e->problem, o);
   e->operands++;
 }

@@ -9,8 +9,8 @@
      pn_cuda_each_constant(&e, "UPPER", true);          kernel: #if UPPER
      return pn_cuda_each_end(&e, "trilu.cu", "trilu", elements, 1, diag);
 
-   Of operands named "X" the kernel has X (its memory), X_TYPE and X_FORM (as element.cuh spells them), WITH_X (whether it
-   is there) and X_WORD (an unsigned integer of its elements' size). */
+   Of operands named "X" the kernel has X (its memory), X_TYPE and X_FORM (as element.cuh spells them), WITH_X (whether
+   it is there) and X_WORD (an unsigned integer of its elements' size). */
 #ifndef PN_TARGETS_CUDA_EACH_H
 #define PN_TARGETS_CUDA_EACH_H
 
@@ -46,7 +46,7 @@ typedef struct pn_cuda_each {
 /* An operator of a tactic. */
 typedef struct pn_cuda_each_op {
   pn_op op;
-  bool (*accepts)(const pn_problem *problem, pn_reason *why); /* beyond what all want; null: nothing */
+  bool (*accepts)(const pn_problem *problem, pn_reason *why);              /* beyond what all want; null: nothing */
   size_t (*workspace)(const pn_problem *problem, const pn_device *device); /* in bytes; null: none */
   pelton_status (*prepare)(const pn_problem *problem, const pn_device *device, pn_cuda_work *work, pelton_diag *diag);
 } pn_cuda_each_op;
@@ -73,7 +73,7 @@ PN_INLINE void pn_cuda_each_steps(pn_cuda_each *each) {
 pelton_status pn_cuda_each_end(pn_cuda_each *each, const char *file, const char *entry, int64_t count, uint32_t threads,
                                pelton_diag *diag) PN_CHECKED;
 
-#define PN_CUDA_EACH_OPERANDS(each, inputs, outputs) \
+#define PN_CUDA_EACH_OPERANDS(each, inputs, outputs)                                                                   \
   pn_cuda_each_operands(each, inputs, (uint32_t)PN_COUNT(inputs), outputs, (uint32_t)PN_COUNT(outputs))
 
 /* Members of such tactics, which take one node of one of |ops|, plain operands of types that kernels have, and extents
@@ -88,29 +88,29 @@ pelton_status pn_cuda_each_run(const pn_step *step, pn_stream *stream, pelton_di
 void pn_cuda_each_release(void *state);
 
 /* The tactic cuda.<id>, whose operators are the table |ops|. */
-#define PN_CUDA_EACH_TACTIC(id, ops)                                                                                \
-  static bool accepts(const pn_problem *problem, const pn_device *device, pn_reason *why) {                         \
-    (void)device;                                                                                                   \
-    return pn_cuda_each_accepts(ops, (uint32_t)PN_COUNT(ops), problem, why);                                        \
-  }                                                                                                                 \
-  static void sizes(const pn_problem *problem, const pn_device *device, const pn_config *config, pn_sizes *out) {   \
-    (void)config;                                                                                                   \
-    pn_cuda_each_sizes(ops, (uint32_t)PN_COUNT(ops), problem, device, out);                                         \
-  }                                                                                                                 \
-  static pelton_status prepare(const pn_problem *problem, const pn_device *device, const pn_config *config,         \
-                               void *state, pelton_diag *diag) {                                                    \
-    (void)config;                                                                                                   \
-    return pn_cuda_each_prepare(ops, (uint32_t)PN_COUNT(ops), problem, device, state, diag);                        \
-  }                                                                                                                 \
-  const pn_tactic pn_tactic_cuda_##id = {                                                                           \
-      .name = "cuda." #id,                                                                                          \
-      .version = 1,                                                                                                 \
-      .accepts = accepts,                                                                                           \
-      .estimate = pn_cuda_each_estimate,                                                                            \
-      .sizes = sizes,                                                                                               \
-      .prepare = prepare,                                                                                           \
-      .release_state = pn_cuda_each_release,                                                                        \
-      .run = pn_cuda_each_run,                                                                                      \
+#define PN_CUDA_EACH_TACTIC(id, ops)                                                                                   \
+  static bool accepts(const pn_problem *problem, const pn_device *device, pn_reason *why) {                            \
+    (void)device;                                                                                                      \
+    return pn_cuda_each_accepts(ops, (uint32_t)PN_COUNT(ops), problem, why);                                           \
+  }                                                                                                                    \
+  static void sizes(const pn_problem *problem, const pn_device *device, const pn_config *config, pn_sizes *out) {      \
+    (void)config;                                                                                                      \
+    pn_cuda_each_sizes(ops, (uint32_t)PN_COUNT(ops), problem, device, out);                                            \
+  }                                                                                                                    \
+  static pelton_status prepare(const pn_problem *problem, const pn_device *device, const pn_config *config,            \
+                               void *state, pelton_diag *diag) {                                                       \
+    (void)config;                                                                                                      \
+    return pn_cuda_each_prepare(ops, (uint32_t)PN_COUNT(ops), problem, device, state, diag);                           \
+  }                                                                                                                    \
+  const pn_tactic pn_tactic_cuda_##id = {                                                                              \
+      .name = "cuda." #id,                                                                                             \
+      .version = 1,                                                                                                    \
+      .accepts = accepts,                                                                                              \
+      .estimate = pn_cuda_each_estimate,                                                                               \
+      .sizes = sizes,                                                                                                  \
+      .prepare = prepare,                                                                                              \
+      .release_state = pn_cuda_each_release,                                                                           \
+      .run = pn_cuda_each_run,                                                                                         \
   }
 
 /* A line along an axis: element i is at (outer * extent + i) * inner + rest. */

@@ -142,7 +142,8 @@ pelton_status pn_cuda_function(const pn_device *device, const pn_cuda_source *so
   if (!file) return PN_INTERNAL(diag, "a kernel's source is not embedded");
   pn_text text;
   pn_text_init(&text, device->allocator);
-  pn_text_add(&text, PN_STR("#include \"device.cuh\"\n#include \"arguments.h\"\n#include \"element.cuh\"\n#include \"low_float.cuh\"\n"));
+  static const char *const always[] = {"device.cuh", "arguments.h", "element.cuh", "low_float.cuh"};
+  for (size_t i = 0; i < PN_COUNT(always); i++) pn_text_printf(&text, "#include \"%s\"\n", always[i]);
   if (source->head) pn_text_add(&text, pn_str_from(source->head));
   pn_text_add(&text, pn_str_from(file));
   pelton_status status = text.failed ? pn_fail_memory(diag, "a kernel") : PELTON_OK;

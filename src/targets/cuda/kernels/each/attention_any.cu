@@ -1,5 +1,5 @@
-/* Attention with everything that the operator allows: a past, valid lengths, windows, results of keys, values and scores,
-   heads of any depth. A query of a head a block, whose scores lie in the workspace. S is the form of sums. */
+/* Attention with everything that the operator allows: a past, valid lengths, windows, results of keys, values and
+   scores, heads of any depth. A query of a head a block, whose scores lie in the workspace. S is the form of sums. */
 
 /* Where key (or value) |j| of head |h| begins in rows of |depth|; the past's come first. */
 #define ROW_OF(new_by_heads, n, h, j, steps, heads) \

@@ -1,5 +1,5 @@
-/* Elements that move by indices of the device: gather_elements, gather_nd, tensor_scatter, reverse_sequence, and slices and
-   pads whose bounds are computed. An index out of range sets the fault. */
+/* Elements that move by indices of the device: gather_elements, gather_nd, tensor_scatter, reverse_sequence, and
+   slices and pads whose bounds are computed. An index out of range sets the fault. */
 #define EACH_ELEMENT(i) for (u32 i = BLOCK_X * THREADS + THREAD; i < a.count; i += BLOCKS_X * THREADS)
 
 #if GATHERS
@@ -81,7 +81,8 @@ KERNEL(slice, struct each_arguments) {
     step[d] = 1;
   }
   for (int k = 0; k < LISTED; k++) {
-    i64 axis = WITH_AXES ? (i64)LOAD(AXES_TYPE, AXES, (u32)k) : k, by = WITH_STEPS ? (i64)LOAD(STEPS_TYPE, STEPS, (u32)k) : 1;
+    i64 axis = WITH_AXES ? (i64)LOAD(AXES_TYPE, AXES, (u32)k) : k;
+    i64 by = WITH_STEPS ? (i64)LOAD(STEPS_TYPE, STEPS, (u32)k) : 1;
     i64 start = (i64)LOAD(STARTS_TYPE, STARTS, (u32)k);
     if (axis < 0) axis += RANK;
     if (axis < 0 || axis >= RANK || by == 0) {

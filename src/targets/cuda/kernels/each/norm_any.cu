@@ -1,5 +1,5 @@
-/* Layer and group normalisation and local response normalisation of every float type, with factors that broadcast in any
-   way. A row a block; sums in f64. */
+/* Layer and group normalisation and local response normalisation of every float type, with factors that broadcast in
+   any way. A row a block; sums in f64. */
 #if LRN
 KERNEL(lrn_any, struct each_arguments) {
   for (u32 i = BLOCK_X * THREADS + THREAD; i < a.count; i += BLOCKS_X * THREADS) {

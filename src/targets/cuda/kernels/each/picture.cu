@@ -83,7 +83,8 @@ KERNEL(affine_grid, struct each_arguments) {
     }
     u32 first = (rest * AXES + row) * (AXES + 1);
     sum = (f64)LOAD(X_TYPE, X, first + AXES);
-    for (u32 k = 0; k < AXES; k++) sum += (f64)LOAD(X_TYPE, X, first + k) * point[AXES - 1 - k]; /* the last axis first */
+    for (u32 k = 0; k < AXES; k++) /* the last axis first */
+      sum += (f64)LOAD(X_TYPE, X, first + k) * point[AXES - 1 - k];
     STORE(Y_TYPE, Y, i, (Y_FORM)sum);
   }
 }
@@ -92,7 +93,8 @@ KERNEL(deform_conv, struct each_arguments) {
   EACH(i) {
     int extents[AXES], at[AXES];
     u32 line = divide(i, PLACES), place = i - line * PLACES.divisor, n = divide(line, CHANNELS);
-    u32 m = line - n * CHANNELS.divisor, group = m / (u32)MEMBERS, first_channel = group * (u32)IN_CHANNELS, rest = place;
+    u32 m = line - n * CHANNELS.divisor, group = m / (u32)MEMBERS, rest = place;
+    u32 first_channel = group * (u32)IN_CHANNELS;
     f64 sum = WITH_BIAS ? (f64)LOAD(BIAS_TYPE, BIAS, m) : 0;
     for (int d = AXES - 1; d >= 0; d--) {
       u32 outer = divide(rest, OUTPUT(d));

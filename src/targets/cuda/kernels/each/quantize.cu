@@ -1,5 +1,6 @@
-/* Quantizing and its inverse. SCALE_PLACE(i) is the element of SCALE (and of ZERO) that belongs to element i: one for all,
-   one along an axis (EXTENT, INNER), or one for each block of BLOCK elements along it. R is the form of quotients. */
+/* Quantizing and its inverse. SCALE_PLACE(i) is the element of SCALE (and of ZERO) that belongs to element i: one for
+   all, one along an axis (EXTENT, INNER), or one for each block of BLOCK elements along it. R is the form of
+   quotients. */
 #if GRANULARITY == 0
 #define SCALE_PLACE(i) 0
 #elif GRANULARITY == 1

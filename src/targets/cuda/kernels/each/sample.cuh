@@ -12,7 +12,8 @@ DEVICE int sample_floor(f64 *x, int extent) {
 }
 
 /* The sum over all combinations of |taps| taps on |axes| axes, the first the outermost. */
-DEVICE f64 sample_read(const struct sample_axis *axis, int axes, int taps, const int *extents, const void *x, u32 first) {
+DEVICE f64 sample_read(const struct sample_axis *axis, int axes, int taps, const int *extents, const void *x,
+                       u32 first) {
   f64 sum = 0;
   int combinations = 1;
   for (int d = 0; d < axes; d++) combinations *= taps;

@@ -1,7 +1,7 @@
 /* Writing at indices, the same whatever the order of threads: each slot of the result keeps a chain of the updates that
    meet on it. Without a reduction the last update counts, which a maximum finds; with one the chain is sorted, and the
-   updates apply in their order, as the definition has it. Sorting is one thread's work a slot, so that many thousands of
-   updates on one element are slow.
+   updates apply in their order, as the definition has it. Sorting is one thread's work a slot, so that many thousands
+   of updates on one element are slow.
 
    HEADS has a number a slot, NEXT one an update; -1: none. INNER elements lie in a slot and in an update. */
 #define HEADS ((int *)a.workspace)

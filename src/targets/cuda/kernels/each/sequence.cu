@@ -101,7 +101,8 @@ KERNEL(recurrent, struct each_arguments) {
         }
         BARRIER();
       }
-      u32 at = BATCH_FIRST ? (b * (u32)STEPS + t) * (u32)DIRECTIONS + d : (t * (u32)DIRECTIONS + d) * (u32)SEQUENCES + b;
+      u32 at = BATCH_FIRST ? (b * (u32)STEPS + t) * (u32)DIRECTIONS + d
+                           : (t * (u32)DIRECTIONS + d) * (u32)SEQUENCES + b;
       for (u32 i = THREAD; i < n; i += THREADS) {
         if (step < length) h[i] = next[i];
         if (WITH_Y) STORE(X_TYPE, Y, at * n + i, (X_FORM)(step < length ? next[i] : 0));

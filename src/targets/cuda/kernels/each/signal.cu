@@ -2,8 +2,8 @@
 #define EACH(i) for (u32 i = BLOCK_X * THREADS + THREAD; i < a.count; i += BLOCKS_X * THREADS)
 
 #if DFT
-/* A term of the spectrum a thread, which sums over the line. The table holds the unit circle in as many steps as the line
-   is long, when that is known; else an axis or a length is read here, and the circle computed. */
+/* A term of the spectrum a thread, which sums over the line. The table holds the unit circle in as many steps as the
+   line is long, when that is known; else an axis or a length is read here, and the circle computed. */
 KERNEL(dft, struct each_arguments) {
   const f64 *circle = (const f64 *)a.table;
   i64 axis = AXIS_NUMBER, asked = LENGTH;

@@ -48,8 +48,8 @@ static bool accepts_any(const pn_problem *p, pn_reason *why) {
     return pn_refuse(why, "a softmax in %s", pelton_dtype_name(attrs->softmax_dtype));
   if (!past != !past_value) return pn_refuse(why, "half a past");
   if (attrs->left_window > INT32_MAX || attrs->right_window > INT32_MAX) return pn_refuse(why, "a window of 2^31 keys");
-  if ((double)x.batch * (double)x.q_heads * (double)x.queries * (double)x.keys > INT32_MAX ||
-      x.q_heads < 1 || x.kv_heads < 1)
+  if ((double)x.batch * (double)x.q_heads * (double)x.queries * (double)x.keys > INT32_MAX || x.q_heads < 1 ||
+      x.kv_heads < 1)
     return pn_refuse(why, "more than 2^31 scores");
   return true;
 }

@@ -151,9 +151,9 @@ static pelton_status prepare_all(const pn_problem *p, const pn_device *device, p
                                                             : "f32";
   pn_cuda_each_word(&e, "S", form);
   pn_cuda_each_word(&e, "RESULT(sum)",
-                    y->dtype == PELTON_DTYPE_BOOL                   ? "((sum) != 0)"
+                    y->dtype == PELTON_DTYPE_BOOL            ? "((sum) != 0)"
                     : p->nodes[0].op == PN_OP_MATMUL_INTEGER ? "((i32)(sum))"
-                                                                    : "((Y_FORM)(sum))");
+                                                             : "((Y_FORM)(sum))");
   int64_t rounds = 1;
   for (uint32_t d = c.kept; d + 1 < c.axes; d++) rounds *= c.dims[d];
   e.fused = true;

@@ -38,8 +38,9 @@ static bool accepts_any(const pn_problem *p, pn_reason *why) {
   if (resolve(p, windows)) return pn_refuse(why, "its window does not fit");
   for (uint32_t d = 0; d + 2 < x->rank; d++) {
     int64_t reach = (windows[d].kernel + 1) * windows[d].dilation;
-    if (windows[d].stride > INT32_MAX / 2 || windows[d].dilation > INT32_MAX / 2 || windows[d].pad_begin > INT32_MAX / 4 ||
-        windows[d].pad_begin < -INT32_MAX / 4 || reach > INT32_MAX / 4 || windows[d].input > INT32_MAX / 4)
+    if (windows[d].stride > INT32_MAX / 2 || windows[d].dilation > INT32_MAX / 2 ||
+        windows[d].pad_begin > INT32_MAX / 4 || windows[d].pad_begin < -INT32_MAX / 4 || reach > INT32_MAX / 4 ||
+        windows[d].input > INT32_MAX / 4)
       return pn_refuse(why, "its window is too large");
   }
   return true;

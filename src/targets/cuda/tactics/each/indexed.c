@@ -1,6 +1,6 @@
-/* Movement by indices that the device holds: gather_elements, gather_nd, tensor_scatter, reverse_sequence, and the slices
-   and pads that cuda.move does not take because their bounds are computed. An index out of range is told when the stream is
-   waited for. */
+/* Movement by indices that the device holds: gather_elements, gather_nd, tensor_scatter, reverse_sequence, and the
+   slices and pads that cuda.move does not take because their bounds are computed. An index out of range is told when
+   the stream is waited for. */
 #include "targets/cuda/each.h"
 
 static pelton_status prepare_gather_elements(const pn_problem *p, const pn_device *device, pn_cuda_work *work,
@@ -122,7 +122,8 @@ static bool accepts_reverse_sequence(const pn_problem *p, pn_reason *why) {
   return pn_problem_input(p, 0, 1)->dims[0] == batch.extent || pn_refuse(why, "lengths that do not fit");
 }
 
-/* ---- slice and pad ------------------------------------------------------------------------------------------------ */
+/* ---- slice and pad ------------------------------------------------------------------------------------------------
+ */
 
 extern const pn_tactic pn_tactic_cuda_move;
 

@@ -1,5 +1,5 @@
-/* Pictures read at computed places: grid_sample, affine_grid, deform_conv, roi_align, max_roi_pool; and col2im. A result
-   a thread. A region whose batch or coordinates are broken is told when the stream is waited for. */
+/* Pictures read at computed places: grid_sample, affine_grid, deform_conv, roi_align, max_roi_pool; and col2im. A
+   result a thread. A region whose batch or coordinates are broken is told when the stream is waited for. */
 #include "op/linear/window.h"
 #include "target/movement.h"
 #include "targets/cuda/each.h"
@@ -28,11 +28,10 @@ static pelton_status prepare_grid_sample(const pn_problem *p, const pn_device *d
   pn_cuda_each_constant(&e, "AXES", axes);
   pn_cuda_each_constant(&e, "ALIGN_CORNERS", attrs->align_corners);
   pn_cuda_each_constant(&e, "PADDING",
-                        attrs->padding == PN_GRID_ZEROS ? 0 : attrs->padding == PN_GRID_REFLECTION ? 2 : 1);
-  pn_cuda_each_constant(&e, "TAPS",
-                        attrs->mode == PN_RESIZE_NEAREST  ? 1
-                        : attrs->mode == PN_RESIZE_LINEAR ? 2
-                                                          : 4);
+                        attrs->padding == PN_GRID_ZEROS        ? 0
+                        : attrs->padding == PN_GRID_REFLECTION ? 2
+                                                               : 1);
+  pn_cuda_each_constant(&e, "TAPS", attrs->mode == PN_RESIZE_NEAREST ? 1 : attrs->mode == PN_RESIZE_LINEAR ? 2 : 4);
   pn_cuda_each_word(&e, "G", grid->dtype == PELTON_DTYPE_F64 ? "f64" : "f32");
   pn_cuda_each_divider(&e, "PLACES", product(y->dims + 2, axes));
   pn_cuda_each_divider(&e, "CHANNELS", x->dims[1]);
@@ -70,7 +69,8 @@ static bool accepts_affine_grid(const pn_problem *p, pn_reason *why) {
   return true;
 }
 
-/* ---- windows ------------------------------------------------------------------------------------------------------ */
+/* ---- windows ------------------------------------------------------------------------------------------------------
+ */
 
 static bool windows_fit(const pn_window *windows, uint32_t axes) {
   for (uint32_t d = 0; d < axes; d++) {
@@ -100,8 +100,8 @@ static void add_windows(pn_cuda_each *e, const pn_window *windows, uint32_t axes
 static bool resolve_deformed(const pn_problem *p, pn_window *windows) {
   const pn_attrs_deform_conv *attrs = p->nodes[0].attrs;
   const pn_operand *x = pn_problem_input(p, 0, 0), *w = pn_problem_input(p, 0, 1);
-  const pn_window_spec spec = {.strides = attrs->strides, .pads = attrs->pads, .dilations = attrs->dilations,
-                               .auto_pad = PN_AUTO_PAD_NOTSET};
+  const pn_window_spec spec = {
+      .strides = attrs->strides, .pads = attrs->pads, .dilations = attrs->dilations, .auto_pad = PN_AUTO_PAD_NOTSET};
   return x->rank >= 3 && w->rank == x->rank &&
          !pn_window_resolve(NULL, "deform_conv", &spec, x->rank - 2, x->dims + 2, w->dims + 2, windows) &&
          windows_fit(windows, x->rank - 2);
@@ -153,8 +153,8 @@ static bool accepts_deform_conv(const pn_problem *p, pn_reason *why) {
 static bool resolve_blocks(const pn_problem *p, pn_window *windows, int64_t *block) {
   const pn_attrs_col2im *attrs = p->nodes[0].attrs;
   const pn_operand *blocks = pn_problem_input(p, 0, 2), *y = pn_problem_output(p, 0, 0);
-  const pn_window_spec spec = {.strides = attrs->strides, .pads = attrs->pads, .dilations = attrs->dilations,
-                               .auto_pad = PN_AUTO_PAD_NOTSET};
+  const pn_window_spec spec = {
+      .strides = attrs->strides, .pads = attrs->pads, .dilations = attrs->dilations, .auto_pad = PN_AUTO_PAD_NOTSET};
   uint32_t axes = y->rank - 2;
   if (blocks->role != PN_OPERAND_CONSTANT || pn_operand_elements(blocks) != axes) return false;
   for (uint32_t d = 0; d < axes; d++) block[d] = pn_operand_number(blocks, d);
@@ -194,7 +194,8 @@ static bool accepts_col2im(const pn_problem *p, pn_reason *why) {
   return true;
 }
 
-/* ---- regions ------------------------------------------------------------------------------------------------------ */
+/* ---- regions ------------------------------------------------------------------------------------------------------
+ */
 
 static void add_maps(pn_cuda_each *e) {
   const pn_operand *x = pn_problem_input(e->problem, 0, 0), *y = pn_problem_output(e->problem, 0, 0);
@@ -238,8 +239,7 @@ static pelton_status prepare_max_roi_pool(const pn_problem *p, const pn_device *
 static bool accepts_regions(const pn_problem *p, pn_reason *why) {
   bool align = p->nodes[0].op == PN_OP_ROI_ALIGN;
   const pn_operand *rois = pn_problem_input(p, 0, 1);
-  if (rois->dims[1] != (align ? 4 : 5) ||
-      (align && pn_operand_elements(pn_problem_input(p, 0, 2)) != rois->dims[0]))
+  if (rois->dims[1] != (align ? 4 : 5) || (align && pn_operand_elements(pn_problem_input(p, 0, 2)) != rois->dims[0]))
     return pn_refuse(why, "regions that do not fit");
   return true;
 }

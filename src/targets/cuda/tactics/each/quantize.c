@@ -1,5 +1,5 @@
-/* Quantizing, with given scales (of a tensor, of an axis or of blocks) or one that the elements decide, and dequantizing:
-   an element a thread. */
+/* Quantizing, with given scales (of a tensor, of an axis or of blocks) or one that the elements decide, and
+   dequantizing: an element a thread. */
 #include "op/quantisation/low_bits.h"
 #include "targets/cuda/each.h"
 

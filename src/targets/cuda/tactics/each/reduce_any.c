@@ -1,5 +1,5 @@
-/* Reductions that cuda.reduce does not take: over axes that are known on the device only, of nothing, of integers by roots
-   and logarithms. */
+/* Reductions that cuda.reduce does not take: over axes that are known on the device only, of nothing, of integers by
+   roots and logarithms. */
 #include "op/quantisation/low_bits.h"
 #include "target/movement.h"
 #include "targets/cuda/each.h"
@@ -44,11 +44,13 @@ static pelton_status prepare_any(const pn_problem *p, const pn_device *device, p
   pn_cuda_each_word(&e, "LOWEST", lowest_of(x->dtype, attrs->kind == PN_REDUCE_MIN));
   pn_cuda_each_word(&e, "S", is_float || real ? "f64" : "u64");
   pn_cuda_each_word(&e, "IS_NEGATIVE(v)",
-                    is_float || real ? "((v) < 0)" : pn_dtype_is_signed(x->dtype) ? "((i64)(v) < 0)" : "0");
+                    is_float || real               ? "((v) < 0)"
+                    : pn_dtype_is_signed(x->dtype) ? "((i64)(v) < 0)"
+                                                   : "0");
   pn_cuda_each_word(&e, "DIVIDED(sum, by)",
-                    is_float                         ? "((sum) / (S)(by))"
+                    is_float                       ? "((sum) / (S)(by))"
                     : pn_dtype_is_signed(x->dtype) ? "((S)((i64)(sum) / (i64)(by)))"
-                                                     : "((sum) / (by))");
+                                                   : "((sum) / (by))");
   pn_cuda_each_steps(&e);
   if (x->dtype == PELTON_DTYPE_BOOL)
     pn_cuda_each_word(&e, "RESULT(sum)", "((sum) != 0)");

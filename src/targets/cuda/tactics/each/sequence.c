@@ -1,5 +1,5 @@
-/* What runs along sequences: recurrent layers (the inputs' part of all gates at once, then a block for each sequence and
-   direction), linear attention (a column of a head's state a thread), rotary embeddings (an element a thread). */
+/* What runs along sequences: recurrent layers (the inputs' part of all gates at once, then a block for each sequence
+   and direction), linear attention (a column of a head's state a thread), rotary embeddings (an element a thread). */
 #include "op/sequence/recurrent.h"
 #include "targets/cuda/each.h"
 
@@ -31,7 +31,9 @@ static layer layer_of(const pn_problem *p) {
                  .inputs = x->dims[2],
                  .hidden = attrs->hidden,
                  .directions = attrs->direction == PN_DIRECTION_BOTH ? 2 : 1,
-                 .gates = attrs->kind == PN_RECURRENT_LSTM ? 4 : attrs->kind == PN_RECURRENT_GRU ? 3 : 1};
+                 .gates = attrs->kind == PN_RECURRENT_LSTM  ? 4
+                          : attrs->kind == PN_RECURRENT_GRU ? 3
+                                                            : 1};
 }
 
 static size_t recurrent_workspace(const pn_problem *p, const pn_device *device) {
@@ -51,8 +53,9 @@ static bool accepts_recurrent(const pn_problem *p, pn_reason *why) {
   pn_activation act[2][3];
   int64_t rows = l.gates * l.hidden, d = l.directions, first = attrs->batch_first ? l.batch : d,
           second = attrs->batch_first ? d : l.batch;
-  if (!has_dims(pn_problem_input(p, 0, 1), d, rows, l.inputs) || !has_dims(pn_problem_input(p, 0, 2), d, rows, l.hidden) ||
-      !has_dims(pn_problem_input(p, 0, 3), d, 2 * rows, 0) || !has_dims(pn_problem_input(p, 0, 4), l.batch, 0, 0) ||
+  if (!has_dims(pn_problem_input(p, 0, 1), d, rows, l.inputs) ||
+      !has_dims(pn_problem_input(p, 0, 2), d, rows, l.hidden) || !has_dims(pn_problem_input(p, 0, 3), d, 2 * rows, 0) ||
+      !has_dims(pn_problem_input(p, 0, 4), l.batch, 0, 0) ||
       !has_dims(pn_problem_input(p, 0, 5), first, second, l.hidden) ||
       !has_dims(pn_problem_input(p, 0, 6), first, second, l.hidden) ||
       !has_dims(pn_problem_input(p, 0, 7), d, 3 * l.hidden, 0) || pn_recurrent_activations(NULL, attrs, act))
@@ -92,8 +95,8 @@ static pelton_status add_recurrent(const pn_problem *p, const pn_device *device,
   pn_cuda_each_real(&e, "CLIP", (double)attrs->clip);
   for (uint32_t i = 0; i < 6; i++) kinds[i] = act[i / 3][i % 3].kind;
   pn_cuda_each_numbers(&e, "KIND", kinds, 6);
-  pn_text_printf(&e.head, "#define ALPHA(i) (a.real[%u + (i)])\n#define BETA(i) (a.real[%u + (i)])\n", (unsigned)e.reals,
-                 (unsigned)e.reals + 6);
+  pn_text_printf(&e.head, "#define ALPHA(i) (a.real[%u + (i)])\n#define BETA(i) (a.real[%u + (i)])\n",
+                 (unsigned)e.reals, (unsigned)e.reals + 6);
   for (uint32_t i = 0; i < 6; i++) {
     e.stage->arguments.real[e.reals + i] = act[i / 3][i % 3].alpha;
     e.stage->arguments.real[e.reals + 6 + i] = act[i / 3][i % 3].beta;
@@ -145,8 +148,7 @@ static pelton_status prepare_linear_attention(const pn_problem *p, const pn_devi
   pn_cuda_each_number(&e, "GROUP", attrs->q_heads / attrs->kv_heads);
   pn_cuda_each_number(&e, "DEPTH", depth);
   pn_cuda_each_number(&e, "STEPS", k->dims[1]);
-  pn_cuda_each_real(&e, "SCALE",
-                    attrs->scale != 0 ? (double)attrs->scale : 1 / sqrt((double)pn_max_i64(depth, 1)));
+  pn_cuda_each_real(&e, "SCALE", attrs->scale != 0 ? (double)attrs->scale : 1 / sqrt((double)pn_max_i64(depth, 1)));
   return pn_cuda_each_end(&e, "sequence.cu", "linear_attention", k->dims[0] * attrs->kv_heads * columns, 1, diag);
 }
 

@@ -17,7 +17,8 @@ static bool is_known(const pn_operand *o) { return !o || o->role == PN_OPERAND_C
 
 static bool read_operands(const pn_problem *p, spectrum *s) {
   const pn_attrs_dft *attrs = p->nodes[0].attrs;
-  const pn_operand *x = pn_problem_input(p, 0, 0), *length = pn_problem_input(p, 0, 1), *axis = pn_problem_input(p, 0, 2);
+  const pn_operand *x = pn_problem_input(p, 0, 0), *length = pn_problem_input(p, 0, 1),
+                   *axis = pn_problem_input(p, 0, 2);
   if ((axis && pn_operand_elements(axis) != 1) || (length && pn_operand_elements(length) != 1)) return false;
   *s = (spectrum){.known = is_known(axis) && is_known(length)};
   if (!s->known) { /* any axis may be the one */
@@ -51,8 +52,7 @@ static pelton_status make_circle(const pn_device *device, int64_t length, pn_cud
     circle[2 * i] = cos(turn);
     circle[2 * i + 1] = sin(turn);
   }
-  pelton_status status =
-      pn_cuda_table_create(device, circle, (size_t)length * 2 * sizeof *circle, &work->table, diag);
+  pelton_status status = pn_cuda_table_create(device, circle, (size_t)length * 2 * sizeof *circle, &work->table, diag);
   pn_release(device->allocator, circle);
   if (!status) work->device = device;
   return status;
