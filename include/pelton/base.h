@@ -39,7 +39,9 @@ typedef enum pelton_status {
   PELTON_OUT_OF_MEMORY = 4,    /* the allocator returned null */
   PELTON_IO_ERROR = 5,         /* the operating system refused: open, read, write, map */
   PELTON_DEVICE_ERROR = 6,     /* a device is missing, lost or failed */
-  PELTON_INTERNAL = 7          /* a bug in Pelton: please report it with the diagnostic */
+  PELTON_INTERNAL = 7,         /* a bug in Pelton: please report it with the diagnostic */
+  PELTON_BUSY = 8,             /* as much work waits as may: try again when some of it is done */
+  PELTON_CANCELLED = 9         /* given up before it began, because its server was stopped */
 } pelton_status;
 
 /* The name of |status|, e.g. "invalid data". Static storage; never null. */

@@ -41,6 +41,11 @@ PELTON_API pelton_status pelton_engine_open(const char *path, const pelton_run_o
    64 bytes, else copied. */
 PELTON_API pelton_status pelton_engine_open_memory(const void *data, size_t bytes, const pelton_run_options *options,
                                                    pelton_engine **out, pelton_diag *diag) PELTON_CHECKED;
+/* |engine| on another device of its target: file, graph, names, packed weights and compiled kernels are one for both,
+   only what lies in a device's memory is there once more. |engine| may be released before |*out|. Thread-safe. For
+   requests that are spread over devices see serve.h. */
+PELTON_API pelton_status pelton_engine_on_device(pelton_engine *engine, uint32_t device_index, pelton_engine **out,
+                                                 pelton_diag *diag) PELTON_CHECKED;
 /* Gives up this reference; contexts keep the engine alive until they are released. */
 PELTON_API void pelton_engine_release(pelton_engine *engine);
 
@@ -76,6 +81,19 @@ typedef struct pelton_memory_info {
   uint64_t file_bytes;
 } pelton_memory_info;
 PELTON_API pelton_status pelton_engine_memory(const pelton_engine *engine, pelton_memory_info *out);
+
+/* Bytes of the device's memory. For the cpu, whose memory is the process's own: of that. */
+typedef struct pelton_device_memory {
+  uint32_t size;          /* sizeof(pelton_device_memory), set by the caller */
+  uint64_t weight_bytes;  /* once a device, whatever the number of contexts */
+  uint64_t context_bytes; /* of each context: activations, workspace, and inputs and outputs that are the host's */
+} pelton_device_memory;
+/* What |engine| will allocate on its device for the shapes that it was built for, exactly, before anything is: it
+   plans, and uploads nothing. |shapes| (may be null) are other shapes of the inputs, in order. Besides, the driver and
+   vendor libraries take memory of their own (a CUDA context some 500 MB), and some kernels a small table.
+   PELTON_UNSUPPORTED, with the reason, where shapes depend on data, so that nobody knows. */
+PELTON_API pelton_status pelton_engine_device_memory(pelton_engine *engine, const pelton_shape *shapes,
+                                                     pelton_device_memory *out, pelton_diag *diag) PELTON_CHECKED;
 
 typedef struct pelton_context_options {
   uint32_t size;
@@ -135,6 +153,23 @@ PELTON_API pelton_status pelton_context_run(pelton_context *context, const pelto
                                             pelton_tensor *outputs, uint32_t output_count,
                                             pelton_diag *diag) PELTON_CHECKED;
 
+/* Puts a run into |stream|, a queue of the caller's (on cuda a CUstream or cudaStream_t of the engine's device, or null
+   for its default one), and returns without waiting for the device: inputs are read and outputs written in that
+   stream's order, and the caller learns from it when they are done. Runs of one context, enqueued or not, wait for each
+   other on the device, also in different streams; for runs side by side take several contexts.
+   All inputs and outputs must be the engine's device memory, outputs with |data| and enough |bytes|; |dtype|, |shape|
+   and |bytes| of outputs are set. From the second call on with the same shapes and addresses it is the launch of one
+   recorded graph. The first call with new shapes plans, which may wait for the upload of weights, but never for
+   |stream|; |stream| must not be in capture.
+   PELTON_UNSUPPORTED, with the node, step or output and the reason, for what needs the host in the middle: control
+   flow, results whose shapes depend on data or on the contents of inputs, steps that run on the host, outputs that are
+   an input's or a constant's bytes; for such networks, and where the target has no such queues (cpu),
+   pelton_context_run does it. What goes wrong on the device later (an index out of its range) is told by the next
+   pelton_context_run of this context; a lost device also by the next call of any kind. */
+PELTON_API pelton_status pelton_context_enqueue(pelton_context *context, const pelton_tensor *inputs,
+                                                uint32_t input_count, pelton_tensor *outputs, uint32_t output_count,
+                                                void *stream, pelton_diag *diag) PELTON_CHECKED;
+
 /* Memory of the engine's device, for inputs and outputs that stay there; for the cpu it is the host's. Copies are done
    when the calls return. Release before the engine. */
 PELTON_API pelton_status pelton_memory_create(pelton_engine *engine, size_t bytes, void **out,
@@ -144,6 +179,14 @@ PELTON_API pelton_status pelton_memory_write(pelton_engine *engine, void *to, co
                                              pelton_diag *diag) PELTON_CHECKED;
 PELTON_API pelton_status pelton_memory_read(pelton_engine *engine, void *to_host, const void *from, size_t bytes,
                                             pelton_diag *diag) PELTON_CHECKED;
+
+/* Host memory from which and to which the device copies by itself, without a copy in between (on cuda: pinned); of any
+   use as inputs and outputs of runs and requests, on all devices of the target. For targets that need none it is
+   ordinary memory. At least 64-byte aligned, not zeroed. Release before the engine. Inputs of a run that failed may be
+   written again when it has returned, as always. */
+PELTON_API pelton_status pelton_host_memory_create(pelton_engine *engine, size_t bytes, void **out,
+                                                   pelton_diag *diag) PELTON_CHECKED;
+PELTON_API void pelton_host_memory_release(pelton_engine *engine, void *memory);
 
 /* Every device of every target of this build, usable or not, as a JSON array: target, index, name, memory_bytes, detail,
    usable, and why not; of the one that would be opened also its peaks, as pelton_engine_peaks_json has them, which takes

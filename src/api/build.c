@@ -32,8 +32,7 @@ static void plan_progress(void *self, uint32_t done, uint32_t total) {
   progress(self, 0.2 + 0.7 * (double)done / (double)(total ? total : 1), "choosing tactics");
 }
 
-/* ---- shapes --------------------------------------------------------------------------------------------------------
- */
+/* ---- shapes ------------------------------------------------------------------------------------------------------ */
 
 static const pelton_input_profile *profile_of(const build *b, pn_str name) {
   for (uint32_t i = 0; i < b->options.profile_count; i++)
@@ -104,8 +103,7 @@ static pelton_status choose_shapes(build *b, int64_t guess, pelton_diag *diag) {
   return PELTON_OK;
 }
 
-/* ---- the plan ------------------------------------------------------------------------------------------------------
- */
+/* ---- the plan ---------------------------------------------------------------------------------------------------- */
 
 /* The first segment, as a frame would make it: what the shapes alone determine. */
 static pelton_status plan_first_segment(build *b, pelton_diag *diag) {
@@ -159,8 +157,8 @@ static pelton_status plan_first_segment(build *b, pelton_diag *diag) {
 }
 
 /* Plans for the profile's shapes. Where dims had to be guessed, a guess that the network does not take (a picture
-   smaller than a filter) is followed by the next; when none fits, contexts plan once they know, and the report says so.
- */
+   smaller than a filter) is followed by the next; when none fits, contexts plan once they know, and the report says
+   so. */
 static pelton_status plan_some_shapes(build *b, pelton_diag *diag) {
   static const int64_t guesses[] = {64, 224, 512, 2048, 1};
   uint32_t mark = pn_diag_mark(diag);
@@ -199,8 +197,7 @@ static pelton_status keep_plan(build *b, pelton_diag *diag) {
   return PELTON_OK;
 }
 
-/* ---- the whole -----------------------------------------------------------------------------------------------------
- */
+/* ---- the whole --------------------------------------------------------------------------------------------------- */
 
 static pelton_status run_passes(build *b, pelton_diag *diag) {
   double start = pn_clock_seconds();
@@ -220,7 +217,8 @@ static pelton_status run_passes(build *b, pelton_diag *diag) {
 
 static void report_warnings(build *b, const pn_model *model) {
   pn_json_array_begin(&b->json, "warnings");
-  for (uint32_t i = 0; i < model->warnings.count; i++) pn_json_string(&b->json, NULL, pn_str_from(model->warnings.data[i]));
+  for (uint32_t i = 0; i < model->warnings.count; i++)
+    pn_json_string(&b->json, NULL, pn_str_from(model->warnings.data[i]));
   pn_json_array_end(&b->json);
   if (model->more_warnings) pn_json_i64(&b->json, "more_warnings", model->more_warnings);
 }

@@ -102,8 +102,7 @@ pelton_status pelton_model_parse(const char *text, size_t bytes, const pelton_im
   return status;
 }
 
-/* ---- by hand -------------------------------------------------------------------------------------------------------
- */
+/* ---- by hand ----------------------------------------------------------------------------------------------------- */
 
 /* Values of the public interface are ids + 1, so that 0 is none. */
 static pelton_status value_in(const pelton_model *model, pelton_value value, pn_value_id *out, pelton_diag *diag) {
@@ -151,10 +150,11 @@ pelton_status pelton_model_add_input(pelton_model *model, const char *name, pelt
     return pn_fail(diag, PELTON_INVALID_ARGUMENT,
                    "pelton_model_add_input: model, name, shape and out must not be null, and the type be one");
   if (dtype == PELTON_DTYPE_TENSOR)
-    return pn_fail(diag, PELTON_UNSUPPORTED,
-                   "input '%s': what a sequence or an optional holds cannot be said here; write the model as text, with an "
-                   "input as %%x: tensor<f32>[n]",
-                   name);
+    return pn_fail(
+        diag, PELTON_UNSUPPORTED,
+        "input '%s': what a sequence or an optional holds cannot be said here; write the model as text, with an "
+        "input as %%x: tensor<f32>[n]",
+        name);
   pn_type type = {.dtype = dtype};
   PN_TRY(parse_shape(model->model->graph, shape, &type, diag));
   pn_value_id v = pn_graph_add_input(model->model->graph, pn_str_from(name), &type);

@@ -94,6 +94,23 @@ void pelton_memory_release(pelton_engine *engine, void *memory) {
   if (engine && memory) engine->target->memory_release(engine->device, memory);
 }
 
+pelton_status pelton_host_memory_create(pelton_engine *engine, size_t bytes, void **out, pelton_diag *diag) {
+  if (!engine || !out)
+    return pn_fail(diag, PELTON_INVALID_ARGUMENT, "pelton_host_memory_create: engine and out must not be null");
+  const pn_target *target = engine->target;
+  *out = target->host_alloc ? target->host_alloc(engine->device, bytes) : pn_alloc_raw(engine->allocator, bytes, 64);
+  return *out ? PELTON_OK
+              : pn_fail(diag, PELTON_OUT_OF_MEMORY, "no host memory that the device may copy: %zu bytes wanted", bytes);
+}
+
+void pelton_host_memory_release(pelton_engine *engine, void *memory) {
+  if (!engine || !memory) return;
+  if (engine->target->host_release)
+    engine->target->host_release(engine->device, memory);
+  else
+    pn_release(engine->allocator, memory);
+}
+
 static pelton_status copy(pelton_engine *engine, void *to, const void *from, size_t bytes, bool up, pelton_diag *diag) {
   pn_stream *stream;
   if (!engine || ((!to || !from) && bytes))

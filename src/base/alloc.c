@@ -50,7 +50,8 @@ PN_UNUSED static bool is_power_of_two(size_t value) { return value && !(value & 
 static void *alloc_huge_pages(size_t bytes) {
 #ifdef MADV_HUGEPAGE
   void *data = aligned_alloc(HUGE_PAGE_BYTES, pn_align_up(bytes, HUGE_PAGE_BYTES));
-  if (data) (void)madvise(data, pn_align_up(bytes, HUGE_PAGE_BYTES), MADV_HUGEPAGE); /* advice: small pages do as well */
+  if (data)
+    (void)madvise(data, pn_align_up(bytes, HUGE_PAGE_BYTES), MADV_HUGEPAGE); /* advice: small pages do as well */
   return data;
 #else
   return aligned_alloc(BLOCK_ALIGN, pn_align_up(bytes, BLOCK_ALIGN));

@@ -31,6 +31,7 @@ void pn_diag_rewind(pelton_diag *diag, uint32_t first_entry);
   } while (0)
 
 /* For our own invariants only: the condition cannot be made false by any input. */
-#define PN_INTERNAL(diag, message) pn_fail(diag, PELTON_INTERNAL, "internal error at %s:%d: %s", PN_FILE, __LINE__, message)
+#define PN_INTERNAL(diag, message)                                                                                     \
+  pn_fail(diag, PELTON_INTERNAL, "internal error at %s:%d: %s", PN_FILE, __LINE__, message)
 
 #endif

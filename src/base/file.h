@@ -38,9 +38,9 @@ pelton_status pn_file_writer_close(pn_file_writer *writer, pelton_diag *diag) PN
 /* Gives up and removes the temporary file. Safe after any failure, and after close. */
 void pn_file_writer_abort(pn_file_writer *writer);
 
-/* Adds |bytes| bytes to the end of the file at |path|, with |head| (NUL-terminated, may be "") before them when the file
-   is new or empty, and a newline when its last line is not ended. For text that several processes extend: the file is
-   locked meanwhile, and a write that fails leaves it as it was. */
+/* Adds |bytes| bytes to the end of the file at |path|, with |head| (NUL-terminated, may be "") before them when the
+   file is new or empty, and a newline when its last line is not ended. For text that several processes extend: the file
+   is locked meanwhile, and a write that fails leaves it as it was. */
 pelton_status pn_file_append_lines(const char *path, const char *head, const void *data, size_t bytes,
                                    pelton_diag *diag) PN_CHECKED;
 

@@ -14,6 +14,8 @@ const char *pelton_status_name(pelton_status status) {
       [PELTON_IO_ERROR] = "i/o error",
       [PELTON_DEVICE_ERROR] = "device error",
       [PELTON_INTERNAL] = "internal error",
+      [PELTON_BUSY] = "busy",
+      [PELTON_CANCELLED] = "cancelled",
   };
   size_t index = (size_t)status;
   return index < PN_COUNT(names) ? names[index] : "unknown status";

@@ -40,7 +40,7 @@ pelton_status pn_model_describe(const char *path, const pelton_allocator *alloca
    mistake is in |diag|. */
 pelton_status pn_model_check(const char *path, const pelton_allocator *allocator, pelton_diag *diag) PN_CHECKED;
 
-/* ---- the formats --------------------------------------------------------------------------------------------------- */
+/* ---- the formats ------------------------------------------------------------------------------------------------- */
 
 /* Reads |file|, an ONNX model from |folder| (for external data), into |model| and takes over the mapping. */
 pelton_status pn_import_onnx(pn_model *model, const pn_file *file, const char *folder, pelton_diag *diag) PN_CHECKED;

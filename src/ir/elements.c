@@ -247,7 +247,8 @@ static pelton_status parse_list(pelton_dtype dtype, int64_t count, pn_str *text,
 
 pelton_status pn_elements_parse(pelton_dtype dtype, int64_t count, pn_str *text, pn_arena *arena, const void **out,
                                 pelton_diag *diag) {
-  if (pn_str_starts(*text, "0x") && dtype != PELTON_DTYPE_STRING) return parse_hex(dtype, count, text, arena, out, diag);
+  if (pn_str_starts(*text, "0x") && dtype != PELTON_DTYPE_STRING)
+    return parse_hex(dtype, count, text, arena, out, diag);
   if (pn_str_starts(*text, "[")) return parse_list(dtype, count, text, arena, out, diag);
   return pn_fail(diag, PELTON_INVALID_DATA, "expected '[1, 2, ...]', '0x...' or 'random(seed)' after const");
 }

@@ -2,8 +2,8 @@
 
    Each walk makes new symbols for what is known only at run time ("?7"). Where a value had such a symbol before, it
    gets the former name back, so that inferring twice, or reading a printed graph, gives the same graph: symbols are
-   renamed, one new one to at most one former one that means nothing else now. That is renaming only: a number or a name that
-   somebody stated is never believed against inference. */
+   renamed, one new one to at most one former one that means nothing else now. That is renaming only: a number or a name
+   that somebody stated is never believed against inference. */
 #include "ir/infer_walk.h"
 
 typedef struct renaming {

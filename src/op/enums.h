@@ -32,7 +32,8 @@
   X(PN_ROUND_FLOOR, "floor") X(PN_ROUND_CEIL, "ceil")
 #define PN_ENUM_resize_policy(X) \
   X(PN_POLICY_STRETCH, "stretch") X(PN_POLICY_NOT_LARGER, "not_larger") X(PN_POLICY_NOT_SMALLER, "not_smaller")
-#define PN_ENUM_grid_padding(X) X(PN_GRID_ZEROS, "zeros") X(PN_GRID_BORDER, "border") X(PN_GRID_REFLECTION, "reflection")
+#define PN_ENUM_grid_padding(X)                                                                                        \
+  X(PN_GRID_ZEROS, "zeros") X(PN_GRID_BORDER, "border") X(PN_GRID_REFLECTION, "reflection")
 #define PN_ENUM_depth_mode(X) X(PN_DEPTH_DCR, "dcr") X(PN_DEPTH_CRD, "crd")
 #define PN_ENUM_roi_mode(X) X(PN_ROI_AVERAGE, "average") X(PN_ROI_MAX, "max")
 #define PN_ENUM_roi_coordinates(X) X(PN_ROI_HALF_PIXEL, "half_pixel") X(PN_ROI_OUTPUT_HALF_PIXEL, "output_half_pixel")

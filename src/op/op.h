@@ -1,8 +1,8 @@
 /* The operator vocabulary: what ops.def declares, as C types and tables.
 
-   An operator's meaning is three functions in src/op/<family>/<op>.c: check (are attributes and operand types sensible?), infer
-   (output types from input types, and from the contents of small integer operands) and reference (the readable
-   definition, in plain C). A row of ops.def without them is a link error. Everything that only depends on the
+   An operator's meaning is three functions in src/op/<family>/<op>.c: check (are attributes and operand types
+   sensible?), infer (output types from input types, and from the contents of small integer operands) and reference (the
+   readable definition, in plain C). A row of ops.def without them is a link error. Everything that only depends on the
    attributes' list (defaults, text, hash, compare, storage) is generic: schema.h. */
 #ifndef PN_OP_OP_H
 #define PN_OP_OP_H

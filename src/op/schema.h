@@ -33,7 +33,8 @@ pelton_status pn_attrs_parse(pn_op op, pn_str *text, const pn_attrs_io *io, pn_a
 struct pn_json;
 void pn_attrs_json(pn_op op, const void *attrs, struct pn_json *json);
 
-/* Binary form for engines: fields by name, so that a reader of another version finds its own; loads check everything. */
+/* Binary form for engines: fields by name, so that a reader of another version finds its own; loads check
+   everything. */
 void pn_attrs_store(pn_op op, const void *attrs, const pn_attrs_io *io, pn_text *out);
 pelton_status pn_attrs_load(pn_op op, pn_span *bytes, const pn_attrs_io *io, pn_arena *arena, void **out,
                             pelton_diag *diag) PN_CHECKED;

@@ -67,14 +67,15 @@ bool pn_dtype_is_float(pelton_dtype dtype);      /* f64 f32 f16 bf16 and the low
 bool pn_dtype_is_wide_float(pelton_dtype dtype); /* f64 f32 f16 bf16 */
 bool pn_dtype_is_signed(pelton_dtype dtype);     /* floats (not f8e8m0) and signed integers */
 bool pn_dtype_is_integer(pelton_dtype dtype);    /* not bool */
-/* Whether elements point at memory of their own (texts, boxes): their bytes are neither their value nor good in a file. */
+/* Whether elements point at memory of their own (texts, boxes): their bytes are neither their value nor good in a
+   file. */
 bool pn_dtype_points(pelton_dtype dtype);
 bool pn_dtype_parse(pn_str text, pelton_dtype *out) PN_CHECKED;
 
 /* One element as the widest type of its kind; for references, which are written for clarity. Float types convert
-   through double (stores round to nearest even; low floats saturate, see pn_low_float_nearest), integers through int64 (u64 by bits); stores of doubles to
-   integers truncate and wrap as C does after saturating to the int64 range (u64: to its own range). A text or a box is 0
-   and stays what it is. */
+   through double (stores round to nearest even; low floats saturate, see pn_low_float_nearest), integers through int64
+   (u64 by bits); stores of doubles to integers truncate and wrap as C does after saturating to the int64 range (u64: to
+   its own range). A text or a box is 0 and stays what it is. */
 double pn_tensor_get_f64(const pn_tensor *tensor, int64_t index);
 void pn_tensor_set_f64(pn_tensor *tensor, int64_t index, double value);
 int64_t pn_tensor_get_i64(const pn_tensor *tensor, int64_t index);

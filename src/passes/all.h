@@ -11,6 +11,7 @@ pn_pass_function pn_pass_recognise_group_norm;
 pn_pass_function pn_pass_lower_einsum;
 pn_pass_function pn_pass_eliminate_transposes;
 pn_pass_function pn_pass_fold_constants;
+pn_pass_function pn_pass_fold_dequantize;
 pn_pass_function pn_pass_fold_shapes;
 pn_pass_function pn_pass_fold_pad;
 pn_pass_function pn_pass_common_subexpressions;

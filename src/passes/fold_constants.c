@@ -3,7 +3,7 @@
    Small contents are known from inference, which also follows shapes: a chain of shape_of, gather and concat in front
    of a reshape is a constant whenever the shape is numbers. Larger results are computed by the operator's reference,
    unless that makes the model much larger (a fill or an expand is cheaper to run than to store). A dequantize of
-   constants stays: it is how weights in eight bits are said. Control flow stays. */
+   constants is left to fold_dequantize, which has another limit. Control flow stays. */
 #include "passes/all.h"
 #include "passes/rewrite.h"
 

@@ -21,6 +21,8 @@ static const pn_pass passes[] = {
     PASS(lower_einsum),
     /* Before all that wants constants: shapes, weights, statistics. */
     PASS(fold_constants),
+    /* The same with a limit of its own: after it, quantised weights are weights. */
+    PASS(fold_dequantize),
     /* Before matching: movement that moves nothing parts what belongs together. */
     PASS(fold_shapes),
     /* Behind folding, which makes the pads known. */

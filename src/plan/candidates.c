@@ -1,4 +1,5 @@
-/* Which tactics could take a problem, and what they cost: by their own estimates, by the timing cache, by measurement. */
+/* Which tactics could take a problem, and what they cost: by their own estimates, by the timing cache, by
+   measurement. */
 #include "plan/planner.h"
 
 #include "base/clock.h"

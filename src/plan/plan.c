@@ -67,10 +67,10 @@ static pelton_status add_decision(pn_planner *p, const pn_group *group, uint32_t
   return pn_list_push(&p->plan->arena, &p->plan->decisions.list, d) ? PELTON_OK : pn_fail_memory(p->diag, "the plan");
 }
 
-/* Weights packed by a tactic depend on the constants, attributes and config, not on the activations' extents, so that
-   all plans of an engine share them. What is constant in this plan only (it follows from a shape) is told by its bytes.
- */
-static uint64_t packed_key(const pn_planner *p, const pn_emitted *e) {
+/* Weights packed by a tactic depend on the constants, attributes, config and the device's instructions, and on the
+   activations' extents only as far as |packing| says, so that the plans of an engine share them. What is constant in this
+   plan only (it follows from a shape) is told by its bytes. */
+static uint64_t packed_key(const pn_planner *p, const pn_emitted *e, uint64_t packing) {
   const pn_tactic *t = e->choice.tactic;
   uint64_t h = pn_hash_bytes(t->name, strlen(t->name), t->version);
   h = pn_hash_bytes(&e->choice.config, sizeof e->choice.config, h);
@@ -82,7 +82,8 @@ static uint64_t packed_key(const pn_planner *p, const pn_emitted *e) {
     if (!pn_graph_is_constant(p->request->graph, e->group->values[i]))
       h = pn_hash_bytes(o->data, pn_operand_bytes(o), h);
   }
-  return pn_hash_mix(h, e->group->nodes[0]);
+  if (p->options->target->packing) h = pn_hash_mix(h, p->options->target->packing(p->options->device));
+  return pn_hash_mix(pn_hash_mix(h, packing), e->group->nodes[0]);
 }
 
 typedef struct packing {
@@ -106,10 +107,11 @@ static bool packs_graph_constants(const pn_planner *p, const pn_emitted *e) {
   return true;
 }
 
-static pelton_status pack(pn_planner *p, const pn_emitted *e, size_t bytes, pn_plan_step *step) {
+static pelton_status pack(pn_planner *p, const pn_emitted *e, const pn_sizes *sizes, pn_plan_step *step) {
+  size_t bytes = sizes->packed_bytes;
   if (!bytes) return PELTON_OK;
   step->packed_bytes = bytes;
-  step->packed_key = packed_key(p, e);
+  step->packed_key = packed_key(p, e, sizes->packing);
   packing job = {p, e};
   const pn_packed_entry *entry =
       p->options->packed ? pn_packed_find(p->options->packed, step->packed_key, bytes) : NULL;
@@ -152,10 +154,10 @@ static pelton_status add_step(pn_planner *p, const pn_emitted *e) {
   for (uint32_t i = 0; i < e->problem->operand_count; i++)
     if (e->buffers[i] != UINT32_MAX) places[i] = place_of(p, e->buffers[i]);
   step.places = places;
-  pn_sizes sizes = {0, 0, 0};
+  pn_sizes sizes = {0};
   if (step.tactic->sizes) step.tactic->sizes(step.problem, device, &step.config, &sizes);
   if (sizes.workspace_bytes > p->plan->workspace_bytes) p->plan->workspace_bytes = sizes.workspace_bytes;
-  PN_TRY(pack(p, e, sizes.packed_bytes, &step));
+  PN_TRY(pack(p, e, &sizes, &step));
   step.state = pn_arena_alloc(arena, sizes.state_bytes + 1, 64);
   if (!step.state) return pn_fail_memory(p->diag, "the plan");
   if (step.tactic->prepare) PN_TRY(step.tactic->prepare(step.problem, device, &step.config, step.state, p->diag));

@@ -224,7 +224,7 @@ static pelton_status place_operand(measurement *m, const pn_operand *o, void **o
 
 static pelton_status measurement_begin(measurement *m, const pn_problem *problem, const pn_config *config,
                                        pn_arena *arena, pelton_diag *diag) {
-  pn_sizes sizes = {0, 0, 0};
+  pn_sizes sizes = {0};
   if (m->tactic->sizes) m->tactic->sizes(problem, m->device, config, &sizes);
   m->operands = PN_NEW_ARRAY(arena, void *, problem->operand_count);
   if (!m->operands) return pn_fail_memory(diag, "operands to time");

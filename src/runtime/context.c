@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "op/text/strings.h"
 #include "runtime/boxes.h"
+#include "runtime/server.h"
 #include "target/work.h"
 
 struct pelton_context {
@@ -158,9 +159,9 @@ static pelton_status deliver(pelton_context *context, pelton_tensor *outputs, pe
   return status;
 }
 
-pelton_status pelton_context_run(pelton_context *context, const pelton_tensor *inputs, uint32_t input_count,
-                                 pelton_tensor *outputs, uint32_t output_count, pelton_diag *diag) {
-  if (!context) return pn_fail(diag, PELTON_INVALID_ARGUMENT, "pelton_context_run: context must not be null");
+/* What the caller gives for a run: counts, inputs, memory for outputs. */
+static pelton_status begin(pelton_context *context, const pelton_tensor *inputs, uint32_t input_count,
+                           const pelton_tensor *outputs, uint32_t output_count, pelton_diag *diag) {
   const pn_graph *g = context->engine->image->graph;
   if (input_count != g->inputs.count || output_count != g->outputs.count || (!inputs && input_count) ||
       (!outputs && output_count))
@@ -174,8 +175,42 @@ pelton_status pelton_context_run(pelton_context *context, const pelton_tensor *i
     context->out[i] = (pn_tensor){0};
   }
   pn_machine_forget_times(&context->machine);
-  PN_TRY(pn_frame_run(context->frame, context->in, context->out, diag));
+  return PELTON_OK;
+}
+
+pelton_status pelton_context_enqueue(pelton_context *context, const pelton_tensor *inputs, uint32_t input_count,
+                                     pelton_tensor *outputs, uint32_t output_count, void *stream, pelton_diag *diag) {
+  if (!context) return pn_fail(diag, PELTON_INVALID_ARGUMENT, "pelton_context_enqueue: context must not be null");
+  const pn_target *target = context->engine->target;
+  if (!target->stream_lend)
+    return pn_fail(diag, PELTON_UNSUPPORTED, "target %s has no streams of callers; use pelton_context_run",
+                   target->name);
+  PN_TRY(begin(context, inputs, input_count, outputs, output_count, diag));
+  PN_TRY(pn_frame_enqueue(context->frame, context->in, context->out, stream, diag));
+  for (uint32_t i = 0; i < output_count; i++) {
+    const pn_tensor *t = &context->out[i];
+    outputs[i].dtype = t->dtype;
+    outputs[i].shape.rank = t->rank;
+    memcpy(outputs[i].shape.dims, t->dims, sizeof t->dims[0] * t->rank);
+    outputs[i].bytes = (size_t)pn_tensor_elements(t) * pelton_dtype_bytes(t->dtype);
+  }
+  return PELTON_OK;
+}
+
+pelton_status pelton_context_run(pelton_context *context, const pelton_tensor *inputs, uint32_t input_count,
+                                 pelton_tensor *outputs, uint32_t output_count, pelton_diag *diag) {
+  if (!context) return pn_fail(diag, PELTON_INVALID_ARGUMENT, "pelton_context_run: context must not be null");
+  PN_TRY(begin(context, inputs, input_count, outputs, output_count, diag));
+  pelton_status status = pn_frame_run(context->frame, context->in, context->out, diag);
+  if (status) { /* nobody shall still read the caller's inputs */
+    (void)context->engine->target->stream_synchronize(context->machine.stream, NULL);
+    return status;
+  }
   return deliver(context, outputs, diag);
+}
+
+pelton_status pn_context_probe(pelton_context *context, pelton_diag *diag) {
+  return context->engine->target->stream_synchronize(context->machine.stream, diag);
 }
 
 pelton_status pelton_context_profile_json(const pelton_context *context, char **out, pelton_diag *diag) {

@@ -1,6 +1,6 @@
 /* If, loop and scan: subgraphs run in frames of their own. A child's results stay in the child's memory until it runs
-   again; what goes around a loop is therefore copied into the slots of the child's inputs, which nothing else writes.
- */
+   again; what goes around a loop is therefore copied into the slots of the child's inputs, which nothing else
+   writes. */
 #include "runtime/frame.h"
 
 static size_t bytes_of(const pn_tensor *t) { return (size_t)pn_tensor_elements(t) * pelton_dtype_bytes(t->dtype); }
@@ -37,7 +37,8 @@ pelton_status pn_frame_run_if(pn_frame *frame, uint32_t index, pelton_diag *diag
   uint32_t in_count = graph->inputs.count;
   pn_tensor *in = child->in, *out = child->out;
   for (uint32_t i = 0; i < in_count; i++) in[i] = operand(frame, node, i + 1);
-  for (uint32_t i = 0; i < graph->outputs.count; i++) child->sinks[i] = pn_frame_is_host(frame) ? sink_of(frame, node, i) : NULL;
+  for (uint32_t i = 0; i < graph->outputs.count; i++)
+    child->sinks[i] = pn_frame_is_host(frame) ? sink_of(frame, node, i) : NULL;
   PN_TRY(pn_frame_run(child, in, out, diag));
   for (uint32_t i = 0; i < graph->outputs.count; i++) set_result(frame, node, i, &out[i]);
   return PELTON_OK;
@@ -140,8 +141,7 @@ static pelton_status check_single(const pn_node *node, const char *what, const p
                  (long long)pn_tensor_elements(t));
 }
 
-/* ---- loop ----------------------------------------------------------------------------------------------------------
- */
+/* ---- loop -------------------------------------------------------------------------------------------------------- */
 
 typedef struct loop_state {
   pn_tensor *in, *out; /* the child's */
@@ -193,8 +193,7 @@ pelton_status pn_frame_run_loop(pn_frame *frame, uint32_t index, pelton_diag *di
   return status;
 }
 
-/* ---- scan ----------------------------------------------------------------------------------------------------------
- */
+/* ---- scan -------------------------------------------------------------------------------------------------------- */
 
 static int64_t listed(pn_i64s list, uint32_t i) { return i < list.count ? list.data[i] : 0; }
 

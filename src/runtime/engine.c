@@ -20,15 +20,19 @@ static double error_bound(const pn_image *image) {
 
 /* The target that the caller names; else the first that the engine was tuned for and that opens; else the CPU. */
 static pelton_status open_device(pelton_engine *engine, const pelton_run_options *options, pelton_diag *diag) {
-  pn_device_options device = {.allocator = engine->allocator,
-                              .index = options->device_index,
-                              .threads = options->threads,
-                              .pin_threads = options->pin_threads != 0,
-                              .error_bound = error_bound(engine->image),
-                              .libraries = options->device_libraries};
+  pn_device_options *device = &engine->device_options;
+  *device = (pn_device_options){.allocator = engine->allocator,
+                                .index = options->device_index,
+                                .threads = options->threads,
+                                .pin_threads = options->pin_threads != 0,
+                                .error_bound = error_bound(engine->image)};
+  if (options->device_libraries) {
+    device->libraries = pn_str_copy(&engine->image->arena, pn_str_from(options->device_libraries));
+    if (!device->libraries) return pn_fail_memory(diag, "an engine");
+  }
   if (options->cpu_isa) {
-    device.isa_lowered = true;
-    if (!pn_cpu_isa_parse(pn_str_from(options->cpu_isa), &device.isa))
+    device->isa_lowered = true;
+    if (!pn_cpu_isa_parse(pn_str_from(options->cpu_isa), &device->isa))
       return pn_fail(diag, PELTON_INVALID_ARGUMENT,
                      "unknown instruction set '%s'; use portable, avx2, avx512, vnni, bf16, amx or native",
                      options->cpu_isa);
@@ -37,12 +41,12 @@ static pelton_status open_device(pelton_engine *engine, const pelton_run_options
     engine->target = pn_target_find(pn_str_from(options->target));
     if (!engine->target)
       return pn_fail(diag, PELTON_INVALID_ARGUMENT, "this build of Pelton has no target '%s'", options->target);
-    return engine->target->device_open(&device, &engine->device, diag);
+    return engine->target->device_open(device, &engine->device, diag);
   }
   for (uint32_t i = 0; i < engine->image->records.count; i++) {
     const pn_target *target = pn_target_find(engine->image->records.data[i].target);
     uint32_t mark = pn_diag_mark(diag);
-    if (target && target->device_open(&device, &engine->device, diag) == PELTON_OK) {
+    if (target && target->device_open(device, &engine->device, diag) == PELTON_OK) {
       engine->target = target;
       return PELTON_OK;
     }
@@ -52,7 +56,7 @@ static pelton_status open_device(pelton_engine *engine, const pelton_run_options
   engine->target = pn_target_find(PN_STR("cpu"));
   if (!engine->target && pn_target_list(&targets)) engine->target = targets[0];
   if (!engine->target) return pn_fail(diag, PELTON_DEVICE_ERROR, "this build of Pelton has no target at all");
-  return engine->target->device_open(&device, &engine->device, diag);
+  return engine->target->device_open(device, &engine->device, diag);
 }
 
 /* The record tuned on just this device, else on another of its kind. */
@@ -137,11 +141,52 @@ pelton_status pelton_engine_open_memory(const void *data, size_t bytes, const pe
   return pn_engine_create(image, &options, out, diag);
 }
 
+pelton_status pelton_engine_on_device(pelton_engine *engine, uint32_t device_index, pelton_engine **out,
+                                      pelton_diag *diag) {
+  if (!engine || !out)
+    return pn_fail(diag, PELTON_INVALID_ARGUMENT, "pelton_engine_on_device: engine and out must not be null");
+  *out = NULL;
+  const pelton_allocator *allocator = engine->allocator;
+  pelton_engine *origin = engine->origin ? engine->origin : engine;
+  pelton_engine *other = pn_alloc(allocator, sizeof *other, _Alignof(pelton_engine));
+  if (!other) return pn_fail_memory(diag, "an engine");
+  atomic_fetch_add_explicit(&origin->references, 1, memory_order_relaxed);
+  atomic_init(&other->references, 1);
+  other->allocator = allocator;
+  other->log = origin->log;
+  other->origin = origin;
+  other->image = origin->image;
+  other->shared = origin->shared;
+  other->input_names = origin->input_names;
+  other->output_names = origin->output_names;
+  other->target = origin->target;
+  other->device_options = origin->device_options;
+  other->device_options.index = device_index;
+  other->device_options.sibling = origin->device;
+  pelton_status status = pn_residents_init(&other->residents, allocator, diag);
+  if (!status) status = other->target->device_open(&other->device_options, &other->device, diag);
+  other->device_options.sibling = NULL;
+  if (status) {
+    pelton_engine_release(other);
+    return status;
+  }
+  other->record = find_record(other);
+  *out = other;
+  return PELTON_OK;
+}
+
 void pelton_engine_release(pelton_engine *engine) {
   if (!engine || atomic_fetch_sub_explicit(&engine->references, 1, memory_order_acq_rel) != 1) return;
   const pelton_allocator *allocator = engine->allocator;
+  pelton_engine *origin = engine->origin;
   pn_plan_release(engine->built);
   pn_residents_deinit(&engine->residents, engine->target, engine->device);
+  if (origin) { /* the rest is its */
+    if (engine->device) engine->target->device_close(engine->device);
+    pn_release(allocator, engine);
+    pelton_engine_release(origin);
+    return;
+  }
   pn_packed_shared_release(engine->shared);
   if (engine->device) engine->target->device_close(engine->device);
   pn_image_release(engine->image);

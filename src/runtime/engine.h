@@ -19,8 +19,10 @@ struct pelton_engine {
   const pelton_allocator *allocator;
   pelton_log log;
   atomic_uint references;
+  pelton_engine *origin; /* whose image, names and packed weights these are; null: its own */
   pn_image *image;
   const pn_target *target;
+  pn_device_options device_options; /* with which the device was opened */
   pn_device *device;
   pn_residents residents; /* constants and packed weights on the device, shared by contexts */
   const pn_plan_record *record; /* the decisions to start from; null when there are none for this target */

@@ -101,7 +101,7 @@ void *pn_frame_slot(pn_frame *frame, pn_value_id v, size_t bytes) {
   pn_release(allocator, slot->memory);
   frame->machine->bytes -= slot->capacity;
   slot->capacity = 0;
-  slot->memory = pn_alloc_raw(allocator, bytes + 64, 64);
+  slot->memory = pn_alloc_raw(allocator, bytes + PN_SLOT_SPARE, 64);
   if (!slot->memory) return NULL;
   slot->capacity = bytes;
   frame->machine->bytes += bytes;
@@ -286,7 +286,8 @@ static pelton_status make_plan(pn_frame *frame, pn_segment *s, const pn_facts *f
                              .decisions = root && engine->record ? &engine->record->decisions : NULL};
   frame->machine->plans_made++;
   PN_TRY(pn_plan_create(&request, &options, engine->allocator, &s->plan, diag));
-  return pn_frame_is_host(frame) ? PELTON_OK : pn_segment_settle(frame, s, diag);
+  if (pn_frame_is_host(frame) || frame->machine->measuring) return PELTON_OK;
+  return pn_segment_settle(frame, s, diag);
 }
 
 /* How far inference comes with the contents of |shown|; nothing is kept. */
@@ -405,7 +406,7 @@ static void keep_segment(pn_frame *frame, pn_segment *s) {
 static pelton_status reserve(pn_frame *frame, const pn_plan *plan, pelton_diag *diag) {
   pn_machine *m = frame->machine;
   const pn_target *target = m->engine->target;
-  size_t need = plan->arena_bytes + plan->workspace_bytes + 64;
+  size_t need = plan->arena_bytes + plan->workspace_bytes + PN_SLOT_SPARE;
   if (need > m->arena_bytes) {
     target->memory_release(m->engine->device, m->arena);
     m->bytes -= m->arena_bytes;
@@ -510,9 +511,8 @@ static bool same_addresses(const pn_frame *frame, pn_segment *s) {
   return same;
 }
 
-/* The steps put into the stream one by one; from the second run at the same addresses on as one recording, which spares
-   the host a launch a step. */
-static pelton_status run_steps_device(pn_frame *frame, pn_segment *s, pelton_diag *diag) {
+/* From the second run at the same addresses on, the steps are one recording, which spares the host a launch a step. */
+pelton_status pn_segment_record(pn_frame *frame, pn_segment *s, pelton_diag *diag) {
   const pn_machine *m = frame->machine;
   const pn_target *target = m->engine->target;
   if (!same_addresses(frame, s)) {
@@ -521,19 +521,23 @@ static pelton_status run_steps_device(pn_frame *frame, pn_segment *s, pelton_dia
     s->same_runs = 0;
   }
   bool record = s->recordable && !m->profile && target->record_begin;
-  if (!record || s->same_runs++ < 1) return run_steps(frame, s, diag);
-  if (!s->recording) {
-    pn_recording *recording = NULL;
-    PN_TRY(target->record_begin(m->stream, diag));
-    pelton_status status = run_steps(frame, s, diag),
-                  ended = target->record_end(m->stream, &recording, status ? NULL : diag);
-    if (status || ended) {
-      if (recording) target->recording_release(m->engine->device, recording);
-      return status ? status : ended;
-    }
-    s->recording = recording;
+  if (!record || s->same_runs++ < 1 || s->recording) return PELTON_OK;
+  pn_recording *recording = NULL;
+  PN_TRY(target->record_begin(m->stream, diag));
+  pelton_status status = run_steps(frame, s, diag),
+                ended = target->record_end(m->stream, &recording, status ? NULL : diag);
+  if (status || ended) {
+    if (recording) target->recording_release(m->engine->device, recording);
+    return status ? status : ended;
   }
-  return target->recording_play(m->stream, s->recording, diag);
+  s->recording = recording;
+  return PELTON_OK;
+}
+
+pelton_status pn_segment_play(pn_frame *frame, pn_segment *s, pelton_diag *diag) {
+  const pn_machine *m = frame->machine;
+  if (!s->recording || m->profile) return run_steps(frame, s, diag);
+  return m->engine->target->recording_play(m->stream, s->recording, diag);
 }
 
 static pelton_status run_segment(pn_frame *frame, pn_segment *s, pelton_diag *diag) {
@@ -541,7 +545,8 @@ static pelton_status run_segment(pn_frame *frame, pn_segment *s, pelton_diag *di
   if (!pn_frame_is_host(frame)) {
     for (uint32_t i = 0; i < s->absent_count; i++) frame->values[s->absent[i].v].data = NULL;
     PN_TRY(pn_frame_bind_device(frame, s, diag));
-    PN_TRY(run_steps_device(frame, s, diag));
+    PN_TRY(pn_segment_record(frame, s, diag));
+    PN_TRY(pn_segment_play(frame, s, diag));
     return pn_frame_finish_device(frame, s, diag);
   }
   PN_TRY(bind_outputs(frame, s, diag));
@@ -579,6 +584,48 @@ static pelton_status fetch_contents(pn_frame *frame, const pn_live *live, pelton
   return PELTON_OK;
 }
 
+/* The segment that starts at |pos|, planned when it is new; null when memory for the list of values is out. */
+static pelton_status segment_at(pn_frame *frame, uint32_t pos, pn_segment **out, pelton_diag *diag) {
+  const pn_live *live = live_into(frame, pos);
+  if (!live) return pn_fail_memory(diag, "a context");
+  *out = find_segment(frame, live, pos, false);
+  if (*out) return PELTON_OK;
+  PN_TRY(fetch_contents(frame, live, diag));
+  *out = find_segment(frame, live, pos, true);
+  if (*out) return PELTON_OK;
+  PN_TRY(plan_segment(frame, pos, out, diag));
+  keep_segment(frame, *out);
+  return PELTON_OK;
+}
+
+pelton_status pn_frame_plan(pn_frame *frame, const pn_tensor *inputs, const pn_plan **out, pelton_diag *diag) {
+  pn_segment *s = NULL;
+  const pn_graph *g = frame->graph;
+  for (uint32_t i = 0; i < g->inputs.count; i++) pn_frame_set(frame, g->inputs.data[i], &inputs[i]);
+  if (g->nodes.count && !pn_is_host_op(&g->nodes.data[0])) {
+    if (!live_into(frame, 0)) return pn_fail_memory(diag, "a context");
+    PN_TRY(plan_segment(frame, 0, &s, diag));
+    keep_segment(frame, s);
+  }
+  if (!s || s->with_contents || s->end_node < g->nodes.count)
+    return pn_fail(diag, PELTON_UNSUPPORTED, "the network's memory is not known beforehand: its shapes depend on data, "
+                                             "or the host runs a part of it");
+  *out = s->plan;
+  return PELTON_OK;
+}
+
+pelton_status pn_frame_enqueue(pn_frame *frame, const pn_tensor *inputs, pn_tensor *outputs, void *stream,
+                               pelton_diag *diag) {
+  pn_segment *s;
+  pn_frame_take_inputs(frame, inputs);
+  if (!frame->graph->nodes.count || pn_is_host_op(&frame->graph->nodes.data[0]))
+    return pn_fail(diag, PELTON_UNSUPPORTED, "it cannot be enqueued: %s; use pelton_context_run",
+                   frame->graph->nodes.count ? "its first node is run by the host" : "it computes nothing");
+  PN_TRY(segment_at(frame, 0, &s, diag));
+  PN_TRY(reserve(frame, s->plan, diag));
+  return pn_frame_enqueue_device(frame, s, outputs, stream, diag);
+}
+
 pelton_status pn_frame_run(pn_frame *frame, const pn_tensor *inputs, pn_tensor *outputs, pelton_diag *diag) {
   pn_frame_take_inputs(frame, inputs);
   for (uint32_t pos = 0; pos < frame->graph->nodes.count;) {
@@ -586,15 +633,8 @@ pelton_status pn_frame_run(pn_frame *frame, const pn_tensor *inputs, pn_tensor *
       PN_TRY(run_host_op(frame, pos++, diag));
       continue;
     }
-    const pn_live *live = live_into(frame, pos);
-    if (!live) return pn_fail_memory(diag, "a context");
-    pn_segment *s = find_segment(frame, live, pos, false);
-    if (!s) PN_TRY(fetch_contents(frame, live, diag));
-    if (!s) s = find_segment(frame, live, pos, true);
-    if (!s) {
-      PN_TRY(plan_segment(frame, pos, &s, diag));
-      keep_segment(frame, s);
-    }
+    pn_segment *s;
+    PN_TRY(segment_at(frame, pos, &s, diag));
     PN_TRY(run_segment(frame, s, diag));
     pos = s->end_node;
   }

@@ -10,6 +10,7 @@
 #include "runtime/engine.h"
 #include "runtime/sink.h"
 
+enum { PN_SLOT_SPARE = 64 };     /* bytes beyond each value's and beyond the arena, which whole vectors may touch */
 enum { PN_FRAME_SEGMENTS = 64 }; /* planned segments a frame remembers; the least recently used goes */
 
 typedef struct pn_segment {
@@ -68,6 +69,7 @@ typedef struct pn_machine {
   uint64_t clock;
   uint64_t plans_made;
   bool profile;
+  bool measuring; /* plans are only looked at: nothing is put on the device */
   pn_arena profile_arena;
   PN_LIST(pn_step_time) times;
   pn_segment *retired; /* segments that went while |times| speaks of their steps */
@@ -107,6 +109,18 @@ void pn_frame_release(pn_frame *frame);
    write there, else in memory of the frame, valid until its next run. */
 pelton_status pn_frame_run(pn_frame *frame, const pn_tensor *inputs, pn_tensor *outputs, pelton_diag *diag) PN_CHECKED;
 
+/* The plan of the whole graph for inputs of these types and shapes, whose contents are zeros; |*out| lives as long as
+   the frame. PELTON_UNSUPPORTED when shapes depend on data. */
+pelton_status pn_frame_plan(pn_frame *frame, const pn_tensor *inputs, const pn_plan **out,
+                            pelton_diag *diag) PN_CHECKED;
+/* Puts the whole graph, on the callers' device memory, into |stream|; outputs only tell types and shapes. */
+pelton_status pn_frame_enqueue(pn_frame *frame, const pn_tensor *inputs, pn_tensor *outputs, void *stream,
+                               pelton_diag *diag) PN_CHECKED;
+/* The steps of a bound segment on a device: makes the recording, when it is time to; and plays it, or runs them one by
+   one. */
+pelton_status pn_segment_record(pn_frame *frame, pn_segment *segment, pelton_diag *diag) PN_CHECKED;
+pelton_status pn_segment_play(pn_frame *frame, pn_segment *segment, pelton_diag *diag) PN_CHECKED;
+
 /* Forgets what was timed, and lets the segments go that were kept for it. */
 void pn_machine_forget_times(pn_machine *machine);
 
@@ -139,6 +153,9 @@ pelton_status pn_frame_bind_device(pn_frame *frame, const pn_segment *segment, p
 pelton_status pn_frame_finish_device(pn_frame *frame, const pn_segment *segment, pelton_diag *diag) PN_CHECKED;
 /* Waits for the device and hands the results over. */
 pelton_status pn_frame_collect_device(pn_frame *frame, pn_tensor *outputs, pelton_diag *diag) PN_CHECKED;
+/* The graph's only |segment| in the caller's |stream|, or the reason why that cannot be. */
+pelton_status pn_frame_enqueue_device(pn_frame *frame, pn_segment *segment, pn_tensor *outputs, void *stream,
+                                      pelton_diag *diag) PN_CHECKED;
 /* Whether |pointer| is memory of the engine's device that the host cannot read. */
 bool pn_frame_on_device(const pn_frame *frame, const void *pointer);
 /* Where |place| is at run time. */

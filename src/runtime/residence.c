@@ -109,7 +109,7 @@ static void *device_slot(pn_frame *frame, pn_value_id v, size_t bytes) {
   if (slot->device) engine->target->memory_release(engine->device, slot->device);
   frame->machine->bytes -= slot->device_capacity;
   slot->device_capacity = 0;
-  slot->device = engine->target->memory_alloc(engine->device, bytes + 64);
+  slot->device = engine->target->memory_alloc(engine->device, bytes + PN_SLOT_SPARE);
   if (!slot->device) return NULL;
   slot->device_capacity = bytes;
   frame->machine->bytes += bytes;
@@ -209,4 +209,83 @@ pelton_status pn_frame_collect_device(pn_frame *frame, pn_tensor *outputs, pelto
   PN_TRY(frame->machine->engine->target->stream_synchronize(frame->machine->stream, diag));
   for (uint32_t i = 0; i < g->outputs.count; i++) PN_TRY(hand_over(frame, g->outputs.data[i], &outputs[i], diag));
   return PELTON_OK;
+}
+
+/* ---- a caller's stream ---------------------------------------------------------------------------------------------
+ */
+
+/* Why the network's only segment cannot run without the host. */
+static pelton_status check_enqueue(const pn_frame *frame, const pn_segment *s, pelton_diag *diag) {
+  const pn_graph *g = frame->graph;
+  if (s->end_node < g->nodes.count || s->with_contents) {
+    const pn_node *node = &g->nodes.data[s->end_node < g->nodes.count ? s->end_node : s->first_node];
+    return pn_fail(diag, PELTON_UNSUPPORTED, "it cannot be enqueued: node '%.*s' (%s) %s; use pelton_context_run",
+                   PN_STR_ARG(node->name), pn_op_get(node->op)->name,
+                   pn_is_host_op(node) ? "is run by the host"
+                   : s->with_contents  ? "or one after it has a shape that follows from the contents of an input"
+                                       : "has a shape that follows from what is computed before it");
+  }
+  for (uint32_t i = 0; i < s->plan->steps.count; i++) {
+    const pn_plan_step *step = &s->plan->steps.data[i];
+    if (step->tactic->host_work)
+      return pn_fail(diag, PELTON_UNSUPPORTED,
+                     "it cannot be enqueued: step '%.*s' works on the host (%s); use pelton_context_run",
+                     PN_STR_ARG(step->name), step->tactic->name);
+  }
+  for (uint32_t i = 0; i < g->outputs.count; i++) {
+    const pn_value *value = &g->values.data[g->outputs.data[i].v];
+    bool written = false;
+    for (uint32_t k = 0; k < s->output_count; k++)
+      written = written || (s->outputs[k].v == g->outputs.data[i].v &&
+                            s->plan->outputs[k].place.kind == PN_PLACE_OUTPUT && s->plan->outputs[k].place.index == k);
+    for (uint32_t k = 0; k < i; k++) written = written && g->outputs.data[k].v != g->outputs.data[i].v;
+    if (!written)
+      return pn_fail(
+          diag, PELTON_UNSUPPORTED,
+          "it cannot be enqueued: no step writes output '%.*s', which is an input's, a constant's or another "
+          "output's bytes; use pelton_context_run",
+          PN_STR_ARG(value->name));
+  }
+  return PELTON_OK;
+}
+
+/* Inputs and outputs as steps see them: the caller's memory. */
+static pelton_status bind_callers(pn_frame *frame, const pn_segment *s, pn_tensor *outputs, pelton_diag *diag) {
+  const pn_graph *g = frame->graph;
+  for (uint32_t i = 0; i < s->input_count; i++) {
+    if (!s->reads_input[i] || frame->slots[s->inputs[i].v].there || !bytes_of(&frame->values[s->inputs[i].v])) continue;
+    return pn_fail(diag, PELTON_INVALID_ARGUMENT,
+                   "input '%.*s' is not memory of the engine's device: see pelton_memory_create",
+                   PN_STR_ARG(g->values.data[s->inputs[i].v].name));
+  }
+  for (uint32_t i = 0; i < s->output_count; i++) {
+    const pn_plan_binding *b = &s->plan->outputs[i];
+    const uint32_t k = frame->output_index[s->outputs[i].v];
+    pn_tensor *t = &outputs[k];
+    void *memory = frame->sinks[k]->memory;
+    *t = (pn_tensor){.dtype = b->dtype, .rank = b->rank, .data = memory};
+    memcpy(t->dims, b->dims, sizeof t->dims);
+    if (b->bytes > frame->sinks[k]->capacity || (b->bytes && !pn_frame_on_device(frame, memory)))
+      return pn_fail(diag, PELTON_INVALID_ARGUMENT,
+                     "output '%s' needs %zu bytes of the engine's device, given are %zu%s", frame->sinks[k]->name,
+                     b->bytes, memory ? frame->sinks[k]->capacity : 0, memory ? " or memory of something else" : "");
+    frame->values[s->outputs[i].v] = *t;
+    frame->slots[s->outputs[i].v].there = memory;
+    frame->slots[s->outputs[i].v].stale = true;
+  }
+  return PELTON_OK;
+}
+
+pelton_status pn_frame_enqueue_device(pn_frame *frame, pn_segment *s, pn_tensor *outputs, void *stream,
+                                      pelton_diag *diag) {
+  pn_machine *m = frame->machine;
+  const pn_target *target = m->engine->target;
+  PN_TRY(check_enqueue(frame, s, diag));
+  for (uint32_t i = 0; i < s->absent_count; i++) frame->values[s->absent[i].v].data = NULL;
+  PN_TRY(bind_callers(frame, s, outputs, diag));
+  PN_TRY(pn_segment_record(frame, s, diag));
+  pelton_status status = target->stream_lend(m->stream, stream, diag);
+  if (!status) status = pn_segment_play(frame, s, diag);
+  pelton_status returned = target->stream_return(m->stream, status ? NULL : diag);
+  return status ? status : returned;
 }

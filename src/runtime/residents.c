@@ -24,17 +24,35 @@ void pn_residents_deinit(pn_residents *r, const pn_target *target, pn_device *de
   (void)pthread_mutex_destroy(&r->lock);
 }
 
+static size_t wanted_bytes(size_t bytes) { return pn_align_up(bytes + 1, ALIGN); }
+/* What has to be allocated for |bytes| more; 0 when there is room. */
+static size_t block_bytes(const pn_residents *r, size_t bytes) {
+  if (bytes > SMALL_BYTES) return wanted_bytes(bytes);
+  return wanted_bytes(bytes) <= r->left ? 0 : BLOCK_BYTES;
+}
+
+pelton_status pn_residents_measure(pn_residents *r, const void *data, size_t bytes, pelton_diag *diag) {
+  address key = {data, bytes};
+  uint32_t index;
+  if (pn_map_get(&r->by_address, (pn_str){(const char *)&key, sizeof key}, &index)) return PELTON_OK;
+  const char *kept = pn_arena_copy(&r->arena, &key, sizeof key, _Alignof(address));
+  if (!kept || !pn_map_set(&r->by_address, (pn_str){kept, sizeof key}, 0)) return pn_fail_memory(diag, "an engine");
+  size_t block = block_bytes(r, bytes);
+  r->bytes += block;
+  if (bytes <= SMALL_BYTES) r->left = (block ? block : r->left) - wanted_bytes(bytes);
+  return PELTON_OK;
+}
+
 /* Device memory for |bytes|; null when there is none. */
 static void *allocate(pn_residents *r, const pn_target *target, pn_device *device, size_t bytes) {
   bool small = bytes <= SMALL_BYTES;
-  size_t wanted = pn_align_up(bytes + 1, ALIGN);
-  if (small && wanted <= r->left) {
+  size_t wanted = wanted_bytes(bytes), block = block_bytes(r, bytes);
+  if (!block) {
     void *memory = r->block;
     r->block += wanted;
     r->left -= wanted;
     return memory;
   }
-  size_t block = small ? BLOCK_BYTES : wanted;
   void *memory = target->memory_alloc(device, block);
   if (!memory || !pn_list_push(&r->arena, &r->blocks, memory)) {
     target->memory_release(device, memory);

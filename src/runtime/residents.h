@@ -23,6 +23,9 @@ typedef struct pn_residents {
 pelton_status pn_residents_init(pn_residents *residents, const pelton_allocator *allocator,
                                 pelton_diag *diag) PN_CHECKED;
 void pn_residents_deinit(pn_residents *residents, const pn_target *target, pn_device *device);
+/* As if the copy were made, in a |residents| that has none: |bytes| in the end is what would be allocated. */
+pelton_status pn_residents_measure(pn_residents *residents, const void *data, size_t bytes,
+                                   pelton_diag *diag) PN_CHECKED;
 /* The copy of |bytes| bytes at |data|, uploaded through |stream| when there is none yet: |fresh| is set then, and the
    stream must be waited for before the lock is given up. Only under the lock. */
 pelton_status pn_residents_find(pn_residents *residents, const pn_target *target, pn_device *device, pn_stream *stream,

@@ -122,8 +122,8 @@ static bool concat(describer *d) {
   return true;
 }
 
-/* What lies outside as it goes on from the inside, axis after axis from the last: each copies from the result, where the
-   axes behind it are whole by then. */
+/* What lies outside as it goes on from the inside, axis after axis from the last: each copies from the result, where
+   the axes behind it are whole by then. */
 static bool continue_pad(describer *d, pn_pad_mode mode, const int64_t *to, const int64_t *begin,
                          const int64_t *inside) {
   int64_t offset = 0; /* of the inside on the axes before and on this one */

@@ -30,6 +30,8 @@ bool pn_refuse(pn_reason *why, const char *format, ...) PN_PRINTF(2, 3);
 
 typedef struct pn_sizes {
   size_t packed_bytes;    /* what |pack| writes; goes into the engine */
+  uint64_t packing;       /* of what is packed: which of several forms, when it depends on more than the constants, the
+                             attributes, the config and the device's instructions: on other extents, for example */
   size_t workspace_bytes; /* scratch during run, shared between steps; 64-byte aligned */
   size_t state_bytes;     /* what |prepare| writes; 64-byte aligned */
 } pn_sizes;
@@ -58,10 +60,12 @@ typedef struct pn_tactic {
   double (*error)(const pn_problem *problem, const pn_device *device, const pn_config *config);
   /* Null members below: nothing to do, sizes zero. */
   void (*sizes)(const pn_problem *problem, const pn_device *device, const pn_config *config, pn_sizes *out);
-  /* Writes packed_bytes from the problem's constants. A constant that only pack reads is not kept by the plan when
-     |packs_constants| is set. */
+  /* Writes packed_bytes from the problem's constants. Of those of floating type that an operator computes with, only
+     pack and run read the elements: another tactic may have them in another type until then. */
   pelton_status (*pack)(const pn_problem *problem, const pn_device *device, const pn_config *config, void *packed,
                         pelton_diag *diag);
+  /* Whether constant operand |operand| is in what pack writes, so that run does not read it. Null: run may. */
+  bool (*packs)(const pn_problem *problem, uint32_t operand);
   pelton_status (*prepare)(const pn_problem *problem, const pn_device *device, const pn_config *config, void *state,
                            pelton_diag *diag);
   void (*release_state)(void *state);

@@ -18,6 +18,7 @@ typedef struct pn_device_options {
   bool pin_threads;
   double error_bound;    /* pelton_build_options.error_bound; 0: the default */
   const char *libraries; /* folders, separated by ':', to look for the vendor's libraries first; may be null */
+  const pn_device *sibling; /* an open device of this target, to share with it what is the same on both; or null */
 } pn_device_options;
 
 /* What `pelton devices` says of one device. */
@@ -60,6 +61,8 @@ typedef struct pn_target {
   void (*device_close)(pn_device *device);
   /* What makes timings and plans valid here: "cpu AMD EPYC 9R14 avx512 threads=2". Lives as long as the device. */
   const char *(*fingerprint)(const pn_device *device);
+  /* Tells devices apart that pack weights differently: of the CPU its kernels' instructions. Null: all alike. */
+  uint64_t (*packing)(const pn_device *device);
   /* Tactics in a fixed order, the reference last. */
   uint32_t (*tactics)(const pn_device *device, const pn_tactic *const **out);
   uint32_t (*patterns)(const pn_device *device, const pn_pattern **out); /* longest first */
@@ -74,13 +77,21 @@ typedef struct pn_target {
   void (*memory_release)(pn_device *device, void *memory);
   /* Whether |pointer| is device memory that steps can use as it is. Null: what host_memory says. */
   bool (*memory_is_device)(const pn_device *device, const void *pointer);
-  /* Copies in the stream's order. |from_host| may be written again at once when upload returns, |to_host| is complete
-     when download does. */
+  /* Host memory that the device reads and writes by itself, so that copies need no staging. Null: any host memory. */
+  void *(*host_alloc)(pn_device *device, size_t bytes);
+  void (*host_release)(pn_device *device, void *memory);
+  /* Copies in the stream's order. |from_host| may be written again at once when upload returns (if it is host_alloc's:
+     when the stream was waited for), |to_host| is complete when download does. */
   pelton_status (*upload)(pn_stream *stream, void *to, const void *from_host, size_t bytes, pelton_diag *diag);
   pelton_status (*download)(pn_stream *stream, void *to_host, const void *from, size_t bytes, pelton_diag *diag);
   /* A queue of work; one thread at a time. */
   pelton_status (*stream_create)(pn_device *device, pn_stream **out, pelton_diag *diag);
   void (*stream_release)(pn_stream *stream);
+  /* From here until stream_return, steps and recordings that are played go into the caller's queue |native|, behind all
+     work of the stream so far; what comes into the stream after stream_return is behind them. The host never waits.
+     Only steps without host_work. Both null: there are no such queues. stream_return even where something failed. */
+  pelton_status (*stream_lend)(pn_stream *stream, void *native, pelton_diag *diag);
+  pelton_status (*stream_return)(pn_stream *stream, pelton_diag *diag);
   /* Waits for all work so far. Also where errors come up that steps met on the device (an index out of range). */
   pelton_status (*stream_synchronize)(pn_stream *stream, pelton_diag *diag);
   /* The device's own time between the two calls, for the work put into the stream in between; the second waits for it.

@@ -1,6 +1,6 @@
-/* What a problem asks of any machine: the arithmetic of its definition, and the bytes that must be read and written once
-   when nothing is kept from before. A step's time beside these and a machine's peaks says how far from the limit it is.
-   An algorithm that needs less arithmetic (Winograd) can be beyond the limit of the definition. */
+/* What a problem asks of any machine: the arithmetic of its definition, and the bytes that must be read and written
+   once when nothing is kept from before. A step's time beside these and a machine's peaks says how far from the limit
+   it is. An algorithm that needs less arithmetic (Winograd) can be beyond the limit of the definition. */
 #ifndef PN_TARGET_WORK_H
 #define PN_TARGET_WORK_H
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The symbols that libpelton.so exports are those of tests/api/abi.txt, all of them pelton_*, and every function that a
-# public header declares is among them. libpelton_rt.so, beside it, exports what base.h and run.h declare.
+# public header declares is among them. libpelton_rt.so, beside it, exports what base.h, run.h and serve.h declare.
 #
 #   abi.sh LIBPELTON.SO     abi.sh --update [LIBPELTON.SO]
 set -eu
@@ -23,7 +23,7 @@ declared() {
 exported "$library" >"$work/exported"
 declared include/pelton/*.h >"$work/declared"
 exported "${library%/*}/libpelton_rt.so" >"$work/rt-exported"
-declared include/pelton/base.h include/pelton/run.h >"$work/rt-declared"
+declared include/pelton/base.h include/pelton/run.h include/pelton/serve.h >"$work/rt-declared"
 
 failed=0
 if grep -v '^pelton_' "$work/exported"; then
@@ -39,7 +39,7 @@ if LC_ALL=C comm -13 "$work/declared" "$work/exported" | grep .; then
   failed=1
 fi
 if ! diff -u "$work/rt-declared" "$work/rt-exported"; then
-  echo "FAILED  libpelton_rt.so must export what base.h and run.h declare; '-' is missing, '+' is too much"
+  echo "FAILED  libpelton_rt.so must export what base.h, run.h and serve.h declare; '-' is missing, '+' is too much"
   failed=1
 fi
 [ "$failed" = 0 ] || exit 1

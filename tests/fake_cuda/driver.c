@@ -6,7 +6,12 @@
    GPU; what only a GPU shows (races, alignment, speed) is not.
 
    fake_cuda_fail_at(n) makes the n-th call from now on fail, and every later one too when fake_cuda_lose is set, as
-   after a lost device; calls and live objects are counted. */
+   after a lost driver; calls and live objects are counted. There may be several devices, each with a context, which is
+   a thread's current one; streams, events, modules and memory are of the device that was current, and refused on
+   another. fake_cuda_lose_device(d, n) loses device d alone: from its n-th call on everything there fails.
+
+   For commands, which cannot call these: PELTON_FAKE_CUDA_DEVICES is the number of devices,
+   PELTON_FAKE_CUDA_LOSE=D:N calls fake_cuda_lose_device(D, N). */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stdint.h>
@@ -21,28 +26,70 @@
 
 #include <pthread.h>
 
-enum { MEMORY = 2, LOST = 999, INVALID = 1, MOST_BLOCKS = 1 << 16, STACK_BYTES = 1 << 16 };
+enum {
+  MEMORY = 2,
+  LOST = 999,
+  NO_CONTEXT = 201,
+  ANOTHER = 400,
+  INVALID = 1,
+  MOST_BLOCKS = 1 << 16,
+  STACK_BYTES = 1 << 16,
+  MOST_DEVICES = 64
+};
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static long calls, fail_at, live;
-static int lose, no_device, capability = 90;
+static int lose, device_count = 1, capability = 90;
+static struct device_state {
+  int retained;
+  long calls, lost_at; /* 0: never */
+} devices[MOST_DEVICES];
+static _Thread_local int current = -1;
 
 /* ---- for the tests ---- */
 void fake_cuda_fail_at(long n) { fail_at = n ? calls + n : 0; }
 void fake_cuda_lose(int forever) { lose = forever; }
 long fake_cuda_calls(void) { return calls; }
 long fake_cuda_live(void) { return live; }
-void fake_cuda_set(int devices, int sm) {
-  no_device = !devices;
+void fake_cuda_set(int count_of_devices, int sm) {
+  device_count = count_of_devices;
   capability = sm;
 }
+/* Device |device| from its |n|-th call from now on; negative: none is lost any more. */
+void fake_cuda_lose_device(int device, long n) {
+  pthread_mutex_lock(&lock);
+  for (int d = 0; d < MOST_DEVICES; d++)
+    if (device < 0) devices[d].lost_at = 0;
+  if (device >= 0) devices[device].lost_at = devices[device].calls + n;
+  pthread_mutex_unlock(&lock);
+}
+long fake_cuda_device_calls(int device) { return devices[device].calls; }
+long fake_cuda_device_bytes(int device);
 
-static int step(void) {
+__attribute__((constructor)) static void look_at_environment(void) {
+  const char *count_text = getenv("PELTON_FAKE_CUDA_DEVICES"), *lost = getenv("PELTON_FAKE_CUDA_LOSE");
+  int device;
+  long n;
+  if (count_text && atoi(count_text) >= 0 && atoi(count_text) <= MOST_DEVICES) device_count = atoi(count_text);
+  if (lost && sscanf(lost, "%d:%ld", &device, &n) == 2 && device >= 0 && device < MOST_DEVICES)
+    fake_cuda_lose_device(device, n);
+}
+
+/* A call; |device| negative: of none in particular. */
+static int step_on(int device) {
+  int error = 0;
   pthread_mutex_lock(&lock);
   long now = ++calls;
+  if (device >= 0) {
+    struct device_state *d = &devices[device];
+    d->calls++;
+    if (d->lost_at && d->calls >= d->lost_at) error = LOST;
+  }
+  if (fail_at && (now == fail_at || (lose && now > fail_at))) error = LOST;
   pthread_mutex_unlock(&lock);
-  return fail_at && (now == fail_at || (lose && now > fail_at)) ? LOST : 0;
+  return error;
 }
+static int step(void) { return step_on(current); }
 #define STEP()                                                                                                         \
   do {                                                                                                                 \
     int step_error = step();                                                                                           \
@@ -72,9 +119,9 @@ int cuGetErrorString(int error, const char **text) {
   *text = error == LOST ? "the fake driver was told to fail" : "a fake error";
   return 0;
 }
-int cuDeviceGetCount(int *devices) {
+int cuDeviceGetCount(int *count_of_devices) {
   STEP();
-  *devices = no_device ? 0 : 1;
+  *count_of_devices = device_count;
   return 0;
 }
 int cuDeviceGet(int *device, int index) {
@@ -100,27 +147,35 @@ int cuDeviceGetAttribute(int *value, int attribute, int device) {
   *value = attribute == 75 ? capability / 10 : attribute == 76 ? capability % 10 : attribute == 16 ? 4 : 0;
   return 0;
 }
-static int context_object;
+/* A context is its device's state. */
 int cuDevicePrimaryCtxRetain(void **context, int device) {
-  STEP();
-  (void)device;
-  *context = &context_object;
+  int error = step_on(device);
+  if (error) return error;
+  if (device < 0 || device >= device_count) return INVALID;
+  *context = &devices[device];
+  devices[device].retained++;
   count(1);
   return 0;
 }
 int cuDevicePrimaryCtxRelease_v2(int device) {
-  (void)device;
+  devices[device].retained--;
   count(-1);
-  return step();
+  return step_on(device);
+}
+int cuDevicePrimaryCtxReset_v2(int device) {
+  fake_cuda_lose_device(device, 1);
+  return 0;
 }
 int cuCtxSetCurrent(void *context) {
-  (void)context;
-  return step();
+  int error = step_on(-1); /* a lost device's context can still be entered */
+  if (!error) current = context ? (int)((struct device_state *)context - devices) : -1;
+  return error;
 }
 
 /* ---- memory ---- */
 static int allocate(void **out, size_t bytes) {
   STEP();
+  if (current < 0) return NO_CONTEXT;
   size_t *memory = aligned_alloc(256, (bytes + 511) / 256 * 256);
   if (!memory) return MEMORY;
   memset(memory, 0xa5, bytes);
@@ -139,60 +194,99 @@ static struct range {
   struct range *next;
   uint64_t begin;
   size_t bytes;
+  unsigned kind; /* memory type: 1 pinned, 2 the device's */
+  int device;
 } * ranges;
 
-int cuMemAlloc_v2(uint64_t *pointer, size_t bytes) {
-  void *memory = NULL;
+static int allocate_range(void **out, size_t bytes, unsigned kind) {
   struct range *range = calloc(1, sizeof *range);
-  int error = range ? allocate(&memory, bytes) : MEMORY;
-  *pointer = (uint64_t)(uintptr_t)memory;
+  int error = range ? allocate(out, bytes) : MEMORY;
   if (error) {
     free(range);
     return error;
   }
   pthread_mutex_lock(&lock);
-  *range = (struct range){ranges, *pointer, bytes};
+  *range = (struct range){ranges, (uint64_t)(uintptr_t)*out, bytes, kind, current};
   ranges = range;
   pthread_mutex_unlock(&lock);
   return 0;
 }
-int cuMemFree_v2(uint64_t pointer) {
+static int release_range(void *memory) {
   pthread_mutex_lock(&lock);
   for (struct range **at = &ranges; *at; at = &(*at)->next) {
     struct range *found = *at;
-    if (found->begin != pointer) continue;
+    if (found->begin != (uint64_t)(uintptr_t)memory) continue;
     *at = found->next;
     free(found);
     break;
   }
   pthread_mutex_unlock(&lock);
-  return release((void *)(uintptr_t)pointer);
+  return release(memory);
 }
+/* Of device memory. */
+long fake_cuda_device_bytes(int device) {
+  long bytes = 0;
+  pthread_mutex_lock(&lock);
+  for (const struct range *r = ranges; r; r = r->next)
+    if (r->kind == 2 && r->device == device) bytes += (long)r->bytes;
+  pthread_mutex_unlock(&lock);
+  return bytes;
+}
+/* Device memory must be of the current device; pinned memory is everybody's. */
+static int check_copy(uint64_t pointer, size_t bytes) {
+  int error = ANOTHER;
+  pthread_mutex_lock(&lock);
+  for (const struct range *r = ranges; r; r = r->next)
+    if (pointer - r->begin < r->bytes)
+      error = r->kind == 2 && r->device == current && bytes <= r->bytes - (pointer - r->begin) ? 0 : ANOTHER;
+  pthread_mutex_unlock(&lock);
+  return error;
+}
+
+int cuMemAlloc_v2(uint64_t *pointer, size_t bytes) {
+  void *memory = NULL;
+  int error = allocate_range(&memory, bytes, 2);
+  *pointer = (uint64_t)(uintptr_t)memory;
+  return error;
+}
+int cuMemFree_v2(uint64_t pointer) { return release_range((void *)(uintptr_t)pointer); }
 int cuMemHostAlloc(void **pointer, size_t bytes, unsigned flags) {
   (void)flags;
-  return allocate(pointer, bytes);
+  return allocate_range(pointer, bytes, 1);
 }
-int cuMemFreeHost(void *pointer) { return release(pointer); }
+int cuMemFreeHost(void *pointer) { return release_range(pointer); }
+/* A stream belongs to the device that is current; the default one to each. */
+struct fake_stream {
+  struct fake_graph *recording;
+  int device;
+};
+static int check_stream(void *stream) {
+  struct fake_stream *s = stream;
+  if (current < 0) return NO_CONTEXT;
+  return s && s->device != current ? ANOTHER : 0;
+}
 int cuMemcpyHtoDAsync_v2(uint64_t to, const void *from, size_t bytes, void *stream) {
   STEP();
-  (void)stream;
-  memcpy((void *)(uintptr_t)to, from, bytes);
-  return 0;
+  int error = check_stream(stream);
+  if (!error) error = check_copy(to, bytes);
+  if (!error) memcpy((void *)(uintptr_t)to, from, bytes);
+  return error;
 }
 int cuMemcpyDtoHAsync_v2(void *to, uint64_t from, size_t bytes, void *stream) {
   STEP();
-  (void)stream;
-  memcpy(to, (const void *)(uintptr_t)from, bytes);
-  return 0;
+  int error = check_stream(stream);
+  if (!error) error = check_copy(from, bytes);
+  if (!error) memcpy(to, (const void *)(uintptr_t)from, bytes);
+  return error;
 }
 int cuPointerGetAttribute(void *data, int attribute, uint64_t pointer) {
   STEP();
-  int found = 0;
+  unsigned found = 0;
   pthread_mutex_lock(&lock);
-  for (const struct range *r = ranges; r && !found; r = r->next) found = pointer - r->begin < r->bytes;
+  for (const struct range *r = ranges; r && !found; r = r->next) found = pointer - r->begin < r->bytes ? r->kind : 0;
   pthread_mutex_unlock(&lock);
   if (!found || attribute != 2) return INVALID;
-  *(unsigned *)data = 2; /* memory type: the device's */
+  *(unsigned *)data = found;
   return 0;
 }
 
@@ -207,23 +301,27 @@ struct recorded {
 struct fake_graph {
   struct recorded *first, **end;
 };
-struct fake_stream {
-  struct fake_graph *recording;
-};
 static int make(void **out, size_t bytes) {
   STEP();
+  if (current < 0) return NO_CONTEXT;
   *out = calloc(1, bytes);
   count(1);
   return *out ? 0 : MEMORY;
 }
 int cuStreamCreate(void **stream, unsigned flags) {
   (void)flags;
-  return make(stream, sizeof(struct fake_stream));
+  int error = make(stream, sizeof(struct fake_stream));
+  if (!error) ((struct fake_stream *)*stream)->device = current;
+  return error;
 }
 int cuStreamDestroy_v2(void *stream) { return release(stream); }
 int cuStreamSynchronize(void *stream) {
-  (void)stream;
-  return step();
+  int error = step();
+  return error ? error : check_stream(stream);
+}
+int cuStreamWaitEvent(void *stream, void *event, unsigned flags) {
+  STEP();
+  return !event || flags ? INVALID : check_stream(stream);
 }
 int cuEventCreate(void **event, unsigned flags) {
   (void)flags;
@@ -232,9 +330,8 @@ int cuEventCreate(void **event, unsigned flags) {
 int cuEventDestroy_v2(void *event) { return release(event); }
 int cuEventRecord(void *event, void *stream) {
   STEP();
-  (void)stream;
   clock_gettime(CLOCK_MONOTONIC, event);
-  return 0;
+  return check_stream(stream);
 }
 int cuEventSynchronize(void *event) {
   (void)event;
@@ -356,6 +453,8 @@ int cuLaunchKernel(void *function, unsigned gx, unsigned gy, unsigned gz, unsign
   STEP();
   struct fake_stream *s = stream;
   const unsigned grid[3] = {gx, gy, gz};
+  int wrong = check_stream(stream);
+  if (wrong) return wrong;
   if (!gx || !gy || !gz || gy > 65535 || gz > 65535 || !bx || bx > 256 || by != 1 || bz != 1 || shared || extra)
     return INVALID;
   if (s && s->recording) {
@@ -408,8 +507,7 @@ int cuGraphInstantiateWithFlags(void **exec, void *graph, unsigned long long fla
 }
 int cuGraphLaunch(void *exec, void *stream) {
   STEP();
-  (void)stream;
-  int error = 0;
+  int error = check_stream(stream);
   pthread_mutex_lock(&lock);
   for (struct recorded *r = ((struct fake_graph *)exec)->first; r && !error; r = r->next) {
     void *list[1] = {r->arguments};

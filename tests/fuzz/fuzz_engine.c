@@ -1,6 +1,6 @@
 /* Engine files of strangers: open, and run what opens. The input is the file with nothing between its sections; offsets
    and checksums are made here, so that mutations reach the readers behind them. make_engine_corpus.sh makes such
-   inputs. The header's own checks are met by tests/unit/test_engine_file.c. */
+   inputs. The header's own checks are met by tests/unit/runtime/test_engine_file.c. */
 #include "engine/format.h"
 #include "pelton/run.h"
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Writes the pictures of tests/fuzz/corpus/image: one small file for each kind that src/vision reads. The pixels follow
-the formulas of tests/unit/test_vision.c, which checks them. PNG, BMP and PNM are written byte by byte here (Pillow writes
+the formulas of tests/unit/vision/test_vision.c, which checks them. PNG, BMP and PNM are written byte by byte here (Pillow writes
 neither interlaced nor 16-bit colour); the others need Pillow.
 
     python3 tests/fuzz/make_images.py

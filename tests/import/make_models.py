@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the models of tests/unit/test_import.c next to this file. Needs the onnx package; run it after a change."""
+"""Writes the models of tests/unit/import/ next to this file. Needs the onnx package; run it after a change."""
 import os
 
 import numpy as np
@@ -23,7 +23,7 @@ def floats(name, shape):
 
 
 def write(file, nodes, inputs, outputs, initializers=(), opset=17, ir=8, functions=(), value_info=(), opsets=None):
-    graph = helper.make_graph(nodes, file, inputs, outputs, list(initializers), value_info=list(value_info))
+    graph = helper.make_graph(nodes, os.path.basename(file), inputs, outputs, list(initializers), value_info=list(value_info))
     imports = [helper.make_opsetid(d, v) for d, v in (opsets if opsets is not None else [("", opset)])]
     model = helper.make_model(graph, opset_imports=imports, functions=list(functions))
     model.ir_version = ir
@@ -76,7 +76,7 @@ write("function", [node("Twice", ["x", "x"], ["m"], "a", domain="local"),
 
 again = helper.make_function("local", "Again", ["a"], ["r"], [node("Again", ["a"], ["r"], domain="local")],
                              [helper.make_opsetid("local", 1)])
-write("recursive", [node("Again", ["x"], ["y"], "loops", domain="local")], [value("x", [2])], [value("y", [2])],
+write("refused/recursive", [node("Again", ["x"], ["y"], "loops", domain="local")], [value("x", [2])], [value("y", [2])],
       functions=[again], opsets=both)
 
 then_branch = helper.make_graph([node("Mul", ["x", "w"], ["a"]), node("Add", ["a", "early"], ["then_y"])], "then", [],
@@ -142,28 +142,28 @@ write("sequence_optional",
        node("Identity", ["o"], ["same"])],
       [value("n", [], I64), helper.make_value_info("o", helper.make_optional_type_proto(SEQ))],
       [helper.make_value_info("r", SEQ), helper.make_value_info("same", helper.make_optional_type_proto(SEQ))], opset=18)
-write("sequence_missing", [node("SequenceAt", ["x", "i"], ["y"], "at")], [value("x", [2]), value("i", [], I64)], [value("y", [2])])
-write("sequence_of_maps", [node("SequenceLength", ["m"], ["y"], "length")],
+write("refused/sequence_missing", [node("SequenceAt", ["x", "i"], ["y"], "at")], [value("x", [2]), value("i", [], I64)], [value("y", [2])])
+write("refused/sequence_of_maps", [node("SequenceLength", ["m"], ["y"], "length")],
       [helper.make_value_info("m", helper.make_sequence_type_proto(helper.make_map_type_proto(I64, helper.make_tensor_type_proto(F32, None))))],
       [value("y", [], I64)])
 
 # ---- what is refused
 
-write("unsupported",
+write("refused/unsupported",
       [node("Frobnicate", ["x"], ["a"], "frob"), node("Relu", ["a"], ["b"], "fine"), node("Bend", ["b"], ["c"], "bend", domain="far"),
        node("Cast", ["x"], ["f"], "cast", to=TensorProto.COMPLEX64)]
       + [node("Wiggle", ["x"], ["w%d" % i], "wiggle%d" % i) for i in range(7)] + [node("Add", ["x", "p"], ["y"])],
       [value("x", [2]), value("p", [2], TensorProto.COMPLEX64)], [value("y", [2]), value("c", [2])], opsets=[("", 17), ("far", 1)])
-write("cycle", [node("Neg", ["b"], ["a"], "n1"), node("Relu", ["a"], ["b"], "n2")], [value("x", [2])], [value("b", [2])])
-write("duplicate", [node("Neg", ["x"], ["a"], "n1"), node("Relu", ["x"], ["a"], "n2")], [value("x", [2])], [value("a", [2])])
-write("shadow", [node("Neg", ["x"], ["x"], "n1")], [value("x", [2])], [value("x", [2])])
-write("missing", [node("Add", ["x", "nowhere"], ["y"], "sum")], [value("x", [2])], [value("y", [2])])
-write("no_output", [node("Neg", ["x"], ["y"])], [value("x", [2])], [value("z", [2])])
-write("old_ir", [node("Neg", ["x"], ["y"])], [value("x", [2])], [value("y", [2])], ir=2)
-write("no_opset", [node("Neg", ["x"], ["y"], "n")], [value("x", [2])], [value("y", [2])], opsets=[("other", 1)])
-write("rank", [node("Neg", ["x"], ["y"])], [value("x", [1] * 9)], [value("y", [1] * 9)])
-write("shapes", [node("Add", ["x", "w"], ["y"], "sum")], [value("x", [2])], [value("y", [2])], [floats("w", [3])])
-write("too_new", [node("CastLike", ["x", "x"], ["y"], "cl")], [value("x", [2])], [value("y", [2])], opset=14)
+write("refused/cycle", [node("Neg", ["b"], ["a"], "n1"), node("Relu", ["a"], ["b"], "n2")], [value("x", [2])], [value("b", [2])])
+write("refused/duplicate", [node("Neg", ["x"], ["a"], "n1"), node("Relu", ["x"], ["a"], "n2")], [value("x", [2])], [value("a", [2])])
+write("refused/shadow", [node("Neg", ["x"], ["x"], "n1")], [value("x", [2])], [value("x", [2])])
+write("refused/missing", [node("Add", ["x", "nowhere"], ["y"], "sum")], [value("x", [2])], [value("y", [2])])
+write("refused/no_output", [node("Neg", ["x"], ["y"])], [value("x", [2])], [value("z", [2])])
+write("refused/old_ir", [node("Neg", ["x"], ["y"])], [value("x", [2])], [value("y", [2])], ir=2)
+write("refused/no_opset", [node("Neg", ["x"], ["y"], "n")], [value("x", [2])], [value("y", [2])], opsets=[("other", 1)])
+write("refused/rank", [node("Neg", ["x"], ["y"])], [value("x", [1] * 9)], [value("y", [1] * 9)])
+write("refused/shapes", [node("Add", ["x", "w"], ["y"], "sum")], [value("x", [2])], [value("y", [2])], [floats("w", [3])])
+write("refused/too_new", [node("CastLike", ["x", "x"], ["y"], "cl")], [value("x", [2])], [value("y", [2])], opset=14)
 
 # ---- attributes that nobody reads
 
@@ -171,9 +171,9 @@ write("attribute_stray",
       [node("Gather", ["x", "one"], ["row"], "pick", axis=0, batch_dims=1),
        node("ReduceMean", ["row"], ["y"], "mean", axes=[0], noop_with_empty_axes=1)],
       [value("x", [2, 3])], [value("y", None)], [tensor("one", np.array(1, np.int64))])
-write("attribute_unread", [node("Constant", [], ["k"], "both", value_float=1.0, value_int=3), node("Add", ["x", "k"], ["y"])],
+write("refused/attribute_unread", [node("Constant", [], ["k"], "both", value_float=1.0, value_int=3), node("Add", ["x", "k"], ["y"])],
       [value("x", [2])], [value("y", [2])])
-write("attribute_kernel", [node("Conv", ["x", "w"], ["y"], "conv", kernel_shape=[3, 1])],
+write("refused/attribute_kernel", [node("Conv", ["x", "w"], ["y"], "conv", kernel_shape=[3, 1])],
       [value("x", [1, 2, 8, 8])], [value("y", None)], [floats("w", [4, 2, 3, 3])])
 
 # ---- what is only described, and what is wrong with a file
@@ -189,7 +189,7 @@ write("survey",
       [value("z", [None, None, 2]), value("all", [5, 1, 3, 6])], [tensor("zero", np.array(0, np.int64))],
       value_info=[value("turned", [2, "n", 2])])
 
-write("mistakes",
+write("refused/mistakes",
       [node("Conv", ["x", "w"], ["a"], name="conv", paddings=[1, 1]),
        node("Softmax", ["a", "b"], ["b"], name="softmax", axis=1.5),
        node("Relu", [""], ["c"], name="relu"), node("Cast", ["c"], ["a"], name="cast"),
@@ -200,5 +200,5 @@ write("mistakes",
       [floats("w", [1, 1, 3, 3]), onnx.TensorProto(name="w", data_type=F32, dims=[2], raw_data=b"1234"),
        onnx.TensorProto(name="", data_type=99, dims=[1])], opset=17)
 
-write("contradiction", [node("Relu", ["x"], ["y"], name="relu"), node("Neg", ["y"], ["z"], name="neg")],
+write("refused/contradiction", [node("Relu", ["x"], ["y"], name="relu"), node("Neg", ["y"], ["z"], name="neg")],
       [value("x", [2, 3])], [value("z", [2, 4])], value_info=[value("y", [2, 3], I64)])

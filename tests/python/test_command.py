@@ -235,7 +235,7 @@ class Work(Folder):
         self.assertEqual([two[0]["holds"]["values"], two[1]["holds"]], [held["values"], None])
         self.assertIn("# file     " + add, self.check(0, "inspect", add, add).stdout)
         self.assertEqual(self.check(0, "check", add).stdout, f"{add}: valid\n")
-        mistakes = os.path.join("tests", "import", "mistakes.onnx")
+        mistakes = os.path.join("tests", "import", "refused", "mistakes.onnx")
         told = json.loads(self.check(3, "check", add, mistakes, "--json", error="has no type").stdout)
         self.assertEqual([t["valid"] for t in told], [True, False])
         self.assertGreater(len(told[1]["reasons"]), 10)
@@ -253,6 +253,40 @@ class Work(Folder):
         self.assertTrue(value["runs"] > 0 and value["throughput_per_s"] > 0 and value["engine_bytes"] > 0 and value["peak_rss_bytes"] > 0)
         layers = json.loads(self.check(0, "bench", model, "--duration", "10ms", "--layers", "--json").stdout)["layers"]
         self.assertEqual([set(layer) >= {"step", "tactic", "us"} for layer in layers], [True])
+
+    def test_bench_serves(self):
+        model = self.write("s.pir", SQUARE)
+        options = ["--warmup", "1", "--duration", "100ms", "--concurrency", "1,3", "--contexts", "2", "--pinned"]
+        value = json.loads(self.check(0, "bench", model, *options, "--json").stdout)
+        self.assertEqual(list(value), ["model", "target", "precision", "batch", "ready_s", "serving", "server"])
+        self.assertEqual([r["concurrency"] for r in value["serving"]], [1, 3])
+        for r in value["serving"]:
+            self.assertTrue(0 < r["answered"] == r["submitted"] == r["by_device"]["0"] and r["throughput_per_s"] > 0)
+            self.assertEqual((r["failed"], r["different"]), (0, 0))
+            self.assertLessEqual(r["latency_ms"]["p50"], r["latency_ms"]["p99"])
+        self.assertEqual([d["state"] for d in value["server"]["devices"]], ["serving"])
+        self.check(2, "bench", model, "--concurrency", "1,x", error="numbers are wanted")
+        self.check(5, "bench", model, "--devices", "0,1", error="there is no device 1")
+        self.assertIn("submitted", self.check(0, "bench", model, *options).stdout)
+
+    def test_bench_loses_a_device(self):
+        folder = os.path.join(os.environ.get("PELTON_BUILD", ""), "tests", "fake_cuda")
+        if not os.path.isdir(folder):
+            self.skipTest("the fake driver is not built")
+        model = self.write("s.pir", SQUARE)
+        options = ["bench", model, "--target", "cuda", "--device-libraries", folder, "--devices", "all", "--concurrency", "8",
+                   "--warmup", "1", "--duration", "300ms", "--level", "0", "--lose-device", "1:reset", "--json"]
+        for retries in 0, 1:
+            result = pelton(*options, "--retries", str(retries), env={**os.environ, "PELTON_FAKE_CUDA_DEVICES": "3"})
+            self.assertEqual(result.returncode, 0, result.stderr)
+            value = json.loads(result.stdout)
+            (r,) = value["serving"]
+            self.assertEqual(r["submitted"], r["answered"] + r["failed"])
+            self.assertEqual(r["different"], 0)
+            self.assertLessEqual(r["failed"], 0 if retries else 4)
+            if r["failed"]:
+                self.assertIn("cuda device 1 is lost", r["reason"])
+            self.assertEqual([d["state"] for d in value["server"]["devices"]], ["serving", "lost", "serving"])
 
     def test_compare(self):
         model = self.write("s.pir", SQUARE)

@@ -1,43 +1,10 @@
 /* The target cuda over the fake driver: what a host without a GPU can know of it. The driver's calls fail one after the
    other, memory runs out at every allocation, the device is lost in the middle: an error each time, nothing left, no
-   hang. Where a real driver is, only the fake one is opened, by its folder. */
-#include "harness.h"
+   hang. */
+#include "fake_cuda.h"
 #include "network.h"
 #include "op/type.h"
 #include "target/target.h"
-
-#include <dlfcn.h>
-#include <stdio.h>
-
-static char folder[1024];
-static void (*fail_at)(long n), (*lose)(int forever), (*set_devices)(int devices, int sm);
-static long (*calls)(void), (*live)(void);
-
-static void *symbol(void *library, const char *name) {
-  void *found = dlsym(library, name);
-  REQUIRE(found != NULL);
-  return found;
-}
-
-/* Finds the fake driver, and its functions for tests. */
-static void use_fake(void) {
-  const char *build = getenv("PELTON_BUILD");
-  char path[1100];
-  if (!build) SKIP("PELTON_BUILD is not set");
-  (void)snprintf(folder, sizeof folder, "%s/tests/fake_cuda", build);
-  (void)snprintf(path, sizeof path, "%s/libcuda.so.1", folder);
-  void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-  if (!library) SKIP("the fake driver is not built");
-  void *found;
-  found = symbol(library, "fake_cuda_fail_at"), memcpy(&fail_at, &found, sizeof found);
-  found = symbol(library, "fake_cuda_lose"), memcpy(&lose, &found, sizeof found);
-  found = symbol(library, "fake_cuda_set"), memcpy(&set_devices, &found, sizeof found);
-  found = symbol(library, "fake_cuda_calls"), memcpy(&calls, &found, sizeof found);
-  found = symbol(library, "fake_cuda_live"), memcpy(&live, &found, sizeof found);
-  fail_at(0);
-  lose(0);
-  set_devices(1, 90);
-}
 
 /* ---- the device
  * ------------------------------------------------------------------------------------------------------ */
@@ -218,6 +185,155 @@ TEST(inputs_and_outputs_may_stay_on_the_device) {
   EXPECT_EQ(live(), 0);
 }
 
+/* Device memory for |bytes| bytes at |from|, or for as many to come. */
+static void *place(pelton_engine *engine, const void *from, size_t bytes) {
+  pelton_diag diag = PELTON_DIAG_INIT;
+  void *there;
+  REQUIRE_OK(pelton_memory_create(engine, bytes, &there, &diag), &diag);
+  if (from) REQUIRE_OK(pelton_memory_write(engine, there, from, bytes, &diag), &diag);
+  return there;
+}
+
+TEST(a_callers_stream_takes_runs) {
+  enum { BATCH = 2 };
+  pelton_diag diag = PELTON_DIAG_INIT;
+  pelton_engine *engine;
+  pelton_context *context;
+  float *x = network_input(BATCH, 5), y[BATCH * NETWORK_CLASSES], m[BATCH * NETWORK_MEANS],
+        got[BATCH * NETWORK_CLASSES];
+  use_fake();
+  REQUIRE(x != NULL);
+  REQUIRE_OK(build(network_text, "cuda", NULL, &engine, &diag), &diag);
+  REQUIRE_OK(pelton_context_create(engine, NULL, &context, &diag), &diag);
+  pelton_tensor in = network_tensor(x, BATCH),
+                out[2] = {{.data = y, .bytes = sizeof y}, {.data = m, .bytes = sizeof m}};
+  REQUIRE_OK(pelton_context_run(context, &in, 1, out, 2, &diag), &diag);
+  EXPECT_EQ(pelton_context_enqueue(context, &in, 1, out, 2, NULL, &diag), PELTON_INVALID_ARGUMENT);
+  EXPECT_HAS(pelton_diag_message(&diag, 0), "input 'x' is not memory of the engine's device");
+  in.data = place(engine, x, in.bytes);
+  void *y_there = place(engine, NULL, sizeof y), *m_there = place(engine, NULL, sizeof m);
+  for (int r = 0; r < 6; r++) { /* one by one, recorded, played; and what was an ordinary run before */
+    long before;
+    memset(got, 0, sizeof got);
+    REQUIRE_OK(pelton_memory_write(engine, y_there, got, sizeof got, &diag), &diag);
+    out[0] = (pelton_tensor){.data = y_there, .bytes = sizeof y};
+    out[1] = (pelton_tensor){.data = m_there, .bytes = sizeof m};
+    before = calls();
+    if (r == 3)
+      REQUIRE_OK(pelton_context_run(context, &in, 1, out, 2, &diag), &diag);
+    else
+      REQUIRE_OK(pelton_context_enqueue(context, &in, 1, out, 2, NULL, &diag), &diag);
+    if (r == 5) EXPECT(calls() - before < 20); /* one graph, whatever the number of steps */
+    EXPECT_EQ(out[0].bytes, sizeof y);
+    REQUIRE_OK(pelton_memory_read(engine, got, y_there, sizeof got, &diag), &diag);
+    EXPECT(!memcmp(got, y, sizeof y));
+  }
+  out[0].bytes = 4;
+  pelton_diag_init(&diag);
+  EXPECT_EQ(pelton_context_enqueue(context, &in, 1, out, 2, NULL, &diag), PELTON_INVALID_ARGUMENT);
+  EXPECT_HAS(pelton_diag_message(&diag, 0), "output 'y' needs 80 bytes");
+  pelton_memory_release(engine, in.data);
+  pelton_memory_release(engine, y_there);
+  pelton_memory_release(engine, m_there);
+  pelton_context_release(context);
+  pelton_engine_release(engine);
+  free(x);
+  EXPECT_EQ(live(), 0);
+}
+
+TEST(what_cannot_be_enqueued_says_why) {
+  static const struct {
+    const char *text, *why;
+  } cases[] = {
+      {"graph g(%x: f32[2,3]) -> (%n)\n  %n = non_zero(%x)\nend\n", "run by the host"},
+      {"graph g(%x: f32[2,3]) -> (%y, %n)\n  %y = pointwise(%x) expr=\"relu(x0)\"\n  %n = non_zero(%y)\nend\n",
+       "(non_zero) is run by the host"},
+      {"graph g(%x: f32[2,3]) -> (%y, %r)\n  %y = pointwise(%x) expr=\"relu(x0)\"\n  %r = flatten(%x)\nend\n",
+       "no step writes output 'r'"},
+  };
+  use_fake();
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    pelton_diag diag = PELTON_DIAG_INIT;
+    pelton_engine *engine;
+    pelton_context *context;
+    REQUIRE_OK(build(cases[i].text, "cuda", NULL, &engine, &diag), &diag);
+    REQUIRE_OK(pelton_context_create(engine, NULL, &context, &diag), &diag);
+    pelton_tensor in = {PELTON_DTYPE_F32, {2, {2, 3}}, place(engine, NULL, 24), 24}, out[2] = {{0}};
+    void *there = place(engine, NULL, 256);
+    for (int k = 0; k < 2; k++) out[k] = (pelton_tensor){.data = there, .bytes = 256};
+    EXPECT_EQ(pelton_context_enqueue(context, &in, 1, out, pelton_engine_output_count(engine), NULL, &diag),
+              PELTON_UNSUPPORTED);
+    EXPECT_HAS(pelton_diag_message(&diag, 0), cases[i].why);
+    pelton_memory_release(engine, in.data);
+    pelton_memory_release(engine, there);
+    pelton_context_release(context);
+    pelton_engine_release(engine);
+  }
+  EXPECT_EQ(live(), 0);
+}
+
+TEST(memory_is_told_before_it_is_taken) {
+  pelton_diag diag = PELTON_DIAG_INIT;
+  pelton_engine *engine;
+  pelton_context *context[2];
+  use_fake();
+  REQUIRE_OK(build(network_text, "cuda", NULL, &engine, &diag), &diag);
+  for (uint32_t batch = 3; batch <= 4; batch++) {
+    pelton_shape shape = {4, {batch, 3, 12, 12}};
+    pelton_device_memory told = {(uint32_t)sizeof told, 0, 0};
+    const long before = device_bytes(0);
+    REQUIRE_OK(pelton_engine_device_memory(engine, &shape, &told, &diag), &diag);
+    EXPECT_EQ(device_bytes(0), before);
+    float *x = network_input(batch, 5);
+    pelton_tensor in = network_tensor(x, batch);
+    for (int i = 0; i < 2; i++) {
+      pelton_tensor out[2] = {{0}};
+      const long empty = device_bytes(0);
+      REQUIRE_OK(pelton_context_create(engine, NULL, &context[i], &diag), &diag);
+      REQUIRE_OK(pelton_context_run(context[i], &in, 1, out, 2, &diag), &diag);
+      EXPECT_EQ(device_bytes(0) - empty, told.context_bytes + (batch == 3 && i == 0 ? told.weight_bytes : 0));
+    }
+    pelton_context_release(context[0]);
+    pelton_context_release(context[1]);
+    EXPECT_EQ(device_bytes(0), told.weight_bytes);
+    free(x);
+  }
+  pelton_shape wrong = {4, {65, 3, 12, 12}};
+  pelton_device_memory told = {(uint32_t)sizeof told, 0, 0};
+  EXPECT_EQ(pelton_engine_device_memory(engine, &wrong, &told, &diag), PELTON_INVALID_ARGUMENT);
+  pelton_engine_release(engine);
+  EXPECT_EQ(live(), 0);
+}
+
+TEST(pinned_memory_is_copied_from_directly) {
+  enum { BATCH = 6 }; /* larger than what is staged anyway */
+  pelton_diag diag = PELTON_DIAG_INIT;
+  pelton_engine *engine;
+  pelton_context *context;
+  float *x = network_input(BATCH, 5), y[BATCH * NETWORK_CLASSES], m[BATCH * NETWORK_MEANS];
+  void *pinned;
+  use_fake();
+  REQUIRE_OK(build(network_text, "cuda", NULL, &engine, &diag), &diag);
+  REQUIRE_OK(pelton_context_create(engine, NULL, &context, &diag), &diag);
+  pelton_tensor in = network_tensor(x, BATCH),
+                out[2] = {{.data = y, .bytes = sizeof y}, {.data = m, .bytes = sizeof m}};
+  REQUIRE_OK(pelton_context_run(context, &in, 1, out, 2, &diag), &diag);
+  REQUIRE_OK(pelton_host_memory_create(engine, in.bytes, &pinned, &diag), &diag);
+  memcpy(pinned, x, in.bytes);
+  for (int r = 0; r < RUNS; r++) {
+    float got[BATCH * NETWORK_CLASSES] = {0};
+    pelton_tensor outs[2] = {{.data = got, .bytes = sizeof got}};
+    in.data = pinned;
+    REQUIRE_OK(pelton_context_run(context, &in, 1, outs, 2, &diag), &diag);
+    EXPECT(!memcmp(got, y, sizeof y));
+  }
+  pelton_host_memory_release(engine, pinned);
+  pelton_context_release(context);
+  pelton_engine_release(engine);
+  free(x);
+  EXPECT_EQ(live(), 0);
+}
+
 TEST(any_call_of_the_driver_may_fail) {
   use_fake();
   for (int forever = 0; forever <= 1; forever++) {
@@ -262,5 +378,6 @@ TEST(any_allocation_may_fail) {
 }
 
 TEST_MAIN(T(a_device_says_why_it_cannot_be_used), T(devices_are_listed_with_their_reasons), T(what_goes_up_comes_down),
-          T(results_are_those_of_the_cpu), T(inputs_and_outputs_may_stay_on_the_device),
-          T(any_call_of_the_driver_may_fail), T(any_allocation_may_fail))
+          T(results_are_those_of_the_cpu), T(inputs_and_outputs_may_stay_on_the_device), T(a_callers_stream_takes_runs),
+          T(what_cannot_be_enqueued_says_why), T(memory_is_told_before_it_is_taken),
+          T(pinned_memory_is_copied_from_directly), T(any_call_of_the_driver_may_fail), T(any_allocation_may_fail))

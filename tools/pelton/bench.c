@@ -1,10 +1,10 @@
 /* pelton bench: latency, throughput, memory.
 
    A model is built, written and opened again, so that what is measured is what an engine file gives. Streams are
-   contexts of one engine, each in a thread of its own; latency is the time of one run as its thread sees it. */
+   contexts of one engine, each in a thread of its own; latency is the time of one run as its thread sees it. With
+   --devices or --concurrency a server of that engine is measured instead, see serving.h. */
 #define _POSIX_C_SOURCE 200809L
-#include "data/inputs.h"
-#include "text/json.h"
+#include "serving.h"
 #include "text/layers.h"
 
 #include <inttypes.h>
@@ -21,6 +21,7 @@ typedef struct bench {
   int64_t streams, runs, seed;
   double warmup, duration;
   bool layers, json, on_device;
+  serving_options serving;
   pthread_barrier_t ready;
 } bench;
 
@@ -282,12 +283,38 @@ static int place_inputs(pelton_engine *engine, const tensors *inputs, tensors *o
   return status ? print_failure(status, &diag, NULL) : EXIT_DONE;
 }
 
+static int bench_server(bench *b, const char *path, bool is_engine, pelton_engine *engine, const tensors *inputs,
+                        const measured *m) {
+  json_writer json = {stdout, false};
+  b->serving.warmup = b->warmup;
+  b->serving.duration = b->duration;
+  if (b->json) {
+    json_begin(&json, NULL, '{');
+    json_text(&json, "model", path);
+    json_text(&json, "target", b->load.target ? b->load.target : "cpu");
+    json_text(&json, "precision", precision_of(b, is_engine));
+    json_integer(&json, "batch", m->batch);
+  } else {
+    printf("model       %s (%s, %s, batch %lld)\n", path, b->load.target ? b->load.target : "cpu",
+           precision_of(b, is_engine), (long long)m->batch);
+  }
+  const int code = serving_measure(engine, &b->serving, b->load.device_libraries, inputs, b->json ? &json : NULL);
+  if (b->json) json_end(&json, '}');
+  if (b->json) putchar('\n');
+  return code;
+}
+
 static int bench_engine(bench *b, const char *path, bool is_engine, pelton_engine *engine, measured *m) {
   tensors inputs;
   char *layers = NULL;
   int code = inputs_make(engine, &b->load, &b->inputs, NULL, (uint64_t)b->seed, &inputs);
   if (code) return code;
   m->batch = inputs.count && inputs.data[0].shape.rank ? inputs.data[0].shape.dims[0] : 1;
+  if (serving_is_asked(&b->serving)) {
+    code = bench_server(b, path, is_engine, engine, &inputs, m);
+    tensors_release(&inputs);
+    return code;
+  }
   tensors placed = {.count = 0};
   if (b->on_device) code = place_inputs(engine, &inputs, &placed);
   if (!code) code = run_streams(b, engine, b->on_device ? &placed : &inputs, m);
@@ -336,13 +363,17 @@ int command_bench(int argc, char **argv) {
       {"seed", 0, OPTION_INTEGER, &b.seed, "N", "of random inputs (0)", 0, 0},
       {"on-device", 0, OPTION_FLAG, &b.on_device, NULL, "inputs and outputs stay in the device's memory", 0, 0},
       {"layers", 0, OPTION_FLAG, &b.layers, NULL, "also the time of each step", 0, 0},
+      SERVING_ROWS(b.serving),
       LOAD_ROWS(b.load),
       {"budget", 0, OPTION_SECONDS, &b.load.budget, "30s", "at most this long for timing while a model is built", 0, 0},
       {"json", 0, OPTION_FLAG, &b.json, NULL, "as JSON", 0, 0},
   };
   const option_table table = {
       "bench ENGINE|MODEL [options]",
-      "Measures latency, throughput (runs a second, of all streams) and memory. Inputs are random numbers.",
+      "Measures latency, throughput (runs a second, of all streams) and memory. Inputs are random numbers. With\n"
+      "--devices or --concurrency the engine is served: threads send one request after the other, each as soon as its "
+      "last is\n"
+      "answered, and every answer is compared with the first.",
       rows,
       OPTION_COUNT(rows),
       1,
@@ -351,6 +382,7 @@ int command_bench(int argc, char **argv) {
   int code = options_parse(&table, argc, argv, &words);
   if (code == OPTIONS_GO_ON) {
     code = load_prepare(&b.load);
+    if (b.serving.devices) b.load.device = serving_first_device(&b.serving);
     if (!code) code = bench_path(&b, words.data[0]);
   }
   load_release(&b.load);

@@ -35,7 +35,9 @@ static int exit_code(pelton_status status) {
   case PELTON_IO_ERROR: return EXIT_INPUT;
   case PELTON_UNSUPPORTED: return EXIT_UNSUPPORTED;
   case PELTON_OUT_OF_MEMORY:
-  case PELTON_DEVICE_ERROR: return EXIT_RESOURCE;
+  case PELTON_DEVICE_ERROR:
+  case PELTON_BUSY:
+  case PELTON_CANCELLED: return EXIT_RESOURCE;
   case PELTON_INTERNAL: break;
   }
   return EXIT_BUG;

@@ -51,7 +51,7 @@ static void print_parts(const char *text) {
   json_free(json);
 }
 
-static pelton_status print_engine(const inspect *o, const pelton_engine *engine, pelton_diag *diag) {
+static pelton_status print_engine(const inspect *o, pelton_engine *engine, pelton_diag *diag) {
   char *text = NULL;
   pelton_status status = pelton_engine_json(engine, &text, diag);
   if (status) return status;
@@ -69,6 +69,17 @@ static pelton_status print_engine(const inspect *o, const pelton_engine *engine,
   if (!pelton_engine_memory(engine, &memory))
     printf("# memory   weights %s, a context %s, file %s\n", format_bytes(memory.weight_bytes).text,
            format_bytes(memory.context_bytes).text, format_bytes(memory.file_bytes).text);
+  if (o->load.target) {
+    pelton_device_memory device = {(uint32_t)sizeof device, 0, 0};
+    status = pelton_engine_device_memory(engine, NULL, &device, diag);
+    if (status) {
+      pelton_text_release(text);
+      return status;
+    }
+    printf("# device   memory of %s: weights %s (%llu bytes) once, each context %s (%llu bytes)\n", o->load.target,
+           format_bytes(device.weight_bytes).text, (unsigned long long)device.weight_bytes,
+           format_bytes(device.context_bytes).text, (unsigned long long)device.context_bytes);
+  }
   print_parts(text);
   pelton_text_release(text);
   text = NULL;
@@ -154,6 +165,9 @@ int command_inspect(int argc, char **argv) {
       {"text", 0, OPTION_FLAG, &o.text, NULL, "as Pelton's text form (the default)", 0, 0},
       {"constants", 0, OPTION_INTEGER, &o.max_constant_bytes, "BYTES",
        "print constants up to this size (64); 0: all, to be read again", 0, 0},
+      {"target", 0, OPTION_TEXT, &o.load.target, "T", "what an engine will allocate on this target's device", 0, 0},
+      {"device", 0, OPTION_INTEGER, &o.load.device, "N", "which of the target's devices: see pelton devices", 0, 1024},
+      {"device-libraries", 0, OPTION_TEXT, &o.load.device_libraries, "DIRS", "of its driver, if not installed", 0, 0},
   };
   const option_table table = {"inspect FILE... [--json|--text]",
                               "What a model or an engine holds: graph, plan, sections, where each node came from.",

@@ -80,8 +80,9 @@ static void print_attribute(pn_text *text, const pn_onnx_attribute *a, const cha
 static pelton_status refuse(const pn_onnx_call *c, const pn_onnx_attribute *a) {
   pn_text text;
   pn_text_init(&text, c->importer->scratch.allocator);
-  print_attribute(&text, a, "which Pelton does not look at in this operator: what it computes might differ from what is "
-                            "asked for; take the attribute out of the model if it makes no difference");
+  print_attribute(&text, a,
+                  "which Pelton does not look at in this operator: what it computes might differ from what is "
+                  "asked for; take the attribute out of the model if it makes no difference");
   const pelton_status status = text.failed ? pn_fail_memory(c->diag, "a message")
                                            : pn_fail(c->diag, PELTON_UNSUPPORTED, "%s", text.data);
   pn_text_deinit(&text);
@@ -135,7 +136,8 @@ pelton_status pn_onnx_attributes_settle(const pn_onnx_call *c) {
     looked = true;
     const bool has = schema && has_attribute(schema, a->name);
     if (c->node->attributes_read[i]) {
-      if (schema && !has) PN_TRY(warn(c, a, "which the operator does not have in this version; it counts all the same"));
+      if (schema && !has)
+        PN_TRY(warn(c, a, "which the operator does not have in this version; it counts all the same"));
     } else if (stands_before(c->node, i)) {
       return pn_fail(c->diag, PELTON_INVALID_DATA, "attribute \"%.*s\" is given twice", PN_STR_ARG(a->name));
     } else if (pn_onnx_attribute_idle(c->node, a->name)) {

@@ -12,10 +12,11 @@ pelton_status pn_onnx_rank(const pn_onnx_call *c, uint32_t i, uint32_t *out) {
   if (!pn_onnx_has(c, i)) return pn_fail(c->diag, PELTON_INVALID_DATA, "its input %u is missing", i);
   const int32_t rank = pn_onnx_type_of(c, c->inputs[i])->rank;
   if (rank == PN_RANK_UNKNOWN)
-    return pn_fail(c->diag, PELTON_UNSUPPORTED,
-                   "the number of dimensions of its input %u is not known; give the graph's inputs shapes, or run ONNX's "
-                   "shape inference on the model",
-                   i);
+    return pn_fail(
+        c->diag, PELTON_UNSUPPORTED,
+        "the number of dimensions of its input %u is not known; give the graph's inputs shapes, or run ONNX's "
+        "shape inference on the model",
+        i);
   *out = (uint32_t)rank;
   return PELTON_OK;
 }
@@ -92,10 +93,12 @@ pelton_status pn_onnx_elem_attr(const pn_onnx_call *c, const char *name, pelton_
   PN_TRY(pn_onnx_attr_i64(c->node, name, 0, &elem, c->diag));
   const int32_t known = elem > 0 && elem < PN_ONNX_ELEM_COUNT ? (int32_t)elem : 0;
   if (known == 0)
-    return pn_fail(c->diag, PELTON_INVALID_DATA, "attribute \"%s\" is %" PRId64 ", which is no element type", name, elem);
+    return pn_fail(c->diag, PELTON_INVALID_DATA, "attribute \"%s\" is %" PRId64 ", which is no element type", name,
+                   elem);
   *out = pn_onnx_elem_dtype(known);
   if (*out == PELTON_DTYPE_NONE)
-    return pn_fail(c->diag, PELTON_UNSUPPORTED, "elements of type %s, which Pelton does not have", pn_onnx_elem_name(known));
+    return pn_fail(c->diag, PELTON_UNSUPPORTED, "elements of type %s, which Pelton does not have",
+                   pn_onnx_elem_name(known));
   return PELTON_OK;
 }
 
@@ -117,7 +120,8 @@ pelton_status pn_onnx_map_over(pn_onnx_call *c, pn_op op, const void *attrs, con
     return pn_fail(c->diag, PELTON_INVALID_DATA, "it has %u inputs, but must have %u to %u", input_count,
                    info->min_inputs, info->max_inputs);
   if (count > info->max_outputs)
-    return pn_fail(c->diag, PELTON_INVALID_DATA, "it has %u results, but the operator has %u", count, info->max_outputs);
+    return pn_fail(c->diag, PELTON_INVALID_DATA, "it has %u results, but the operator has %u", count,
+                   info->max_outputs);
   for (uint32_t i = 0; i < count; i++) {
     c->outputs[i] = PN_NO_VALUE;
     if (!pn_onnx_wants(c, i) && !pn_op_needs_output(op, i)) continue;

@@ -22,13 +22,14 @@ static const pn_onnx_attribute *find_in(const pn_onnx_attributes *list, pn_str n
   return NULL;
 }
 
-pelton_status pn_onnx_function_substitute(pn_onnx_importer *importer, const pn_onnx_scope *scope, const pn_onnx_node *node,
-                                          const pn_onnx_node **out) {
+pelton_status pn_onnx_function_substitute(pn_onnx_importer *importer, const pn_onnx_scope *scope,
+                                          const pn_onnx_node *node, const pn_onnx_node **out) {
   *out = node;
   while (scope && !scope->function) scope = scope->outer;
   if (!scope) return PELTON_OK;
   bool refers = false;
-  for (uint32_t i = 0; i < node->attributes.count; i++) refers = refers || node->attributes.data[i].ref_attr_name.size > 0;
+  for (uint32_t i = 0; i < node->attributes.count; i++)
+    refers = refers || node->attributes.data[i].ref_attr_name.size > 0;
   if (!refers) return PELTON_OK;
   pn_onnx_node *copy = pn_arena_copy(&importer->scratch, node, sizeof *node, _Alignof(pn_onnx_node));
   if (!copy) return pn_fail_memory(importer->diag, "a function's body");
@@ -43,7 +44,8 @@ pelton_status pn_onnx_function_substitute(pn_onnx_importer *importer, const pn_o
       a = *given;
       a.name = name;
     }
-    if (!pn_list_push(&importer->scratch, &copy->attributes, a)) return pn_fail_memory(importer->diag, "a function's body");
+    if (!pn_list_push(&importer->scratch, &copy->attributes, a))
+      return pn_fail_memory(importer->diag, "a function's body");
   }
   *out = copy;
   return PELTON_OK;

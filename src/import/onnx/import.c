@@ -47,7 +47,8 @@ pelton_status pn_onnx_elements_import(pn_onnx_importer *importer, pn_str name, c
   }
   if (kind != PN_ONNX_TYPE_TENSOR)
     return pn_fail(importer->diag, PELTON_UNSUPPORTED,
-                   "\"%.*s\" is of type %s; Pelton has dense tensors, sequences and optionals", PN_STR_ARG(name), pn_onnx_type_kind_name(kind));
+                   "\"%.*s\" is of type %s; Pelton has dense tensors, sequences and optionals", PN_STR_ARG(name),
+                   pn_onnx_type_kind_name(kind));
   out->dtype = pn_onnx_elem_dtype(type->tensor->elem);
   if (out->dtype != PELTON_DTYPE_NONE) return PELTON_OK;
   return pn_fail(importer->diag, PELTON_UNSUPPORTED, "\"%.*s\" has elements of type %s, which Pelton does not have",
@@ -79,11 +80,12 @@ static pelton_status check_versions(const pn_onnx_model *onnx, pelton_diag *diag
   int64_t opset;
   if (onnx->ir_version < OLDEST_IR_VERSION)
     return pn_fail(diag, PELTON_UNSUPPORTED,
-                   "the file is of ONNX IR version %" PRId64 "; Pelton reads %d and newer: save it again with a newer onnx package",
+                   "the file is of ONNX IR version %" PRId64
+                   "; Pelton reads %d and newer: save it again with a newer onnx package",
                    onnx->ir_version, OLDEST_IR_VERSION);
   if (pn_onnx_opset_version(&onnx->opsets, PN_STR(""), &opset) && opset < 1)
-    return pn_fail(diag, PELTON_INVALID_DATA, "the file imports version %" PRId64 " of ONNX's operators; the first is 1",
-                   opset);
+    return pn_fail(diag, PELTON_INVALID_DATA,
+                   "the file imports version %" PRId64 " of ONNX's operators; the first is 1", opset);
   return PELTON_OK;
 }
 
@@ -96,7 +98,8 @@ static pelton_status import_inputs(pn_onnx_importer *importer, pn_onnx_scope *sc
     pn_onnx_name entry = {.kind = PN_ONNX_NAME_VALUE, .value = PN_NO_VALUE};
     pn_type type;
     uint32_t at;
-    if (info->name.size == 0) return pn_fail(importer->diag, PELTON_INVALID_DATA, "input %u of the graph has no name", i);
+    if (info->name.size == 0)
+      return pn_fail(importer->diag, PELTON_INVALID_DATA, "input %u of the graph has no name", i);
     if (pn_map_get(&scope->names, info->name, &at) && scope->entries.data[at].kind != PN_ONNX_NAME_VALUE) {
       if (importer->survey) PN_TRY(pn_onnx_survey_input(importer, scope, info));
       continue;

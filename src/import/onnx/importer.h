@@ -1,13 +1,13 @@
 /* From ONNX nodes to the IR: the state of one import, and what the functions that map an operator are given.
 
-   Each operator has a row in a table (operators/ops_<family>.c): name, domain, the function, the first and last operator-set
-   version it holds for. Older versions that differ have rows of their own, so that what changed between versions
-   stands in the tables. A function reads attributes, adds nodes, and sets the results. The graph is typed as it grows:
-   after each ONNX node the nodes it added are inferred, so a function can ask for the type of an operand.
+   Each operator has a row in a table (operators/ops_<family>.c): name, domain, the function, the first and last
+   operator-set version it holds for. Older versions that differ have rows of their own, so that what changed between
+   versions stands in the tables. A function reads attributes, adds nodes, and sets the results. The graph is typed as
+   it grows: after each ONNX node the nodes it added are inferred, so a function can ask for the type of an operand.
 
    An unsupported node is noted and its results are marked unknown; the import goes on, so that one report lists all.
-   A function refuses with `return pn_fail(c->diag, PELTON_UNSUPPORTED, "reason")` (or PELTON_INVALID_DATA, which ends the
-   import); the node is put in front of the reason by its caller. */
+   A function refuses with `return pn_fail(c->diag, PELTON_UNSUPPORTED, "reason")` (or PELTON_INVALID_DATA, which ends
+   the import); the node is put in front of the reason by its caller. */
 #ifndef PN_IMPORT_ONNX_IMPORTER_H
 #define PN_IMPORT_ONNX_IMPORTER_H
 
@@ -56,13 +56,14 @@ typedef struct pn_onnx_op {
   pn_onnx_op_function *import;
 } pn_onnx_op;
 
-/* A family's table; each operators/ops_<family>.c has one `const pn_onnx_ops pn_onnx_ops_<family>`, listed in op_table.c. */
+/* A family's table; each operators/ops_<family>.c has one `const pn_onnx_ops pn_onnx_ops_<family>`, listed in
+   op_table.c. */
 typedef struct pn_onnx_ops {
   const pn_onnx_op *rows;
   uint32_t count;
 } pn_onnx_ops;
 
-/* ---- what op functions use ----------------------------------------------------------------------------------------- */
+/* ---- what op functions use --------------------------------------------------------------------------------------- */
 
 PN_INLINE pn_value_id pn_onnx_input(const pn_onnx_call *c, uint32_t i) {
   return i < c->input_count ? c->inputs[i] : PN_NO_VALUE;
@@ -87,11 +88,13 @@ PN_INLINE pelton_dtype pn_onnx_dtype(const pn_onnx_call *c, uint32_t i) {
   return pn_onnx_has(c, i) ? pn_onnx_type_of(c, c->inputs[i])->dtype : PELTON_DTYPE_NONE;
 }
 
-/* Attributes of a new node with defaults, typed: pn_attrs_conv *a = pn_onnx_attrs(c, PN_OP_CONV); null: out of memory. */
+/* Attributes of a new node with defaults, typed: pn_attrs_conv *a = pn_onnx_attrs(c, PN_OP_CONV); null: out of
+   memory. */
 void *pn_onnx_attrs(const pn_onnx_call *c, pn_op op) PN_CHECKED;
 /* Attribute |name| of the ONNX node as a list in the graph's arena; empty when it is absent. */
 pelton_status pn_onnx_ints(const pn_onnx_call *c, const char *name, pn_i64s *out) PN_CHECKED;
-/* Attribute |name|, a string, as one of the words of a PN_ENUM (case is ignored), ended by null; absent: |*out| stays. */
+/* Attribute |name|, a string, as one of the words of a PN_ENUM (case is ignored), ended by null; absent: |*out|
+   stays. */
 pelton_status pn_onnx_word(const pn_onnx_call *c, const char *name, const char *const *words, int *out) PN_CHECKED;
 /* Attribute |name|, an element type, as Pelton's; absent: |*out| stays. */
 pelton_status pn_onnx_elem_attr(const pn_onnx_call *c, const char *name, pelton_dtype *out) PN_CHECKED;
@@ -108,8 +111,8 @@ pelton_status pn_onnx_map(pn_onnx_call *c, pn_op op, const void *attrs) PN_CHECK
 /* Adds a node over |inputs| whose results are the ONNX node's: absent where the ONNX node leaves them out. */
 pelton_status pn_onnx_map_over(pn_onnx_call *c, pn_op op, const void *attrs, const pn_value_id *inputs,
                                uint32_t input_count) PN_CHECKED;
-/* Adds a pointwise node with the expression |text| over |operands|; "%T" in |text| stands for operand 0's dtype, so that
-   constants are written "0.5:%T". */
+/* Adds a pointwise node with the expression |text| over |operands|; "%T" in |text| stands for operand 0's dtype, so
+   that constants are written "0.5:%T". */
 pelton_status pn_onnx_pointwise(pn_onnx_call *c, const char *text, const pn_value_id *operands, uint32_t count,
                                 pn_value_id *out) PN_CHECKED;
 /* The same, where "%0" ... "%9" stand for |numbers| as constants of operand 0's dtype: "mul(x0,%0)". */
@@ -128,8 +131,8 @@ bool pn_onnx_constant_ints(const pn_onnx_call *c, uint32_t i, pn_i64s *out) PN_C
 /* The elements of |value|, dense, when they are known now; else null. */
 const void *pn_onnx_constant_data(const pn_onnx_call *c, pn_value_id value);
 /* Imports |graph| as a closed subgraph. |inputs| are the types of its formal inputs as far as the operator knows them
-   (dtype NONE, rank unknown: what the subgraph itself says). Values it takes from outside are those of |captures|, which
-   are its further inputs in that order, and what it takes beyond them is appended to both. */
+   (dtype NONE, rank unknown: what the subgraph itself says). Values it takes from outside are those of |captures|,
+   which are its further inputs in that order, and what it takes beyond them is appended to both. */
 pelton_status pn_onnx_subgraph(pn_onnx_call *c, const pn_onnx_graph *graph, const pn_type *inputs, uint32_t input_count,
                                pn_value_list *captures, pn_graph **out) PN_CHECKED;
 

@@ -200,7 +200,8 @@ static pelton_status import_node(pn_onnx_importer *importer, pn_onnx_scope *scop
   }
   if (!has_opset) {
     const bool standard = pn_onnx_domain_equal(node->domain, PN_STR(""));
-    reason = standard ? "the model imports no operator set of ai.onnx" : "the model imports no operator set of its domain";
+    reason =
+        standard ? "the model imports no operator set of ai.onnx" : "the model imports no operator set of its domain";
     op = NULL;
   }
   if (!op) note_operator(importer, node, opset, reason);
@@ -266,8 +267,8 @@ static pelton_status output_copy(pn_onnx_importer *importer, pn_onnx_scope *scop
   return pn_onnx_area_infer(importer, scope->area);
 }
 
-pelton_status pn_onnx_import_outputs(pn_onnx_importer *importer, pn_onnx_scope *scope, const pn_onnx_value_infos *outputs,
-                                     bool named, bool *known) {
+pelton_status pn_onnx_import_outputs(pn_onnx_importer *importer, pn_onnx_scope *scope,
+                                     const pn_onnx_value_infos *outputs, bool named, bool *known) {
   pn_graph *graph = scope->area->graph;
   *known = true;
   for (uint32_t i = 0; i < outputs->count; i++) {

@@ -32,8 +32,9 @@ static const pn_onnx_ops *const families[] = {PN_ONNX_FAMILIES(ADDRESS)};
 
 /* What is said of an operator that no table has. */
 static const char *reason_unsupported(const pn_onnx_node *node) {
-  return pn_onnx_domain_equal(node->domain, PN_STR("")) ? "Pelton does not know this operator"
-                                                        : "Pelton does not know this operator, and the model has no function of its name";
+  return pn_onnx_domain_equal(node->domain, PN_STR(""))
+             ? "Pelton does not know this operator"
+             : "Pelton does not know this operator, and the model has no function of its name";
 }
 
 const pn_onnx_op *pn_onnx_op_find(const pn_onnx_node *node, int64_t opset, const char **reason) {

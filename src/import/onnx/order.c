@@ -37,7 +37,8 @@ static bool add_names(names *local, const pn_onnx_graph *g) {
   for (uint32_t i = 0; i < g->sparse_initializers.count; i++)
     if (g->sparse_initializers.data[i].values) ok = ok && add_name(local, g->sparse_initializers.data[i].values->name);
   for (uint32_t i = 0; i < g->nodes.count; i++)
-    for (uint32_t k = 0; k < g->nodes.data[i].outputs.count; k++) ok = ok && add_name(local, g->nodes.data[i].outputs.data[k]);
+    for (uint32_t k = 0; k < g->nodes.data[i].outputs.count; k++)
+      ok = ok && add_name(local, g->nodes.data[i].outputs.data[k]);
   return ok;
 }
 
@@ -79,7 +80,8 @@ static pelton_status visit(orderer *o, uint32_t root, uint8_t *state, uint32_t *
     }
     const uint32_t use = o->uses.data[o->first[node] + next[node]++];
     if (use == node)
-      return pn_onnx_node_fail(&o->nodes->data[node], o->importer->diag, PELTON_INVALID_DATA, "it needs its own result");
+      return pn_onnx_node_fail(&o->nodes->data[node], o->importer->diag, PELTON_INVALID_DATA,
+                               "it needs its own result");
     if (state[use] == OPEN)
       return pn_onnx_node_fail(&o->nodes->data[node], o->importer->diag, PELTON_INVALID_DATA,
                                "it needs a result of node \"%.*s\" (%.*s), which needs its own: a cycle",

@@ -24,10 +24,11 @@ static bool is_missing(const pn_onnx_scope *scope, pn_str name) {
 pelton_status pn_onnx_scope_define(pn_onnx_importer *importer, pn_onnx_scope *scope, pn_str name, const char *what,
                                    pn_onnx_name entry) {
   if (!is_missing(scope, name))
-    return pn_fail(importer->diag, PELTON_INVALID_DATA,
-                   "%s \"%.*s\": the name is defined twice in its graph; names of inputs, initializers and results must "
-                   "differ",
-                   what, PN_STR_ARG(name));
+    return pn_fail(
+        importer->diag, PELTON_INVALID_DATA,
+        "%s \"%.*s\": the name is defined twice in its graph; names of inputs, initializers and results must "
+        "differ",
+        what, PN_STR_ARG(name));
   return add_name(importer, scope, name, entry);
 }
 
@@ -67,11 +68,12 @@ static pelton_status add_texts(pn_onnx_importer *importer, pn_graph *graph, pn_s
   return pn_value_valid(*out) ? PELTON_OK : pn_fail_memory(importer->diag, "a constant");
 }
 
-pelton_status pn_onnx_constant_import(pn_onnx_importer *importer, pn_graph *graph, pn_str name, const pn_onnx_data *data,
-                                      pn_value_id *out) {
+pelton_status pn_onnx_constant_import(pn_onnx_importer *importer, pn_graph *graph, pn_str name,
+                                      const pn_onnx_data *data, pn_value_id *out) {
   if (data->dtype == PELTON_DTYPE_NONE)
-    return pn_fail(importer->diag, PELTON_UNSUPPORTED, "tensor \"%.*s\" has elements of type %s, which Pelton does not have",
-                   PN_STR_ARG(name), pn_onnx_elem_name(data->elem));
+    return pn_fail(importer->diag, PELTON_UNSUPPORTED,
+                   "tensor \"%.*s\" has elements of type %s, which Pelton does not have", PN_STR_ARG(name),
+                   pn_onnx_elem_name(data->elem));
   if (data->rank > PN_MAX_RANK)
     return pn_fail(importer->diag, PELTON_UNSUPPORTED, "tensor \"%.*s\" has %u dimensions; Pelton has at most %d",
                    PN_STR_ARG(name), data->rank, PN_MAX_RANK);

@@ -83,8 +83,8 @@ pelton_status pn_onnx_elements_import(pn_onnx_importer *importer, pn_str name, c
 pelton_status pn_onnx_type_import(pn_onnx_importer *importer, const pn_onnx_value_info *info, bool symbols_named,
                                   pn_type *out) PN_CHECKED;
 /* A constant in |graph| with the elements of |data|, called |name|. */
-pelton_status pn_onnx_constant_import(pn_onnx_importer *importer, pn_graph *graph, pn_str name, const pn_onnx_data *data,
-                                      pn_value_id *out) PN_CHECKED;
+pelton_status pn_onnx_constant_import(pn_onnx_importer *importer, pn_graph *graph, pn_str name,
+                                      const pn_onnx_data *data, pn_value_id *out) PN_CHECKED;
 
 /* |nodes| in an order in which each comes after those whose results it or its subgraphs use, as indices in the scratch
    arena. Files should be sorted, and are mostly; a cycle is an error. */
@@ -93,8 +93,8 @@ pelton_status pn_onnx_order(pn_onnx_importer *importer, const pn_onnx_nodes *nod
 pelton_status pn_onnx_import_nodes(pn_onnx_importer *importer, pn_onnx_scope *scope, const pn_onnx_nodes *nodes)
     PN_CHECKED;
 /* Makes |outputs| the outputs of the scope's graph; |*known| is false when one depends on an unsupported node. */
-pelton_status pn_onnx_import_outputs(pn_onnx_importer *importer, pn_onnx_scope *scope, const pn_onnx_value_infos *outputs,
-                                     bool named, bool *known) PN_CHECKED;
+pelton_status pn_onnx_import_outputs(pn_onnx_importer *importer, pn_onnx_scope *scope,
+                                     const pn_onnx_value_infos *outputs, bool named, bool *known) PN_CHECKED;
 
 /* The model's function that |node| calls, or null. */
 const pn_onnx_function *pn_onnx_function_find(const pn_onnx_importer *importer, const pn_onnx_node *node);
@@ -104,16 +104,17 @@ pelton_status pn_onnx_function_expand(pn_onnx_importer *importer, pn_onnx_scope 
     PN_CHECKED;
 /* |node| with the attributes that stand for those of the enclosing function's call replaced; |node| itself when it has
    none. */
-pelton_status pn_onnx_function_substitute(pn_onnx_importer *importer, const pn_onnx_scope *scope, const pn_onnx_node *node,
-                                          const pn_onnx_node **out) PN_CHECKED;
+pelton_status pn_onnx_function_substitute(pn_onnx_importer *importer, const pn_onnx_scope *scope,
+                                          const pn_onnx_node *node, const pn_onnx_node **out) PN_CHECKED;
 
 /* Imports |graph|, which is run exactly once, in place of the node: |inputs| are what its formal inputs stand for,
    |outputs| get its first |output_count| results. */
 pelton_status pn_onnx_inline(pn_onnx_call *c, const pn_onnx_graph *graph, const pn_value_id *inputs,
                              uint32_t input_count, pn_value_id *outputs, uint32_t output_count) PN_CHECKED;
 
-/* Imports |graph| into a subgraph under construction, |into|, whose input number |first_capture| is captures[0]: |inputs|
-   are the values of |into| that its formal inputs stand for, |outputs| get its first |output_count| results. */
+/* Imports |graph| into a subgraph under construction, |into|, whose input number |first_capture| is captures[0]:
+   |inputs| are the values of |into| that its formal inputs stand for, |outputs| get its first |output_count|
+   results. */
 pelton_status pn_onnx_subgraph_into(pn_onnx_call *c, const pn_onnx_graph *graph, pn_graph *into,
                                     const pn_value_id *inputs, uint32_t input_count, uint32_t first_capture,
                                     pn_value_list *captures, pn_value_id *outputs, uint32_t output_count) PN_CHECKED;
@@ -122,8 +123,8 @@ pelton_status pn_onnx_subgraph_into(pn_onnx_call *c, const pn_onnx_graph *graph,
 void pn_onnx_node_prefix(pelton_diag *diag, uint32_t mark, const pn_onnx_node *node, int64_t opset);
 const char *pn_onnx_node_title(pn_arena *arena, const pn_onnx_node *node, int64_t opset) PN_CHECKED;
 
-/* After the operator's function: an attribute that the operator has and that was not read is refused, unless it is known
-   to make no difference; one that the operator does not have is a warning of the model. */
+/* After the operator's function: an attribute that the operator has and that was not read is refused, unless it is
+   known to make no difference; one that the operator does not have is a warning of the model. */
 pelton_status pn_onnx_attributes_settle(const pn_onnx_call *c) PN_CHECKED;
 /* Why |attribute|, which |node|'s operator has, makes no difference to its results; null: it may make one. */
 const char *pn_onnx_attribute_idle(const pn_onnx_node *node, pn_str attribute);

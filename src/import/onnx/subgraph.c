@@ -1,5 +1,5 @@
-/* Bodies of If, Loop and Scan. ONNX lets them use any name around them; here they are closed: what they take from outside
-   becomes a further input. Constants from outside are repeated inside, so that shapes stay known there. */
+/* Bodies of If, Loop and Scan. ONNX lets them use any name around them; here they are closed: what they take from
+   outside becomes a further input. Constants from outside are repeated inside, so that shapes stay known there. */
 #include "import/onnx/scope.h"
 #include "ir/walk.h"
 

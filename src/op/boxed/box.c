@@ -69,7 +69,8 @@ pelton_status pn_call_resize_boxes(const pn_call *call, uint32_t i, int64_t coun
 pelton_status pn_operand_wants_boxes(const pn_infer *c, const char *op, uint32_t i) {
   if (c->in[i].type.dtype == PELTON_DTYPE_TENSOR) return PELTON_OK;
   return pn_fail(c->diag, PELTON_INVALID_ARGUMENT,
-                 "%s: operand %u is a tensor of %s; it must be a sequence or an optional", op, (unsigned)i, pelton_dtype_name(c->in[i].type.dtype));
+                 "%s: operand %u is a tensor of %s; it must be a sequence or an optional", op, (unsigned)i,
+                 pelton_dtype_name(c->in[i].type.dtype));
 }
 
 /* ---- box ------------------------------------------------------------------------------------------------------- */

@@ -153,7 +153,8 @@ static void run_cast(pelton_dtype from, pelton_dtype to, pn_cast_mode mode, uint
 
 /* ---- operands and the result ------------------------------------------------------------------------------------ */
 
-/* Fills |out| with the operand's elements at |index|. Bytes are copied: constants in a mapped file have no alignment. */
+/* Fills |out| with the operand's elements at |index|. Bytes are copied: constants in a mapped file have no
+   alignment. */
 static void run_load(const pn_tensor *in, const int64_t *index, uint32_t count, run *out) {
   const uint8_t *data = in->data;
   switch (in->dtype) {

@@ -61,8 +61,10 @@ pelton_status pn_window_infer_transposed(const pn_infer *c, const char *op, cons
 PN_INLINE void pn_window_taps(const pn_window *w, int64_t output, int64_t *first, int64_t *end) {
   int64_t start = output * w->stride - w->pad_begin, room = w->input - start;
   *first = start >= 0 ? 0 : (-start + w->dilation - 1) / w->dilation;
-  *end = room <= 0 ? 0 : (room + w->dilation - 1) / w->dilation;
-  if (*end > w->kernel) *end = w->kernel;
+  if (room > (w->kernel - 1) * w->dilation) /* nearly always: no division */
+    *end = w->kernel;
+  else
+    *end = room <= 0 ? 0 : (room + w->dilation - 1) / w->dilation;
   if (*first > *end) *first = *end;
 }
 

@@ -100,6 +100,19 @@ pelton_status pn_infer_range(const pn_infer *c) {
   return PELTON_OK;
 }
 
+#define COUNT_FLOATS(type)                                                                       \
+  static void count_##type(int64_t count, double start, double delta, void *to) {               \
+    for (int64_t i = 0; i < count; i++) ((type *)to)[i] = (type)(start + (double)i * delta);     \
+  }
+#define COUNT_INTEGERS(type)                                                                     \
+  static void count_##type(int64_t count, uint64_t start, uint64_t delta, void *to) {           \
+    for (int64_t i = 0; i < count; i++, start += delta) ((type *)to)[i] = (type)start;           \
+  }
+COUNT_FLOATS(float)
+COUNT_FLOATS(double)
+COUNT_INTEGERS(uint32_t)
+COUNT_INTEGERS(uint64_t)
+
 pelton_status pn_reference_range(const pn_call *call) {
   pn_tensor *y = &call->out[0];
   int64_t count;
@@ -107,10 +120,21 @@ pelton_status pn_reference_range(const pn_call *call) {
   PN_TRY(pn_call_wants_result(call, "range", 0, 1, &count));
   if (pn_dtype_is_float(y->dtype)) {
     double start = pn_tensor_get_f64(&call->in[0], 0), delta = pn_tensor_get_f64(&call->in[2], 0);
-    for (int64_t i = 0; i < count; i++) pn_tensor_set_f64(y, i, start + (double)i * delta);
+    if (y->dtype == PELTON_DTYPE_F32)
+      count_float(count, start, delta, y->data);
+    else if (y->dtype == PELTON_DTYPE_F64)
+      count_double(count, start, delta, y->data);
+    else
+      for (int64_t i = 0; i < count; i++) pn_tensor_set_f64(y, i, start + (double)i * delta);
     return PELTON_OK;
   }
   uint64_t start = (uint64_t)pn_tensor_get_i64(&call->in[0], 0), delta = (uint64_t)pn_tensor_get_i64(&call->in[2], 0);
-  for (int64_t i = 0; i < count; i++) pn_tensor_set_i64(y, i, (int64_t)(start + (uint64_t)i * delta));
+  size_t bytes = pelton_dtype_bytes(y->dtype);
+  if (bytes == 8)
+    count_uint64_t(count, start, delta, y->data);
+  else if (bytes == 4)
+    count_uint32_t(count, start, delta, y->data);
+  else
+    for (int64_t i = 0; i < count; i++) pn_tensor_set_i64(y, i, (int64_t)(start + (uint64_t)i * delta));
   return PELTON_OK;
 }

@@ -1,11 +1,14 @@
 /* unique: the distinct elements of a tensor, or its distinct slices along an axis; where each first stood, which one
    each became, and how often each came.
 
-   Slices are compared element by element, in row-major order. Their indices are sorted (merge sort: equal slices stay
+   Single numbers become unsigned keys, which are sorted digit by digit. Other slices are compared element by element, in
+   row-major order. Their indices are sorted (merge sort: equal slices stay
    in the order of the operand, so that the first of a group is its first occurrence); groups are then numbered by
    value, or by first occurrence when the result need not be sorted. */
 #include "op/operand.h"
 #include "op/selection/scalar.h"
+
+#include <math.h>
 
 pelton_status pn_check_unique(const pn_infer *c) {
   const pn_attrs_unique *attrs = c->attrs;
@@ -68,6 +71,46 @@ static int64_t *sort_slices(const slices *s, int64_t *list, int64_t *other) {
   return list;
 }
 
+/* A number as an unsigned key of the same order: NaN above all, the zeros equal. */
+static uint64_t key_of(const pn_tensor *x, int64_t i) {
+  const uint64_t sign = UINT64_C(1) << 63;
+  uint64_t bits;
+  if (!pn_dtype_is_float(x->dtype)) {
+    const uint64_t number = (uint64_t)pn_tensor_get_i64(x, i);
+    return x->dtype == PELTON_DTYPE_U64 ? number : number ^ sign;
+  }
+  const double number = pn_tensor_get_f64(x, i) + 0.0;
+  if (isnan(number)) return UINT64_MAX;
+  memcpy(&bits, &number, sizeof bits);
+  return bits & sign ? ~bits : bits | sign;
+}
+
+typedef struct keyed {
+  uint64_t key;
+  int64_t index;
+} keyed;
+
+/* Sorts by the digits in which keys differ, from the lowest on; the sorted one of the two lists. */
+static keyed *sort_keys(int64_t count, keyed *list, keyed *other) {
+  uint64_t differ = 0;
+  for (int64_t i = 1; i < count; i++) differ |= list[i].key ^ list[0].key;
+  for (uint32_t shift = 0; shift < 64; shift += 8) {
+    int64_t places[256] = {0}, place = 0;
+    if (!(differ >> shift & 255)) continue;
+    for (int64_t i = 0; i < count; i++) places[list[i].key >> shift & 255]++;
+    for (uint32_t d = 0; d < 256; d++) {
+      int64_t here = places[d];
+      places[d] = place;
+      place += here;
+    }
+    for (int64_t i = 0; i < count; i++) other[places[list[i].key >> shift & 255]++] = list[i];
+    keyed *swap = list;
+    list = other;
+    other = swap;
+  }
+  return list;
+}
+
 /* What was found: |first|[g] and |count|[g] of each group, |group|[i] of each slice. */
 typedef struct groups {
   int64_t count_of_groups;
@@ -80,12 +123,23 @@ static pelton_status find_groups(const pn_call *call, const slices *s, bool sort
   int64_t *first = PN_NEW_ARRAY(call->scratch, int64_t, n), *count = PN_NEW_ARRAY(call->scratch, int64_t, n);
   int64_t *group = PN_NEW_ARRAY(call->scratch, int64_t, n), *number = PN_NEW_ARRAY(call->scratch, int64_t, n);
   if (!list || !other || !first || !count || !group || !number) return pn_fail_memory(call->diag, "unique's order");
-  for (int64_t i = 0; i < s->extent; i++) list[i] = i;
-  list = sort_slices(s, list, other);
   int64_t groups_found = 0;
-  for (int64_t i = 0; i < s->extent; i++) {
-    if (i == 0 || slice_compare(s, list[i - 1], list[i]) != 0) first[groups_found++] = list[i];
-    group[list[i]] = groups_found - 1;
+  if (s->outer * s->inner == 1 && s->x->dtype != PELTON_DTYPE_STRING) {
+    keyed *keys = PN_NEW_ARRAY(call->scratch, keyed, n), *spare = PN_NEW_ARRAY(call->scratch, keyed, n);
+    if (!keys || !spare) return pn_fail_memory(call->diag, "unique's keys");
+    for (int64_t i = 0; i < s->extent; i++) keys[i] = (keyed){key_of(s->x, i), i};
+    keys = sort_keys(s->extent, keys, spare);
+    for (int64_t i = 0; i < s->extent; i++) {
+      if (i == 0 || keys[i - 1].key != keys[i].key) first[groups_found++] = keys[i].index;
+      group[keys[i].index] = groups_found - 1;
+    }
+  } else {
+    for (int64_t i = 0; i < s->extent; i++) list[i] = i;
+    list = sort_slices(s, list, other);
+    for (int64_t i = 0; i < s->extent; i++) {
+      if (i == 0 || slice_compare(s, list[i - 1], list[i]) != 0) first[groups_found++] = list[i];
+      group[list[i]] = groups_found - 1;
+    }
   }
   if (!sorted) { /* renumber as they are met */
     int64_t met = 0;

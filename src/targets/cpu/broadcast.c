@@ -76,3 +76,14 @@ size_t pn_broadcast_at(const pn_broadcast *b, const pn_step *step, int64_t unit,
   }
   return (size_t)pn_min_i64(b->piece, b->run_length - begin);
 }
+
+void pn_broadcast_types(const pn_problem *p, pelton_dtype *types) {
+  for (uint32_t i = 0; i < p->nodes[0].input_count; i++) types[i] = pn_problem_input(p, 0, i)->dtype;
+}
+
+uint64_t pn_broadcast_running(const pn_broadcast *b) {
+  uint64_t running = 0;
+  for (uint32_t i = 0; i < b->operand_count; i++)
+    if (b->strides[i][b->axes - 1]) running |= UINT64_C(1) << i;
+  return running;
+}

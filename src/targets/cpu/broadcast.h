@@ -5,6 +5,8 @@
 
 #include "targets/cpu/program.h"
 
+enum { PN_BROADCAST_LONG = 16 * PN_PROGRAM_RUN }; /* pieces of what needs no registers */
+
 typedef struct pn_broadcast {
   uint32_t operand_count;                               /* of inputs; the result stands behind them */
   uint32_t axes;                                        /* outer ones, then the run */
@@ -19,6 +21,10 @@ typedef struct pn_broadcast {
 bool pn_broadcast_accepts(const pn_problem *problem, pn_reason *why);
 /* For pieces of at most |piece| elements; false when the operands do not fit. */
 bool pn_broadcast_plan(pn_broadcast *b, const pn_problem *problem, int64_t piece);
+/* The types of the operands. */
+void pn_broadcast_types(const pn_problem *problem, pelton_dtype *types);
+/* The operands that go on along a run, a bit each. */
+uint64_t pn_broadcast_running(const pn_broadcast *b);
 /* Into how many tasks to cut the work, of so many vector operations an element. */
 uint32_t pn_broadcast_parts(const pn_broadcast *b, const pn_device *device, double operations);
 /* Where every operand and the result lie in piece |unit| of |b->runs| * |b->pieces|; its length. */

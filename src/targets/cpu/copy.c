@@ -4,13 +4,14 @@
 
 enum {
   RUN_BYTES = 1 << 16,     /* a long run is cut, so that threads can share it */
-  BLOCK_ELEMENTS = 64 * 32 /* of a transposed block: both sides lie in L1 */
+  BLOCK_BYTES = 64 * 32 * 4 /* of a transposed block: both sides lie in L1 */
 };
 
 /* ---- planning ---------------------------------------------------------------------------------------------------- */
 
 void pn_copy_plan(pn_copy *c, const pn_device *device) {
   c->transpose = device->transpose;
+  c->transpose_typed = pn_cpu_transpose_typed_best(device->isa);
   for (uint32_t d = 0; d < c->move.rank; d++)
     if (c->move.dims[d] <= 0) {
       c->parts = 0;
@@ -29,10 +30,10 @@ void pn_copy_plan(pn_copy *c, const pn_device *device) {
   c->row_blocks = c->row_block = 1;
   c->column_block = RUN_BYTES / c->move.element_bytes;
   if (c->kind == PN_COPY_BLOCKS) { /* rows run along the source, so a column of the block is a run of the destination */
-    int64_t rows = c->move.dims[last], columns = c->move.dims[last - 1];
+    int64_t rows = c->move.dims[last], columns = c->move.dims[last - 1], most = BLOCK_BYTES / c->move.element_bytes;
     c->column_block = pn_min_i64(columns, 64);
-    c->row_block = pn_min_i64(rows, BLOCK_ELEMENTS / c->column_block);
-    c->column_block = pn_min_i64(columns, BLOCK_ELEMENTS / c->row_block);
+    c->row_block = pn_min_i64(rows, most / c->column_block);
+    c->column_block = pn_min_i64(columns, most / c->row_block);
     c->row_blocks = pn_div_up(rows, c->row_block);
     c->column_blocks = pn_div_up(columns, c->column_block);
   } else {
@@ -69,42 +70,6 @@ ELEMENT_COPY(uint16_t)
 ELEMENT_COPY(uint32_t)
 ELEMENT_COPY(uint64_t)
 
-/* As the f32 kernel does it for four bytes. */
-#define BLOCK_COPY(type)                                                                                               \
-  static void block_##type(const type *from, int64_t from_stride, int64_t rows, int64_t columns, type *to,             \
-                           int64_t to_stride) {                                                                        \
-    for (int64_t c = 0; c < columns; c++)                                                                              \
-      for (int64_t r = 0; r < rows; r++) to[c * to_stride + r] = from[r * from_stride + c];                            \
-  }
-BLOCK_COPY(uint8_t)
-BLOCK_COPY(uint16_t)
-BLOCK_COPY(uint64_t)
-
-/* Blocks of a few rows or columns, such as pictures of three channels: the kernel's squares would be mostly empty. */
-PN_INLINE void join_rows(const uint32_t *from, int64_t from_stride, int rows, int64_t columns, uint32_t *to,
-                         int64_t to_stride) {
-  for (int64_t c = 0; c < columns; c++)
-    for (int r = 0; r < rows; r++) to[c * to_stride + r] = from[r * from_stride + c];
-}
-PN_INLINE void part_columns(const uint32_t *from, int64_t from_stride, int64_t rows, int columns, uint32_t *to,
-                            int64_t to_stride) {
-  for (int64_t r = 0; r < rows; r++)
-    for (int c = 0; c < columns; c++) to[c * to_stride + r] = from[r * from_stride + c];
-}
-static void block_uint32_t(const pn_copy *c, const void *from, int64_t from_stride, int64_t rows, int64_t columns,
-                           void *to, int64_t to_stride) {
-  if (rows == 2)
-    join_rows(from, from_stride, 2, columns, to, to_stride); /* constants, so that the loops unroll */
-  else if (rows == 3)
-    join_rows(from, from_stride, 3, columns, to, to_stride);
-  else if (columns == 2)
-    part_columns(from, from_stride, rows, 2, to, to_stride);
-  else if (columns == 3)
-    part_columns(from, from_stride, rows, 3, to, to_stride);
-  else
-    c->transpose->transpose(from, from_stride, (size_t)rows, (size_t)columns, to, to_stride);
-}
-
 static void copy_elements(const pn_copy *c, int64_t n, void *to, const void *from) {
   int64_t to_stride = c->move.to[c->move.rank - 1], from_stride = c->move.from[c->move.rank - 1];
   switch (c->move.element_bytes) {
@@ -117,11 +82,18 @@ static void copy_elements(const pn_copy *c, int64_t n, void *to, const void *fro
 
 static void copy_block(const pn_copy *c, int64_t rows, int64_t columns, void *to, const void *from) {
   int64_t to_stride = c->move.to[c->move.rank - 2], from_stride = c->move.from[c->move.rank - 1];
+  bool few = (rows < 4 && to_stride == rows) || (columns < 4 && from_stride == columns);
+  pn_cpu_transpose_typed_fn *const *typed = c->transpose_typed->transpose;
   switch (c->move.element_bytes) {
-  case 1: block_uint8_t(from, from_stride, rows, columns, to, to_stride); return;
-  case 2: block_uint16_t(from, from_stride, rows, columns, to, to_stride); return;
-  case 4: block_uint32_t(c, from, from_stride, rows, columns, to, to_stride); return;
-  default: block_uint64_t(from, from_stride, rows, columns, to, to_stride); return;
+  case 1: typed[0](from, from_stride, (size_t)rows, (size_t)columns, to, to_stride); return;
+  case 2: typed[1](from, from_stride, (size_t)rows, (size_t)columns, to, to_stride); return;
+  case 4:
+    if (few)
+      typed[2](from, from_stride, (size_t)rows, (size_t)columns, to, to_stride);
+    else
+      c->transpose->transpose(from, from_stride, (size_t)rows, (size_t)columns, to, to_stride);
+    return;
+  default: typed[3](from, from_stride, (size_t)rows, (size_t)columns, to, to_stride); return;
   }
 }
 

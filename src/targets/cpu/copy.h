@@ -25,6 +25,7 @@ typedef struct pn_copy {
   int64_t row_blocks, column_blocks, units;
   uint32_t parts; /* tasks; 0 when there is nothing to copy */
   const pn_cpu_transpose_f32 *transpose;
+  const pn_cpu_transpose_typed *transpose_typed;
 } pn_copy;
 
 void pn_copy_plan(pn_copy *copy, const pn_device *device);

@@ -32,6 +32,24 @@ struct pn_stream {
 /* pn_target.peaks */
 pelton_status pn_cpu_peaks(pn_device *device, pn_peaks *out, pelton_diag *diag) PN_CHECKED;
 
+/* The form in which elements lie in memory; PN_CPU_FORM_COUNT for what is no native type: f16, fewer than 8 bits. */
+PN_INLINE pn_cpu_form pn_cpu_stored_form(pelton_dtype dtype) {
+  switch (dtype) {
+  case PELTON_DTYPE_BOOL:
+  case PELTON_DTYPE_U8: return PN_CPU_FORM_u8;
+  case PELTON_DTYPE_I8: return PN_CPU_FORM_i8;
+  case PELTON_DTYPE_U16: return PN_CPU_FORM_u16;
+  case PELTON_DTYPE_I16: return PN_CPU_FORM_i16;
+  case PELTON_DTYPE_U32: return PN_CPU_FORM_u32;
+  case PELTON_DTYPE_I32: return PN_CPU_FORM_i32;
+  case PELTON_DTYPE_U64: return PN_CPU_FORM_u64;
+  case PELTON_DTYPE_I64: return PN_CPU_FORM_i64;
+  case PELTON_DTYPE_F32: return PN_CPU_FORM_f32;
+  case PELTON_DTYPE_F64: return PN_CPU_FORM_f64;
+  default: return PN_CPU_FORM_COUNT;
+  }
+}
+
 /* Estimates: the larger of arithmetic and memory time, and what it costs to start a job on the pool. */
 double pn_cpu_estimate(const pn_device *device, double fmas, double bytes, double efficiency);
 /* Bytes of all operands that lie in memory. */
@@ -44,6 +62,14 @@ PN_INLINE void pn_cpu_share(int64_t count, int64_t unit, uint32_t index, uint32_
   *end = units * (index + 1) / parts * unit;
   if (*end > count) *end = count;
   if (*begin > count) *begin = count;
+}
+
+/* |tasks| pieces of work over |panels| panels of columns become |wanted| or so: returns into how many blocks the panels
+   are cut for that, none of them empty, and how many panels a block has. */
+PN_INLINE int64_t pn_cpu_panel_blocks(int64_t panels, int64_t tasks, int64_t wanted, int64_t *panels_a_block) {
+  int64_t blocks = tasks >= wanted ? 1 : pn_min_i64(panels, pn_div_up(wanted, tasks));
+  *panels_a_block = pn_div_up(panels, blocks);
+  return pn_div_up(panels, *panels_a_block);
 }
 
 /* Into how many tasks to cut |units| of work that stream |bytes| altogether, or take as long: one when waking a thread

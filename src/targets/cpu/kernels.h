@@ -80,8 +80,9 @@ enum { PN_CPU_TURNS_LIMIT = 10000 };
   X(gelu_tanh) X(silu) X(softplus) X(mish) X(softsign) X(hard_swish) X(floor) X(ceil) X(round) X(sign) X(not) X(is_nan) \
   X(sin) X(cos) X(tan) X(asin) X(acos) X(atan)
 /* parameters[2]: clip lo, hi; hard_sigmoid alpha, beta; leaky_relu alpha; elu alpha, gamma (1, or selu's);
-   thresholded_relu alpha. Both floats must be readable. */
-#define PN_CPU_UNARY_PARAMETERS(X) X(clip) X(hard_sigmoid) X(leaky_relu) X(elu) X(thresholded_relu)
+   thresholded_relu alpha; affine factor, term. Both floats must be readable. */
+#define PN_CPU_UNARY_PARAMETERS(X) \
+  X(clip) X(hard_sigmoid) X(leaky_relu) X(elu) X(thresholded_relu) X(affine)
 #define PN_CPU_BINARY(X) \
   X(add) X(sub) X(mul) X(div) X(min) X(max) X(prelu) X(less) X(less_or_equal) X(equal) X(not_equal)
 #define PN_CPU_TERNARY(X) X(fma) X(select)
@@ -158,11 +159,62 @@ typedef struct pn_cpu_vec_typed {
      numbers. The bits of |runs|: scale (1) and zero (2) are runs, else one element for all. */
   void (*quantize)(size_t n, const float *x, const float *scale, const float *zero, int runs, float least,
                    float greatest, int32_t *y);
+  /* The same for |count| runs of |n| elements, one after the other; run r takes scale[r] and, if |has_zeros|, zero[r]. */
+  void (*quantize_blocks)(size_t count, size_t n, const float *x, const float *scale, const float *zero, int has_zeros,
+                          float least, float greatest, int32_t *y);
   void (*f32_from_f16)(size_t n, const uint16_t *x, float *y);
   void (*f16_from_f32)(size_t n, const float *x, uint16_t *y); /* to the nearest, ties to even */
   void (*f32_from_bf16)(size_t n, const uint16_t *x, float *y);
   void (*bf16_from_f32)(size_t n, const float *x, uint16_t *y);
 } pn_cpu_vec_typed;
+
+/* ---- reduce_typed: reductions of any type ---------------------------------------------------------------------------- */
+
+/* Elements as vec_typed has them. A total is uint64_t that wraps for integers (their widths wrap rightly in it), double
+   for floats, an element for extremes; what it holds before takes part. NaN is the extreme where there is one. */
+#define PN_CPU_FOLDS(X) X(sum) X(abs) X(squares) X(product) X(max) X(min)
+#define PN_CPU_ENUM(name) PN_CPU_FOLD_##name,
+typedef enum pn_cpu_fold { PN_CPU_FOLDS(PN_CPU_ENUM) PN_CPU_FOLD_COUNT } pn_cpu_fold;
+#undef PN_CPU_ENUM
+enum { PN_CPU_ARG_COLUMNS = 256 };
+typedef struct pn_cpu_reduce_typed {
+  /* A run of |n| elements into one total. */
+  void (*row[PN_CPU_FORM_COUNT][PN_CPU_FOLD_COUNT])(size_t n, const void *x, void *total);
+  /* |rows| runs of |n| elements, |stride| elements apart, into n totals. */
+  void (*columns[PN_CPU_FORM_COUNT][PN_CPU_FOLD_COUNT])(size_t rows, ptrdiff_t stride, size_t n, const void *x,
+                                                        void *totals);
+  /* Where the greatest (0) or least (1) of n >= 1 elements stands, the first or the last of equal ones. */
+  int64_t (*arg_row[PN_CPU_FORM_COUNT][2])(size_t n, const void *x, int last);
+  /* The same down n <= PN_CPU_ARG_COLUMNS columns of rows >= 1. */
+  void (*arg_columns[PN_CPU_FORM_COUNT][2])(size_t rows, ptrdiff_t stride, size_t n, const void *x, int last,
+                                            int64_t *y);
+} pn_cpu_reduce_typed;
+
+/* ---- order_typed: keys that order elements of any type ---------------------------------------------------------------- */
+
+/* A key is an unsigned integer: uint32_t for elements of up to 4 bytes, uint64_t for 8. Smaller keys come first. NaN is
+   greater than every number and equal to NaN, and the zeros are equal. An entry is a key and where its element stood:
+   two uint32_t in one number, the key the upper one; or the struct. */
+typedef struct pn_cpu_entry {
+  uint64_t key, index;
+} pn_cpu_entry;
+typedef struct pn_cpu_order_width {
+  size_t key_bytes, entry_bytes;
+  /* least[i] = the least of keys[i + width * k] over k, for i < width <= n. */
+  void (*least)(size_t n, const void *keys, size_t width, void *least);
+  /* Key number |k| of |n| in order; the keys are moved about. */
+  uint64_t (*nth)(size_t n, void *keys, size_t k);
+  /* Entries of the keys that are at most |limit|, in their order; how many. Has room for n + 1. */
+  size_t (*pick)(size_t n, const void *keys, uint64_t limit, void *entries);
+  /* Sorts, equal keys by index when they lie so; the sorted ones are in one of the two. */
+  void *(*sort)(size_t n, void *entries, void *spare);
+  /* Where entries stood. */
+  void (*indices)(size_t n, const void *entries, int64_t *to);
+} pn_cpu_order_width;
+typedef struct pn_cpu_order_typed {
+  void (*keys[PN_CPU_FORM_COUNT])(size_t n, const void *x, int falling, void *keys);
+  pn_cpu_order_width narrow, wide; /* for keys of 4 and 8 bytes */
+} pn_cpu_order_typed;
 
 /* ---- dwconv_f32, pool_f32: windows of one channel ---------------------------------------------------------------- */
 
@@ -192,14 +244,43 @@ typedef struct pn_cpu_dwconv_f32 {
   void (*run)(const pn_cpu_dwconv_f32_run *run);
 } pn_cpu_dwconv_f32;
 
+/* How elements of a window become one: by the greatest (NaN in the window gives NaN), or added, as they are, without
+   their sign, or squared. */
+typedef enum pn_cpu_pool_join {
+  PN_CPU_POOL_MAX,
+  PN_CPU_POOL_SUM,
+  PN_CPU_POOL_SUM_ABS,
+  PN_CPU_POOL_SUM_SQUARES,
+  PN_CPU_POOL_JOINS
+} pn_cpu_pool_join;
+
+/* A row of outputs of one channel, all of whose windows have |row_count| x |taps| elements, at least one: output i
+   looks at rows[r][i * stride + t * dilation]. out[i] is the greatest, at[i] = row_index[r] + column_index *
+   (i * stride + t * dilation) where it stands: the first of equal ones; NaN is above every number. */
+typedef struct pn_cpu_pool_f32_pick {
+  const float *const *rows;
+  const int32_t *row_index;
+  size_t row_count, taps;
+  ptrdiff_t stride, dilation;
+  int32_t column_index;
+  size_t n;
+  float *out;
+  int32_t *at;
+} pn_cpu_pool_f32_pick;
+
+enum { PN_CPU_SLIDE_ROOM = 16 }; /* what outputs of a slide are rounded up to */
 typedef struct pn_cpu_pool_f32 {
   void (*max)(const pn_cpu_window_f32 *window);                  /* NaN in the window gives NaN */
   void (*average)(const pn_cpu_window_f32 *window, float scale); /* the sum times |scale| */
+  /* out[i] = the elements i of all |count| rows joined, for i < n. No rows: -INFINITY, or 0. */
+  void (*join[PN_CPU_POOL_JOINS])(const float *const *rows, size_t count, size_t n, float *out);
   /* A row of one channel: out[i] = the greatest, or the sum times |scale|, of from[i * stride + t * dilation] over
-     t < taps, for i < n. NaN in the window gives NaN. */
+     t < taps, for i < n. NaN in the window gives NaN. |from| can be read as if |n| were a multiple of
+     PN_CPU_SLIDE_ROOM. */
   void (*slide_max)(const float *from, ptrdiff_t stride, ptrdiff_t dilation, size_t taps, size_t n, float *out);
   void (*slide_sum)(const float *from, ptrdiff_t stride, ptrdiff_t dilation, size_t taps, size_t n, float scale,
                     float *out);
+  void (*pick)(const pn_cpu_pool_f32_pick *pick);
   /* out[c] = scale * sum over |pixels| of from[p * pixel_stride + c]: global average, sums over rows. In blocks, so
      that the error stays small for any count. */
   void (*sum_pixels)(const float *from, ptrdiff_t pixel_stride, size_t pixels, size_t channels, float scale,
@@ -370,6 +451,10 @@ typedef struct pn_cpu_reduce_f32 {
   float (*sum_squares)(size_t n, const float *x);
   float (*max)(size_t n, const float *x);
   float (*min)(size_t n, const float *x);
+  /* y[r] of row r, |stride| floats from the one before: short rows cost little more than their elements. */
+  void (*sum_rows)(size_t rows, ptrdiff_t stride, size_t n, const float *x, float *y);
+  void (*max_rows)(size_t rows, ptrdiff_t stride, size_t n, const float *x, float *y);
+  void (*min_rows)(size_t rows, ptrdiff_t stride, size_t n, const float *x, float *y);
   float (*dot)(size_t n, const float *x, const float *y);
   /* y = exp(x - shift), and the sum of it. */
   float (*exp_sum)(size_t n, const float *x, float shift, float *y);
@@ -393,6 +478,15 @@ typedef struct pn_cpu_transpose_f32 {
   /* to[r * to_stride + c] = from[r * from_stride + c] */
   void (*copy)(const float *from, ptrdiff_t from_stride, size_t rows, size_t columns, float *to, ptrdiff_t to_stride);
 } pn_cpu_transpose_f32;
+
+/* ---- transpose_typed --------------------------------------------------------------------------------------------- */
+
+typedef void pn_cpu_transpose_typed_fn(const void *from, ptrdiff_t from_stride, size_t rows, size_t columns, void *to,
+                                       ptrdiff_t to_stride);
+typedef struct pn_cpu_transpose_typed {
+  /* As transpose_f32's, by the logarithm of an element's bytes. Of 4 bytes, this one is for few rows or columns. */
+  pn_cpu_transpose_typed_fn *transpose[4];
+} pn_cpu_transpose_typed;
 
 /* ---- peaks: what a core can do at most --------------------------------------------------------------------------- */
 
@@ -439,12 +533,37 @@ typedef struct pn_cpu_fft_f32 {
   void (*untangle)(size_t half, const float *factors, const float *z, float *y);
 } pn_cpu_fft_f32;
 
+/* ---- strassen_f32: the additions of a product with seven multiplications for eight --------------------------------- */
+
+/* Of a row of each quarter of A (11, 12, 21, 22): s1 = a21 + a22, s2 = s1 - a11, s3 = a11 - a21, s4 = a12 - s2. */
+typedef struct pn_cpu_strassen_f32_sums {
+  const float *a[4];
+  float *s[4];
+  size_t n;
+} pn_cpu_strassen_f32_sums;
+/* Of a row of each of the seven products, |plane| floats apart: a row of each quarter of C (11, 12, 21, 22), with the
+   bias of its columns and a residual, clamped. */
+typedef struct pn_cpu_strassen_f32_results {
+  const float *products;
+  ptrdiff_t plane;
+  const float *bias[2];     /* of the left and the right columns */
+  const float *residual[4]; /* or null */
+  float *out[4];            /* null: there is no such row */
+  size_t n;
+  float lo, hi;
+} pn_cpu_strassen_f32_results;
+typedef struct pn_cpu_strassen_f32 {
+  void (*sums)(const pn_cpu_strassen_f32_sums *row);
+  void (*results)(const pn_cpu_strassen_f32_results *row);
+} pn_cpu_strassen_f32;
+
 /* ---- rows -------------------------------------------------------------------------------------------------------- */
 
 /* Every family; a family `f` has its table type pn_cpu_f, its pointer in pn_cpu_kernels and its pn_cpu_f_best. */
 #define PN_CPU_FAMILIES(X) \
   X(gemm_f32) X(gemv_f32) X(gemm_i16) X(vec_f32) X(dwconv_f32) X(dotconv_f32) X(pool_f32) X(reduce_f32) \
-  X(transpose_f32) X(sample_f32) X(winograd_f32) X(vec_typed) X(rotary_f32) X(fft_f32) X(peak_f32) X(peak_i8) X(peak_bf16)
+  X(transpose_f32) X(transpose_typed) X(sample_f32) X(winograd_f32) X(vec_typed) X(reduce_typed) X(order_typed) \
+  X(rotary_f32) X(fft_f32) X(strassen_f32) X(peak_f32) X(peak_i8) X(peak_bf16)
 
 /* What one kernel file offers: usually one family, the other pointers null. */
 typedef struct pn_cpu_kernels {

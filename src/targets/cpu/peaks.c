@@ -39,7 +39,8 @@ static double rate(pn_device *device, trial *t, uint32_t threads, double amount)
       task(t, 0, 0);
     else
       pn_pool_run(device->pool, threads, task, t);
-    double took = pn_clock_seconds() - start, speed = amount * (double)t->rounds * threads / (took > 1e-9 ? took : 1e-9);
+    double took = pn_clock_seconds() - start,
+           speed = amount * (double)t->rounds * threads / (took > 1e-9 ? took : 1e-9);
     if (took < TRIAL_SECONDS / 4 && t->rounds < (size_t)1 << 40) { /* too short to say */
       t->rounds *= 4;
       run = 0;
@@ -68,8 +69,8 @@ pelton_status pn_cpu_peaks(pn_device *device, pn_peaks *out, pelton_diag *diag) 
   size_t most = 4 * device->l3_bytes / device->threads;
   size_t levels[MEMORY_LEVEL] = {device->l1_bytes / 2, device->l2_bytes / 2, device->l3_bytes / 2 / device->threads,
                                  most > device->l2_bytes * 4 ? most : device->l2_bytes * 4};
-  double capacity[MEMORY_LEVEL] = {(double)device->l1_bytes * device->threads, (double)device->l2_bytes * device->threads,
-                                   (double)device->l3_bytes, 0};
+  double capacity[MEMORY_LEVEL] = {(double)device->l1_bytes * device->threads,
+                                   (double)device->l2_bytes * device->threads, (double)device->l3_bytes, 0};
   trial t = {.f32 = pn_cpu_peak_f32_best(device->isa)};
   size_t bytes = pn_align_up(levels[MEMORY_LEVEL - 1], 4096) * device->threads;
   const pn_cpu_peak_i8 *i8 = pn_cpu_peak_i8_best(device->isa);

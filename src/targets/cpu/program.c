@@ -302,6 +302,10 @@ static void run_step(const runner *r, const pn_program_step *step, float *y) {
   } else if (step->op == PN_EXPR_CAST) {
     static const float none[2] = {0, 0};
     r->vec->unary[PN_CPU_UNARY_copy](r->n, as_run(r, v[0], spares[0]), none, y);
+  } else if (step->op == PN_EXPR_FMA && (v[0].run != NULL) != (v[1].run != NULL) && !v[2].run) {
+    const view *x = v[0].run ? &v[0] : &v[1], *factor = v[0].run ? &v[1] : &v[0];
+    const float parameters[2] = {factor->one, v[2].one};
+    r->vec->unary[PN_CPU_UNARY_affine](r->n, x->run, parameters, y);
   } else if (is_ternary(step->op)) {
     pn_cpu_ternary op = step->op == PN_EXPR_FMA ? PN_CPU_TERNARY_fma : PN_CPU_TERNARY_select;
     r->vec->ternary[op](r->n, as_run(r, v[0], spares[0]), as_run(r, v[1], spares[1]), as_run(r, v[2], spares[2]), y);

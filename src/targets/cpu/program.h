@@ -46,8 +46,8 @@ typedef struct pn_run_operand {
    operations without a vector form, or too many registers. |out| may be null: only asks. */
 bool pn_program_compile(const pn_expr *expr, const pelton_dtype *types, pn_program *out, pn_reason *why);
 
-/* Whether the program is one operation that reads operands and writes the result without scratch, so that runs may be of
-   any length; bit i of |runs| says that operand i has stride 1. */
+/* Whether the program is one operation that reads operands and writes the result without scratch, so that runs may be
+   of any length; bit i of |runs| says that operand i has stride 1. */
 bool pn_program_is_direct(const pn_program *program, uint64_t runs);
 
 /* result[i] = expression(operands at i) for i < n <= PN_PROGRAM_RUN. |scratch| has PN_PROGRAM_SCRATCH_BYTES, 64-byte

@@ -1,8 +1,8 @@
 /* Rows a constant stride apart, many at once, in kernels that keep their addresses in registers.
 
-   With 28 rows, 28 row pointers would be spilled and reloaded each step, so rows are addressed as base + {0..8} * stride
-   from one base every nine rows, which x86 encodes with four index registers (stride times 1, 3, 5, 7, scaled by 1, 2,
-   4, 8). Compilers undo that unless the indices are opaque to them. */
+   With 28 rows, 28 row pointers would be spilled and reloaded each step, so rows are addressed as base + {0..8} *
+   stride from one base every nine rows, which x86 encodes with four index registers (stride times 1, 3, 5, 7, scaled by
+   1, 2, 4, 8). Compilers undo that unless the indices are opaque to them. */
 #ifndef PN_TARGETS_CPU_ROWS_H
 #define PN_TARGETS_CPU_ROWS_H
 

@@ -1,4 +1,5 @@
 /* The CPU as a target: always there, the floor under every other. Its memory is the host's. */
+#include "base/hash.h"
 #include "targets/cpu/cpu.h"
 
 #include <stdio.h>
@@ -57,6 +58,12 @@ static pelton_status device_open(const pn_device_options *options, pn_device **o
 
 static const char *fingerprint(const pn_device *device) { return device->fingerprint; }
 
+static uint64_t packing(const pn_device *device) {
+  uint64_t h = 0; /* the kernels' tables say which instructions, whatever else the machine has */
+  for (uint32_t i = 0; i < device->gemm->width_count; i++) h = pn_hash_mix(h, device->gemm->widths[i].nr);
+  return h;
+}
+
 static uint32_t tactics(const pn_device *device, const pn_tactic *const **out) {
   (void)device;
   *out = tactic_table;
@@ -105,6 +112,7 @@ const pn_target pn_target_cpu = {
     .device_open = device_open,
     .device_close = device_close,
     .fingerprint = fingerprint,
+    .packing = packing,
     .tactics = tactics,
     .patterns = patterns,
     .peaks = pn_cpu_peaks,

@@ -7,8 +7,10 @@
 #include "targets/cuda/library/library.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 struct pn_cuda_module;
+struct pn_cuda_cubins;
 struct pn_dnn_convolution;
 
 struct pn_device {
@@ -16,6 +18,7 @@ struct pn_device {
   pn_cuda_api api;
   int ordinal;
   pn_cu_context *context;
+  atomic_bool gone; /* the context was destroyed, and with it all that was in it: nothing is to be released */
   int capability; /* 90: sm_90 */
   int multiprocessors;
   uint64_t memory_bytes;
@@ -23,6 +26,7 @@ struct pn_device {
   double fma_per_second, half_fma_per_second, bytes_per_second;
   pthread_mutex_t lock; /* of what follows */
   struct pn_cuda_module *modules;
+  struct pn_cuda_cubins *cubins; /* shared with other devices, has a lock of its own */
   pn_lt_handle *lt;         /* null: no cuBLASLt */
   pn_dnn_handle *dnn;       /* null: no cuDNN */
   pthread_mutex_t dnn_lock; /* of the handle's stream and of |convolutions| */
@@ -34,7 +38,9 @@ enum { PN_CUDA_STAGES = 2, PN_CUDA_STAGE_BYTES = 1 << 21 };
 
 struct pn_stream {
   pn_device *device;
-  pn_cu_stream *stream;
+  pn_cu_stream *stream; /* where work goes: |own|, or the caller's while it is lent */
+  pn_cu_stream *own;
+  pn_cu_event *order; /* between |own| and the callers' streams */
   struct {
     char *memory; /* pinned */
     pn_cu_event *done;
@@ -56,7 +62,7 @@ pelton_status pn_cuda_enter(const pn_device *device, pelton_diag *diag) PN_CHECK
 /* Before something is released: goes on whatever the driver says, which knows best what a lost device still holds. */
 PN_INLINE void pn_cuda_enter_anyway(const pn_device *device) { (void)device->api.cuCtxSetCurrent(device->context); }
 
-/* ---- modules: sources compiled by NVRTC, once a device and process */
+/* ---- modules: sources compiled by NVRTC once for all devices that share cubins, loaded once a device */
 
 /* The names of the sources in kernels/, in order, ended by null; "device.cuh" stands before all of them. |entry| is the
    kernel. |head| (may be null) is text in front: macros that choose a variant, rendered functions. */
@@ -71,6 +77,10 @@ typedef struct pn_cuda_source {
 pelton_status pn_cuda_function(const pn_device *device, const pn_cuda_source *source, pn_cu_function **out,
                                pelton_diag *diag) PN_CHECKED;
 void pn_cuda_modules_release(pn_device *device);
+void pn_cuda_modules_forget(pn_device *device); /* the driver has none of them any more */
+/* What compiled sources are kept in: |device| joins |sibling|'s, or (null) gets its own. */
+pelton_status pn_cuda_cubins_join(pn_device *device, const pn_device *sibling, pelton_diag *diag) PN_CHECKED;
+void pn_cuda_cubins_leave(pn_device *device); /* when it has none, nothing */
 /* The embedded text of kernels/|name|; null when there is none. */
 const char *pn_cuda_source_text(const char *name);
 

@@ -35,7 +35,7 @@ pelton_status pn_cuda_table_create(const pn_device *device, const void *data, si
 }
 
 void pn_cuda_table_release(const pn_device *device, void *table) {
-  if (!table) return;
+  if (!table || atomic_load(&((pn_device *)(uintptr_t)device)->gone)) return;
   pn_cuda_enter_anyway(device);
   (void)device->api.cuMemFree_v2(pn_cuda_pointer(table));
 }

@@ -1,9 +1,11 @@
 /* Sources become functions: NVRTC compiles device.cuh, a head and a file of kernels/ for the device at hand, and the
-   result is kept for the life of the device. The same text is compiled once. */
+   result is kept for the life of the device. The same text is compiled once, also where several devices of an engine
+   want it: who comes while another compiles waits. */
 #include "targets/cuda/cuda.h"
 
 #include "base/hash.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -15,6 +17,20 @@ typedef struct pn_cuda_module {
   pn_cu_module *module;
   pn_cu_function *function;
 } pn_cuda_module;
+
+/* A compiled source, and all of them. */
+typedef struct compiled {
+  struct compiled *next;
+  uint64_t hash;
+  size_t source_bytes;
+  int capability;
+  char *data;
+} compiled;
+typedef struct pn_cuda_cubins {
+  atomic_uint devices;
+  pthread_mutex_t lock;
+  compiled *first;
+} pn_cuda_cubins;
 
 typedef struct embedded {
   const char *name, *text;
@@ -29,6 +45,14 @@ const char *pn_cuda_source_text(const char *name) {
   return NULL;
 }
 
+void pn_cuda_modules_forget(pn_device *device) {
+  while (device->modules) {
+    pn_cuda_module *m = device->modules;
+    device->modules = m->next;
+    pn_release(device->allocator, m);
+  }
+}
+
 void pn_cuda_modules_release(pn_device *device) {
   while (device->modules) {
     pn_cuda_module *m = device->modules;
@@ -36,6 +60,35 @@ void pn_cuda_modules_release(pn_device *device) {
     (void)device->api.cuModuleUnload(m->module);
     pn_release(device->allocator, m);
   }
+}
+
+pelton_status pn_cuda_cubins_join(pn_device *device, const pn_device *sibling, pelton_diag *diag) {
+  if (sibling) {
+    device->cubins = sibling->cubins;
+    atomic_fetch_add_explicit(&device->cubins->devices, 1, memory_order_relaxed);
+    return PELTON_OK;
+  }
+  pn_cuda_cubins *cubins = pn_alloc(device->allocator, sizeof *cubins, _Alignof(pn_cuda_cubins));
+  if (!cubins || pthread_mutex_init(&cubins->lock, NULL)) {
+    pn_release(device->allocator, cubins);
+    return pn_fail_memory(diag, "the CUDA device");
+  }
+  atomic_init(&cubins->devices, 1);
+  device->cubins = cubins;
+  return PELTON_OK;
+}
+
+void pn_cuda_cubins_leave(pn_device *device) {
+  pn_cuda_cubins *cubins = device->cubins;
+  if (!cubins || atomic_fetch_sub_explicit(&cubins->devices, 1, memory_order_acq_rel) != 1) return;
+  while (cubins->first) {
+    compiled *c = cubins->first;
+    cubins->first = c->next;
+    pn_release(device->allocator, c->data);
+    pn_release(device->allocator, c);
+  }
+  (void)pthread_mutex_destroy(&cubins->lock);
+  pn_release(device->allocator, cubins);
 }
 
 /* ---- compiling -----------------------------------------------------------------------------------------------------
@@ -100,13 +153,37 @@ static pelton_status load(const pn_device *device, pn_cuda_module *m, const void
   return pn_cuda_check(device, error, "finding a kernel", diag);
 }
 
+/* Under the lock of the cubins. They stay as they are until the last device goes, so that |*out| may be read without.
+ */
+static pelton_status find_or_compile(const pn_device *device, const pn_cuda_source *source, const char *text,
+                                     const pn_cuda_module *m, const char **out, pelton_diag *diag) {
+  pn_cuda_cubins *all = device->cubins;
+  for (const compiled *c = all->first; c; c = c->next) {
+    if (c->hash != m->hash || c->source_bytes != m->source_bytes || c->capability != device->capability) continue;
+    *out = c->data;
+    return PELTON_OK;
+  }
+  compiled *c = pn_alloc(device->allocator, sizeof *c, _Alignof(compiled));
+  if (!c) return pn_fail_memory(diag, "a kernel");
+  *c = (compiled){all->first, m->hash, m->source_bytes, device->capability, NULL};
+  pelton_status status = compile(device, source, text, &c->data, diag);
+  if (status) {
+    pn_release(device->allocator, c);
+    return status;
+  }
+  all->first = c;
+  *out = c->data;
+  return PELTON_OK;
+}
+
 static pelton_status add_module(pn_device *device, const pn_cuda_source *source, const char *text, pn_cuda_module *m,
                                 pelton_diag *diag) {
-  char *cubin = NULL;
-  PN_TRY(compile(device, source, text, &cubin, diag));
+  const char *image = NULL;
+  (void)pthread_mutex_lock(&device->cubins->lock);
+  pelton_status status = find_or_compile(device, source, text, m, &image, diag);
+  (void)pthread_mutex_unlock(&device->cubins->lock);
   (void)snprintf(m->entry, sizeof m->entry, "%s", source->entry);
-  pelton_status status = load(device, m, cubin, diag);
-  pn_release(device->allocator, cubin);
+  if (!status) status = load(device, m, image, diag);
   if (status) return status;
   m->next = device->modules;
   device->modules = m;

@@ -21,12 +21,16 @@ static const pn_pattern pattern_table[] = {
 };
 
 enum { LEAST_CAPABILITY = 70, LEAST_DRIVER = 12000 };
+/* Below this, copying into a staging buffer takes less time than to ask the driver what memory it is. */
+enum { PN_CUDA_DIRECT_BYTES = 8192 };
 
 /* ---- errors ------------------------------------------------------------------------------------------------------ */
 
 pelton_status pn_cuda_check(const pn_device *device, int error, const char *what, pelton_diag *diag) {
   if (!error) return PELTON_OK;
   const char *name = NULL, *text = NULL;
+  if (error == PN_CU_ERROR_CONTEXT_IS_DESTROYED) /* objects that were in it must not be touched: the driver hangs */
+    atomic_store(&((pn_device *)(uintptr_t)device)->gone, true);
   (void)device->api.cuGetErrorName(error, &name);
   (void)device->api.cuGetErrorString(error, &text);
   pelton_status status = error == PN_CU_ERROR_OUT_OF_MEMORY ? PELTON_OUT_OF_MEMORY : PELTON_DEVICE_ERROR;
@@ -127,7 +131,9 @@ static pelton_status device_list(const pn_device_options *options, void (*each)(
 static void device_close(pn_device *device) {
   if (!device) return;
   pn_cuda_api *api = &device->api;
-  if (device->context) {
+  const bool whole = device->context && !atomic_load(&device->gone);
+  if (!whole) pn_cuda_modules_forget(device);
+  if (whole) {
     pn_cuda_enter_anyway(device);
     pn_cuda_modules_release(device);
     if (device->lt) (void)api->cublasLtDestroy(device->lt);
@@ -135,8 +141,9 @@ static void device_close(pn_device *device) {
     if (device->dnn) (void)api->cudnnDestroy(device->dnn);
     (void)api->cuCtxSetCurrent(NULL);
   }
-  if (device->context) (void)api->cuDevicePrimaryCtxRelease_v2(device->ordinal);
+  if (whole) (void)api->cuDevicePrimaryCtxRelease_v2(device->ordinal);
   pn_cuda_library_close(api);
+  pn_cuda_cubins_leave(device);
   (void)pthread_mutex_destroy(&device->lock);
   (void)pthread_mutex_destroy(&device->dnn_lock);
   pn_release(device->allocator, device);
@@ -198,7 +205,8 @@ static pelton_status device_open(const pn_device_options *options, pn_device **o
     pn_release(options->allocator, device);
     return pn_fail_memory(diag, "the CUDA device");
   }
-  pelton_status status = open_context(device, options, diag);
+  pelton_status status = pn_cuda_cubins_join(device, options->sibling, diag);
+  if (!status) status = open_context(device, options, diag);
   if (status)
     device_close(device);
   else
@@ -231,7 +239,7 @@ static void *memory_alloc(pn_device *device, size_t bytes) {
 }
 
 static void memory_release(pn_device *device, void *memory) {
-  if (!memory) return;
+  if (!memory || atomic_load(&device->gone)) return;
   pn_cuda_enter_anyway(device);
   (void)device->api.cuMemFree_v2(pn_cuda_pointer(memory));
 }
@@ -241,6 +249,26 @@ static bool memory_is_device(const pn_device *device, const void *pointer) {
   if (!pointer || device->api.cuCtxSetCurrent(device->context)) return false;
   return !device->api.cuPointerGetAttribute(&kind, PN_CU_POINTER_MEMORY_TYPE, pn_cuda_pointer(pointer)) &&
          kind == PN_CU_MEMORY_DEVICE;
+}
+
+static void *host_alloc(pn_device *device, size_t bytes) {
+  void *memory = NULL;
+  if (device->api.cuCtxSetCurrent(device->context) ||
+      device->api.cuMemHostAlloc(&memory, bytes ? bytes : 1, PN_CU_HOST_PORTABLE))
+    return NULL;
+  return memory;
+}
+
+static void host_release(pn_device *device, void *memory) {
+  if (!memory || atomic_load(&device->gone)) return;
+  pn_cuda_enter_anyway(device);
+  (void)device->api.cuMemFreeHost(memory);
+}
+
+static bool is_pinned(const pn_device *device, const void *pointer) {
+  unsigned kind = 0;
+  return !device->api.cuPointerGetAttribute(&kind, PN_CU_POINTER_MEMORY_TYPE, pn_cuda_pointer(pointer)) &&
+         kind == PN_CU_MEMORY_HOST;
 }
 
 /* The next staging buffer, once the copies that used it are done. */
@@ -256,6 +284,9 @@ static pelton_status take_stage(pn_stream *s, uint32_t *out, pelton_diag *diag) 
 static pelton_status upload(pn_stream *s, void *to, const void *from, size_t bytes, pelton_diag *diag) {
   const pn_cuda_api *api = &s->device->api;
   PN_TRY(pn_cuda_enter(s->device, diag));
+  if (bytes > PN_CUDA_DIRECT_BYTES && is_pinned(s->device, from))
+    return pn_cuda_check(s->device, api->cuMemcpyHtoDAsync_v2(pn_cuda_pointer(to), from, bytes, s->stream), "an upload",
+                         diag);
   for (size_t done = 0; done < bytes;) {
     size_t n = bytes - done < PN_CUDA_STAGE_BYTES ? bytes - done : PN_CUDA_STAGE_BYTES;
     uint32_t k;
@@ -277,6 +308,11 @@ static pelton_status download(pn_stream *s, void *to, const void *from, size_t b
   size_t asked = 0, taken = 0;
   uint32_t stage[2] = {0, 0}, first = 0, held = 0;
   PN_TRY(pn_cuda_enter(s->device, diag));
+  if (bytes > PN_CUDA_DIRECT_BYTES && is_pinned(s->device, to)) {
+    PN_TRY(pn_cuda_check(s->device, api->cuMemcpyDtoHAsync_v2(to, pn_cuda_pointer(from), bytes, s->stream),
+                         "a download", diag));
+    return pn_cuda_check(s->device, api->cuStreamSynchronize(s->stream), "a download", diag);
+  }
   while (taken < bytes) {
     while (held < PN_CUDA_STAGES && asked < bytes) {
       size_t n = bytes - asked < PN_CUDA_STAGE_BYTES ? bytes - asked : PN_CUDA_STAGE_BYTES;
@@ -305,12 +341,10 @@ static pelton_status download(pn_stream *s, void *to, const void *from, size_t b
 /* ---- streams ------------------------------------------------------------------------------------------------------
  */
 
-static void stream_release(pn_stream *s) {
-  if (!s) return;
+static void release_contents(pn_stream *s) {
   const pn_cuda_api *api = &s->device->api;
-  const pelton_allocator *allocator = s->device->allocator;
   pn_cuda_enter_anyway(s->device);
-  if (s->stream) (void)api->cuStreamSynchronize(s->stream);
+  if (s->own) (void)api->cuStreamSynchronize(s->own);
   for (uint32_t i = 0; i < PN_CUDA_STAGES; i++) {
     if (s->stages[i].done) (void)api->cuEventDestroy_v2(s->stages[i].done);
     if (s->stages[i].memory) (void)api->cuMemFreeHost(s->stages[i].memory);
@@ -318,16 +352,24 @@ static void stream_release(pn_stream *s) {
   if (s->fault) (void)api->cuMemFreeHost(s->fault);
   if (s->begin) (void)api->cuEventDestroy_v2(s->begin);
   if (s->end) (void)api->cuEventDestroy_v2(s->end);
-  if (s->stream) (void)api->cuStreamDestroy_v2(s->stream);
+  if (s->order) (void)api->cuEventDestroy_v2(s->order);
+  if (s->own) (void)api->cuStreamDestroy_v2(s->own);
+}
+
+static void stream_release(pn_stream *s) {
+  if (!s) return;
+  if (!atomic_load(&s->device->gone)) release_contents(s);
   pn_arena_deinit(&s->scratch);
-  pn_release(allocator, s);
+  pn_release(s->device->allocator, s);
 }
 
 static pelton_status fill_stream(pn_stream *s, pelton_diag *diag) {
   const pn_device *device = s->device;
   const pn_cuda_api *api = &device->api;
   PN_TRY(pn_cuda_enter(device, diag));
-  PN_TRY(pn_cuda_check(device, api->cuStreamCreate(&s->stream, PN_CU_STREAM_NON_BLOCKING), "making a stream", diag));
+  PN_TRY(pn_cuda_check(device, api->cuStreamCreate(&s->own, PN_CU_STREAM_NON_BLOCKING), "making a stream", diag));
+  s->stream = s->own;
+  PN_TRY(pn_cuda_check(device, api->cuEventCreate(&s->order, PN_CU_EVENT_NO_TIMING), "making an event", diag));
   PN_TRY(pn_cuda_check(device, api->cuEventCreate(&s->begin, 0), "making an event", diag));
   PN_TRY(pn_cuda_check(device, api->cuEventCreate(&s->end, 0), "making an event", diag));
   for (uint32_t i = 0; i < PN_CUDA_STAGES; i++) {
@@ -369,6 +411,24 @@ static pelton_status stream_synchronize(pn_stream *s, pelton_diag *diag) {
   return pn_fail(diag, PELTON_INVALID_DATA, "an index lies outside of the axis that it goes along");
 }
 
+static pelton_status stream_lend(pn_stream *s, void *native, pelton_diag *diag) {
+  const pn_cuda_api *api = &s->device->api;
+  PN_TRY(pn_cuda_enter(s->device, diag));
+  PN_TRY(pn_cuda_check(s->device, api->cuEventRecord(s->order, s->own), "ordering streams", diag));
+  PN_TRY(pn_cuda_check(s->device, api->cuStreamWaitEvent(native, s->order, 0), "ordering streams", diag));
+  s->stream = native;
+  return PELTON_OK;
+}
+
+static pelton_status stream_return(pn_stream *s, pelton_diag *diag) {
+  const pn_cuda_api *api = &s->device->api;
+  pn_cu_stream *native = s->stream;
+  s->stream = s->own;
+  PN_TRY(pn_cuda_enter(s->device, diag));
+  PN_TRY(pn_cuda_check(s->device, api->cuEventRecord(s->order, native), "ordering streams", diag));
+  return pn_cuda_check(s->device, api->cuStreamWaitEvent(s->own, s->order, 0), "ordering streams", diag);
+}
+
 static pelton_status timer_start(pn_stream *s, pelton_diag *diag) {
   PN_TRY(pn_cuda_enter(s->device, diag));
   return pn_cuda_check(s->device, s->device->api.cuEventRecord(s->begin, s->stream), "timing", diag);
@@ -392,9 +452,10 @@ struct pn_recording {
   pn_cu_graph_exec *exec;
 };
 
+/* Always in the stream's own: a caller's may be the default one, which cannot be recorded. */
 static pelton_status record_begin(pn_stream *s, pelton_diag *diag) {
   PN_TRY(pn_cuda_enter(s->device, diag));
-  return pn_cuda_check(s->device, s->device->api.cuStreamBeginCapture_v2(s->stream, PN_CU_CAPTURE_THREAD_LOCAL),
+  return pn_cuda_check(s->device, s->device->api.cuStreamBeginCapture_v2(s->own, PN_CU_CAPTURE_THREAD_LOCAL),
                        "recording", diag);
 }
 
@@ -403,7 +464,7 @@ static pelton_status record_end(pn_stream *s, pn_recording **out, pelton_diag *d
   pn_cu_graph *graph = NULL;
   *out = NULL;
   pn_cuda_enter_anyway(s->device); /* the stream must leave this state, whatever comes */
-  PN_TRY(pn_cuda_check(s->device, api->cuStreamEndCapture(s->stream, &graph), "recording", diag));
+  PN_TRY(pn_cuda_check(s->device, api->cuStreamEndCapture(s->own, &graph), "recording", diag));
   pn_recording *recording = pn_alloc(s->device->allocator, sizeof *recording, _Alignof(pn_recording));
   pelton_status status = recording ? PELTON_OK : pn_fail_memory(diag, "a recording");
   if (!status)
@@ -424,7 +485,7 @@ static pelton_status recording_play(pn_stream *s, pn_recording *recording, pelto
 static void recording_release(pn_device *device, pn_recording *recording) {
   if (!recording) return;
   pn_cuda_enter_anyway(device);
-  (void)device->api.cuGraphExecDestroy(recording->exec);
+  if (!atomic_load(&device->gone)) (void)device->api.cuGraphExecDestroy(recording->exec);
   pn_release(device->allocator, recording);
 }
 
@@ -439,10 +500,14 @@ const pn_target pn_target_cuda = {
     .memory_alloc = memory_alloc,
     .memory_release = memory_release,
     .memory_is_device = memory_is_device,
+    .host_alloc = host_alloc,
+    .host_release = host_release,
     .upload = upload,
     .download = download,
     .stream_create = stream_create,
     .stream_release = stream_release,
+    .stream_lend = stream_lend,
+    .stream_return = stream_return,
     .stream_synchronize = stream_synchronize,
     .timer_start = timer_start,
     .timer_stop = timer_stop,

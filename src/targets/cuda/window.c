@@ -128,3 +128,38 @@ double pn_cuda_conv_work(const pn_problem *p) {
   const pn_operand *by = transposed ? pn_problem_input(p, 0, 0) : pn_problem_output(p, 0, 0);
   return (double)pn_operand_elements(by) * (double)pn_operand_elements(w) / (double)w->dims[0];
 }
+
+/* ---- kernels with a thread for each result ----------------------------------------------------------------------- */
+
+void pn_cuda_conv_each_sizes(const pn_problem *p, const pn_device *device, const pn_config *config, pn_sizes *out) {
+  (void)p;
+  (void)device;
+  (void)config;
+  out->state_bytes = sizeof(pn_cuda_conv_each);
+}
+
+pelton_status pn_cuda_conv_each_prepare(const pn_problem *p, const pn_device *device, const pn_cuda_source *source,
+                                        pn_cuda_conv_each *s, pelton_diag *diag) {
+  pn_window windows[PN_MAX_RANK];
+  pn_cuda_source full = *source;
+  pn_text head;
+  if (!pn_cuda_conv_accepts(p, p->nodes[0].op, windows, &s->epilogue, NULL))
+    return PN_INTERNAL(diag, "a convolution changed after it was accepted");
+  pn_cuda_conv_fill(p, windows, &s->arguments);
+  pn_cuda_epilogue_fill(&s->epilogue, &s->arguments.epilogue);
+  pn_text_init(&head, device->allocator);
+  pn_cuda_conv_head(p, &s->epilogue, &head);
+  full.head = head.data;
+  pelton_status status =
+      head.failed ? pn_fail_memory(diag, "a kernel") : pn_cuda_function(device, &full, &s->function, diag);
+  pn_text_deinit(&head);
+  return status;
+}
+
+pelton_status pn_cuda_conv_each_run(const pn_step *step, pn_stream *stream, pelton_diag *diag) {
+  const pn_cuda_conv_each *s = step->state;
+  struct conv_arguments a = s->arguments;
+  pn_cuda_conv_bind(step, &s->epilogue, &a);
+  uint32_t grid = pn_cuda_blocks(stream->device, (int64_t)a.batch * a.groups * a.out_channels * a.places);
+  return pn_cuda_launch(stream, s->function, grid, 1, 1, PN_CUDA_BLOCK, &a, diag);
+}

@@ -22,6 +22,24 @@ void pn_cuda_conv_bind(const pn_step *step, const pn_cuda_epilogue *epilogue, st
 /* Multiply-adds. */
 double pn_cuda_conv_work(const pn_problem *problem);
 
+/* ---- kernels with a thread for each result ----------------------------------------------------------------------- */
+
+typedef struct pn_cuda_conv_each {
+  pn_cu_function *function;
+  pn_cuda_epilogue epilogue;
+  struct conv_arguments arguments;
+} pn_cuda_conv_each;
+
+/* A tactic's sizes and run, and its prepare with |source|, whose head is made here: |memory| is a pn_cuda_conv_each. */
+void pn_cuda_conv_each_sizes(const pn_problem *problem, const pn_device *device, const pn_config *config,
+                             pn_sizes *out);
+pelton_status pn_cuda_conv_each_prepare(const pn_problem *problem, const pn_device *device,
+                                        const pn_cuda_source *source, pn_cuda_conv_each *memory,
+                                        pelton_diag *diag) PN_CHECKED;
+pelton_status pn_cuda_conv_each_run(const pn_step *step, pn_stream *stream, pelton_diag *diag) PN_CHECKED;
+
+/* ---- epilogues --------------------------------------------------------------------------------------------------- */
+
 /* For epilogues of results [N, C, spatial...]. */
 pn_cuda_strides_fn pn_cuda_image_epilogue_strides;
 

@@ -29,6 +29,12 @@ static void expect_rows(const pn_cpu_kernels *kernels, size_t n) {
   EXPECT(same(reduce->dot(n, x.data, z.data), dot, 1e-6 * size));
   EXPECT(same(reduce->max(n, x.data), max, 0));
   EXPECT(same(reduce->min(n, x.data), min, 0));
+  float each[3][2]; /* the same row twice */
+  reduce->sum_rows(2, 0, n, x.data, each[0]);
+  reduce->max_rows(2, 0, n, x.data, each[1]);
+  reduce->min_rows(2, 0, n, x.data, each[2]);
+  for (int i = 0; i < 2; i++)
+    EXPECT(each[0][i] == reduce->sum(n, x.data) && same(each[1][i], max, 0) && same(each[2][i], min, 0));
 
   size_t wrong = 0;
   reduce->softmax(n, x.data, y.data);

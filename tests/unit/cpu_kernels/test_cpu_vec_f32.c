@@ -5,7 +5,7 @@
 static const float parameters[PN_CPU_UNARY_COUNT][2] = {
     [PN_CPU_UNARY_clip] = {-0.5f, 1.5f},       [PN_CPU_UNARY_hard_sigmoid] = {0.2f, 0.5f},
     [PN_CPU_UNARY_leaky_relu] = {0.1f, 0},     [PN_CPU_UNARY_elu] = {1.25f, 1.5f},
-    [PN_CPU_UNARY_thresholded_relu] = {0.7f, 0}};
+    [PN_CPU_UNARY_thresholded_relu] = {0.7f, 0}, [PN_CPU_UNARY_affine] = {1.5f, 0.25f}};
 
 static double clamped(double x, double lo, double hi) { return isnan(x) ? x : x < lo ? lo : x > hi ? hi : x; }
 
@@ -48,6 +48,7 @@ static double plain(pn_cpu_unary op, double x) {
   case PN_CPU_UNARY_leaky_relu: return x < 0 ? p * x : x;
   case PN_CPU_UNARY_elu: return q * (x < 0 ? p * expm1(x) : x);
   case PN_CPU_UNARY_thresholded_relu: return x <= p ? 0 : x;
+  case PN_CPU_UNARY_affine: return x * p + q;
   case PN_CPU_UNARY_COUNT: break;
   }
   REQUIRE(op < PN_CPU_UNARY_COUNT);
@@ -77,6 +78,7 @@ static void bound(pn_cpu_unary op, double *ulp, double *absolute) {
   case PN_CPU_UNARY_gelu_tanh:
   case PN_CPU_UNARY_mish: *ulp = 4; *absolute = 1e-6; return;
   case PN_CPU_UNARY_hard_swish:
+  case PN_CPU_UNARY_affine:
   case PN_CPU_UNARY_hard_sigmoid: *ulp = 4; *absolute = 5e-7; return; /* near the zero of the line */
   case PN_CPU_UNARY_softsign: *ulp = 1.6; return;
   case PN_CPU_UNARY_leaky_relu:

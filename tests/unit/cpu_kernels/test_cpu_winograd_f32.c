@@ -93,7 +93,7 @@ static size_t count_wrong(const tile *t, double tolerance) {
 }
 
 static void check(size_t m, size_t r) {
-  const double tolerance = m + r > 7 ? 4e-5 : 1e-5;
+  const double tolerance = m + r > 7 ? 1e-4 : 1e-5; /* of sums of 25 products of at most 1 */
   EXPECT_EQ(pn_winograd_has((int64_t)m, (int64_t)r), 1);
   random_seed();
   FOR_EACH_ROW(kernels, winograd_f32) {

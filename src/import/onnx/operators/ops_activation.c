@@ -63,8 +63,8 @@ static pelton_status import_swiglu(pn_onnx_call *c) {
   if (!pn_onnx_has(c, 1)) return pn_fail(c->diag, PELTON_INVALID_DATA, "its input 1 is missing");
   PN_TRY(pn_onnx_attr_f32(c->node, "alpha", 1.0f, &alpha, c->diag));
   const double number = (double)alpha;
-  return pn_onnx_formula(c, alpha == 1.0f ? "mul(silu(x0),x1)" : "mul(mul(x0,sigmoid(mul(x0,%0))),x1)", &number, c->inputs,
-                         2, &c->outputs[0]);
+  return pn_onnx_formula(c, alpha == 1.0f ? "mul(silu(x0),x1)" : "mul(mul(x0,sigmoid(mul(x0,%0))),x1)", &number,
+                         c->inputs, 2, &c->outputs[0]);
 }
 
 /* ---- choices ----------------------------------------------------------------------------------------------------- */
@@ -107,7 +107,8 @@ static pelton_status import_clip(pn_onnx_call *c) {
   pn_value_id operands[3];
   uint32_t count = 0;
   PN_TRY(wants_one(c));
-  if (c->input_count > 3) return pn_fail(c->diag, PELTON_INVALID_DATA, "it has %u inputs, but must have 1 to 3", c->input_count);
+  if (c->input_count > 3)
+    return pn_fail(c->diag, PELTON_INVALID_DATA, "it has %u inputs, but must have 1 to 3", c->input_count);
   const bool low = pn_onnx_has(c, 1), high = pn_onnx_has(c, 2);
   operands[count++] = c->inputs[0];
   if (low) operands[count++] = c->inputs[1];
@@ -150,7 +151,8 @@ static pelton_status import_dropout(pn_onnx_call *c) {
       ratio = data ? pn_tensor_get_f64(&tensor, 0) : 0.5;
     }
     if (ratio != 0 && !training)
-      return pn_fail(c->diag, PELTON_UNSUPPORTED, "whether it trains (input 2) is known only at run time; make it a constant");
+      return pn_fail(c->diag, PELTON_UNSUPPORTED,
+                     "whether it trains (input 2) is known only at run time; make it a constant");
     if (ratio != 0 && *training)
       return pn_fail(c->diag, PELTON_UNSUPPORTED, "it trains: its result is random; export the model for inference");
   }

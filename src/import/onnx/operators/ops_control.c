@@ -1,5 +1,5 @@
-/* If, Loop and Scan. A branch whose condition is known already takes the place of its If: exporters leave many such, and
-   the branch not taken need not even fit the shapes. */
+/* If, Loop and Scan. A branch whose condition is known already takes the place of its If: exporters leave many such,
+   and the branch not taken need not even fit the shapes. */
 #include "import/onnx/importer.h"
 
 #include "import/onnx/scope.h"
@@ -44,7 +44,8 @@ static pelton_status body_of(const pn_onnx_call *c, const char *name, const pn_o
 static pelton_status complete_inputs(const pn_onnx_call *c, pn_graph *branch, const pn_value_list *captures) {
   while (branch->inputs.count < captures->count) {
     const pn_value value = *pn_graph_value(c->graph, captures->data[branch->inputs.count]);
-    if (!pn_value_valid(pn_graph_add_input(branch, value.name, &value.type))) return pn_fail_memory(c->diag, "a subgraph");
+    if (!pn_value_valid(pn_graph_add_input(branch, value.name, &value.type)))
+      return pn_fail_memory(c->diag, "a subgraph");
   }
   return PELTON_OK;
 }
@@ -139,8 +140,9 @@ static pelton_status import_loop(pn_onnx_call *c) {
   }
   PN_TRY(pn_onnx_subgraph(c, body, types, operand_count, &captures, &a->body));
   if (a->body->outputs.count < 1 + carried)
-    return pn_fail(c->diag, PELTON_INVALID_DATA, "its body gives %u results, but must give a condition and %u carried values",
-                   a->body->outputs.count, carried);
+    return pn_fail(c->diag, PELTON_INVALID_DATA,
+                   "its body gives %u results, but must give a condition and %u carried values", a->body->outputs.count,
+                   carried);
   a->carried_count = carried;
   bool *boxed = PN_NEW_ARRAY(&c->importer->scratch, bool, operand_count);
   if (!boxed) return pn_fail_memory(c->diag, "a node");

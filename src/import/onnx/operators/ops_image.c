@@ -146,7 +146,8 @@ static pelton_status import_upsample_1(pn_onnx_call *c) {
   pn_value_id scales;
   PN_TRY(pn_onnx_rank(c, 0, &rank));
   if (rank != 4)
-    return pn_fail(c->diag, PELTON_INVALID_DATA, "its input 0 has %u dimensions, but must have 4 in this version", rank);
+    return pn_fail(c->diag, PELTON_INVALID_DATA, "its input 0 has %u dimensions, but must have 4 in this version",
+                   rank);
   PN_TRY(mode_attr(c, &mode));
   PN_TRY(pn_onnx_attr_require(c->node, "height_scale", c->diag));
   PN_TRY(pn_onnx_attr_require(c->node, "width_scale", c->diag));

@@ -55,7 +55,8 @@ static pelton_status import_simple(pn_onnx_call *c) {
 /* ---- the broadcasting of operator sets before 7 ------------------------------------------------------------------ */
 
 /* Axes behind |rank| of |count| new ones. */
-static pelton_status unsqueeze_behind(pn_onnx_call *c, pn_value_id value, uint32_t rank, uint32_t count, pn_value_id *out) {
+static pelton_status unsqueeze_behind(pn_onnx_call *c, pn_value_id value, uint32_t rank, uint32_t count,
+                                      pn_value_id *out) {
   int64_t axes[PN_MAX_RANK];
   pn_value_id operands[2] = {value, PN_NO_VALUE};
   if (rank + count > PN_MAX_RANK) return pn_fail(c->diag, PELTON_UNSUPPORTED, "more than %d dimensions", PN_MAX_RANK);
@@ -81,8 +82,8 @@ static pelton_status import_binary_1(pn_onnx_call *c) {
     PN_TRY(pn_onnx_rank(c, 1, &rank_b));
     if (axis < 0) axis += rank_a;
     if (axis < 0 || axis + rank_b > rank_a)
-      return pn_fail(c->diag, PELTON_INVALID_DATA, "axis %" PRId64 " does not fit operands of %u and %u dimensions", axis,
-                     rank_a, rank_b);
+      return pn_fail(c->diag, PELTON_INVALID_DATA, "axis %" PRId64 " does not fit operands of %u and %u dimensions",
+                     axis, rank_a, rank_b);
     const uint32_t behind = rank_a - rank_b - (uint32_t)axis;
     if (behind > 0) PN_TRY(unsqueeze_behind(c, operands[1], rank_b, behind, &operands[1]));
   }
@@ -187,7 +188,8 @@ static pelton_status import_bit_shift(pn_onnx_call *c) {
   PN_TRY(wants_operands(c, 2));
   PN_TRY(pn_onnx_attr_require(c->node, "direction", c->diag));
   PN_TRY(pn_onnx_word(c, "direction", words, &direction));
-  return pn_onnx_pointwise(c, direction == 0 ? "shift_left(x0,x1)" : "shift_right(x0,x1)", c->inputs, 2, &c->outputs[0]);
+  return pn_onnx_pointwise(c, direction == 0 ? "shift_left(x0,x1)" : "shift_right(x0,x1)", c->inputs, 2,
+                           &c->outputs[0]);
 }
 
 static pelton_status import_is_inf(pn_onnx_call *c) {

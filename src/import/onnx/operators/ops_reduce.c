@@ -3,8 +3,9 @@
 
 /* ---- Reduce* ----------------------------------------------------------------------------------------------------- */
 
-static const char *const reductions[] = {"ReduceSum", "ReduceMean", "ReduceMax",    "ReduceMin",       "ReduceProd",
-                                         "ReduceL1",  "ReduceL2",   "ReduceLogSum", "ReduceLogSumExp", "ReduceSumSquare"};
+static const char *const reductions[] = {"ReduceSum",       "ReduceMean",     "ReduceMax", "ReduceMin",
+                                         "ReduceProd",      "ReduceL1",       "ReduceL2",  "ReduceLogSum",
+                                         "ReduceLogSumExp", "ReduceSumSquare"};
 
 static pelton_status reduce_attrs(const pn_onnx_call *c, pn_attrs_reduce **out) {
   pn_attrs_reduce *a = *out = pn_onnx_attrs(c, PN_OP_REDUCE);

@@ -180,8 +180,9 @@ static pelton_status import_space_to_depth(pn_onnx_call *c) {
 
 /* ---- CenterCropPad ----------------------------------------------------------------------------------------------- */
 
-/* A slice that keeps the middle of what is too long, then zeros around what is too short, by shape arithmetic that folds
-   where the extents are known: of extents d and wanted t, the cut starts at max((d-t)/2, 0) and is min(d, t) long. */
+/* A slice that keeps the middle of what is too long, then zeros around what is too short, by shape arithmetic that
+   folds where the extents are known: of extents d and wanted t, the cut starts at max((d-t)/2, 0) and is min(d, t)
+   long. */
 static pelton_status import_center_crop_pad(pn_onnx_call *c) {
   pn_attrs_concat *behind = pn_onnx_attrs(c, PN_OP_CONCAT);
   pn_value_id sides[2], slice[4], pad[4] = {PN_NO_VALUE, PN_NO_VALUE, PN_NO_VALUE, PN_NO_VALUE}, ends[2], cut, axes;
@@ -192,7 +193,8 @@ static pelton_status import_center_crop_pad(pn_onnx_call *c) {
   PN_TRY(pn_onnx_rank(c, 0, &rank));
   PN_TRY(pn_onnx_ints(c, "axes", &list));
   int64_t each[PN_MAX_RANK];
-  if (list.count > rank) return pn_fail(c->diag, PELTON_INVALID_DATA, "it has %u axes for %u dimensions", list.count, rank);
+  if (list.count > rank)
+    return pn_fail(c->diag, PELTON_INVALID_DATA, "it has %u axes for %u dimensions", list.count, rank);
   for (uint32_t i = 0; i < rank; i++) {
     each[i] = i < list.count ? list.data[i] : i;
     if (each[i] < 0) each[i] += rank;

@@ -51,8 +51,8 @@ static pelton_status check_locale(const pn_onnx_call *c) {
   PN_TRY(pn_onnx_attr_str(c->node, "locale", "", &locale, c->diag));
   for (size_t i = 0; i < PN_COUNT(others); i++)
     if (pn_str_starts(locale, others[i]) && (locale.size == 2 || locale.data[2] == '_' || locale.data[2] == '-'))
-      return pn_fail(c->diag, PELTON_UNSUPPORTED, "the letters of locale \"%.*s\", which change case by rules of their own",
-                     PN_STR_ARG(locale));
+      return pn_fail(c->diag, PELTON_UNSUPPORTED,
+                     "the letters of locale \"%.*s\", which change case by rules of their own", PN_STR_ARG(locale));
   return PELTON_OK;
 }
 

@@ -5,7 +5,8 @@
 
 enum { X, G, STATE, OTHER_STATE, MOST_OPERANDS, RATE = MOST_OPERANDS, COUNT, ALL };
 
-typedef pelton_status update_function(pn_onnx_call *c, const double *numbers, pn_value_id *operands, pn_value_id *results);
+typedef pelton_status update_function(pn_onnx_call *c, const double *numbers, pn_value_id *operands,
+                                      pn_value_id *results);
 
 /* Calls |update| for each tensor with x, gradient, states, rate and count, the latter two in x's type. */
 static pelton_status update_each(pn_onnx_call *c, uint32_t states, const double *numbers, update_function *update) {
@@ -30,8 +31,8 @@ static pelton_status update_each(pn_onnx_call *c, uint32_t states, const double 
   return PELTON_OK;
 }
 
-static pelton_status read_numbers(const pn_onnx_call *c, const char *const *names, const float *defaults, uint32_t count,
-                                  double *numbers) {
+static pelton_status read_numbers(const pn_onnx_call *c, const char *const *names, const float *defaults,
+                                  uint32_t count, double *numbers) {
   for (uint32_t i = 0; i < count; i++) {
     float value;
     PN_TRY(pn_onnx_attr_f32(c->node, names[i], defaults[i], &value, c->diag));

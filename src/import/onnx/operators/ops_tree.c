@@ -1,5 +1,5 @@
-/* TreeEnsemble of ai.onnx.ml, as tensor operators: a row of x stands at one place in each tree, and goes down a level at a
-   time in all trees at once.
+/* TreeEnsemble of ai.onnx.ml, as tensor operators: a row of x stands at one place in each tree, and goes down a level
+   at a time in all trees at once.
 
    Interior nodes and leaves get places in common tables, nodes first. A leaf leads to itself, so that trees of unequal
    depth may go down together. One level: the feature and the threshold of each place are looked up, compared as the
@@ -26,7 +26,8 @@ typedef struct trees {
   bool modes[MODE_COUNT], any_missing;
 } trees;
 
-static pelton_status list_attr(const pn_onnx_call *c, const char *name, int64_t count, bool required, pn_onnx_i64s *out) {
+static pelton_status list_attr(const pn_onnx_call *c, const char *name, int64_t count, bool required,
+                               pn_onnx_i64s *out) {
   if (required) PN_TRY(pn_onnx_attr_require(c->node, name, c->diag));
   PN_TRY(pn_onnx_attr_i64s(c->node, name, out, c->diag));
   if (count >= 0 && out->count != count && (required || out->count))
@@ -174,7 +175,8 @@ static pelton_status read_members(const pn_onnx_call *c, trees *t) {
   for (int64_t node = 0; node < t->nodes; node++) {
     if (t->mode[node] != MODE_MEMBER) continue;
     if (at >= values.count)
-      return pn_fail(c->diag, PELTON_INVALID_DATA, "attribute \"membership_values\" has no set for node %" PRId64, node);
+      return pn_fail(c->diag, PELTON_INVALID_DATA, "attribute \"membership_values\" has no set for node %" PRId64,
+                     node);
     for (int64_t i = 0; at < values.count && !isnan(member_at(&values, at)); i++, at++)
       pn_tensor_set_f64(&to, node * t->most_members + i, member_at(&values, at));
     at++;
@@ -194,7 +196,8 @@ static pelton_status read_trees(const pn_onnx_call *c, trees *t) {
   t->places = t->nodes + t->leaves;
   t->root = (int64_t *)(uintptr_t)roots.data;
   if (t->roots < 1 || t->targets < 1 || t->targets > INT32_MAX)
-    return pn_fail(c->diag, PELTON_INVALID_DATA, "it has %" PRId64 " trees and %" PRId64 " targets", t->roots, t->targets);
+    return pn_fail(c->diag, PELTON_INVALID_DATA, "it has %" PRId64 " trees and %" PRId64 " targets", t->roots,
+                   t->targets);
   PN_TRY(new_tables(c, t));
   PN_TRY(read_nodes(c, t));
   PN_TRY(read_leaves(c, t, &targets));
@@ -315,13 +318,15 @@ static pelton_status import_tree_ensemble(pn_onnx_call *c) {
   pn_value_id places;
   if (c->input_count != 1 || !pn_onnx_has(c, 0)) return pn_fail(c->diag, PELTON_INVALID_DATA, "it must have 1 input");
   if (t.dtype != PELTON_DTYPE_F32 && t.dtype != PELTON_DTYPE_F64 && t.dtype != PELTON_DTYPE_F16)
-    return pn_fail(c->diag, PELTON_INVALID_DATA, "its input is of type %s, which is no float", pelton_dtype_name(t.dtype));
+    return pn_fail(c->diag, PELTON_INVALID_DATA, "its input is of type %s, which is no float",
+                   pelton_dtype_name(t.dtype));
   PN_TRY(pn_onnx_attr_i64(c->node, "aggregate_function", SUM, &how, c->diag));
   PN_TRY(pn_onnx_attr_i64(c->node, "post_transform", POST_NONE, &post, c->diag));
   if (how < AVERAGE || how > MAX)
     return pn_fail(c->diag, PELTON_INVALID_DATA, "attribute \"aggregate_function\" is %" PRId64, how);
   if (post < POST_NONE || post > POST_LOGISTIC)
-    return pn_fail(c->diag, PELTON_UNSUPPORTED, "attribute \"post_transform\" is %" PRId64 "; Pelton knows 0 to 2", post);
+    return pn_fail(c->diag, PELTON_UNSUPPORTED, "attribute \"post_transform\" is %" PRId64 "; Pelton knows 0 to 2",
+                   post);
   PN_TRY(read_trees(c, &t));
   PN_TRY(table(c, PELTON_DTYPE_I64, t.roots, 0, t.root, &places));
   PN_TRY(each_row(c, places, t.roots, &places));

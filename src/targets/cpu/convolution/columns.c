@@ -7,6 +7,9 @@
 
 #include <string.h>
 
+/* Turning runs of two or three taps costs more than it saves. */
+enum { PIECE = 1024, MIN_TOGETHER = 4, MAX_TOGETHER = 64 };
+
 static bool is_whole(const pn_columns_axis *a) {
   return a->kernel == 1 && a->stride == 1 && a->pad == 0 && a->places == a->picture;
 }
@@ -112,29 +115,80 @@ void pn_columns_gather(const pn_columns *c, const float *picture, int64_t begin,
   for (int64_t k = 0; k < depth; k++) zero_run(to + k * nr + rest, nr - rest);
 }
 
-static void add_run(const pn_cpu_vec_f32 *vec, float *to, int64_t stride, const float *from, int64_t n) {
+typedef struct adding {
+  const pn_columns_kernels *kernels;
+  const pn_columns_axis *axis;
+  const int64_t *bounds; /* of bound_taps */
+  int64_t pitch, x, n;   /* places [x, x + n) of a row */
+} adding;
+
+/* Tap |tap| from its row |from| for places [low, high) of those at hand; |to|: where tap 0 of place 0 stands. */
+PN_INLINE void add_tap(const adding *a, const float *from, int64_t tap, int64_t low, int64_t high, float *to) {
+  int64_t stride = a->axis->stride;
+  if (low >= high) return;
+  to += (a->x + low) * stride + tap * a->axis->dilation;
+  from += low;
   if (stride == 1)
-    vec->binary[PN_CPU_BINARY_add][PN_CPU_RUN_RUN]((size_t)n, to, from, to);
+    a->kernels->vec->binary[PN_CPU_BINARY_add][PN_CPU_RUN_RUN]((size_t)(high - low), to, from, to);
   else
-    for (int64_t i = 0; i < n; i++) to[i * stride] += from[i];
+    for (int64_t i = 0; i < high - low; i++) to[i * stride] += from[i];
 }
 
-void pn_columns_add(const pn_columns *c, const pn_cpu_vec_f32 *vec, const float *rows, int64_t pitch, int64_t first,
-                    int64_t last, int64_t *scratch, float *picture) {
+PN_INLINE int64_t low_of(const adding *a, int64_t tap) { return pn_max_i64(a->bounds[2 * tap] - a->x, 0); }
+PN_INLINE int64_t high_of(const adding *a, int64_t tap) { return pn_min_i64(a->bounds[2 * tap + 1] - a->x, a->n); }
+
+/* As many taps as the stride is long, from |tap| on, which together leave no gap: turned, so that they are one run. */
+static void add_together(const adding *a, const float *from, int64_t tap, float *to) {
+  int64_t stride = a->axis->stride, low = 0, high = a->n, most = PIECE / stride;
+  float piece[PIECE];
+  for (int64_t t = tap; t < tap + stride; t++) {
+    low = pn_max_i64(low, low_of(a, t));
+    high = pn_min_i64(high, high_of(a, t));
+  }
+  high = pn_max_i64(high, low);
+  for (int64_t t = tap; t < tap + stride; t++) { /* the ends, where some of them are outside */
+    const float *row = from + (t - tap) * a->pitch;
+    add_tap(a, row, t, low_of(a, t), pn_min_i64(low, high_of(a, t)), to);
+    add_tap(a, row, t, pn_max_i64(high, low_of(a, t)), high_of(a, t), to);
+  }
+  for (int64_t i = low; i < high; i += most) {
+    int64_t count = pn_min_i64(most, high - i);
+    float *run = to + (a->x + i) * stride + tap;
+    a->kernels->transpose->transpose(from + i, a->pitch, (size_t)stride, (size_t)count, piece, stride);
+    a->kernels->vec->binary[PN_CPU_BINARY_add][PN_CPU_RUN_RUN]((size_t)(count * stride), run, piece, run);
+  }
+}
+
+static bool are_together(const pn_columns_axis *a) {
+  return a->stride >= MIN_TOGETHER && a->stride <= MAX_TOGETHER && a->dilation == 1 && a->kernel >= a->stride;
+}
+
+double pn_columns_add_cost(const pn_columns *c) {
   const pn_columns_axis *a = &c->axis[c->axes - 1];
-  int64_t *offsets = scratch, *bounds = scratch + c->tap_rows;
-  bound_taps(a, bounds);
-  for (int64_t p = first, n; p < last; p += n) {
-    int64_t x = p % a->places;
-    const float *from = rows + (p - first);
-    n = pn_min_i64(a->places - x, last - p);
-    place_tap_rows(c, p / a->places, offsets);
-    for (int64_t r = 0; r < c->tap_rows; r++)
-      for (int64_t t = 0; t < a->kernel; t++, from += pitch) {
-        int64_t low = pn_max_i64(bounds[2 * t] - x, 0), high = pn_min_i64(bounds[2 * t + 1] - x, n);
-        if (offsets[r] < 0 || high <= low) continue;
-        add_run(vec, picture + offsets[r] + (x + low) * a->stride + t * a->dilation - a->pad, a->stride,
-                from + low, high - low);
-      }
+  if (a->stride == 1) return 8;
+  double alone = 60, together = 20;
+  if (!are_together(a)) return alone;
+  double share = (double)(a->kernel / a->stride * a->stride) / (double)a->kernel;
+  return share * together + (1 - share) * alone;
+}
+
+void pn_columns_add(const pn_columns *c, const pn_columns_kernels *kernels, const float *rows, int64_t pitch,
+                    int64_t first, int64_t last, int64_t *scratch, float *picture) {
+  const pn_columns_axis *axis = &c->axis[c->axes - 1];
+  int64_t *offsets = scratch, *bounds = scratch + c->tap_rows, step = are_together(axis) ? axis->stride : 1;
+  adding a = {.kernels = kernels, .axis = axis, .bounds = bounds, .pitch = pitch};
+  bound_taps(axis, bounds);
+  for (int64_t p = first; p < last; p += a.n) {
+    a.x = p % axis->places;
+    a.n = pn_min_i64(axis->places - a.x, last - p);
+    place_tap_rows(c, p / axis->places, offsets);
+    for (int64_t r = 0; r < c->tap_rows; r++) {
+      if (offsets[r] < 0) continue;
+      const float *from = rows + (p - first) + r * axis->kernel * pitch;
+      float *to = picture + offsets[r] - axis->pad;
+      int64_t t = 0;
+      for (; step > 1 && t + step <= axis->kernel; t += step) add_together(&a, from + t * pitch, t, to);
+      for (; t < axis->kernel; t++) add_tap(&a, from + t * pitch, t, low_of(&a, t), high_of(&a, t), to);
+    }
   }
 }

@@ -25,6 +25,11 @@ typedef struct pn_columns {
    Neighbouring axes without a window become one: with kernels of 1 only a single long axis is left. */
 void pn_columns_init(pn_columns *c, uint32_t axes, const pn_window *windows, bool transposed);
 
+typedef struct pn_columns_kernels {
+  const pn_cpu_vec_f32 *vec;
+  const pn_cpu_transpose_f32 *transpose;
+} pn_columns_kernels;
+
 /* What both copies want as |scratch|, in elements of int64_t. */
 PN_INLINE size_t pn_columns_scratch(const pn_columns *c) {
   return (size_t)(c->tap_rows + 2 * c->axis[c->axes - 1].kernel);
@@ -36,7 +41,9 @@ void pn_columns_gather(const pn_columns *c, const float *picture, int64_t begin,
                        int64_t last, int64_t nr, int64_t *scratch, float *to);
 
 /* Adds the taps' rows of one channel, |pitch| floats apart and beginning at place |first|, to the channel's picture. */
-void pn_columns_add(const pn_columns *c, const pn_cpu_vec_f32 *vec, const float *rows, int64_t pitch, int64_t first,
-                    int64_t last, int64_t *scratch, float *picture);
+void pn_columns_add(const pn_columns *c, const pn_columns_kernels *kernels, const float *rows, int64_t pitch,
+                    int64_t first, int64_t last, int64_t *scratch, float *picture);
+/* What an addition costs, in multiply-adds of a product. */
+double pn_columns_add_cost(const pn_columns *c);
 
 #endif

@@ -73,3 +73,8 @@ double pn_cpu_few_outputs_cost(const pn_cpu_dotconv_f32 *dotconv, int64_t filter
   double tile = (double)(filter_rows * pn_div_up(depth, dotconv->lanes)) * step + 6.0 * (double)filter_rows + 3 * lanes;
   return tile * lanes / pixels;
 }
+
+bool pn_cpu_conv_packs(const pn_problem *problem, uint32_t operand) {
+  const pn_problem_node *node = &problem->nodes[0];
+  return operand == node->inputs[1] || (node->input_count > 2 && operand == node->inputs[2]);
+}

@@ -26,4 +26,7 @@ float pn_cpu_conv_bias(const pn_problem *problem, const pn_epilogue *epilogue, i
    adding up the lanes cost in multiply-adds. |depth| is the run of a filter row. */
 double pn_cpu_few_outputs_cost(const pn_cpu_dotconv_f32 *dotconv, int64_t filter_rows, int64_t depth, int64_t outputs);
 
+/* pn_tactic.packs of tactics that pack the filter and the bias. */
+bool pn_cpu_conv_packs(const pn_problem *problem, uint32_t operand);
+
 #endif

@@ -8,4 +8,5 @@ static pn_cpu_gemm_i16_fn *const tiles_i16[] = {tile_i16_1, tile_i16_2, tile_i16
 
 static const pn_cpu_gemm_i16 table = {
     .nr = NR, .mr_max = PN_COUNT(tiles_i16), .fns = tiles_i16, .widen = widen, .pack = pack};
-const pn_cpu_kernels pn_cpu_kernels_gemm_i16_generic = {.name = "gemm_i16.generic", .isa = SIMD_ISA, .gemm_i16 = &table};
+const pn_cpu_kernels pn_cpu_kernels_gemm_i16_generic = {
+    .name = "gemm_i16.generic", .isa = SIMD_ISA, .gemm_i16 = &table};

@@ -3,4 +3,5 @@
 
 #include "targets/cpu/kernels/templates/vec_typed.tmpl.h"
 
-const pn_cpu_kernels pn_cpu_kernels_vec_typed_avx512 = {.name = "vec_typed.avx512", .isa = SIMD_ISA, .vec_typed = &table};
+const pn_cpu_kernels pn_cpu_kernels_vec_typed_avx512 = {
+    .name = "vec_typed.avx512", .isa = SIMD_ISA, .vec_typed = &table};

@@ -51,7 +51,10 @@ void pn_attention_plan(const pn_device *device, pn_attention *a) {
 }
 
 double pn_attention_estimate(const pn_device *device, const pn_attention *a, double bytes) {
-  double scores = (double)(a->batches * a->q_heads * a->queries) * (double)a->keys / (a->causal ? 2 : 1);
+  double seen = (double)a->keys / (a->causal ? 2 : 1);
+  if (a->left_keys && (a->causal || a->right_keys)) /* and what whole blocks see besides */
+    seen = fmin(seen, (double)a->left_keys + (double)a->right_keys + (double)a->row_block);
+  double scores = (double)(a->batches * a->q_heads * a->queries) * seen;
   int64_t rows = a->queries * (a->q_heads / a->kv_heads);
   double efficiency = rows <= STREAMED_ROWS ? 0.3 : 0.85;
   return pn_cpu_estimate(device, scores * ((double)(a->depth + a->value_depth) + 16), bytes, efficiency);
@@ -161,12 +164,14 @@ static void stream_keys(const block *b, const float *k) {
   }
 }
 
-/* Scores of row |r| become weights, of |seen| keys; what was summed before is rescaled. */
-static void weigh(const block *b, int64_t r, int64_t seen, bool first) {
+/* Scores of row |r| become weights, of keys [start, seen) of the block; what was summed before is rescaled. */
+static void weigh(const block *b, int64_t r, int64_t start, int64_t seen, bool first) {
   const pn_attention *a = b->call->attention;
   float *scores = b->scores + r * a->score_pitch, *sums = b->sums + r * a->y_pitch;
-  if (seen > 0) {
-    float greatest = a->reduce->max((size_t)seen, scores), before = b->greatest[r];
+  if (start > 0) memset(scores, 0, (size_t)start * sizeof *scores);
+  if (seen > start) {
+    size_t n = (size_t)(seen - start);
+    float *own = scores + start, greatest = a->reduce->max(n, own), before = b->greatest[r];
     if (!(greatest > before) && greatest == greatest) greatest = before; /* NaN stays */
     if (!(greatest == before) && !first) {
       float rescale = before == -INFINITY ? 0 : expf(before - greatest);
@@ -174,7 +179,7 @@ static void weigh(const block *b, int64_t r, int64_t seen, bool first) {
       b->total[r] *= rescale;
     }
     b->greatest[r] = greatest;
-    b->total[r] += a->reduce->exp_sum((size_t)seen, scores, greatest == -INFINITY ? 0 : greatest, scores);
+    b->total[r] += a->reduce->exp_sum(n, own, greatest == -INFINITY ? 0 : greatest, own);
   }
   if (seen < b->keys) memset(scores + seen, 0, (size_t)(b->keys - seen) * sizeof *scores);
 }
@@ -238,19 +243,24 @@ static void task(void *argument, uint32_t index, uint32_t thread) {
   const float *k = call->k + b.batch * a->k.batch + b.kv_head * a->k.head;
   const float *v = call->v + b.batch * a->v.batch + b.kv_head * a->v.head;
   pn_attention_place place = {call, b.batch, b.kv_head * b.group, b.group, b.bias};
+  /* Blocks of keys that no row sees are left out. */
   int64_t reach = pn_attention_reach(&place, (b.first_row + b.rows - 1) / b.group);
-  for (b.key = 0; b.key < reach; b.key += a->key_block) {
+  int64_t first = pn_attention_start(&place, b.first_row / b.group);
+  for (b.key = first; b.key < reach; b.key += a->key_block) {
     b.keys = pn_min_i64(a->key_block, reach - b.key);
     (a->streamed ? stream_keys : multiply_keys)(&b, k + b.key * a->k.row);
     for (int64_t r = 0; r < b.rows; r++) {
       int64_t row = b.first_row + r, seen = pn_attention_reach(&place, row / b.group) - b.key;
+      int64_t start = pn_attention_start(&place, row / b.group) - b.key;
       seen = seen < 0 ? 0 : pn_min_i64(seen, b.keys);
-      pn_attention_apply_bias(&place, row / b.group, row % b.group, b.key, seen, b.scores + r * a->score_pitch);
-      weigh(&b, r, seen, b.key == 0);
+      start = start < 0 ? 0 : pn_min_i64(start, seen);
+      pn_attention_apply_bias(&place, row / b.group, row % b.group, b.key + start, seen - start,
+                              b.scores + r * a->score_pitch + start);
+      weigh(&b, r, start, seen, b.key == first);
     }
-    add_values(&b, v + b.key * a->v.row, b.key == 0);
+    add_values(&b, v + b.key * a->v.row, b.key == first);
   }
-  store(&b, reach > 0);
+  store(&b, reach > first);
 }
 
 void pn_attention_run(pn_pool *pool, const pn_attention_call *call) {

@@ -37,7 +37,8 @@ typedef struct pn_attention {
   float scale;
   bool zero_when_empty; /* a row that sees no key gives zeros; else NaN, as a softmax does */
   bool causal;
-  float softcap;      /* 0: none */
+  int64_t left_keys, right_keys; /* a window: how many keys a query sees up to its place and from it on; 0: all */
+  float softcap;                 /* 0: none */
   pn_attention_bias bias;
   bool mask_is_bool;  /* MASK: false forbids; else it is added */
   int64_t mask_reach; /* MASK: keys it reaches; the rest is forbidden */

@@ -10,14 +10,23 @@ size_t pn_attention_bias_floats(int64_t key_block) {
   return runs > registers ? runs : registers;
 }
 
+/* Where a query stands among the keys. */
+static int64_t place_of(const pn_attention_place *place, int64_t query) {
+  const pn_attention_call *call = place->call;
+  return query + (call->valid ? call->valid[place->batch] - call->attention->queries : call->past);
+}
+
+int64_t pn_attention_start(const pn_attention_place *place, int64_t query) {
+  int64_t left = place->call->attention->left_keys;
+  return left ? pn_max_i64(0, place_of(place, query) + 1 - left) : 0;
+}
+
 int64_t pn_attention_reach(const pn_attention_place *place, int64_t query) {
   const pn_attention *a = place->call->attention;
-  int64_t reach = a->keys, past = place->call->past;
-  if (place->call->valid) {
-    reach = pn_min_i64(reach, place->call->valid[place->batch]);
-    past = place->call->valid[place->batch] - a->queries;
-  }
-  if (a->causal) reach = pn_min_i64(reach, query + past + 1);
+  int64_t reach = a->keys, at = place_of(place, query);
+  if (place->call->valid) reach = pn_min_i64(reach, place->call->valid[place->batch]);
+  if (a->causal) reach = pn_min_i64(reach, at + 1);
+  if (a->right_keys) reach = pn_min_i64(reach, at + a->right_keys);
   if (a->bias == PN_ATTENTION_MASK) reach = pn_min_i64(reach, a->mask_reach);
   return reach < 0 ? 0 : reach;
 }

@@ -13,7 +13,8 @@ typedef struct pn_attention_place {
 } pn_attention_place;
 
 size_t pn_attention_bias_floats(int64_t key_block);
-/* How many keys, from the first on, query |i| may see at most. */
+/* Query |i| may see keys from its start on up to its reach, at most. */
+int64_t pn_attention_start(const pn_attention_place *place, int64_t query);
 int64_t pn_attention_reach(const pn_attention_place *place, int64_t query);
 /* Applies all of it to the scores of |count| keys from |key| on; |head| of the group. */
 void pn_attention_apply_bias(const pn_attention_place *place, int64_t query, int64_t head, int64_t key, int64_t count,

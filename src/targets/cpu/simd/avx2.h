@@ -27,6 +27,11 @@ PN_INLINE vf vf_load_head(const float *p, vhead h) { return _mm256_maskload_ps(p
 PN_INLINE void vf_store_head(float *p, vhead h, vf v) { _mm256_maskstore_ps(p, h, v); }
 PN_INLINE vf vf_keep_head(vhead h, vf v, vf rest) { return _mm256_blendv_ps(rest, v, _mm256_castsi256_ps(h)); }
 
+PN_INLINE vf vf_load_second(const float *p) { /* the second load's odd lanes, so that nothing behind the last is read */
+  const __m256d mixed = _mm256_castps_pd(_mm256_shuffle_ps(_mm256_loadu_ps(p), _mm256_loadu_ps(p + VL - 1), 0xD8));
+  return _mm256_castpd_ps(_mm256_permute4x64_pd(mixed, 0xD8));
+}
+
 PN_INLINE vf vf_add(vf a, vf b) { return _mm256_add_ps(a, b); }
 PN_INLINE vf vf_sub(vf a, vf b) { return _mm256_sub_ps(a, b); }
 PN_INLINE vf vf_mul(vf a, vf b) { return _mm256_mul_ps(a, b); }

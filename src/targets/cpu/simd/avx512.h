@@ -26,6 +26,11 @@ PN_INLINE vf vf_load_head(const float *p, vhead h) { return _mm512_maskz_loadu_p
 PN_INLINE void vf_store_head(float *p, vhead h, vf v) { _mm512_mask_storeu_ps(p, h, v); }
 PN_INLINE vf vf_keep_head(vhead h, vf v, vf rest) { return _mm512_mask_mov_ps(rest, h, v); }
 
+PN_INLINE vf vf_load_second(const float *p) { /* the second load's odd lanes, so that nothing behind the last is read */
+  const __m512i lanes = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 17, 19, 21, 23, 25, 27, 29, 31);
+  return _mm512_permutex2var_ps(_mm512_loadu_ps(p), lanes, _mm512_loadu_ps(p + VL - 1));
+}
+
 PN_INLINE vf vf_add(vf a, vf b) { return _mm512_add_ps(a, b); }
 PN_INLINE vf vf_sub(vf a, vf b) { return _mm512_sub_ps(a, b); }
 PN_INLINE vf vf_mul(vf a, vf b) { return _mm512_mul_ps(a, b); }

@@ -4,6 +4,7 @@
    VL lanes, VREGS registers; vf floats, vi int32, vm a mask from a comparison, vhead "the first n lanes". The words:
      vf_head(n)                      n in [0, VL]
      vf_load_head, vf_store_head     touch only the head's memory; the other lanes load as zero
+     vf_load_second(p)               p[0], p[2], p[4]...: touches 2 * VL - 1 elements
      vf_keep_head(h, v, rest)        v in the head, rest elsewhere
      vf_fma(a, b, c)                 a * b + c, fused where the machine fuses; vf_fnma is c - a * b
      vf_min, vf_max                  give the SECOND operand when either is NaN, as x86 does: write the value that may
@@ -54,6 +55,8 @@ PN_INLINE void vf_store_head(float *p, vhead h, vf v) {
   if (h > 2) p[2] = v[2];
   if (h > 3) p[3] = v[3];
 }
+
+PN_INLINE vf vf_load_second(const float *p) { return (vf){p[0], p[2], p[4], p[6]}; }
 
 PN_INLINE vi vi_set1(int32_t x) { return (vi){x, x, x, x}; }
 PN_INLINE vi vi_add(vi a, vi b) { return (vi)((vu)a + (vu)b); }

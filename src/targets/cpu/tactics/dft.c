@@ -1,11 +1,11 @@
 /* Fourier transforms in f32, a lane a line: as many lines as the machine has lanes are laid side by side (a
-   transposition), go through the passes of fft_f32 together, and are laid out again. Factors are computed in double when
-   the plan is made. 2 h real numbers are transformed as h complex ones; lengths with a prime factor above 31 become a
-   convolution of a length that is a power of two (Bluestein). Where there are few lines, a narrower kernel does as well
-   and touches less memory. */
+   transposition), go through the passes of fft_f32 together, and are laid out again. Factors are computed in double
+   when the plan is made. 2 h real numbers are transformed as h complex ones; lengths with a prime factor above 31
+   become a convolution of a length that is a power of two (Bluestein). Where there are few lines, a narrower kernel
+   does as well and touches less memory. */
 #include "op/signal/fft.h"
 #include "target/movement.h"
-#include "targets/cpu/cpu.h"
+#include "targets/cpu/single.h"
 
 #include <math.h>
 
@@ -174,12 +174,6 @@ static pelton_status prepare(const pn_problem *p, const pn_device *device, const
 
 /* ---- run --------------------------------------------------------------------------------------------------------- */
 
-typedef struct job {
-  const state *s;
-  const float *x;
-  float *y, *buffers;
-} job;
-
 /* Lines |first| on, |count| of them, of slice |outer|, side by side; what there is not is 0. */
 static void load(const state *s, const float *x, int64_t outer, int64_t first, size_t count, float *to) {
   const size_t lanes = s->fft->lanes, parts = (size_t)s->x_parts;
@@ -205,7 +199,8 @@ static void load(const state *s, const float *x, int64_t outer, int64_t first, s
 }
 
 static void store(const state *s, const float *from, int64_t outer, int64_t first, size_t count, float *y) {
-  const ptrdiff_t lanes = (ptrdiff_t)s->fft->lanes, parts = (ptrdiff_t)s->y_parts, step = parts == 1 ? 2 * lanes : lanes;
+  const ptrdiff_t lanes = (ptrdiff_t)s->fft->lanes, parts = (ptrdiff_t)s->y_parts,
+                  step = parts == 1 ? 2 * lanes : lanes;
   if (s->inner == 1) {
     const ptrdiff_t pitch = (ptrdiff_t)s->y_extent * parts;
     s->transpose->transpose(from, step, (size_t)pitch, count, y + first * pitch, pitch);
@@ -217,8 +212,8 @@ static void store(const state *s, const float *from, int64_t outer, int64_t firs
   }
 }
 
-/* All passes, to and fro between two buffers; |*from| is where the numbers are. |re|, |im| are 0 and lanes, or the other
-   way round. */
+/* All passes, to and fro between two buffers; |*from| is where the numbers are. |re|, |im| are 0 and lanes, or the
+   other way round. */
 static void run_passes(const state *s, float **from, float **to, size_t re, size_t im) {
   for (uint32_t i = 0; i < s->pass_count; i++) {
     float *swap = *from;
@@ -243,14 +238,14 @@ static void transform(const state *s, float **from, float **to) {
 }
 
 static void task(void *argument, uint32_t part, uint32_t thread) {
-  const job *j = argument;
-  const state *s = j->s;
+  const pn_cpu_single *j = argument;
+  const state *s = j->state;
   const size_t lanes = s->fft->lanes;
   const int64_t lines = s->inner > 1 ? s->inner : s->outer;
   int64_t unit, end;
   pn_cpu_share(s->groups * (s->inner > 1 ? s->outer : 1), 1, part, s->parts, &unit, &end);
   for (; unit < end; unit++) {
-    float *from = j->buffers + 2 * s->buffer_floats * thread, *to = from + s->buffer_floats;
+    float *from = j->scratch + 2 * s->buffer_floats * thread, *to = from + s->buffer_floats;
     const int64_t outer = unit / s->groups, first = unit % s->groups * (int64_t)lanes;
     const size_t count = (size_t)pn_min_i64((int64_t)lanes, lines - first);
     load(s, j->x, outer, first, count, from);
@@ -272,12 +267,9 @@ static void task(void *argument, uint32_t part, uint32_t thread) {
 }
 
 static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *diag) {
-  const pn_problem_node *node = &step->problem->nodes[0];
   const state *s = step->state;
   (void)diag;
-  job j = {s, step->operands[node->inputs[0]], step->operands[node->outputs[0]], step->workspace};
-  pn_pool_run(stream->device->pool, s->parts, task, &j);
-  return PELTON_OK;
+  return pn_cpu_single_run(step, stream, s->parts, task);
 }
 
 const pn_tactic pn_tactic_cpu_dft = {

@@ -4,8 +4,6 @@
 #include "base/bytes.h"
 #include "targets/cpu/broadcast.h"
 
-enum { LONG_RUN = 16 * PN_PROGRAM_RUN };
-
 typedef struct state {
   pn_program program;
   pn_broadcast broadcast;
@@ -17,7 +15,7 @@ static const pn_operand *result_of(const pn_problem *p) { return pn_problem_outp
 
 static bool compile(const pn_problem *p, pn_program *out, pn_reason *why) {
   pelton_dtype types[PN_EXPR_MAX_INPUTS];
-  for (uint32_t i = 0; i < p->nodes[0].input_count; i++) types[i] = pn_problem_input(p, 0, i)->dtype;
+  pn_broadcast_types(p, types);
   return pn_program_compile(((const pn_attrs_pointwise *)p->nodes[0].attrs)->expr, types, out, why);
 }
 
@@ -47,10 +45,8 @@ static pelton_status prepare(const pn_problem *p, const pn_device *device, const
   if (!compile(p, &s->program, NULL)) return PN_INTERNAL(diag, "a pointwise expression changed after it was accepted");
   if (!pn_broadcast_plan(&s->broadcast, p, PN_PROGRAM_RUN))
     return PN_INTERNAL(diag, "pointwise operands changed after they were accepted");
-  uint64_t runs = 0; /* the operands that go on along a run */
-  for (uint32_t i = 0; i < s->broadcast.operand_count; i++)
-    if (s->broadcast.strides[i][s->broadcast.axes - 1]) runs |= UINT64_C(1) << i;
-  if (pn_program_is_direct(&s->program, runs)) (void)pn_broadcast_plan(&s->broadcast, p, LONG_RUN);
+  if (pn_program_is_direct(&s->program, pn_broadcast_running(&s->broadcast)))
+    (void)pn_broadcast_plan(&s->broadcast, p, PN_BROADCAST_LONG);
   s->parts = pn_broadcast_parts(&s->broadcast, device, s->program.step_count);
   return PELTON_OK;
 }

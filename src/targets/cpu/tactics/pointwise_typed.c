@@ -4,8 +4,6 @@
 #include "targets/cpu/broadcast.h"
 #include "targets/cpu/typed.h"
 
-enum { LONG_RUN = 16 * PN_PROGRAM_RUN };
-
 typedef struct state {
   pn_typed_program program;
   pn_broadcast broadcast;
@@ -14,7 +12,7 @@ typedef struct state {
 
 static bool compile(const pn_problem *p, const pn_device *device, pn_typed_program *out, pn_reason *why) {
   pelton_dtype types[PN_EXPR_MAX_INPUTS];
-  for (uint32_t i = 0; i < p->nodes[0].input_count; i++) types[i] = pn_problem_input(p, 0, i)->dtype;
+  pn_broadcast_types(p, types);
   return pn_typed_compile(((const pn_attrs_pointwise *)p->nodes[0].attrs)->expr, types, device, out, why);
 }
 
@@ -24,10 +22,8 @@ static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why
   const pn_expr *expr = ((const pn_attrs_pointwise *)p->nodes[0].attrs)->expr;
   pelton_dtype types[PN_EXPR_MAX_INPUTS];
   bool all_f32 = pn_problem_output(p, 0, 0)->dtype == PELTON_DTYPE_F32;
-  for (uint32_t i = 0; i < p->nodes[0].input_count; i++) {
-    types[i] = pn_problem_input(p, 0, i)->dtype;
-    all_f32 = all_f32 && types[i] == PELTON_DTYPE_F32;
-  }
+  pn_broadcast_types(p, types);
+  for (uint32_t i = 0; i < p->nodes[0].input_count; i++) all_f32 = all_f32 && types[i] == PELTON_DTYPE_F32;
   if (all_f32 && pn_program_compile(expr, types, NULL, NULL)) return pn_refuse(why, "f32 alone");
   return pn_broadcast_accepts(p, why) && compile(p, device, &program, why);
 }
@@ -53,10 +49,8 @@ static pelton_status prepare(const pn_problem *p, const pn_device *device, const
     return PN_INTERNAL(diag, "a pointwise expression changed after it was accepted");
   if (!pn_broadcast_plan(&s->broadcast, p, PN_PROGRAM_RUN))
     return PN_INTERNAL(diag, "pointwise operands changed after they were accepted");
-  uint64_t runs = 0; /* the operands that go on along a run */
-  for (uint32_t i = 0; i < s->broadcast.operand_count; i++)
-    if (s->broadcast.strides[i][s->broadcast.axes - 1]) runs |= UINT64_C(1) << i;
-  if (pn_typed_is_direct(&s->program, runs)) (void)pn_broadcast_plan(&s->broadcast, p, LONG_RUN);
+  if (pn_typed_is_direct(&s->program, pn_broadcast_running(&s->broadcast)))
+    (void)pn_broadcast_plan(&s->broadcast, p, PN_BROADCAST_LONG);
   s->parts = pn_broadcast_parts(&s->broadcast, device, pn_typed_cost(&s->program));
   return PELTON_OK;
 }

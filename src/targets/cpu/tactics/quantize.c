@@ -19,6 +19,8 @@ typedef struct state {
   bool has_zero, scale_runs;
   float least, greatest;
   int64_t runs, length, every, scales, pieces;
+  int64_t together; /* short runs with a scale each that are done at once; 0: runs are not short */
+  int64_t units; /* of work */
   uint32_t parts;
 } state;
 
@@ -151,7 +153,10 @@ static pelton_status prepare(const pn_problem *p, const pn_device *device, const
   s->least = is_signed ? -ldexpf(1, bits - 1) : 0;
   s->greatest = ldexpf(1, bits - is_signed) - 1;
   s->pieces = pn_div_up(s->length, PIECE);
-  s->parts = pn_cpu_parts(device, s->runs * s->pieces, pn_cpu_operand_bytes(p));
+  bool own_scales = !s->scale_runs && s->every == 1 && s->scales == s->runs;
+  if (s->op == PN_OP_QUANTIZE && own_scales && s->length > 0 && s->length <= PIECE / 2) s->together = PIECE / s->length;
+  s->units = s->together ? pn_div_up(s->runs, s->together) : s->runs * s->pieces;
+  s->parts = pn_cpu_parts(device, s->units, pn_cpu_operand_bytes(p));
   return PELTON_OK;
 }
 
@@ -197,13 +202,31 @@ static void run_piece(const job *j, int64_t run, int64_t begin, size_t n, float 
     (s->to == PELTON_DTYPE_F16 ? s->typed->f16_from_f32 : s->typed->bf16_from_f32)(n, out, (uint16_t *)(void *)y);
 }
 
+/* Runs [run, run + count), each with a scale. */
+static void run_short(const job *j, int64_t run, size_t count, float *spare) {
+  const state *s = j->s;
+  size_t first = (size_t)(run * s->length), n = count * (size_t)s->length;
+  const float *values = load(s, s->from, n, j->x + first * pelton_dtype_bytes(s->from), spare);
+  const float *zero = NULL, *scale = load(s, s->scale, count,
+                                          j->scale + (size_t)run * pelton_dtype_bytes(s->scale), spare + PIECE);
+  if (s->has_zero) zero = load(s, s->to, count, j->zero + (size_t)run * pelton_dtype_bytes(s->to), spare + 2 * PIECE);
+  int32_t *integers = (int32_t *)(void *)(spare + 3 * PIECE);
+  s->typed->quantize_blocks(count, (size_t)s->length, values, scale, zero, s->has_zero, s->least, s->greatest, integers);
+  s->typed->convert[PN_CPU_FORM_i32][form_of(s->to)](n, integers, j->y + first * pelton_dtype_bytes(s->to));
+}
+
 static void task(void *argument, uint32_t part, uint32_t thread) {
   const job *j = argument;
   const state *s = j->s;
   float *spare = (float *)(void *)(j->scratch + (size_t)thread * 4 * PIECE * sizeof(float));
   int64_t unit, end;
-  pn_cpu_share(s->runs * s->pieces, 1, part, s->parts, &unit, &end);
+  pn_cpu_share(s->units, 1, part, s->parts, &unit, &end);
   for (; unit < end; unit++) {
+    if (s->together) {
+      int64_t run = unit * s->together;
+      run_short(j, run, (size_t)pn_min_i64(s->together, s->runs - run), spare);
+      continue;
+    }
     int64_t begin = unit % s->pieces * PIECE;
     run_piece(j, unit / s->pieces, begin, (size_t)pn_min_i64(PIECE, s->length - begin), spare);
   }

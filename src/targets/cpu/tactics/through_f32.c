@@ -1,6 +1,9 @@
 /* Operators whose floating-point operands are f16 or bf16, and those that only compare elements of 8 or 16 bits, by the
    tactic that does it in f32: operands are converted into the workspace, results back. A definition that computes wider
-   than the type and rounds once at the end means the same; the types are only how the operands are kept. */
+   than the type and rounds once at the end means the same; the types are only how the operands are kept.
+
+   Constants are converted once, when they are packed: those that the tactic packs itself only for that, others stay in
+   f32 behind what it packed. */
 #include "base/bytes.h"
 #include "targets/cpu/cpu.h"
 
@@ -12,8 +15,11 @@ typedef struct inner {
   pn_problem problem;
   pn_operand operands[OPERANDS];
   bool converted[OPERANDS];
-  size_t offsets[OPERANDS], bytes; /* of the converted operands in the workspace */
+  size_t offsets[OPERANDS], bytes;   /* of the converted operands in the workspace */
+  size_t packed_bytes, copied_bytes; /* what the tactic packs, and constants that it reads besides, by |offsets| */
 } inner;
+
+static bool is_constant(const pn_operand *o) { return o->role == PN_OPERAND_CONSTANT && o->data; }
 
 static bool is_half(pelton_dtype dtype) { return dtype == PELTON_DTYPE_F16 || dtype == PELTON_DTYPE_BF16; }
 
@@ -55,12 +61,9 @@ static bool find(const pn_problem *p, const pn_device *device, inner *in, pn_rea
     pn_operand *o = &in->operands[i];
     *o = p->operands[i];
     if (!is_half(o->dtype) && !(compares && small_form(o->dtype) != PN_CPU_FORM_COUNT)) continue;
-    o->dtype = PELTON_DTYPE_F32;
-    if (o->role == PN_OPERAND_CONSTANT) { /* its f32 elements are there at run time only */
-      o->role = PN_OPERAND_INPUT;
-      o->data = NULL;
-    }
+    o->dtype = PELTON_DTYPE_F32; /* a constant still has its own elements: nobody reads them before pack */
     in->converted[i] = any = true;
+    if (is_constant(o)) continue;
     in->offsets[i] = in->bytes;
     in->bytes += pn_align_up(pn_operand_bytes(o), 64);
   }
@@ -75,7 +78,17 @@ static bool find(const pn_problem *p, const pn_device *device, inner *in, pn_rea
     in->tactic = list[t];
     best = seconds;
   }
-  return in->tactic || pn_refuse(why, "no tactic takes it in f32");
+  if (!in->tactic) return pn_refuse(why, "no tactic takes it in f32");
+  pn_sizes own = {0};
+  if (in->tactic->sizes) in->tactic->sizes(&in->problem, device, &none, &own);
+  in->packed_bytes = pn_align_up(own.packed_bytes, 64);
+  for (uint32_t i = 0; i < p->operand_count; i++) {
+    if (!in->converted[i] || !is_constant(&in->operands[i])) continue;
+    if (in->tactic->packs && in->tactic->packs(&in->problem, i)) continue;
+    in->offsets[i] = in->packed_bytes + in->copied_bytes;
+    in->copied_bytes += pn_align_up(pn_operand_bytes(&in->operands[i]), 64);
+  }
+  return true;
 }
 
 static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why) {
@@ -101,16 +114,43 @@ static void sizes(const pn_problem *p, const pn_device *device, const pn_config 
   pn_sizes own = {0};
   if (!find(p, device, &in, NULL)) return;
   if (in.tactic->sizes) in.tactic->sizes(&in.problem, device, config, &own);
-  out->packed_bytes = own.packed_bytes;
+  out->packed_bytes = in.packed_bytes + in.copied_bytes;
   out->state_bytes = inner_offset() + own.state_bytes;
   out->workspace_bytes = in.bytes + own.workspace_bytes;
 }
 
+static void widen(const pn_cpu_vec_typed *t, pelton_dtype dtype, size_t n, const void *narrow, float *wide) {
+  pn_cpu_form form = small_form(dtype);
+  if (form != PN_CPU_FORM_COUNT)
+    t->convert[form][PN_CPU_FORM_f32](n, narrow, wide);
+  else
+    (dtype == PELTON_DTYPE_F16 ? t->f32_from_f16 : t->f32_from_bf16)(n, narrow, wide);
+}
+
 static pelton_status pack(const pn_problem *p, const pn_device *device, const pn_config *config, void *packed,
                           pelton_diag *diag) {
+  const pn_cpu_vec_typed *typed = pn_cpu_vec_typed_best(device->isa);
+  void *lent[OPERANDS] = {NULL};
+  pelton_status status = PELTON_OK;
   inner in;
   if (!find(p, device, &in, NULL)) return PN_INTERNAL(diag, "a problem changed after it was accepted");
-  return in.tactic->pack ? in.tactic->pack(&in.problem, device, config, packed, diag) : PELTON_OK;
+  for (uint32_t i = 0; i < p->operand_count && !status; i++) {
+    const pn_operand *o = &in.operands[i];
+    if (!in.converted[i] || !is_constant(o)) continue;
+    float *to = (float *)(void *)((char *)packed + in.offsets[i]);
+    if (in.tactic->packs && in.tactic->packs(&in.problem, i)) {
+      to = lent[i] = pn_alloc_raw(device->allocator, pn_operand_bytes(o), 64);
+      if (!to && pn_operand_bytes(o)) {
+        status = pn_fail_memory(diag, "constants in f32");
+        break;
+      }
+    }
+    widen(typed, p->operands[i].dtype, (size_t)pn_operand_elements(o), p->operands[i].data, to);
+    in.operands[i].data = to;
+  }
+  if (!status && in.tactic->pack) status = in.tactic->pack(&in.problem, device, config, packed, diag);
+  for (uint32_t i = 0; i < OPERANDS; i++) pn_release(device->allocator, lent[i]);
+  return status;
 }
 
 static pelton_status prepare(const pn_problem *p, const pn_device *device, const pn_config *config, void *memory,
@@ -151,19 +191,17 @@ static void convert(void *argument, uint32_t part, uint32_t thread) {
   pn_cpu_form form = small_form(j->dtype);
   if (form != PN_CPU_FORM_COUNT && j->back)
     t->convert[PN_CPU_FORM_f32][form](n, wide, narrow);
-  else if (form != PN_CPU_FORM_COUNT)
-    t->convert[form][PN_CPU_FORM_f32](n, narrow, wide);
   else if (j->back)
     (j->dtype == PELTON_DTYPE_F16 ? t->f16_from_f32 : t->bf16_from_f32)(n, wide, narrow);
   else
-    (j->dtype == PELTON_DTYPE_F16 ? t->f32_from_f16 : t->f32_from_bf16)(n, narrow, wide);
+    widen(t, j->dtype, n, narrow, wide);
 }
 
 static void convert_all(const pn_step *step, pn_stream *stream, bool results) {
   const state *s = step->state;
   for (uint32_t i = 0; i < step->problem->operand_count; i++) {
     const pn_operand *o = &step->problem->operands[i];
-    if (!s->in.converted[i] || (o->role == PN_OPERAND_OUTPUT) != results) continue;
+    if (!s->in.converted[i] || is_constant(o) || (o->role == PN_OPERAND_OUTPUT) != results) continue;
     int64_t count = pn_operand_elements(o);
     job j = {.s = s,
              .dtype = o->dtype,
@@ -179,8 +217,14 @@ static void convert_all(const pn_step *step, pn_stream *stream, bool results) {
 static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *diag) {
   const state *s = step->state;
   void *operands[OPERANDS] = {NULL};
-  for (uint32_t i = 0; i < step->problem->operand_count; i++)
-    operands[i] = s->in.converted[i] ? (char *)step->workspace + s->in.offsets[i] : step->operands[i];
+  for (uint32_t i = 0; i < step->problem->operand_count; i++) {
+    if (!s->in.converted[i])
+      operands[i] = step->operands[i];
+    else if (!is_constant(&s->in.operands[i]))
+      operands[i] = (char *)step->workspace + s->in.offsets[i];
+    else if (!s->in.tactic->packs || !s->in.tactic->packs(&s->in.problem, i))
+      operands[i] = (void *)(uintptr_t)((const char *)step->packed + s->in.offsets[i]);
+  }
   pn_step own = {.problem = &s->in.problem,
                  .config = step->config,
                  .packed = step->packed,
@@ -195,7 +239,7 @@ static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *di
 
 const pn_tactic pn_tactic_cpu_through_f32 = {
     .name = "cpu.through_f32",
-    .version = 1,
+    .version = 2,
     .accepts = accepts,
     .estimate = estimate,
     .sizes = sizes,

@@ -43,11 +43,13 @@ enum { /* CUdevice_attribute */
 enum {
   PN_CU_ERROR_OUT_OF_MEMORY = 2,
   PN_CU_ERROR_NO_DEVICE = 100,
+  PN_CU_ERROR_CONTEXT_IS_DESTROYED = 709,
   PN_CU_STREAM_NON_BLOCKING = 1,
   PN_CU_EVENT_NO_TIMING = 2,
   PN_CU_HOST_PORTABLE = 1,
   PN_CU_HOST_MAPPED = 2,
   PN_CU_POINTER_MEMORY_TYPE = 2, /* CUpointer_attribute */
+  PN_CU_MEMORY_HOST = 1, /* pinned; of other host memory the driver knows nothing */
   PN_CU_MEMORY_DEVICE = 2,
   PN_CU_CAPTURE_THREAD_LOCAL = 1
 };

@@ -46,6 +46,7 @@ static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why
     return pn_refuse(why, "f32, f16 and bf16 only, without mixing");
   if (attrs->softmax_dtype != PELTON_DTYPE_NONE && attrs->softmax_dtype != PELTON_DTYPE_F32)
     return pn_refuse(why, "softmax not in f32");
+  if (attrs->left_window >= 0 || attrs->right_window >= 0) return pn_refuse(why, "a window");
   for (uint32_t i = 0; i < p->operand_count; i++)
     if (p->operands[i].layout != PN_LAYOUT_PLAIN) return pn_refuse(why, "plain layouts only");
   if (!pn_operand_elements(q) || !pn_operand_elements(k) || !pn_operand_elements(v))

@@ -2,14 +2,6 @@
    to three, groups, dilation, layouts, 16- and 32-bit floats with f32 sums, and an expression that follows. */
 #include "targets/cuda/window.h"
 
-#include <string.h>
-
-typedef struct state {
-  pn_cu_function *function;
-  pn_cuda_epilogue epilogue;
-  struct conv_arguments arguments;
-} state;
-
 static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why) {
   pn_window windows[PN_MAX_RANK];
   pn_cuda_epilogue epilogue;
@@ -25,38 +17,11 @@ static double estimate(const pn_problem *p, const pn_device *device, const pn_co
   return alone > all ? alone : all;
 }
 
-static void sizes(const pn_problem *p, const pn_device *device, const pn_config *config, pn_sizes *out) {
-  (void)p;
-  (void)device;
-  (void)config;
-  out->state_bytes = sizeof(state);
-}
-
 static pelton_status prepare(const pn_problem *p, const pn_device *device, const pn_config *config, void *memory,
                              pelton_diag *diag) {
-  state *s = memory;
-  pn_window windows[PN_MAX_RANK];
-  pn_text head;
+  static const pn_cuda_source source = {NULL, "conv_direct.cu", "conv_direct", false};
   (void)config;
-  if (!pn_cuda_conv_accepts(p, PN_OP_CONV, windows, &s->epilogue, NULL))
-    return PN_INTERNAL(diag, "a convolution changed after it was accepted");
-  pn_cuda_conv_fill(p, windows, &s->arguments);
-  pn_cuda_epilogue_fill(&s->epilogue, &s->arguments.epilogue);
-  pn_text_init(&head, device->allocator);
-  pn_cuda_conv_head(p, &s->epilogue, &head);
-  pn_cuda_source source = {head.data, "conv_direct.cu", "conv_direct", false};
-  pelton_status status =
-      head.failed ? pn_fail_memory(diag, "a kernel") : pn_cuda_function(device, &source, &s->function, diag);
-  pn_text_deinit(&head);
-  return status;
-}
-
-static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *diag) {
-  const state *s = step->state;
-  struct conv_arguments a = s->arguments;
-  pn_cuda_conv_bind(step, &s->epilogue, &a);
-  uint32_t grid = pn_cuda_blocks(stream->device, (int64_t)a.batch * a.groups * a.out_channels * a.places);
-  return pn_cuda_launch(stream, s->function, grid, 1, 1, PN_CUDA_BLOCK, &a, diag);
+  return pn_cuda_conv_each_prepare(p, device, &source, memory, diag);
 }
 
 const pn_tactic pn_tactic_cuda_conv_direct = {
@@ -64,7 +29,7 @@ const pn_tactic pn_tactic_cuda_conv_direct = {
     .version = 1,
     .accepts = accepts,
     .estimate = estimate,
-    .sizes = sizes,
+    .sizes = pn_cuda_conv_each_sizes,
     .prepare = prepare,
-    .run = run,
+    .run = pn_cuda_conv_each_run,
 };

@@ -145,7 +145,8 @@ static void pass(const pn_cpu_fft_f32_pass *p, const float *re, const float *im,
 
 static void multiply(size_t n, const float *factors, float *re, float *im) {
   for (size_t i = 0; i < n; i++) {
-    const complex_lanes y = lanes_mul((complex_lanes){vf_load(re + i * PITCH), vf_load(im + i * PITCH)}, factors + 2 * i);
+    const complex_lanes y =
+        lanes_mul((complex_lanes){vf_load(re + i * PITCH), vf_load(im + i * PITCH)}, factors + 2 * i);
     vf_store(re + i * PITCH, y.re);
     vf_store(im + i * PITCH, y.im);
   }

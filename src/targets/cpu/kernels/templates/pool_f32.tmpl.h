@@ -81,9 +81,72 @@ static void sum_pixels(const float *from, ptrdiff_t pixel_stride, size_t pixels,
     sum_block(from + c, pixel_stride, pixels, scale, out + c, 1, vf_head(channel_count - c), 0);
 }
 
-/* Windows that slide along a row of one channel, a tap after the other; |stride| is a constant after inlining, so that
-   compilers make vectors of every second or third element. */
-PN_INLINE void slide_max_by(const float *from, ptrdiff_t stride, ptrdiff_t dilation, size_t taps, size_t n, float *out) {
+/* ---- rows of one channel ----------------------------------------------------------------------------------------- */
+
+PN_INLINE vf joined(vf acc, vf v, int kind) {
+  switch (kind) { /* a constant after inlining */
+  case PN_CPU_POOL_MAX: return vf_max_nan(acc, v);
+  case PN_CPU_POOL_SUM: return vf_add(acc, v);
+  case PN_CPU_POOL_SUM_ABS: return vf_add(acc, vf_abs(v));
+  default: return vf_fma(v, v, acc);
+  }
+}
+PN_INLINE vf nothing_of(int kind) { return kind == PN_CPU_POOL_MAX ? vf_set1(-__builtin_inff()) : vf_zero(); }
+
+PN_INLINE void join_vectors(const float *const *rows, size_t count, size_t at, vhead head, int whole, int vectors,
+                            int kind, float *out) {
+  vf acc[TILE];
+  PN_UNROLL
+  for (int v = 0; v < vectors; v++) acc[v] = nothing_of(kind);
+  for (size_t r = 0; r < count; r++) {
+    const float *row = rows[r] + at;
+    PN_UNROLL
+    for (int v = 0; v < vectors; v++) acc[v] = joined(acc[v], load(row + v * VL, head, whole), kind);
+  }
+  PN_UNROLL
+  for (int v = 0; v < vectors; v++) store(out + at + v * VL, head, acc[v], whole);
+}
+PN_INLINE void join_rows(const float *const *rows, size_t count, size_t n, int kind, float *out) {
+  size_t i = 0;
+  for (; i + TILE * VL <= n; i += TILE * VL) join_vectors(rows, count, i, vf_head(VL), 1, TILE, kind, out);
+  for (; i + VL <= n; i += VL) join_vectors(rows, count, i, vf_head(VL), 1, 1, kind, out);
+  if (i < n) join_vectors(rows, count, i, vf_head(n - i), 0, 1, kind, out);
+}
+#define JOIN(name, kind)                                                                         \
+  static void join_##name(const float *const *rows, size_t count, size_t n, float *out) {        \
+    join_rows(rows, count, n, kind, out);                                                        \
+  }
+JOIN(max, PN_CPU_POOL_MAX)
+JOIN(sum, PN_CPU_POOL_SUM)
+JOIN(abs, PN_CPU_POOL_SUM_ABS)
+JOIN(squares, PN_CPU_POOL_SUM_SQUARES)
+
+/* Every element or every second: |stride| is a constant after inlining. */
+PN_INLINE vf load_strided(const float *p, int stride) { return stride == 1 ? vf_load(p) : vf_load_second(p); }
+
+/* A vector of outputs after the other, its taps in registers. */
+PN_INLINE void slide_vectors(const float *from, int stride, ptrdiff_t dilation, size_t taps, size_t n, int kind,
+                             vf scale, float *out) {
+  for (size_t i = 0; i < n; i += VL, from += VL * stride) {
+    vf acc = load_strided(from, stride);
+    const float *p = from + dilation;
+    for (size_t t = 1; t < taps; t++, p += dilation) acc = joined(acc, load_strided(p, stride), kind);
+    if (kind == PN_CPU_POOL_SUM) acc = vf_mul(acc, scale);
+    if (n - i < VL)
+      vf_store_head(out + i, vf_head(n - i), acc);
+    else
+      vf_store(out + i, acc);
+  }
+}
+static void slide_max(const float *from, ptrdiff_t stride, ptrdiff_t dilation, size_t taps, size_t n, float *out) {
+  if (stride == 1) {
+    slide_vectors(from, 1, dilation, taps, n, PN_CPU_POOL_MAX, vf_zero(), out);
+    return;
+  }
+  if (stride == 2) {
+    slide_vectors(from, 2, dilation, taps, n, PN_CPU_POOL_MAX, vf_zero(), out);
+    return;
+  }
   for (size_t i = 0; i < n; i++) out[i] = from[(ptrdiff_t)i * stride];
   for (size_t t = 1; t < taps; t++) {
     from += dilation;
@@ -93,8 +156,16 @@ PN_INLINE void slide_max_by(const float *from, ptrdiff_t stride, ptrdiff_t dilat
     }
   }
 }
-PN_INLINE void slide_sum_by(const float *from, ptrdiff_t stride, ptrdiff_t dilation, size_t taps, size_t n, float scale,
-                            float *out) {
+static void slide_sum(const float *from, ptrdiff_t stride, ptrdiff_t dilation, size_t taps, size_t n, float scale,
+                      float *out) {
+  if (stride == 1) {
+    slide_vectors(from, 1, dilation, taps, n, PN_CPU_POOL_SUM, vf_set1(scale), out);
+    return;
+  }
+  if (stride == 2) {
+    slide_vectors(from, 2, dilation, taps, n, PN_CPU_POOL_SUM, vf_set1(scale), out);
+    return;
+  }
   for (size_t i = 0; i < n; i++) out[i] = from[(ptrdiff_t)i * stride];
   for (size_t t = 1; t < taps; t++) {
     from += dilation;
@@ -102,20 +173,69 @@ PN_INLINE void slide_sum_by(const float *from, ptrdiff_t stride, ptrdiff_t dilat
   }
   for (size_t i = 0; i < n; i++) out[i] *= scale;
 }
-static void slide_max(const float *from, ptrdiff_t stride, ptrdiff_t dilation, size_t taps, size_t n, float *out) {
-  switch (stride) {
-  case 1: slide_max_by(from, 1, dilation, taps, n, out); return;
-  case 2: slide_max_by(from, 2, dilation, taps, n, out); return;
-  default: slide_max_by(from, stride, dilation, taps, n, out); return;
+
+/* ---- the greatest and where it stands */
+
+PN_INLINE vi chosen(vm m, vi a, vi b) { return vi_bits(vf_select(m, vf_from_bits(a), vf_from_bits(b))); }
+
+/* |lanes|: the indices of a vector's outputs, relative to the first. */
+PN_INLINE void pick_vector(const pn_cpu_pool_f32_pick *p, int stride, size_t i, vi lanes) {
+  const ptrdiff_t start = (ptrdiff_t)i * stride;
+  vf best = load_strided(p->rows[0] + start, stride);
+  vi at = vi_add(vi_set1(p->row_index[0] + p->column_index * (int32_t)start), lanes);
+  for (size_t r = 0; r < p->row_count; r++) {
+    ptrdiff_t x = start;
+    for (size_t t = 0; t < p->taps; t++, x += p->dilation) {
+      const vf v = load_strided(p->rows[r] + x, stride);
+      const vi index = vi_add(vi_set1(p->row_index[r] + p->column_index * (int32_t)x), lanes);
+      const vm not_above = vf_le(v, best), settled = vf_ne(best, best); /* NaN is not below anything: it wins once */
+      at = chosen(settled, at, chosen(not_above, at, index));
+      best = vf_select(settled, best, vf_select(not_above, best, v));
+    }
   }
+  vf_store(p->out + i, best);
+  vi_store(p->at + i, at);
 }
-static void slide_sum(const float *from, ptrdiff_t stride, ptrdiff_t dilation, size_t taps, size_t n, float scale,
-                      float *out) {
-  switch (stride) {
-  case 1: slide_sum_by(from, 1, dilation, taps, n, scale, out); return;
-  case 2: slide_sum_by(from, 2, dilation, taps, n, scale, out); return;
-  default: slide_sum_by(from, stride, dilation, taps, n, scale, out); return;
+/* The last vector begins where it ends with the row. */
+PN_INLINE void pick_vectors(const pn_cpu_pool_f32_pick *p, int stride) {
+  int32_t steps[VL];
+  for (int i = 0; i < VL; i++) steps[i] = i * stride * p->column_index;
+  const vi lanes = vi_load(steps);
+  for (size_t i = 0; i < p->n; i += VL) pick_vector(p, stride, p->n - i < VL ? p->n - VL : i, lanes);
+}
+static void pick(const pn_cpu_pool_f32_pick *p) {
+  if (p->n >= VL && p->stride == 1) {
+    pick_vectors(p, 1);
+    return;
+  }
+  if (p->n >= VL && p->stride == 2) {
+    pick_vectors(p, 2);
+    return;
+  }
+  for (size_t i = 0; i < p->n; i++) {
+    const ptrdiff_t start = (ptrdiff_t)i * p->stride;
+    float best = p->rows[0][start];
+    int32_t at = p->row_index[0] + p->column_index * (int32_t)start;
+    for (size_t r = 0; r < p->row_count; r++) {
+      ptrdiff_t x = start;
+      for (size_t t = 0; t < p->taps; t++, x += p->dilation) {
+        const float v = p->rows[r][x];
+        if (v <= best || best != best) continue;
+        best = v;
+        at = p->row_index[r] + p->column_index * (int32_t)x;
+      }
+    }
+    p->out[i] = best;
+    p->at[i] = at;
   }
 }
 
-static const pn_cpu_pool_f32 table = {.max = max, .average = average, .sum_pixels = sum_pixels, .slide_max = slide_max, .slide_sum = slide_sum};
+static const pn_cpu_pool_f32 table = {
+    .max = max,
+    .average = average,
+    .sum_pixels = sum_pixels,
+    .join = {join_max, join_sum, join_abs, join_squares},
+    .slide_max = slide_max,
+    .slide_sum = slide_sum,
+    .pick = pick,
+};

@@ -94,6 +94,15 @@ static float min(size_t n, const float *x) {
   FOLD(vf_set1(INFINITE), SAME, vf_min_nan, all);
   return any_nan(all) ? __builtin_nanf("") : vf_min_lanes(all);
 }
+
+#define EACH_ROW(name)                                                                                     \
+  static void name##_rows(size_t rows, ptrdiff_t stride, size_t n, const float *x, float *y) {             \
+    for (size_t r = 0; r < rows; r++, x += stride) y[r] = name(n, x);                                      \
+  }
+EACH_ROW(sum)
+EACH_ROW(max)
+EACH_ROW(min)
+
 /* y = exp(x - shift), and the sum of it. */
 PN_INLINE float exp_and_sum(size_t n, const float *x, vf shift, float *y) {
   vf a0 = vf_zero(), a1 = a0;
@@ -171,6 +180,7 @@ static void rms_normalize(size_t n, const float *x, const float *gain, float eps
 }
 
 static const pn_cpu_reduce_f32 table = {
-    .sum = sum, .sum_squares = sum_squares, .max = max, .min = min, .dot = dot, .exp_sum = exp_sum,
+    .sum = sum, .sum_squares = sum_squares, .max = max, .min = min, .sum_rows = sum_rows, .max_rows = max_rows,
+    .min_rows = min_rows, .dot = dot, .exp_sum = exp_sum,
     .softmax = softmax,
     .log_softmax = log_softmax, .normalize = normalize, .rms_normalize = rms_normalize};

@@ -74,6 +74,8 @@ PN_INLINE vf op_thresholded_relu(vf x, vf alpha, vf unused) {
   return vf_select(vf_le(x, alpha), vf_zero(), x);
 }
 
+PN_INLINE vf op_affine(vf x, vf factor, vf term) { return vf_fma(x, factor, term); }
+
 PN_INLINE vf op_add(vf a, vf b) { return vf_add(a, b); }
 PN_INLINE vf op_sub(vf a, vf b) { return vf_sub(a, b); }
 PN_INLINE vf op_mul(vf a, vf b) { return vf_mul(a, b); }

@@ -359,6 +359,12 @@ static void quantize(size_t n, const float *x, const float *scale, const float *
   default: quantize_runs(n, x, scale, zero, 1, 1, least, greatest, y); return;
   }
 }
+static void quantize_blocks(size_t count, size_t n, const float *x, const float *scale, const float *zero,
+                            int has_zeros, float least, float greatest, int32_t *y) {
+  static const float none = 0;
+  for (size_t r = 0; r < count; r++, x += n, y += n)
+    quantize_runs(n, x, scale + r, has_zeros ? zero + r : &none, 0, 0, least, greatest, y);
+}
 
 /* ---- table ------------------------------------------------------------------------------------------------------- */
 
@@ -409,6 +415,7 @@ static const pn_cpu_vec_typed table = {
     .select = {select_u8, select_u16, select_u32, select_u64},
     .fill = {fill_u8, fill_u16, fill_u32, fill_u64},
     .quantize = quantize,
+    .quantize_blocks = quantize_blocks,
     .f32_from_f16 = f32_from_f16,
     .f16_from_f32 = f16_from_f32,
     .f32_from_bf16 = f32_from_bf16,

@@ -1,11 +1,11 @@
 /* Convolutions in f32 of any rank in plain layout, with a filter and bias that may be computed by the network: the
    filter as it lies, [outputs][channels * taps], times the columns the window sees.
 
-   The columns are made a block at a time (see columns.h), DEPTH rows by as many places as the second cache holds, packed
-   as the product wants its second operand; so the result is plain as well, a row an output channel, and starts from its
-   bias. Each element of a block serves every output channel of the group; what the copy costs is a store for so many
-   multiply-adds. With three spatial axes there is no other way; with one or two it is for convolutions whose operand or
-   result would have to change its layout for little work. */
+   The columns are made a block at a time (see columns.h), DEPTH rows by as many places as the second cache holds,
+   packed as the product wants its second operand; so the result is plain as well, a row an output channel, and starts
+   from its bias. Each element of a block serves every output channel of the group; what the copy costs is a store for
+   so many multiply-adds. With three spatial axes there is no other way; with one or two it is for convolutions whose
+   operand or result would have to change its layout for little work. */
 #include "targets/cpu/convolution/columns.h"
 #include "targets/cpu/product/gemm.h"
 
@@ -75,7 +75,8 @@ static double estimate(const pn_problem *p, const pn_device *device, const pn_co
   (void)config;
   fill(p, device, &s);
   double gathered = (double)(s.batch * s.groups) * (double)s.depth * (double)s.columns.places;
-  double rows = (double)(s.outputs < 6 ? 6 : s.outputs), copy = s.columns.axis[s.columns.axes - 1].stride == 1 ? 16 : 48;
+  double rows = (double)(s.outputs < 6 ? 6 : s.outputs),
+         copy = s.columns.axis[s.columns.axes - 1].stride == 1 ? 16 : 48;
   return pn_cpu_estimate(device, gathered * (rows + copy), pn_cpu_operand_bytes(p), 0.8);
 }
 

@@ -94,14 +94,14 @@ static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *di
   const pn_device *device = stream->device;
   const pn_operand *w = pn_problem_input(p, 0, 1), *bias = pn_problem_input(p, 0, 2);
   settled s;
-  pn_sizes direct = {0, 0, 0};
+  pn_sizes direct = {0};
   settle(p, &s);
   pn_tactic_cpu_conv_direct.sizes(&s.problem, device, &step->config, &direct);
   char *packed = (char *)step->workspace + pn_align_up(direct.workspace_bytes, 64);
   float *plain = (float *)(void *)(packed + pn_align_up(direct.packed_bytes, 64));
   for (uint32_t i = 1; i < 3; i++) {
     const pn_operand *o = i == 1 ? w : bias;
-    if (is_late(o)) s.operands[pn_operand_index(p, o)].data = step->operands[pn_operand_index(p, o)];
+    if (o) s.operands[pn_operand_index(p, o)].data = step->operands[pn_operand_index(p, o)];
   }
   if (is_late(w) && !lies_plain(w)) {
     make_plain(w, step->operands[pn_operand_index(p, w)], plain);

@@ -173,6 +173,7 @@ const pn_tactic pn_tactic_cpu_conv_depthwise = {
     .estimate = estimate,
     .sizes = sizes,
     .pack = pack,
+    .packs = pn_cpu_conv_packs,
     .prepare = prepare,
     .run = run,
 };

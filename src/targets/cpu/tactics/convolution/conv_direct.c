@@ -74,8 +74,8 @@ static void fill_regions(const pn_device *device, state *s) {
   s->region_columns = pn_div_up(s->x.output, s->regions_x);
   s->regions_x = pn_div_up(s->x.output, s->region_columns);
   s->region_rows = pn_max_i64(1, pn_min_i64(s->y.output, REGION_PIXELS / s->region_columns));
-  int64_t pad =
-      s->group_channels > 1 && (s->compact ? s->group_channels : s->x.stride * s->group_channels) % PN_CONV_ALIAS == 0 ? 16 : 0;
+  int64_t apart = s->compact ? s->group_channels : s->x.stride * s->group_channels;
+  int64_t pad = s->group_channels > 1 && apart % PN_CONV_ALIAS == 0 ? 16 : 0;
   s->pitch = s->copy ? s->group_channels + pad : s->channels;
   for (;;) { /* the region's input stays in the second cache */
     int64_t columns = s->compact ? s->region_columns : (s->region_columns - 1) * s->x.stride + pn_window_span(&s->x);
@@ -90,9 +90,7 @@ static void fill_regions(const pn_device *device, state *s) {
   s->regions_y = pn_div_up(s->y.output, s->region_rows);
   int64_t tasks = s->images * s->groups * s->regions_y * s->regions_x, wanted = 4 * (int64_t)device->threads;
   s->panels = pn_div_up(s->group_outputs, s->width.nr);
-  s->column_blocks = tasks >= wanted ? 1 : pn_min_i64(s->panels, pn_div_up(wanted, tasks));
-  s->panels_a_block = pn_div_up(s->panels, s->column_blocks);
-  s->column_blocks = pn_div_up(s->panels, s->panels_a_block);
+  s->column_blocks = pn_cpu_panel_blocks(s->panels, tasks, wanted, &s->panels_a_block);
 }
 
 static void fill(const pn_problem *p, const pn_device *device, const pn_config *config, state *s) {
@@ -102,9 +100,7 @@ static void fill(const pn_problem *p, const pn_device *device, const pn_config *
   (void)pn_epilogue_compile(p, &s->epilogue, NULL);
   fill_shape(p, s);
   double costs[PN_CONV_TILE_WIDTHS];
-  s->width = device->gemm->widths[best_width(device->gemm, s, costs)];
-  for (uint32_t i = 0; i < device->gemm->width_count; i++)
-    if ((int32_t)device->gemm->widths[i].nr == config->value[0]) s->width = device->gemm->widths[i];
+  s->width = *pn_conv_tile_chosen(device->gemm, config, best_width(device->gemm, s, costs));
   fill_regions(device, s);
   s->packed_bytes = (size_t)(s->groups * s->panels * s->width.nr * s->depth.taps * s->depth.k) * 4;
 }
@@ -112,24 +108,16 @@ static void fill(const pn_problem *p, const pn_device *device, const pn_config *
 static uint32_t configs(const pn_problem *p, const pn_device *device, pn_config *out, uint32_t max) {
   state s = {0};
   double costs[PN_CONV_TILE_WIDTHS];
-  uint32_t count = 0;
   fill_shape(p, &s);
-  uint32_t best = best_width(device->gemm, &s, costs);
-  for (uint32_t i = 0; i < device->gemm->width_count && count < max; i++) {
-    uint32_t which = i == 0 ? best : i <= best ? i - 1 : i;
-    out[count++] = (pn_config){{(int32_t)device->gemm->widths[which].nr}};
-  }
-  return count;
+  return pn_conv_tile_configs(device->gemm, best_width(device->gemm, &s, costs), out, max);
 }
 
 static double estimate(const pn_problem *p, const pn_device *device, const pn_config *config) {
   state s = {0};
-  double costs[PN_CONV_TILE_WIDTHS], best;
+  double costs[PN_CONV_TILE_WIDTHS];
   fill(p, device, config, &s);
-  best = costs[best_width(device->gemm, &s, costs)];
-  double slower = 1;
-  for (uint32_t i = 0; i < device->gemm->width_count; i++)
-    if (device->gemm->widths[i].nr == s.width.nr) slower = costs[i] / best;
+  uint32_t best = best_width(device->gemm, &s, costs);
+  double slower = pn_conv_tile_slowness(device->gemm, &s.width, best, costs);
   /* A vector of a filter that comes from the second cache serves one short row only. */
   if (s.x.output < SHORT_ROW && (size_t)(s.depth.taps * s.depth.k * s.width.nr) * 4 > device->l1_bytes)
     slower *= 1 + 0.03 * (double)(SHORT_ROW - s.x.output);
@@ -155,14 +143,7 @@ static pelton_status pack(const pn_problem *p, const pn_device *device, const pn
   state s = {0};
   (void)diag;
   fill(p, device, config, &s);
-  int64_t nr = s.width.nr, outputs = s.group_outputs;
-  const float *w = pn_problem_input(p, 0, 1)->data;
-  float *to = packed, *bias = (float *)(void *)((char *)packed + s.packed_bytes);
-  for (int64_t g = 0; g < s.groups; g++) {
-    to = pn_conv_pack(&s.depth, w + g * outputs * s.group_channels * s.depth.filter_size, outputs, nr, to);
-    for (int64_t j = 0; j < s.panels * nr; j++)
-      *bias++ = j < outputs ? pn_cpu_conv_bias(p, &s.epilogue, g * outputs + j) : 0;
-  }
+  pn_conv_pack_groups(p, &s.epilogue, &s.depth, s.groups, s.width.nr, packed);
   return PELTON_OK;
 }
 
@@ -173,7 +154,9 @@ static pelton_status prepare(const pn_problem *p, const pn_device *device, const
   fill(p, device, config, s);
   int64_t dilated = s->compact ? 0 : s->y.dilation * s->row_pitch;
   for (int64_t t = 0; t < s->depth.taps; t++)
-    s->tap_offset[t] = s->depth.merged ? t * dilated : t / s->x.kernel * dilated + t % s->x.kernel * s->x.dilation * s->pitch;
+    s->tap_offset[t] = s->depth.merged
+                           ? t * dilated
+                           : t / s->x.kernel * dilated + t % s->x.kernel * s->x.dilation * s->pitch;
   return PELTON_OK;
 }
 
@@ -332,6 +315,7 @@ const pn_tactic pn_tactic_cpu_conv_direct = {
     .estimate = estimate,
     .sizes = sizes,
     .pack = pack,
+    .packs = pn_cpu_conv_packs,
     .prepare = prepare,
     .run = run,
 };

@@ -321,6 +321,7 @@ const pn_tactic pn_tactic_cpu_conv_few_outputs = {
     .estimate = estimate,
     .sizes = sizes,
     .pack = pack,
+    .packs = pn_cpu_conv_packs,
     .prepare = prepare,
     .run = run,
 };

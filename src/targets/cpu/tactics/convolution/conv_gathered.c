@@ -66,18 +66,14 @@ static void fill(const pn_problem *p, const pn_device *device, const pn_config *
   s->vec = device->vec;
   (void)pn_epilogue_compile(p, &s->epilogue, NULL);
   fill_shape(p, s);
-  s->width = device->gemm->widths[best_width(device->gemm, s, costs)];
-  for (uint32_t i = 0; i < device->gemm->width_count; i++)
-    if ((int32_t)device->gemm->widths[i].nr == config->value[0]) s->width = device->gemm->widths[i];
+  s->width = *pn_conv_tile_chosen(device->gemm, config, best_width(device->gemm, s, costs));
   s->pixel_blocks = pn_div_up(s->pixels, MAX_PIXELS);
   s->pixels_a_block = pn_div_up(s->pixels, s->pixel_blocks);
   s->pixel_blocks = pn_div_up(s->pixels, s->pixels_a_block);
   /* Every block of columns gathers again: no more of them than keep the threads busy. */
   int64_t tasks = s->groups * s->pixel_blocks, wanted = device->threads > 1 ? 2 * (int64_t)device->threads : 1;
   s->panels = pn_div_up(s->group_outputs, s->width.nr);
-  s->column_blocks = tasks >= wanted ? 1 : pn_min_i64(s->panels, pn_div_up(wanted, tasks));
-  s->panels_a_block = pn_div_up(s->panels, s->column_blocks);
-  s->column_blocks = pn_div_up(s->panels, s->panels_a_block);
+  s->column_blocks = pn_cpu_panel_blocks(s->panels, tasks, wanted, &s->panels_a_block);
   s->packed_bytes = (size_t)(s->groups * s->panels * s->width.nr * s->depth) * 4;
   s->scratch_bytes = pn_align_up((size_t)(s->pixels_a_block * (DEPTH + PITCH_PAD)) * 4, 64);
 }
@@ -85,23 +81,16 @@ static void fill(const pn_problem *p, const pn_device *device, const pn_config *
 static uint32_t configs(const pn_problem *p, const pn_device *device, pn_config *out, uint32_t max) {
   state s = {0};
   double costs[PN_CONV_TILE_WIDTHS];
-  uint32_t count = 0;
   fill_shape(p, &s);
-  uint32_t best = best_width(device->gemm, &s, costs);
-  for (uint32_t i = 0; i < device->gemm->width_count && count < max; i++) {
-    uint32_t which = i == 0 ? best : i <= best ? i - 1 : i;
-    out[count++] = (pn_config){{(int32_t)device->gemm->widths[which].nr}};
-  }
-  return count;
+  return pn_conv_tile_configs(device->gemm, best_width(device->gemm, &s, costs), out, max);
 }
 
 static double estimate(const pn_problem *p, const pn_device *device, const pn_config *config) {
   state s = {0};
-  double costs[PN_CONV_TILE_WIDTHS], slower = 1;
+  double costs[PN_CONV_TILE_WIDTHS];
   fill(p, device, config, &s);
   uint32_t best = best_width(device->gemm, &s, costs);
-  for (uint32_t i = 0; i < device->gemm->width_count; i++)
-    if (device->gemm->widths[i].nr == s.width.nr) slower = costs[i] / costs[best];
+  double slower = pn_conv_tile_slowness(device->gemm, &s.width, best, costs);
   double inputs = (double)(s.pixels * s.groups) * (double)s.depth;
   double fmas = inputs * (double)(pn_div_up(s.group_outputs, 16) * 16) * slower;
   /* The copy: with 32, 64, 128 channels of a task the product alone is 20, 8, 5 % quicker (Zen 4). */
@@ -123,15 +112,8 @@ static pelton_status pack(const pn_problem *p, const pn_device *device, const pn
   state s = {0};
   (void)diag;
   fill(p, device, config, &s);
-  const float *w = pn_problem_input(p, 0, 1)->data;
-  int64_t nr = s.width.nr, outputs = s.group_outputs;
   pn_conv_depth depth = pn_conv_depth_make(&s.y, &s.x, s.group_channels, false);
-  float *to = packed, *bias = (float *)(void *)((char *)packed + s.packed_bytes);
-  for (int64_t g = 0; g < s.groups; g++) {
-    to = pn_conv_pack(&depth, w + g * outputs * s.depth, outputs, nr, to);
-    for (int64_t j = 0; j < s.panels * nr; j++)
-      *bias++ = j < outputs ? pn_cpu_conv_bias(p, &s.epilogue, g * outputs + j) : 0;
-  }
+  pn_conv_pack_groups(p, &s.epilogue, &depth, s.groups, s.width.nr, packed);
   return PELTON_OK;
 }
 
@@ -250,6 +232,7 @@ const pn_tactic pn_tactic_cpu_conv_gathered = {
     .estimate = estimate,
     .sizes = sizes,
     .pack = pack,
+    .packs = pn_cpu_conv_packs,
     .prepare = prepare,
     .run = run,
 };

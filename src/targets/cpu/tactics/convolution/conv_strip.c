@@ -44,6 +44,7 @@ static void sizes(const pn_problem *p, const pn_device *device, const pn_config 
   (void)pn_strip_make(p, device, config, &strip, NULL);
   out->state_bytes = sizeof(state) + tap_count(&strip) * sizeof(ptrdiff_t);
   out->packed_bytes = strip.packed_bytes;
+  for (uint32_t i = 0; i < strip.stage_count; i++) out->packing = out->packing * 256 + strip.stages[i].width.nr;
   out->workspace_bytes = (size_t)device->threads * (strip.buffer_bytes + PN_PROGRAM_SCRATCH_BYTES);
 }
 
@@ -113,7 +114,8 @@ typedef struct job {
   float *out;
 } job;
 
-/* What a stage holds of its input: rows [y0, y1), columns [x0, x1), in the picture's coordinates and beyond its edges. */
+/* What a stage holds of its input: rows [y0, y1), columns [x0, x1), in the picture's coordinates and beyond its
+   edges. */
 typedef struct held {
   int64_t y0, y1, x0, x1;
   float *memory;

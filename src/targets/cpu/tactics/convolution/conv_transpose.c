@@ -6,25 +6,17 @@
    zeros, so that no tap ever falls outside. A task is a block of rows of one phase in y and all phases in x: whole rows
    of the result, over which the epilogue then goes. */
 #include "targets/cpu/convolution/conv.h"
+#include "targets/cpu/convolution/phases.h"
 
-enum { MAX_STRIDE = 64, MAX_KERNEL = 64, MAX_TAPS = 1024, BLOCK_PIXELS = 112 };
-
-/* One spatial axis: taps grouped by phase. Output |i| has phase (i + pad) % stride and base (i + pad) / stride; tap t
-   of that phase reads input base - back[t]. */
-typedef struct phases {
-  pn_window window;
-  int64_t before, extent; /* of the frame: zeros ahead of the input, and all of it */
-  int32_t first[MAX_STRIDE + 1];
-  int32_t back[MAX_KERNEL], element[MAX_KERNEL]; /* of the kernel */
-} phases;
+enum { MAX_TAPS = 1024, BLOCK_PIXELS = 112 };
 
 typedef struct state {
   const pn_cpu_vec_f32 *vec;
   pn_cpu_gemm_f32_width width;
-  phases y, x;
+  pn_phases y, x;
   int64_t pictures, groups, in_channels, out_channels; /* a group */
   int64_t panels;                                      /* of a group */
-  int64_t rows_a_block, blocks[MAX_STRIDE + 1];        /* first task of each phase in y */
+  int64_t rows_a_block, blocks[PN_PHASES_STRIDE + 1];        /* first task of each phase in y */
   uint32_t frame_parts;
   size_t bias_offset, frame_bytes;
   ptrdiff_t tap_offset[MAX_TAPS];
@@ -41,8 +33,8 @@ static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why
   pn_window y, x;
   (void)device;
   if (!pn_cpu_conv_transpose_accepts(p, &y, &x, why)) return false;
-  if (y.kernel > MAX_KERNEL || x.kernel > MAX_KERNEL || y.stride > MAX_STRIDE || x.stride > MAX_STRIDE)
-    return pn_refuse(why, "a kernel or stride above %d", MAX_STRIDE);
+  if (y.kernel > PN_PHASES_KERNEL || x.kernel > PN_PHASES_KERNEL || y.stride > PN_PHASES_STRIDE || x.stride > PN_PHASES_STRIDE)
+    return pn_refuse(why, "a kernel or stride above %d", PN_PHASES_STRIDE);
   if (y.kernel * x.kernel > MAX_TAPS) return pn_refuse(why, "a kernel of more than %d elements", MAX_TAPS);
   return true;
 }
@@ -65,36 +57,6 @@ static double estimate(const pn_problem *p, const pn_device *device, const pn_co
   return pn_cpu_estimate(device, (double)pn_operand_elements(x) * filter, pn_cpu_operand_bytes(p), 0.7);
 }
 
-static void fill_phases(phases *a) {
-  const pn_window *w = &a->window;
-  int64_t least = 0, most = w->input - 1;
-  int32_t count = 0;
-  for (int64_t phase = 0; phase < w->stride; phase++) {
-    a->first[phase] = count;
-    for (int64_t k = 0; k < w->kernel; k++) {
-      if (k * w->dilation % w->stride != phase) continue;
-      a->back[count] = (int32_t)((k * w->dilation - phase) / w->stride);
-      a->element[count++] = (int32_t)k;
-    }
-  }
-  a->first[w->stride] = count;
-  for (int64_t i = 0; i < w->output; i++) { /* the outermost inputs that a tap asks for */
-    int64_t base = (i + w->pad_begin) / w->stride, phase = (i + w->pad_begin) % w->stride;
-    for (int32_t t = a->first[phase]; t < a->first[phase + 1]; t++) {
-      if (base - a->back[t] < least) least = base - a->back[t];
-      if (base - a->back[t] > most) most = base - a->back[t];
-    }
-  }
-  a->before = -least;
-  a->extent = most - least + 1;
-}
-
-/* Outputs of a phase: the first, and how many. */
-static int64_t phase_outputs(const pn_window *w, int64_t phase, int64_t *first) {
-  *first = ((phase - w->pad_begin) % w->stride + w->stride) % w->stride;
-  return *first < w->output ? (w->output - *first + w->stride - 1) / w->stride : 0;
-}
-
 static pelton_status fill(const pn_problem *p, const pn_device *device, state *s, pelton_diag *diag) {
   const pn_attrs_conv_transpose *attrs = p->nodes[0].attrs;
   const pn_operand *x = pn_problem_input(p, 0, 0), *w = pn_problem_input(p, 0, 1);
@@ -105,8 +67,8 @@ static pelton_status fill(const pn_problem *p, const pn_device *device, state *s
     return PN_INTERNAL(diag, "an epilogue changed after it was accepted");
   s->y.window = windows[0];
   s->x.window = windows[1];
-  fill_phases(&s->y);
-  fill_phases(&s->x);
+  pn_phases_fill(&s->y);
+  pn_phases_fill(&s->x);
   s->vec = device->vec;
   s->pictures = x->dims[0];
   s->groups = attrs->group;
@@ -117,7 +79,7 @@ static pelton_status fill(const pn_problem *p, const pn_device *device, state *s
   s->rows_a_block = pn_div_up(BLOCK_PIXELS, windows[1].output);
   if (s->pictures * windows[0].output < 4 * (int64_t)device->threads * s->rows_a_block) s->rows_a_block = 1;
   for (int64_t phase = 0; phase < windows[0].stride; phase++) {
-    int64_t first, count = phase_outputs(&windows[0], phase, &first);
+    int64_t first, count = pn_phases_outputs(&windows[0], phase, &first);
     s->blocks[phase + 1] = s->blocks[phase] + s->pictures * pn_div_up(count, s->rows_a_block);
   }
   int64_t pixel = s->in_channels * s->groups;
@@ -222,7 +184,7 @@ static void frame_task(void *argument, uint32_t part, uint32_t thread) {
 /* The outputs of phase |px| in row |oy|, one panel of columns. */
 static void phase_row(const job *j, int64_t picture, int64_t oy, int64_t py, int64_t px, int64_t panel) {
   const state *s = j->s;
-  int64_t ox, count = phase_outputs(&s->x.window, px, &ox), nr = s->width.nr, pixel = s->in_channels * s->groups;
+  int64_t ox, count = pn_phases_outputs(&s->x.window, px, &ox), nr = s->width.nr, pixel = s->in_channels * s->groups;
   int64_t group = panel / s->panels, column = panel % s->panels * nr, columns = s->out_channels * s->groups, taps;
   int64_t iy = (oy + s->y.window.pad_begin) / s->y.window.stride + s->y.before,
           ix = (ox + s->x.window.pad_begin) / s->x.window.stride + s->x.before;
@@ -259,7 +221,7 @@ static void task(void *argument, uint32_t index, uint32_t thread) {
   const state *s = j->s;
   int64_t py = 0, oy, columns = s->out_channels * s->groups;
   while (s->blocks[py + 1] <= (int64_t)index) py++;
-  int64_t count = phase_outputs(&s->y.window, py, &oy), blocks = pn_div_up(count, s->rows_a_block),
+  int64_t count = pn_phases_outputs(&s->y.window, py, &oy), blocks = pn_div_up(count, s->rows_a_block),
           block = (int64_t)index - s->blocks[py];
   int64_t picture = block / blocks, begin = block % blocks * s->rows_a_block,
           end = pn_min_i64(begin + s->rows_a_block, count);
@@ -300,6 +262,7 @@ const pn_tactic pn_tactic_cpu_conv_transpose = {
     .estimate = estimate,
     .sizes = sizes,
     .pack = pack,
+    .packs = pn_cpu_conv_packs,
     .prepare = prepare,
     .run = run,
 };

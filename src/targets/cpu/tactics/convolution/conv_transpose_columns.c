@@ -13,7 +13,7 @@ enum { PITCH_PAD = 16 };
 
 typedef struct state {
   const pn_cpu_gemm_f32 *gemm;
-  const pn_cpu_vec_f32 *vec;
+  pn_columns_kernels kernels;
   pn_cpu_gemm_f32_width width;
   pn_columns columns;
   bool product; /* else the columns are given */
@@ -98,7 +98,7 @@ static void fill(const pn_problem *p, const pn_device *device, state *s) {
   (void)windows_of(p, windows); /* accepted before */
   s->product = p->nodes[0].op == PN_OP_CONV_TRANSPOSE;
   s->gemm = device->gemm;
-  s->vec = device->vec;
+  s->kernels = (pn_columns_kernels){device->vec, device->transpose};
   s->batch = out->dims[0];
   pn_columns_init(&s->columns, out->rank - 2, windows, s->product);
   if (s->product) {
@@ -116,8 +116,8 @@ static double estimate(const pn_problem *p, const pn_device *device, const pn_co
   (void)config;
   fill(p, device, &s);
   double added = (double)(s.batch * s.groups * s.outputs * s.columns.taps) * (double)s.columns.places;
-  double copy = s.columns.axis[s.columns.axes - 1].stride == 1 ? 8 : 32;
-  return pn_cpu_estimate(device, added * ((double)s.channels + copy), pn_cpu_operand_bytes(p), 0.8);
+  double of_one = (double)s.channels + pn_columns_add_cost(&s.columns);
+  return pn_cpu_estimate(device, added * of_one, pn_cpu_operand_bytes(p), 0.7);
 }
 
 static void sizes(const pn_problem *p, const pn_device *device, const pn_config *config, pn_sizes *out) {
@@ -149,6 +149,11 @@ static pelton_status pack(const pn_problem *p, const pn_device *device, const pn
   memset(packed, 0, s.turned_bytes);
   turn(&s, pn_problem_input(p, 0, 1)->data, packed);
   return PELTON_OK;
+}
+
+/* The filter; the bias is read as it lies. */
+static bool packs(const pn_problem *p, uint32_t operand) {
+  return p->nodes[0].op == PN_OP_CONV_TRANSPOSE && operand == p->nodes[0].inputs[1];
 }
 
 static pelton_status prepare(const pn_problem *p, const pn_device *device, const pn_config *config, void *memory,
@@ -196,8 +201,8 @@ static void add_product(const job *j, int64_t image, int64_t first, int64_t end,
     };
     pn_cpu_product_run(&s->width, &product);
     for (int64_t m = first; m < end; m++)
-      pn_columns_add(&s->columns, s->vec, rows + (m - first) * s->columns.taps * s->places_a_block, s->places_a_block,
-                     from, to, table, out + m * s->columns.picture);
+      pn_columns_add(&s->columns, &s->kernels, rows + (m - first) * s->columns.taps * s->places_a_block,
+                     s->places_a_block, from, to, table, out + m * s->columns.picture);
   }
 }
 
@@ -211,14 +216,14 @@ static void task(void *argument, uint32_t index, uint32_t thread) {
   float *rows = (float *)(void *)((char *)table + pn_align_up(pn_columns_scratch(c) * sizeof(int64_t), 64));
   for (int64_t m = first; m < end; m++) {
     float start = j->bias ? j->bias[image % s->groups * s->outputs + m] : 0;
-    s->vec->fill((size_t)c->picture, start, j->out + (image * s->outputs + m) * c->picture);
+    s->kernels.vec->fill((size_t)c->picture, start, j->out + (image * s->outputs + m) * c->picture);
   }
   if (s->product) {
     add_product(j, image, first, end, rows, table);
     return;
   }
   int64_t plane = image * s->outputs + first;
-  pn_columns_add(c, s->vec, j->in + plane * c->taps * c->places, c->places, 0, c->places, table,
+  pn_columns_add(c, &s->kernels, j->in + plane * c->taps * c->places, c->places, 0, c->places, table,
                  j->out + plane * c->picture);
 }
 
@@ -251,6 +256,7 @@ const pn_tactic pn_tactic_cpu_conv_transpose_columns = {
     .estimate = estimate,
     .sizes = sizes,
     .pack = pack,
+    .packs = packs,
     .prepare = prepare,
     .run = run,
 };

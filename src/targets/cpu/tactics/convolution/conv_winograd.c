@@ -394,6 +394,7 @@ const pn_tactic pn_tactic_cpu_conv_winograd = {
     .error = error,
     .sizes = sizes,
     .pack = pack,
+    .packs = pn_cpu_conv_packs,
     .prepare = prepare,
     .run = run,
 };

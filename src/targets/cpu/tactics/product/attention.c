@@ -1,5 +1,5 @@
 /* The attention operator in f32, without the matrix of scores (attention.h): additive and boolean masks, causality,
-   heads of queries that share heads of keys, softcap, lengths.
+   windows, heads of queries that share heads of keys, softcap, lengths.
 
    With a past, keys and values are put together first, in the results when these are asked for, else in the workspace;
    the product then reads them there. */
@@ -46,7 +46,6 @@ static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why
   if (mask && mask->dtype != PELTON_DTYPE_F32 && mask->dtype != PELTON_DTYPE_BOOL)
     return pn_refuse(why, "wants a mask of f32 or bool");
   if (pn_problem_output(p, 0, SCORES)) return pn_refuse(why, "scores are asked for, which it never has");
-  if (attrs->left_window >= 0 || attrs->right_window >= 0) return pn_refuse(why, "a window");
   if (attrs->softmax_dtype != PELTON_DTYPE_NONE && attrs->softmax_dtype != PELTON_DTYPE_F32)
     return pn_refuse(why, "wants a softmax in f32");
   if (!pn_operand_elements(pn_problem_output(p, 0, Y)) || !pn_operand_elements(pn_problem_input(p, 0, Q)))
@@ -119,6 +118,8 @@ static void fill(const pn_problem *p, const pn_device *device, state *s) {
   a->scale = attrs->scale != 0 ? attrs->scale : (float)(1 / sqrt((double)a->depth));
   a->zero_when_empty = true;
   a->causal = attrs->causal;
+  a->left_keys = pn_min_i64(attrs->left_window, INT32_MAX) + 1;
+  a->right_keys = pn_min_i64(attrs->right_window, INT32_MAX) + 1;
   a->softcap = attrs->softcap;
   fill_mask(p, pn_problem_input(p, 0, MASK), a);
   pn_attention_plan(device, a);

@@ -77,9 +77,7 @@ static void fill(const pn_problem *p, const pn_device *device, state *s) {
   s->row_block = pn_div_up(s->m, s->row_blocks);
   int64_t wanted = 4 * (int64_t)device->threads;
   int64_t tasks = s->batches * s->row_blocks;
-  s->column_blocks = tasks >= wanted ? 1 : pn_min_i64(s->panels, pn_div_up(wanted, tasks));
-  s->panels_a_block = pn_div_up(s->panels, s->column_blocks);
-  s->column_blocks = pn_div_up(s->panels, s->panels_a_block);
+  s->column_blocks = pn_cpu_panel_blocks(s->panels, tasks, wanted, &s->panels_a_block);
   s->a_pitch = s->k + 16;
   if (s->a_pitch % 1024 == 0) s->a_pitch += 16;
   s->a_bytes = s->copy_a ? pn_align_up((size_t)(s->row_block * s->a_pitch) * 4, 64) : 0;
@@ -97,6 +95,7 @@ static void sizes(const pn_problem *p, const pn_device *device, const pn_config 
   fill(p, device, &s);
   out->state_bytes = sizeof(state);
   out->packed_bytes = (s.b_packed ? s.b_bytes : 0) + bias_bytes(&s);
+  out->packing = s.width.nr;
   out->workspace_bytes = (s.b_packed ? 0 : s.b_bytes * (size_t)s.batches) +
                          (size_t)device->threads * (s.a_bytes + PN_PROGRAM_SCRATCH_BYTES);
 }
@@ -129,6 +128,11 @@ static pelton_status pack(const pn_problem *p, const pn_device *device, const pn
   memset(bias, 0, bias_bytes(&s));
   memcpy(bias, p->operands[s.epilogue.bias].data, (size_t)s.n * 4);
   return PELTON_OK;
+}
+
+/* B without a stack of its own. */
+static bool packs(const pn_problem *p, uint32_t operand) {
+  return operand == p->nodes[0].inputs[1] && p->operands[operand].rank <= 2;
 }
 
 static pelton_status prepare(const pn_problem *p, const pn_device *device, const pn_config *config, void *memory,
@@ -251,6 +255,7 @@ const pn_tactic pn_tactic_cpu_matmul = {
     .estimate = estimate,
     .sizes = sizes,
     .pack = pack,
+    .packs = packs,
     .prepare = prepare,
     .run = run,
 };

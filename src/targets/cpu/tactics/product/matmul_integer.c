@@ -59,9 +59,7 @@ static void fill(const pn_problem *p, const pn_device *device, state *s) {
   s->row_blocks = pn_div_up(s->shape.m, ROW_BLOCK);
   s->row_block = pn_div_up(s->shape.m, s->row_blocks);
   int64_t wanted = device->threads > 1 ? 4 * (int64_t)device->threads : 1, tasks = s->shape.batches * s->row_blocks;
-  s->column_blocks = tasks >= wanted ? 1 : pn_min_i64(s->panels, pn_div_up(wanted, tasks));
-  s->panels_a_block = pn_div_up(s->panels, s->column_blocks);
-  s->column_blocks = pn_div_up(s->panels, s->panels_a_block);
+  s->column_blocks = pn_cpu_panel_blocks(s->panels, tasks, wanted, &s->panels_a_block);
   s->panel_elements = (size_t)(s->pairs * 2) * s->gemm->nr;
   s->b_bytes = s->panel_elements * (size_t)s->panels * sizeof(int16_t);
   s->a_bytes = pn_align_up((size_t)(s->row_block * s->pairs * 2) * sizeof(int16_t), 64);

@@ -2,7 +2,7 @@
    Channels-last: a pixel is a run of channels, the squares lie in a padded row that is added to itself shifted. Plain:
    a run of pixels goes through the channels; all their squares are kept. */
 #include "base/bytes.h"
-#include "targets/cpu/cpu.h"
+#include "targets/cpu/single.h"
 #include "target/strides.h"
 
 enum { RUN = 256 };
@@ -68,12 +68,6 @@ static pelton_status prepare(const pn_problem *p, const pn_device *device, const
   return PELTON_OK;
 }
 
-typedef struct job {
-  const state *s;
-  const float *x;
-  float *y, *scratch;
-} job;
-
 /* y = x * (bias + scale * sum) ^ -beta; |sum| is overwritten. */
 static void finish(const state *s, size_t n, const float *x, float *sum, float *y) {
   const pn_cpu_vec_f32 *v = s->vec;
@@ -115,8 +109,8 @@ static void run_of_pixels(const state *s, const float *x, float *y, size_t n, fl
 }
 
 static void task(void *argument, uint32_t part, uint32_t thread) {
-  const job *j = argument;
-  const state *s = j->s;
+  const pn_cpu_single *j = argument;
+  const state *s = j->state;
   float *scratch = j->scratch + thread * s->scratch_floats;
   int64_t unit, end;
   pn_cpu_share(s->pictures * s->runs, 1, part, s->parts, &unit, &end);
@@ -130,12 +124,9 @@ static void task(void *argument, uint32_t part, uint32_t thread) {
 }
 
 static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *diag) {
-  const pn_problem_node *node = &step->problem->nodes[0];
   const state *s = step->state;
   (void)diag;
-  job j = {s, step->operands[node->inputs[0]], step->operands[node->outputs[0]], step->workspace};
-  pn_pool_run(stream->device->pool, s->parts, task, &j);
-  return PELTON_OK;
+  return pn_cpu_single_run(step, stream, s->parts, task);
 }
 
 const pn_tactic pn_tactic_cpu_lrn = {

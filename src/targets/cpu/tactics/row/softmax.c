@@ -2,7 +2,7 @@
    kernel; along another one a run of neighbours is normalised together, element by element, so that vectors stay full.
  */
 #include "base/bytes.h"
-#include "targets/cpu/cpu.h"
+#include "targets/cpu/single.h"
 #include "target/strides.h"
 
 enum { RUN = 256 };
@@ -65,12 +65,6 @@ static pelton_status prepare(const pn_problem *p, const pn_device *device, const
   return PELTON_OK;
 }
 
-typedef struct job {
-  const state *s;
-  const float *x;
-  float *y, *scratch;
-} job;
-
 /* |n| neighbours at |x|, the elements of the axis |s->inner| apart. */
 static void columns(const state *s, const float *x, float *y, size_t n, float *scratch) {
   const pn_cpu_vec_f32 *v = s->vec;
@@ -99,8 +93,8 @@ static void columns(const state *s, const float *x, float *y, size_t n, float *s
 }
 
 static void task(void *argument, uint32_t part, uint32_t thread) {
-  const job *j = argument;
-  const state *s = j->s;
+  const pn_cpu_single *j = argument;
+  const state *s = j->state;
   int64_t unit, end;
   pn_cpu_share(s->outer * s->inner_parts, 1, part, s->parts, &unit, &end);
   for (; unit < end; unit++) {
@@ -113,12 +107,9 @@ static void task(void *argument, uint32_t part, uint32_t thread) {
 }
 
 static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *diag) {
-  const pn_problem_node *node = &step->problem->nodes[0];
   const state *s = step->state;
   (void)diag;
-  job j = {s, step->operands[node->inputs[0]], step->operands[node->outputs[0]], step->workspace};
-  pn_pool_run(stream->device->pool, s->parts, task, &j);
-  return PELTON_OK;
+  return pn_cpu_single_run(step, stream, s->parts, task);
 }
 
 const pn_tactic pn_tactic_cpu_softmax = {

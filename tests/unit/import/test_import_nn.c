@@ -1,5 +1,5 @@
 /* ONNX's operators of neural networks into the IR's: what each version of an operator set made of a node, and of its
-   attributes. The models lie in tests/import/, written by make_nn_models.py there. */
+   attributes. The models lie in tests/import/nn/, written by make_nn_models.py there. */
 #include "harness.h"
 
 #include "import/import.h"
@@ -13,7 +13,7 @@ static pelton_diag diag;
 static pelton_status import(const char *name, pn_model **out) {
   char path[256];
   pelton_diag_init(&diag);
-  snprintf(path, sizeof path, "tests/import/%s", name);
+  snprintf(path, sizeof path, "tests/import/nn/%s", name);
   return pn_model_import(path, NULL, out, &diag);
 }
 
@@ -163,10 +163,10 @@ TEST(refused) {
 
 /* Every allocation of an import in turn fails. */
 TEST(memory) {
-  static const char *const paths[] = {"tests/import/nn_7.onnx", "tests/import/nn_10.onnx", "tests/import/nn_18.onnx",
-                                      "tests/import/nn_23.onnx", "tests/import/nn_27.onnx",
-                                      "tests/import/nn_8.onnx", "tests/import/nn_losses.onnx",
-                                      "tests/import/nn_signal.onnx"};
+  static const char *const paths[] = {"tests/import/nn/nn_7.onnx", "tests/import/nn/nn_10.onnx", "tests/import/nn/nn_18.onnx",
+                                      "tests/import/nn/nn_23.onnx", "tests/import/nn/nn_27.onnx",
+                                      "tests/import/nn/nn_8.onnx", "tests/import/nn/nn_losses.onnx",
+                                      "tests/import/nn/nn_signal.onnx"};
   for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
     harness_allocator a;
     uint64_t n = 0;

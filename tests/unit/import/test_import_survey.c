@@ -76,7 +76,7 @@ TEST(valid_models) {
 }
 
 TEST(every_mistake_is_named) {
-  EXPECT_EQ(check("mistakes.onnx", NULL), PELTON_INVALID_DATA);
+  EXPECT_EQ(check("refused/mistakes.onnx", NULL), PELTON_INVALID_DATA);
   EXPECT_REASONS("input \"q\" has no type", "tensor \"w\": raw_data holds 4 bytes where shape 2 of float needs 8",
                  "initializer \"w\": there is another initializer of this name",
                  "tensor without a name: its data_type is 99, which is no element type of ONNX",
@@ -98,21 +98,21 @@ TEST(every_mistake_is_named) {
 
 TEST(types_that_contradict_the_file) {
   pn_text text;
-  EXPECT_EQ(check("contradiction.onnx", NULL), PELTON_INVALID_DATA);
+  EXPECT_EQ(check("refused/contradiction.onnx", NULL), PELTON_INVALID_DATA);
   EXPECT_REASONS("\"y\" is of type float f32[2,3], but the file declares it as int64 i64[2,3]",
                  "\"z\" is of type float f32[2,3], but the file declares it as float f32[2,4]");
-  EXPECT_EQ(describe("contradiction.onnx", NULL, &text), PELTON_INVALID_DATA);
+  EXPECT_EQ(describe("refused/contradiction.onnx", NULL, &text), PELTON_INVALID_DATA);
   pn_text_deinit(&text);
 }
 
 TEST(order_and_names) {
   EXPECT_EQ(check("unsorted.onnx", NULL), PELTON_INVALID_DATA);
   EXPECT_HAS(pelton_diag_message(&diag, 0), "nodes must stand in order of evaluation");
-  EXPECT_EQ(check("duplicate.onnx", NULL), PELTON_INVALID_DATA);
+  EXPECT_EQ(check("refused/duplicate.onnx", NULL), PELTON_INVALID_DATA);
   EXPECT_HAS(pelton_diag_message(&diag, 0),
              "node \"n2\" (Relu): its output \"a\" is already the name of another value");
-  EXPECT_EQ(check("shapes.onnx", NULL), PELTON_INVALID_DATA);
-  EXPECT_EQ(check("missing.onnx", NULL), PELTON_INVALID_DATA);
+  EXPECT_EQ(check("refused/shapes.onnx", NULL), PELTON_INVALID_DATA);
+  EXPECT_EQ(check("refused/missing.onnx", NULL), PELTON_INVALID_DATA);
 }
 
 TEST(schemas) {

@@ -267,8 +267,8 @@ TEST(what_is_no_picture_is_named) {
   expect_refused("\0\0\0\x1c""ftypavif", 12, PELTON_UNSUPPORTED, "convert it to PNG");
   pelton_diag diag = PELTON_DIAG_INIT;
   pelton_image image = PELTON_IMAGE_INIT;
-  EXPECT_EQ(pelton_image_load("tests/unit/test_vision.c", NULL, &image, &diag), PELTON_INVALID_DATA);
-  EXPECT_HAS(pelton_diag_message(&diag, 0), "tests/unit/test_vision.c");
+  EXPECT_EQ(pelton_image_load("tests/unit/vision/test_vision.c", NULL, &image, &diag), PELTON_INVALID_DATA);
+  EXPECT_HAS(pelton_diag_message(&diag, 0), "tests/unit/vision/test_vision.c");
   pelton_diag_init(&diag);
   EXPECT_EQ(pelton_image_load("no/such/picture.png", NULL, &image, &diag), PELTON_IO_ERROR);
   EXPECT_HAS(pelton_diag_message(&diag, 0), "no/such/picture.png");

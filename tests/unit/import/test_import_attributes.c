@@ -306,7 +306,7 @@ static bool reads_somehow(const pn_onnx_op *op, const pn_onnx_schema *schema, in
 }
 
 TEST(every_attribute_is_read_or_idle) {
-  uint32_t checked = 0, idle = 0;
+  uint32_t checked = 0, idle = 0, forgotten = 0;
   const pn_onnx_op *op;
   empty_graph.name = PN_STR("empty");
   for (uint32_t i = 0; (op = pn_onnx_op_at(i)) != NULL; i++) {
@@ -326,11 +326,12 @@ TEST(every_attribute_is_read_or_idle) {
         else if (!reads_somehow(op, schema, opset, &formal)) {
           printf("%s of opset %d: attribute \"%.*s\" is never read, and not listed as idle\n", op->name, (int)opset,
                  PN_STR_ARG(formal.name));
-          EXPECT(!"every attribute is read or idle");
+          forgotten++;
         }
       }
     }
   }
+  EXPECT_EQ(forgotten, 0);
   EXPECT(checked > 500);
   EXPECT(idle > 20 && idle < 100);
 }
@@ -351,14 +352,14 @@ TEST(a_stray_attribute_is_a_warning_of_the_model) {
 TEST(a_contradiction_of_the_weights_is_refused) {
   pelton_diag diag = PELTON_DIAG_INIT;
   pn_model *model;
-  EXPECT_EQ(pn_model_import("tests/import/attribute_kernel.onnx", NULL, &model, &diag), PELTON_INVALID_DATA);
+  EXPECT_EQ(pn_model_import("tests/import/refused/attribute_kernel.onnx", NULL, &model, &diag), PELTON_INVALID_DATA);
   EXPECT_HAS(pelton_diag_message(&diag, 0), "node \"conv\" (Conv, ai.onnx, opset 17): attribute \"kernel_shape\" does not say");
 }
 
 TEST(an_unread_attribute_ends_the_import) {
   pelton_diag diag = PELTON_DIAG_INIT;
   pn_model *model;
-  EXPECT_EQ(pn_model_import("tests/import/attribute_unread.onnx", NULL, &model, &diag), PELTON_UNSUPPORTED);
+  EXPECT_EQ(pn_model_import("tests/import/refused/attribute_unread.onnx", NULL, &model, &diag), PELTON_UNSUPPORTED);
   EXPECT(model == NULL);
   EXPECT_EQ(diag.count, 1);
   EXPECT_HAS(pelton_diag_message(&diag, 0),

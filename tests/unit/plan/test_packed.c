@@ -127,6 +127,40 @@ TEST(contexts_share_what_is_packed) {
   unlink(path);
 }
 
+/* Widths of panels follow from the rows, which are dynamic: weights packed for one number do not fit another. */
+static const char rows_network[] = "graph rows(%x: f32[n<=128,64]) -> (%y)\n"
+                                   "  %w: f32[64,64] = const random(1)\n"
+                                   "  %y = matmul(%x, %w)\n"
+                                   "end\n";
+
+TEST(other_rows_are_packed_anew) {
+  static const int64_t counts[] = {128, 1, 3, 17, 64, 128};
+  static float x[128 * 64], y[128 * 64], first[64];
+  pelton_build_options build = PELTON_BUILD_OPTIONS_INIT;
+  pelton_diag diag = PELTON_DIAG_INIT;
+  pelton_model *model;
+  pelton_engine *engine;
+  pelton_context *context;
+  build.level = 0;
+  build.threads = 1;
+  for (int i = 0; i < 128 * 64; i++) x[i] = (float)(i * 37 % 101) / 101 - 0.5f;
+  REQUIRE_OK(pelton_model_parse(rows_network, sizeof rows_network - 1, NULL, &model, &diag), &diag);
+  REQUIRE_OK(pelton_engine_build(model, &build, &engine, &diag), &diag);
+  REQUIRE_OK(pelton_context_create(engine, NULL, &context, &diag), &diag);
+  for (size_t k = 0; k < sizeof counts / sizeof *counts; k++) {
+    pelton_tensor in = {PELTON_DTYPE_F32, {2, {counts[k], 64}}, x, (size_t)counts[k] * 256};
+    pelton_tensor out = {.data = y, .bytes = sizeof y};
+    REQUIRE_OK(pelton_context_run(context, &in, 1, &out, 1, &diag), &diag);
+    for (int j = 0; j < 64; j++) { /* the first row is the same whatever comes after it */
+      if (k == 0) first[j] = y[j];
+      EXPECT_NEAR((double)y[j], (double)first[j], 1e-4);
+    }
+  }
+  pelton_context_release(context);
+  pelton_engine_release(engine);
+  pelton_model_release(model);
+}
+
 typedef struct client {
   pelton_engine *engine;
   float y[OUTPUT], z[OUTPUT];
@@ -195,5 +229,5 @@ TEST(any_allocation_of_the_first_run_may_fail) {
   unlink(path);
 }
 
-TEST_MAIN(T(an_engine_without_packed_weights_gives_the_same), T(contexts_share_what_is_packed), T(threads_pack_once),
+TEST_MAIN(T(an_engine_without_packed_weights_gives_the_same), T(other_rows_are_packed_anew), T(contexts_share_what_is_packed), T(threads_pack_once),
           T(any_allocation_of_the_first_run_may_fail))

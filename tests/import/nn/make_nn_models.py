@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the models of tests/unit/test_import_nn.c next to this file. Needs the onnx package; run it after a change.
+"""Writes the models of tests/unit/import/test_import_nn.c next to this file. Needs the onnx package; run it after a change.
 
 One model an operator set: many nodes side by side, each on inputs of its own."""
 import os
