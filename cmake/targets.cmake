@@ -37,7 +37,7 @@ foreach(folder IN LISTS folders)
     list(REMOVE_ITEM sources ${kernel_sources})
   endif()
   # Kernels that are compiled at run time travel as text.
-  file(GLOB kernel_texts CONFIGURE_DEPENDS ${folder}/kernels/*.cu ${folder}/kernels/*.cuh ${folder}/kernels/arguments.h)
+  file(GLOB_RECURSE kernel_texts CONFIGURE_DEPENDS ${folder}/kernels/*.cu ${folder}/kernels/*.cuh ${folder}/kernels/arguments.h)
   if(kernel_texts)
     pelton_embed(${PELTON_GENERATED}/${name}_sources_list.inc ${kernel_texts})
   endif()

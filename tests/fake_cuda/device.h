@@ -91,3 +91,9 @@ DEVICE u16 f16_from_f64(f64 v) {
   return (u16)(sign | (units < 1024 ? units : ((u32)(exponent + 13) << 10) + units));
 }
 DEVICE u16 f16_from_f32(f32 v) { return f16_from_f64((f64)v); }
+DEVICE void atomic_max(int *p, int v) { *p = *p < v ? v : *p; }
+DEVICE int atomic_exchange(int *p, int v) {
+  int was = *p;
+  *p = v;
+  return was;
+}

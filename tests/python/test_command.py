@@ -390,6 +390,15 @@ class Cases(Folder):
         self.assertEqual(text, "passed  a/b/near\n1 passed, 0 failed, 0 skipped\n")
         self.assertIn("passed  near\n", self.check(0, "test", self.path("a", "b", "near") + "/").stdout)
 
+    def test_steps_that_run_a_definition(self):
+        self.square("square", tensor_pb([2, 2], 1, 9, floats(1, 4, 9, 16)))
+        self.case("det", "graph g(%x: f32[2,2]) -> (%y)\n  %y = det(%x)\nend\n", [tensor_pb([2, 2], 1, 9, floats(1, 2, 3, 4))],
+                  [tensor_pb([], 1, 9, floats(-2))])
+        results = self.results(0, "--fallbacks")
+        self.assertEqual({name: (entry["fallbacks"], entry["reason"]) for name, entry in results.items()},
+                         {"square": (0, ""), "det": (1, "definition of: det(f32[2,2]) -> f32[]")})
+        self.assertNotIn("fallbacks", self.results(0)["det"])
+
     def test_sequences(self):
         model = ('graph g(%s: tensor<f32>[n], %o: optional<tensor<f32>>[m], %i: i64[]) -> (%t, %p, %y)\n'
                  '  %t = sequence_erase(%s, %i)\n  %u = box(%s) optional=true\n  %v = unbox(%u)\n  %p = box(%v) optional=true\n'

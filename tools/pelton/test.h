@@ -9,7 +9,7 @@ typedef struct test_options {
   double rtol, atol, timeout;
   const char *filter;
   int64_t jobs;
-  bool engine, json;
+  bool engine, json, fallbacks;
 } test_options;
 
 typedef struct test_case {
@@ -35,6 +35,7 @@ typedef struct test_result {
   bool done;
   double max_abs, max_rel; /* of all outputs; not a number when nothing was compared */
   char reason[1024];
+  int64_t fallbacks; /* steps that run an operator's definition; -1: not known */
 } test_result;
 
 void test_case_run(const test_options *options, const test_case *c, test_result *result);

@@ -5,6 +5,8 @@
 #include "data/files.h"
 #include "data/tensor_pb.h"
 #include "test.h"
+#include "text/json.h"
+#include "text/report.h"
 
 #include <dirent.h>
 #include <math.h>
@@ -187,6 +189,20 @@ static pelton_status reopen(const test_options *o, loaded *it, pelton_diag *diag
   return status;
 }
 
+/* The problems of steps that run a definition, as far as they fit; a failure's reason takes their place. */
+static void tell_fallbacks(const char *report, test_result *r) {
+  json_value *json = json_parse(report);
+  const json_value *plan = json_get(json, "plan");
+  r->fallbacks = report_read(report).fallbacks;
+  for (const json_value *step = plan ? plan->first : NULL; step; step = step->next) {
+    const size_t used = strlen(r->reason);
+    if (json_get_number(step, "fallback", 0) != 0)
+      snprintf(r->reason + used, sizeof r->reason - used, "%s%s", used ? "; " : "definition of: ",
+               json_get_text(step, "problem"));
+  }
+  json_free(json);
+}
+
 static void run_sets(const test_options *o, const test_case *c, char **folders, uint32_t count, test_result *r) {
   pelton_diag diag = PELTON_DIAG_INIT;
   loaded it = {.engine = NULL};
@@ -199,6 +215,7 @@ static void run_sets(const test_options *o, const test_case *c, char **folders, 
   if (!status) status = pelton_context_create(it.engine, NULL, &context, &diag);
   if (status) say_status(r, c->model, status, &diag);
   ok = !status;
+  if (o->fallbacks && ok) tell_fallbacks(pelton_engine_report(it.engine), r);
   for (uint32_t i = 0; i < count && ok; i++) ok = read_data(folders[i], it.engine, sets[i], r);
   for (uint32_t i = 0; i < count && ok; i++) ok = run_data(o, c->model, it.engine, context, sets[i], r);
   pelton_context_release(context);
@@ -212,7 +229,7 @@ static int compare_names(const void *a, const void *b) {
 }
 
 void test_case_run(const test_options *o, const test_case *c, test_result *r) {
-  *r = (test_result){.status = TEST_PASSED, .max_abs = NAN, .max_rel = NAN};
+  *r = (test_result){.status = TEST_PASSED, .max_abs = NAN, .max_rel = NAN, .fallbacks = -1};
   DIR *folder = opendir(c->folder);
   char **folders = NULL;
   uint32_t count = 0;

@@ -131,7 +131,9 @@ static pelton_status to_cubin(const pn_device *device, const pn_cuda_source *sou
 
 static pelton_status compile(const pn_device *device, const pn_cuda_source *source, const char *text, char **out,
                              pelton_diag *diag) {
-  static const char *const names[] = {"device.cuh", "arguments.h", "element.cuh", "expression.cuh", "conv.cuh"};
+  static const char *const names[] = {"device.cuh",     "arguments.h", "element.cuh",
+                                      "expression.cuh", "conv.cuh",    "low_float.cuh",
+                                      "sample.cuh"};
   const char *headers[PN_COUNT(names)];
   pn_nvrtc_program *program = NULL;
   for (size_t i = 0; i < PN_COUNT(names); i++) headers[i] = pn_cuda_source_text(names[i]);
@@ -217,7 +219,8 @@ pelton_status pn_cuda_function(const pn_device *device, const pn_cuda_source *so
   if (!file) return PN_INTERNAL(diag, "a kernel's source is not embedded");
   pn_text text;
   pn_text_init(&text, device->allocator);
-  pn_text_add(&text, PN_STR("#include \"device.cuh\"\n#include \"arguments.h\"\n#include \"element.cuh\"\n"));
+  static const char *const always[] = {"device.cuh", "arguments.h", "element.cuh", "low_float.cuh"};
+  for (size_t i = 0; i < PN_COUNT(always); i++) pn_text_printf(&text, "#include \"%s\"\n", always[i]);
   if (source->head) pn_text_add(&text, pn_str_from(source->head));
   pn_text_add(&text, pn_str_from(file));
   pelton_status status = text.failed ? pn_fail_memory(diag, "a kernel") : PELTON_OK;

@@ -1,5 +1,7 @@
 #include "targets/cuda/render.h"
 
+#include "op/quantisation/low_bits.h"
+
 #include <string.h>
 
 const char *pn_cuda_type_name(pelton_dtype dtype) {
@@ -17,6 +19,16 @@ const char *pn_cuda_type_name(pelton_dtype dtype) {
   case PELTON_DTYPE_I64: return "i64";
   case PELTON_DTYPE_U64: return "u64";
   case PELTON_DTYPE_BOOL: return "bool";
+  case PELTON_DTYPE_I4: return "i4";
+  case PELTON_DTYPE_U4: return "u4";
+  case PELTON_DTYPE_I2: return "i2";
+  case PELTON_DTYPE_U2: return "u2";
+  case PELTON_DTYPE_F8E4M3FN: return "f8e4m3fn";
+  case PELTON_DTYPE_F8E4M3FNUZ: return "f8e4m3fnuz";
+  case PELTON_DTYPE_F8E5M2: return "f8e5m2";
+  case PELTON_DTYPE_F8E5M2FNUZ: return "f8e5m2fnuz";
+  case PELTON_DTYPE_F8E8M0: return "f8e8m0";
+  case PELTON_DTYPE_F4E2M1: return "f4e2m1";
   default: return NULL;
   }
 }
@@ -25,10 +37,10 @@ bool pn_cuda_is_f32_form(pelton_dtype dtype) {
   return dtype == PELTON_DTYPE_F32 || dtype == PELTON_DTYPE_F16 || dtype == PELTON_DTYPE_BF16;
 }
 
-/* The form in which a type is computed. */
-static const char *form_of(pelton_dtype dtype) {
-  if (pn_cuda_is_f32_form(dtype)) return "f32";
-  return dtype == PELTON_DTYPE_F64 ? "f64" : dtype == PELTON_DTYPE_U64 ? "u64" : "i64";
+const char *pn_cuda_form_name(pelton_dtype dtype) {
+  if (dtype == PELTON_DTYPE_F64) return "f64";
+  if (pn_dtype_is_float(dtype)) return "f32";
+  return dtype == PELTON_DTYPE_U64 ? "u64" : "i64";
 }
 
 bool pn_cuda_expression_accepts(const pn_expr *expr, const pelton_dtype *inputs, pelton_dtype *types, pn_reason *why) {
@@ -42,7 +54,7 @@ bool pn_cuda_expression_accepts(const pn_expr *expr, const pelton_dtype *inputs,
  */
 
 static void render_constant(const pn_expr_step *step, pn_text *out) {
-  if (pn_cuda_is_f32_form(step->dtype)) {
+  if (pn_dtype_is_float(step->dtype) && step->dtype != PELTON_DTYPE_F64) {
     float value = (float)step->constant.f64;
     uint32_t bits;
     memcpy(&bits, &value, sizeof bits);
@@ -52,23 +64,26 @@ static void render_constant(const pn_expr_step *step, pn_text *out) {
     memcpy(&bits, &step->constant.f64, sizeof bits);
     pn_text_printf(out, "bits_f64(0x%08xu, 0x%08xu)", (unsigned)(bits >> 32), (unsigned)bits);
   } else {
-    pn_text_printf(out, "(%s)0x%llxull", form_of(step->dtype), (unsigned long long)step->constant.i64);
+    pn_text_printf(out, "(%s)0x%llxull", pn_cuda_form_name(step->dtype), (unsigned long long)step->constant.i64);
   }
 }
 
-static void render_cast(pelton_dtype from, pelton_dtype to, unsigned argument, pn_text *out) {
+static void render_cast(pelton_dtype from, pelton_dtype to, pn_cast_mode mode, unsigned argument, pn_text *out) {
   bool from_real = pn_dtype_is_float(from), to_real = pn_dtype_is_float(to);
   if (!from_real && !to_real) {
     if (to == PELTON_DTYPE_BOOL)
       pn_text_printf(out, "v%u != 0", argument);
     else
-      pn_text_printf(out, "round_to_%s((%s)v%u)", pn_cuda_type_name(to), form_of(to), argument);
+      pn_text_printf(out, "round_to_%s((%s)v%u)", pn_cuda_type_name(to), pn_cuda_form_name(to), argument);
   } else if (pn_cuda_is_f32_form(from) && pn_cuda_is_f32_form(to)) {
     pn_text_printf(out, "round_to_%s(v%u)", pn_cuda_type_name(to), argument);
   } else if (to == PELTON_DTYPE_F64) {
     pn_text_printf(out, "(f64)v%u", argument);
+  } else if (pn_dtype_is_low_float(to)) {
+    pn_text_printf(out, "cast_%s(wide_of_%s(v%u), %u)", pn_cuda_type_name(to), pn_cuda_form_name(from), argument,
+                   (unsigned)mode);
   } else {
-    pn_text_printf(out, "%s_of_wide(wide_of_%s(v%u))", pn_cuda_type_name(to), form_of(from), argument);
+    pn_text_printf(out, "%s_of_wide(wide_of_%s(v%u))", pn_cuda_type_name(to), pn_cuda_form_name(from), argument);
   }
 }
 
@@ -77,7 +92,7 @@ static void render_call(const pn_expr *expr, const pelton_dtype *types, uint32_t
   bool half = types[i] == PELTON_DTYPE_F16 || types[i] == PELTON_DTYPE_BF16;
   bool stored = half && i + 1 == expr->step_count; /* which rounds */
   pelton_dtype operands = types[step->argument[step->op == PN_EXPR_SELECT ? 1 : 0]];
-  const char *form = form_of(operands), *type = pn_cuda_type_name(types[i]);
+  const char *form = pn_cuda_form_name(operands), *type = pn_cuda_type_name(types[i]);
   if (!stored) pn_text_printf(out, "round_to_%s", type);
   if (step->op == PN_EXPR_FMA) {
     pn_text_printf(out, "(add_%s(round_to_%s(mul_%s(v%u, v%u)), v%u))", form, type, form, step->argument[0],
@@ -97,13 +112,13 @@ static void render_call(const pn_expr *expr, const pelton_dtype *types, uint32_t
 void pn_cuda_render_steps(const pn_expr *expr, const pelton_dtype *types, pn_text *out) {
   for (uint32_t i = 0; i < expr->step_count; i++) {
     const pn_expr_step *step = &expr->steps[i];
-    pn_text_printf(out, "    const %s v%u = ", form_of(types[i]), (unsigned)i);
+    pn_text_printf(out, "    const %s v%u = ", pn_cuda_form_name(types[i]), (unsigned)i);
     if (step->op == PN_EXPR_INPUT)
       pn_text_printf(out, "INPUT_%u", step->argument[0]);
     else if (step->op == PN_EXPR_CONSTANT)
       render_constant(step, out);
     else if (step->op == PN_EXPR_CAST)
-      render_cast(types[step->argument[0]], step->dtype, step->argument[0], out);
+      render_cast(types[step->argument[0]], step->dtype, step->mode, step->argument[0], out);
     else
       render_call(expr, types, i, out);
     pn_text_printf(out, ";\n");
@@ -166,7 +181,7 @@ void pn_cuda_epilogue_render(const pn_problem *p, const pn_cuda_epilogue *epilog
   }
   if (pn_expr_types(expr, inputs, types, NULL)) return; /* accepted before */
   pn_text_printf(out, "DEVICE %s epilogue(const struct epilogue_arguments *e, f32 value, u32 n, u32 m, u32 p) {\n",
-                 form_of(result->dtype));
+                 pn_cuda_form_name(result->dtype));
   pn_cuda_render_steps(expr, types, out);
   pn_text_printf(out, "    return v%u;\n}\n", (unsigned)expr->step_count - 1);
 }

@@ -7,7 +7,9 @@
 
 /* "f32", "bf16", "bool": as element.cuh spells types; null for one that kernels do not have. */
 const char *pn_cuda_type_name(pelton_dtype dtype);
-/* f32, f16 and bf16: what kernels compute in f32. */
+/* The form in which a type is computed: "f32", "f64", "i64" or "u64". */
+const char *pn_cuda_form_name(pelton_dtype dtype);
+/* f32, f16 and bf16. */
 bool pn_cuda_is_f32_form(pelton_dtype dtype);
 
 /* Whether |expr| over operands of |inputs| can be rendered; |types| of every step. */

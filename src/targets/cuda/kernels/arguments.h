@@ -157,11 +157,24 @@ struct resize_arguments {
   struct divider dims[MOST_AXES]; /* of the result as stored */
   int to[MOST_AXES], from[MOST_AXES];
   int taps[MOST_AXES];
-  const int *index[MOST_AXES];
-  const float *weight[MOST_AXES];
+  const void *index[MOST_AXES], *weight[MOST_AXES];
   float extrapolation;
   void *target;
   const void *source;
+};
+
+/* Kernels whose problems have numbers of their own: each.h names the places, so that a kernel reads EXTENT and not
+   number[3]. */
+enum { EACH_OPERANDS = 12, EACH_NUMBERS = 96, EACH_DIVIDERS = 32, EACH_REALS = 16 };
+struct each_arguments {
+  unsigned count; /* pieces of work */
+  int number[EACH_NUMBERS];
+  struct divider divider[EACH_DIVIDERS];
+  double real[EACH_REALS];
+  void *operand[EACH_OPERANDS]; /* null where absent */
+  void *workspace;
+  const void *table;
+  int *fault;
 };
 
 struct attention_arguments {

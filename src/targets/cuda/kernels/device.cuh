@@ -73,3 +73,5 @@ DEVICE u16 f16_from_f64(f64 v) {
 DEVICE f32 bits_f32(u32 bits) { return __uint_as_float(bits); }
 DEVICE u32 f32_bits(f32 v) { return __float_as_uint(v); }
 DEVICE f64 bits_f64(u32 high, u32 low) { return __hiloint2double((int)high, (int)low); }
+DEVICE void atomic_max(int *p, int v) { atomicMax(p, v); }
+DEVICE int atomic_exchange(int *p, int v) { return atomicExch(p, v); }

@@ -34,6 +34,15 @@ ELEMENT(u32, u32, i64)
 ELEMENT(i64, i64, i64)
 ELEMENT(u64, u64, u64)
 ELEMENT(bool, u8, i64)
+/* A byte each, as all of the library has them. */
+DEVICE i64 load_i4(const void *p, u32 i) { return ((((const u8 *)p)[i] & 15) ^ 8) - 8; }
+DEVICE void store_i4(void *p, u32 i, i64 v) { ((i8 *)p)[i] = (i8)(((v & 15) ^ 8) - 8); }
+DEVICE i64 load_u4(const void *p, u32 i) { return ((const u8 *)p)[i] & 15; }
+DEVICE void store_u4(void *p, u32 i, i64 v) { ((u8 *)p)[i] = (u8)(v & 15); }
+DEVICE i64 load_i2(const void *p, u32 i) { return ((((const u8 *)p)[i] & 3) ^ 2) - 2; }
+DEVICE void store_i2(void *p, u32 i, i64 v) { ((i8 *)p)[i] = (i8)(((v & 3) ^ 2) - 2); }
+DEVICE i64 load_u2(const void *p, u32 i) { return ((const u8 *)p)[i] & 3; }
+DEVICE void store_u2(void *p, u32 i, i64 v) { ((u8 *)p)[i] = (u8)(v & 3); }
 DEVICE f32 load_f16(const void *p, u32 i) { return f16_to_f32(((const u16 *)p)[i]); }
 DEVICE void store_f16(void *p, u32 i, f32 v) { ((u16 *)p)[i] = f16_from_f32(v); }
 DEVICE f32 load_bf16(const void *p, u32 i) { return bf16_to_f32(((const u16 *)p)[i]); }

@@ -136,6 +136,10 @@ DEVICE i64 round_to_u32(i64 v) { return (u32)v; }
 DEVICE i64 round_to_i64(i64 v) { return v; }
 DEVICE u64 round_to_u64(u64 v) { return v; }
 DEVICE i64 round_to_bool(i64 v) { return v; }
+DEVICE i64 round_to_i4(i64 v) { return ((v & 15) ^ 8) - 8; }
+DEVICE i64 round_to_u4(i64 v) { return v & 15; }
+DEVICE i64 round_to_i2(i64 v) { return ((v & 3) ^ 2) - 2; }
+DEVICE i64 round_to_u2(i64 v) { return v & 3; }
 
 /* ---- casts: through f64 between kinds, as the reference does */
 
@@ -168,6 +172,12 @@ DEVICE i64 u16_of_wide(f64 v) { return integer_of_wide(v, 0, 65535); }
 DEVICE i64 i32_of_wide(f64 v) { return integer_of_wide(v, -2147483647 - 1, 2147483647); }
 DEVICE i64 u32_of_wide(f64 v) { return integer_of_wide(v, 0, 4294967295ll); }
 DEVICE i64 i64_of_wide(f64 v) { return integer_of_wide(v, -9223372036854775807ll - 1, 9223372036854775807ll); }
+/* Of fewer than 8 bits the low ones are kept. */
+DEVICE i64 low_of_wide(f64 v) { return fabs(v) < 9223372036854775808.0 ? i64_of_wide(v) : 0; }
+DEVICE i64 i4_of_wide(f64 v) { return round_to_i4(low_of_wide(v)); }
+DEVICE i64 u4_of_wide(f64 v) { return round_to_u4(low_of_wide(v)); }
+DEVICE i64 i2_of_wide(f64 v) { return round_to_i2(low_of_wide(v)); }
+DEVICE i64 u2_of_wide(f64 v) { return round_to_u2(low_of_wide(v)); }
 DEVICE u64 u64_of_wide(f64 v) {
   if (v != v || v <= 0) return 0;
   return v >= 18446744073709551616.0 ? ~0ull : (u64)v;

@@ -1,10 +1,10 @@
 /* Resizing along any axes, any mode: a weighted sum whose indices and weights stand in tables on the device, which
    op/resize.c fills when the plan is made. */
 #include "op/picture/resize.h"
+#include "op/quantisation/low_bits.h"
 #include "target/strides.h"
 #include "targets/cuda/render.h"
 
-#include <stdio.h>
 #include <string.h>
 
 typedef struct state {
@@ -18,10 +18,8 @@ typedef struct state {
 static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why) {
   (void)device;
   if (p->node_count != 1 || p->nodes[0].op != PN_OP_RESIZE) return false;
-  const pn_attrs_resize *attrs = p->nodes[0].attrs;
   const pn_operand *x = pn_problem_input(p, 0, 0), *y = pn_problem_output(p, 0, 0);
-  if (!pn_cuda_is_f32_form(x->dtype)) return pn_refuse(why, "f32, f16 and bf16 only");
-  if (attrs->coordinates == PN_COORD_TF_CROP_AND_RESIZE) return pn_refuse(why, "tf_crop_and_resize");
+  if (!pn_cuda_type_name(x->dtype)) return pn_refuse(why, "no arithmetic in %s", pelton_dtype_name(x->dtype));
   for (uint32_t i = 1; i < p->nodes[0].input_count; i++)
     if (pn_problem_input(p, 0, i) && !pn_problem_input(p, 0, i)->data)
       return pn_refuse(why, "scales or sizes are not constant");
@@ -56,32 +54,40 @@ static pelton_status find_taps(const pn_call *call, const pn_resized_axis *axis,
   return PELTON_OK;
 }
 
+/* Sums in f64, of f64 and integers: indices and weights are of 8 bytes then. */
+static bool is_wide(pelton_dtype dtype) { return dtype == PELTON_DTYPE_F64 || !pn_dtype_is_float(dtype); }
+
 /* All axes' tables in one block: indices, then weights, axis after axis. */
 static pelton_status make_tables(const pn_call *call, const pn_resized_axis *axes, const pn_operand *y, state *s) {
   pn_resize_taps taps[PN_MAX_RANK];
+  const bool wide = is_wide(y->dtype);
+  const size_t step = wide ? 8 : 4;
   size_t words = 0, at = 0;
   for (uint32_t d = 0; d < y->rank; d++) {
     PN_TRY(find_taps(call, &axes[d], &taps[d]));
     words += 2 * (size_t)(taps[d].count * axes[d].output);
   }
-  uint32_t *host = PN_NEW_ARRAY(call->scratch, uint32_t, words + 1);
+  uint64_t *host = PN_NEW_ARRAY(call->scratch, uint64_t, words + 1);
   if (!host) return pn_fail_memory(call->diag, "a resize");
   for (uint32_t d = 0; d < y->rank; d++)
     for (int64_t half = 0; half < 2; half++)
       for (int64_t i = 0; i < taps[d].count * axes[d].output; i++, at++) {
         bool outside = taps[d].outside && taps[d].outside[i / taps[d].count];
-        int32_t index = outside ? -1 : (int32_t)taps[d].index[i];
+        int64_t index = outside ? -1 : taps[d].index[i];
+        int32_t short_index = (int32_t)index;
         float weight = (float)taps[d].weight[i];
-        memcpy(&host[at], half ? (const void *)&weight : (const void *)&index, 4);
+        const void *from = half ? (wide ? (const void *)&taps[d].weight[i] : &weight)
+                                : (wide ? (const void *)&index : &short_index);
+        memcpy((char *)host + at * step, from, step);
       }
-  PN_TRY(pn_cuda_table_create(s->device, host, words * 4, &s->table, call->diag));
+  PN_TRY(pn_cuda_table_create(s->device, host, words * step, &s->table, call->diag));
   at = 0;
   for (uint32_t d = 0; d < y->rank; d++) {
     uint32_t place = pn_layout_place(y->layout, y->rank, d);
     size_t count = (size_t)(taps[d].count * axes[d].output);
     s->arguments.taps[place] = taps[d].count ? (int)taps[d].count : 1;
-    if (count) s->arguments.index[place] = (const int *)s->table + at;
-    if (count) s->arguments.weight[place] = (const float *)s->table + at + count;
+    if (count) s->arguments.index[place] = (const char *)s->table + at * step;
+    if (count) s->arguments.weight[place] = (const char *)s->table + (at + count) * step;
     at += 2 * count;
   }
   return PELTON_OK;
@@ -112,12 +118,30 @@ static void release_state(void *memory) {
   if (s->device) pn_cuda_table_release(s->device, s->table);
 }
 
+/* The text in front of the kernel. Integers round to even, and stay within their range. */
+static void render(const pn_operand *x, bool nearest, pn_text *head) {
+  static const char *const words[] = {[1] = "u8", [2] = "u16", [4] = "u32", [8] = "u64"};
+  const bool wide = is_wide(x->dtype), integer = !pn_dtype_is_float(x->dtype);
+  pn_text_printf(head, "#include \"expression.cuh\"\n#define X %s\n#define WORD %s\n#define AXES %u\n#define F %s\n",
+                 pn_cuda_type_name(x->dtype), words[pelton_dtype_bytes(x->dtype)], (unsigned)x->rank,
+                 wide ? "f64" : "f32");
+  pn_text_printf(head, "#define INDEX %s\n#define COPIES %d\n", wide ? "i64" : "i32", nearest);
+  if (integer && pn_dtype_bits(x->dtype) < 8 && x->dtype != PELTON_DTYPE_BOOL)
+    pn_text_printf(head, "#define FINISH(sum) integer_of_wide(rint(sum), %d, %d)\n",
+                   pn_dtype_is_signed(x->dtype) ? -(1 << (pn_dtype_bits(x->dtype) - 1)) : 0,
+                   (1 << (pn_dtype_bits(x->dtype) - pn_dtype_is_signed(x->dtype))) - 1);
+  else if (integer)
+    pn_text_printf(head, "#define FINISH(sum) %s_of_wide(rint(sum))\n", pn_cuda_type_name(x->dtype));
+  else
+    pn_text_printf(head, "#define FINISH(sum) (sum)\n");
+}
+
 static pelton_status prepare(const pn_problem *p, const pn_device *device, const pn_config *config, void *memory,
                              pelton_diag *diag) {
   const pn_operand *x = pn_problem_input(p, 0, 0), *y = pn_problem_output(p, 0, 0);
   int64_t from[PN_MAX_RANK], to[PN_MAX_RANK];
   state *s = memory;
-  char head[64];
+  pn_text head;
   (void)config;
   s->device = device;
   pn_operand_axis_strides(x, from);
@@ -132,9 +156,12 @@ static pelton_status prepare(const pn_problem *p, const pn_device *device, const
   s->arguments.extrapolation = ((const pn_attrs_resize *)p->nodes[0].attrs)->extrapolation;
   s->grid = pn_cuda_blocks(device, s->arguments.count);
   pelton_status status = tabulate(p, s, diag);
-  (void)snprintf(head, sizeof head, "#define X %s\n#define AXES %u\n", pn_cuda_type_name(x->dtype), (unsigned)y->rank);
-  pn_cuda_source source = {head, "resize.cu", "resize", false};
+  pn_text_init(&head, device->allocator);
+  render(x, ((const pn_attrs_resize *)p->nodes[0].attrs)->mode == PN_RESIZE_NEAREST, &head);
+  pn_cuda_source source = {head.data, "resize.cu", "resize", false};
+  if (!status && head.failed) status = pn_fail_memory(diag, "a kernel");
   if (!status) status = pn_cuda_function(device, &source, &s->function, diag);
+  pn_text_deinit(&head);
   if (status) release_state(s);
   return status;
 }
@@ -150,7 +177,7 @@ static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *di
 
 const pn_tactic pn_tactic_cuda_resize = {
     .name = "cuda.resize",
-    .version = 1,
+    .version = 2,
     .accepts = accepts,
     .estimate = estimate,
     .sizes = sizes,
