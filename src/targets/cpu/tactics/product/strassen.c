@@ -19,7 +19,7 @@
 
 #include <math.h>
 
-enum { HALF_BLOCK = 52, PRODUCTS = 7, MIN_ROWS = 24, MIN_DEPTH = 64, MIN_COLUMNS = 64 };
+enum { HALF_BLOCK = 100, OWN_HALF = 40, PRODUCTS = 7, MIN_ROWS = 24, MIN_DEPTH = 64, MIN_COLUMNS = 64 };
 
 typedef struct state {
   const pn_cpu_strassen_f32 *strassen;
@@ -104,11 +104,14 @@ static void fill(const pn_problem *p, const pn_device *device, state *s) {
   s->vec = device->vec;
   (void)pn_epilogue_compile(p, &s->epilogue, NULL);
   fill_shape(p, s);
+  int64_t wanted = 4 * (int64_t)device->threads;
   s->blocks = pn_div_up(s->m, 2 * HALF_BLOCK);
+  /* Where each task can have rows of its own, no sums cross from core to core. */
+  if (s->m >= 2 * OWN_HALF * wanted) s->blocks = pn_max_i64(s->blocks, wanted);
   s->half = pn_div_up(s->m, 2 * s->blocks);
   s->blocks = pn_div_up(s->m, 2 * s->half);
   s->width = *pn_cpu_gemm_f32_width_for(device->gemm, s->half, s->half_n);
-  int64_t nr = s->width.nr, wanted = 4 * (int64_t)device->threads;
+  int64_t nr = s->width.nr;
   s->pitch = pn_div_up(s->half_k, 16) * 16 + 16;
   s->planes = s->k % 1024 == 0 ? PRODUCTS : 4;
   s->panels = pn_div_up(s->half_n, nr);
@@ -218,6 +221,7 @@ typedef struct job {
   const float *a, *b, *bias, *residual;
   float *c;
   char *sums, *scratch;
+  int64_t sum_parts; /* tasks that make a block's sums together */
 } job;
 
 /* A block of rows: |upper| from |row| on, then |lower|, the same or one less. */
@@ -230,11 +234,13 @@ static rows rows_of(const state *s, int64_t block) {
   return (rows){row, pn_div_up(count, 2), count / 2};
 }
 
-static void make_sums(const job *j, int64_t block, float *to) {
+/* Part |part| of |parts| of a block's rows. */
+static void make_sums(const job *j, int64_t block, int64_t part, int64_t parts, float *to) {
   const state *s = j->s;
   rows r = rows_of(s, block);
-  int64_t plane = s->half * s->pitch;
-  for (int64_t i = 0; i < r.upper; i++, to += s->pitch) {
+  int64_t plane = s->half * s->pitch, begin = r.upper * part / parts, end = r.upper * (part + 1) / parts;
+  to += begin * s->pitch;
+  for (int64_t i = begin; i < end; i++, to += s->pitch) {
     const float *upper = j->a + (r.row + i) * s->k, *lower = i < r.lower ? upper + r.upper * s->k : NULL;
     pn_cpu_strassen_f32_sums row = {.a = {upper, upper + s->half_k, lower ? lower : s->zeros,
                                           lower ? lower + s->half_k : s->zeros},
@@ -250,7 +256,8 @@ static void make_sums(const job *j, int64_t block, float *to) {
 static void sums_task(void *argument, uint32_t index, uint32_t thread) {
   const job *j = argument;
   (void)thread;
-  make_sums(j, index, (float *)(void *)(j->sums + j->s->block_bytes * index));
+  int64_t block = index / j->sum_parts, part = index % j->sum_parts;
+  make_sums(j, block, part, j->sum_parts, (float *)(void *)(j->sums + j->s->block_bytes * (size_t)block));
 }
 
 /* The seven products of a panel, into |to|. */
@@ -308,7 +315,7 @@ static void task(void *argument, uint32_t index, uint32_t thread) {
   float *sums = (float *)(void *)(j->sums + s->block_bytes * (size_t)(s->shared ? block : thread));
   float *products = (float *)(void *)(j->scratch + s->thread_bytes * thread);
   rows r = rows_of(s, block);
-  if (!s->shared) make_sums(j, block, sums);
+  if (!s->shared) make_sums(j, block, 0, 1, sums);
   for (; panel < end; panel++) {
     multiply(j, &r, panel, sums, products);
     add_up(j, &r, panel, products, products + PRODUCTS * s->half * s->width.nr);
@@ -326,7 +333,8 @@ static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *di
   j.bias = (const float *)(const void *)((const char *)step->packed + s->packed_bytes);
   j.scratch = j.sums + sums;
   if (s->epilogue.residual != PN_NO_OPERAND) j.residual = step->operands[s->epilogue.residual];
-  if (s->shared) pn_pool_run(stream->device->pool, (uint32_t)s->blocks, sums_task, &j);
+  j.sum_parts = pn_div_up(2 * (int64_t)stream->device->threads, s->blocks);
+  if (s->shared) pn_pool_run(stream->device->pool, (uint32_t)(s->blocks * j.sum_parts), sums_task, &j);
   pn_pool_run(stream->device->pool, (uint32_t)(s->blocks * s->column_blocks), task, &j);
   return PELTON_OK;
 }
