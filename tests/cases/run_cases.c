@@ -289,7 +289,7 @@ static void convert(const pn_operand *o, const void *from, void *to, bool back) 
   }
 }
 
-static bool compare(const value *v, const void *got, char *message, size_t room) {
+static bool compare(const value *v, const void *got, bool fused, char *message, size_t room) {
   pn_tensor a = {.dtype = v->operand.dtype, .data = v->plain}, b = a;
   int64_t n = pn_operand_elements(&v->operand);
   double scale = 0;
@@ -307,6 +307,8 @@ static bool compare(const value *v, const void *got, char *message, size_t room)
     /* One step of a half float: rounding of nearly equal numbers may fall on both sides of a tie. */
     double step = a.dtype == PELTON_DTYPE_F16 ? 0x1p-10 : a.dtype == PELTON_DTYPE_BF16 ? 0x1p-7 : 0;
     if (fabs(x - y) <= step * fabs(x)) continue;
+    /* What the reference rounds between two nodes, a tactic of both does not: an expression may then cancel. */
+    if (fused && fabs(x - y) <= 2 * step * scale) continue;
     (void)snprintf(message, room, "element %lld of %lld is %.9g, should be %.9g", (long long)i, (long long)n, y, x);
     return false;
   }
@@ -436,7 +438,7 @@ static void try_tactic(attempt *a) {
     if (a->operands[i].role == PN_OPERAND_OUTPUT && !status && !c->fails) {
       void *back = malloc(pn_operand_bytes(&a->operands[i]) + 1);
       convert(&a->operands[i], operands[i], back, true);
-      if (!compare(&c->values[i], back, message, sizeof message)) complain(what, message);
+      if (!compare(&c->values[i], back, c->node_count > 1, message, sizeof message)) complain(what, message);
       free(back);
     }
     free(operands[i]);

@@ -40,6 +40,13 @@ enum { /* CUdevice_attribute */
        PN_CU_MEMORY_CLOCK_KHZ = 36,
        PN_CU_MEMORY_BUS_BITS = 37
 };
+enum { /* of tensor maps, and CUfunction_attribute */
+       PN_CU_TYPE_F16 = 6,
+       PN_CU_TYPE_BF16 = 9,
+       PN_CU_SWIZZLE_128_BYTES = 3,
+       PN_CU_PROMOTION_256_BYTES = 3,
+       PN_CU_FUNCTION_MOST_SHARED_BYTES = 8
+};
 enum {
   PN_CU_ERROR_OUT_OF_MEMORY = 2,
   PN_CU_ERROR_NO_DEVICE = 100,
