@@ -436,6 +436,18 @@ int cuLaunchKernel(void *function, unsigned gx, unsigned gy, unsigned gz, unsign
   return error;
 }
 
+struct fake_launch {
+  unsigned grid[3], block[3], shared;
+  void *stream;
+  const int *attributes;
+  unsigned count;
+};
+int cuLaunchKernelEx(const struct fake_launch *l, void *function, void **arguments, void **extra) {
+  if (l->count > 1 || (l->count && (l->attributes[0] != 6 || l->attributes[2] != 1))) return INVALID;
+  return cuLaunchKernel(function, l->grid[0], l->grid[1], l->grid[2], l->block[0], l->block[1], l->block[2], l->shared,
+                        l->stream, arguments, extra);
+}
+
 /* ---- graphs ---- */
 int cuStreamBeginCapture_v2(void *stream, int mode) {
   (void)mode;

@@ -16,7 +16,8 @@ struct pn_device {
   pn_cuda_api api;
   int ordinal;
   pn_cu_context *context;
-  int capability; /* 90: sm_90 */
+  int capability;      /* 90: sm_90 */
+  bool launches_early; /* a kernel may begin before the one in front ends, in recordings too */
   int multiprocessors;
   uint64_t memory_bytes;
   /* Rates for estimates: f32 multiply-adds, f16 matrix multiply-adds and bytes a second. */

@@ -20,7 +20,7 @@ static const pn_pattern pattern_table[] = {
     {"matmul+pointwise", {"matmul", "pointwise", NULL}},
 };
 
-enum { LEAST_CAPABILITY = 70, LEAST_DRIVER = 12000 };
+enum { LEAST_CAPABILITY = 70, LEAST_DRIVER = 12000, EARLY_DRIVER = 12040 };
 
 /* ---- errors ------------------------------------------------------------------------------------------------------ */
 
@@ -173,6 +173,7 @@ static pelton_status open_context(pn_device *device, const pn_device_options *op
                        diag));
   PN_TRY(pn_cuda_enter(device, diag));
   device->capability = found.capability;
+  device->launches_early = found.capability >= 90 && version >= EARLY_DRIVER;
   device->multiprocessors = found.multiprocessors;
   device->memory_bytes = found.info.memory_bytes;
   device->fma_per_second = found.fma_per_second;

@@ -26,7 +26,8 @@ typedef struct pn_wgmma {
   pn_wgmma_source source;
   int64_t rows, columns, steps, batches;
   pelton_dtype dtype;
-  bool bias, places; /* |places|: rows are places of pictures */
+  double work;                 /* instructions of the expression, for estimates */
+  bool bias, places, constant; /* |places|: rows are places of pictures; |constant|: b is, and packed */
   pn_wgmma_map a, b;
   pn_cuda_epilogue epilogue;
   struct wgmma_arguments arguments; /* what the source wants to say of windows and batches */
@@ -39,6 +40,8 @@ typedef struct pn_wgmma {
 
 /* Whether the device and the types are of the kind, and extents fit. */
 bool pn_wgmma_accepts(const pn_device *device, const pn_problem *problem, pn_reason *why);
+/* Instructions for a result that |problem|'s expression costs, about. */
+double pn_wgmma_work(const pn_problem *problem);
 uint32_t pn_wgmma_configs(const pn_wgmma *w, const pn_device *device, double bytes, pn_config *out, uint32_t max);
 double pn_wgmma_estimate(const pn_wgmma *w, const pn_device *device, double bytes, const pn_config *config);
 pelton_status pn_wgmma_prepare(pn_wgmma *w, const pn_device *device, const pn_problem *problem, const pn_config *config,

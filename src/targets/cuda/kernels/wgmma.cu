@@ -2,13 +2,15 @@
    tile of ROWS x COLUMNS. Rows are places of pictures (or rows of a matrix), columns channels, and the sums go over
    steps of 64: for every place of the filter, its input channels.
 
-   One warp (or, where rows are GATHERed, four) fetches steps into a ring of STAGES; WARPGROUPS warpgroups multiply them,
-   64 rows each. With SPLITS, a cluster of so many blocks shares the steps of one tile, and each adds up and finishes
+   One warp fetches steps into a ring of STAGES; WARPGROUPS warpgroups multiply them, 64 rows each. Where rows are
+   GATHERED, four warps more and those that multiply later gather all steps first, each warpgroup another one. With SPLITS, a cluster of so many blocks shares the steps of one tile, and each adds up and finishes
    its part of the rows, always in the same order.
 
    Fixed by the head: X, Y, COLUMNS, WARPGROUPS, STAGES, SPLITS, RESIDENT (blocks of a multiprocessor), SOURCE (how rows
-   come: MATRIX, PICTURES, GATHERED), WHOLE (columns are a multiple of 8), finish(), which follows the sums of eight
-   neighbours, and for GATHERED its own numbers. */
+   come: MATRIX, PICTURES, GATHERED), CONSTANT (b is), WHOLE (columns are a multiple of 8), finish(), which follows the
+   sums of eight neighbours, and for GATHERED its own numbers.
+
+   A grid may start while the one in front of it runs: it fetches weights, and waits before it reads anything else. */
 enum { ROWS = 64 * WARPGROUPS };
 #if SPLITS > 1
 #define CLUSTER __cluster_dims__(1, 1, SPLITS)
@@ -74,6 +76,7 @@ enum {
 };
 
 /* Steps of this block's share, walked by the fetching warp. */
+#if SOURCE != GATHERED
 struct walk {
   u32 chunk, x, y;
 };
@@ -90,6 +93,7 @@ DEVICE void walk_on(const struct wgmma_arguments *a, struct walk *w) {
   w->x = 0;
   w->y++;
 }
+#endif
 
 #if SOURCE == GATHERED
 /* 64 elements of a row, in the order in which the tensor cores look for them. */
@@ -108,24 +112,36 @@ struct share {
   u32 row, column, first, count; /* of the tile; steps */
 };
 
-DEVICE void fetch(const struct wgmma_arguments *a, const struct share *s, char *ring, u32 full, u32 empty) {
-  u32 thread = THREAD - CONSUMERS, base = shared_address(ring);
 #if SOURCE == GATHERED
-  struct window_place at = window_of(a, s->row + thread % ROWS);
+/* The steps of the calling warpgroup. */
+DEVICE void gather_steps(const struct wgmma_arguments *a, const struct share *s, char *ring, u32 full) {
+  u32 group = THREAD / 128, row = THREAD % 128, base = shared_address(ring);
+  if (THREAD == CONSUMERS)
+    for (u32 step = 0; step < STEPS; step++) {
+      meeting_expect(full + 8 * step, COLUMNS * ROW_BYTES);
+      copy_box(base + step * STAGE_BYTES + A_BYTES, &a->b, full + 8 * step, (int)(step * DEPTH), (int)s->column, 0);
+    }
+  grid_wait();
+  struct window_place at = window_of(a, s->row + row);
   UNROLL
   for (u32 step = 0; step < STEPS; step++) { /* all of them constants */
-    u32 stage = step % STAGES;
-    if (step >= STAGES) meeting_wait(empty + 8 * stage, (step / STAGES & 1) ^ 1);
-    if (thread == 0) {
-      meeting_expect(full + 8 * stage, COLUMNS * ROW_BYTES);
-      copy_box(base + stage * STAGE_BYTES + A_BYTES, &a->b, full + 8 * stage, (int)(step * DEPTH), (int)s->column, 0);
-    }
-    gather(&at, step, ring + stage * STAGE_BYTES, thread);
+    if (step % (WARPGROUPS + 1) != group) continue;
+    gather(&at, step, ring + step * STAGE_BYTES, row);
     stores_publish();
-    meeting_arrive(full + 8 * stage);
+    meeting_arrive(full + 8 * step);
   }
+}
 #else
-  if (thread) return;
+
+DEVICE void fetch(const struct wgmma_arguments *a, const struct share *s, char *ring, u32 full, u32 empty) {
+  u32 base = shared_address(ring), ahead = s->count < STAGES ? s->count : STAGES;
+  if (THREAD != CONSUMERS) return;
+  for (u32 i = 0; i < ahead; i++) { /* weights do not depend on what ran before */
+    meeting_expect(full + 8 * i, STAGE_BYTES);
+    if (CONSTANT)
+      copy_box(base + i * STAGE_BYTES + A_BYTES, &a->b, full + 8 * i, (int)((s->first + i) * DEPTH), (int)s->column, 0);
+  }
+  grid_wait();
   struct walk w;
   walk_begin(a, &w, s->first);
 #if SOURCE == PICTURES
@@ -134,23 +150,26 @@ DEVICE void fetch(const struct wgmma_arguments *a, const struct share *s, char *
 #endif
   for (u32 i = 0, stage = 0, phase = 1; i < s->count; i++) {
     u32 to = base + stage * STAGE_BYTES, ready = full + 8 * stage;
-    meeting_wait(empty + 8 * stage, phase);
-    meeting_expect(ready, STAGE_BYTES);
+    if (i >= STAGES) {
+      meeting_wait(empty + 8 * stage, phase);
+      meeting_expect(ready, STAGE_BYTES);
+    }
 #if SOURCE == PICTURES
     copy_places(to, &a->a, ready, (int)(w.chunk * DEPTH), left, top, (int)n, w.x * (u32)a->dilation[1],
                 w.y * (u32)a->dilation[0]);
 #else
     copy_box(to, &a->a, ready, (int)(w.chunk * DEPTH), (int)s->row, (int)(BLOCK_Y * a->a_moves));
 #endif
-    copy_box(to + A_BYTES, &a->b, ready, (int)((s->first + i) * DEPTH), (int)s->column, (int)(BLOCK_Y * a->b_moves));
+    if (i >= STAGES || !CONSTANT)
+      copy_box(to + A_BYTES, &a->b, ready, (int)((s->first + i) * DEPTH), (int)s->column, (int)(BLOCK_Y * a->b_moves));
     walk_on(a, &w);
     if (++stage == STAGES) {
       stage = 0;
       phase ^= 1;
     }
   }
-#endif
 }
+#endif
 
 DEVICE void consume(f32 (&sum)[COLUMNS / 2], u32 count, u32 base, u32 full, u32 empty) {
   u32 group = THREAD / 128, stage = 0, phase = 0, before = 0;
@@ -216,22 +235,27 @@ WIDE_KERNEL(CONSUMERS + FETCHERS, RESIDENT, CLUSTER, wgmma, struct wgmma_argumen
     map_prefetch(&a.b);
     if (SOURCE != GATHERED) map_prefetch(&a.a);
     for (u32 i = 0; i < STAGES; i++) {
-      meeting_init(full + 8 * i, SOURCE == GATHERED ? 1 + FETCHERS : 1);
+      meeting_init(full + 8 * i, SOURCE == GATHERED ? 1 + 128 : 1);
       meeting_init(empty + 8 * i, 4 * WARPGROUPS);
     }
     meetings_publish();
   }
   some_meet(0, CONSUMERS + FETCHERS);
   f32 *rows = (f32 *)ring;
-  if (THREAD >= CONSUMERS) {
-    fetch(&a, &s, ring, full, empty);
-  } else {
+  grid_let_next();
+#if SOURCE == GATHERED
+  gather_steps(&a, &s, ring, full);
+#else
+  if (THREAD >= CONSUMERS) fetch(&a, &s, ring, full, empty);
+#endif
+  if (THREAD < CONSUMERS) {
     f32 sum[COLUMNS / 2];
     UNROLL
     for (u32 i = 0; i < COLUMNS / 2; i++) sum[i] = 0;
     consume(sum, s.count, shared_address(ring), full, empty);
     some_meet(1, CONSUMERS); /* nobody multiplies any more: the ring is free */
     lay_down(sum, rows);
+    grid_wait(); /* what follows reads what others wrote */
   }
 #if SPLITS > 1
   __syncwarp();

@@ -95,6 +95,12 @@ DEVICE void some_meet(u32 id, u32 threads) {
   asm volatile("bar.sync %0, %1;" ::"r"(id), "r"(threads) : "memory");
 }
 
+/* ---- the grid before in the stream, which may still run when this one starts: its results are there after the wait */
+
+DEVICE void grid_wait(void) { asm volatile("griddepcontrol.wait;" ::: "memory"); }
+/* The next one may start as far as there is room. */
+DEVICE void grid_let_next(void) { asm volatile("griddepcontrol.launch_dependents;" ::: "memory"); }
+
 /* ---- the copy engine: a box at the given element into shared memory, zeros outside of the tensor */
 
 DEVICE void map_prefetch(const struct tensor_map *map) {

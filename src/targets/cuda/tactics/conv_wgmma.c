@@ -95,8 +95,9 @@ static bool describe(const pn_problem *p, const pn_device *device, state *out, p
   w->steps = w->source == PN_WGMMA_GATHERED ? pn_div_up(channels * taps, PN_WGMMA_DEPTH) : chunks * taps;
   w->batches = 1;
   w->dtype = x->dtype;
+  w->work = pn_wgmma_work(p);
   w->bias = pn_problem_input(p, 0, 2) != NULL;
-  w->places = true;
+  w->places = w->constant = true;
   uint64_t padded = (uint64_t)w->steps * PN_WGMMA_DEPTH, columns = (uint64_t)w->columns;
   w->b = (pn_wgmma_map){.rank = 3, .dims = {padded, columns, 1}, .strides = {2 * padded, 2 * padded * columns}};
   w->arguments.chunks = pn_cuda_divider(chunks);

@@ -43,6 +43,8 @@ static bool describe(const pn_problem *p, const pn_device *device, state *out, p
   w->columns = n;
   w->steps = pn_div_up(k, PN_WGMMA_DEPTH);
   w->batches = product.batches;
+  w->work = pn_wgmma_work(p);
+  w->constant = out->packed;
   w->dtype = pn_problem_input(p, 0, 0)->dtype;
   int64_t padded = w->steps * PN_WGMMA_DEPTH;
   w->a = matrix_map(k, m, k, a_batch ? product.batches : 1, a_batch ? a_batch : m * k);
