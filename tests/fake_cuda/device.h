@@ -24,6 +24,7 @@ void (*fake_barrier)(void);
   void name(void **list) { body_##name(*(const type *)list[0]); } \
   static void body_##name(const type a)
 #define KERNEL_OF(name, type, threads, blocks) KERNEL(name, type)
+#define TENSOR_CORES 0
 #define DEVICE    static inline __attribute__((unused))
 #define SHARED    static
 #define BARRIER() fake_barrier()
@@ -96,4 +97,36 @@ DEVICE int atomic_exchange(int *p, int v) {
   int was = *p;
   *p = v;
   return was;
+}
+
+/* ---- tensor maps as the fake driver fills them, and what the copy engine would bring */
+
+struct fake_map {
+  u16 *base;
+  u64 strides[3];
+  u32 dims[4];
+  i16 lower[2], upper[2];
+  u8 steps[2], rank, windows;
+};
+DEVICE u16 fetched_at(const struct fake_map *m, i64 c, i64 x, i64 y, i64 z) {
+  if (c < 0 || x < 0 || y < 0 || z < 0 || c >= m->dims[0] || x >= m->dims[1] || y >= m->dims[2] || z >= m->dims[3])
+    return 0;
+  return *(const u16 *)((const char *)(m->base + c) + x * (i64)m->strides[0] + y * (i64)m->strides[1] +
+                        z * (i64)m->strides[2]);
+}
+DEVICE u16 fetched(const void *map, u32 x, u32 y, u32 z) { return fetched_at(map, x, y, z, 0); }
+/* The |index|-th place from (x, y, n) on, in the map's steps, line by line within the corners, picture by picture. */
+DEVICE u16 fetched_place(const void *map, u32 c, int x, int y, u32 n, u32 right, u32 down, u32 index) {
+  const struct fake_map *m = map;
+  int last_x = (int)m->dims[1] - 1 + m->upper[0], last_y = (int)m->dims[2] - 1 + m->upper[1];
+  for (; index; index--) {
+    x += m->steps[0];
+    if (x <= last_x) continue;
+    x = m->lower[0];
+    y += m->steps[1];
+    if (y <= last_y) continue;
+    y = m->lower[1];
+    n++;
+  }
+  return fetched_at(m, c, x + (int)right, y + (int)down, n);
 }

@@ -295,8 +295,7 @@ struct recorded {
   struct recorded *next;
   void (*function)(void **);
   unsigned grid[3], block;
-  size_t bytes;
-  unsigned char arguments[4096];
+  _Alignas(64) unsigned char arguments[4096];
 };
 struct fake_graph {
   struct recorded *first, **end;
@@ -425,6 +424,67 @@ static void run_together(struct fake_place *place) {
   }
 }
 
+static unsigned allowed_shared;
+int cuFuncSetAttribute(void *function, int attribute, int value) {
+  STEP();
+  if (!function || attribute != 8 || value < 0 || value > 232448) return INVALID;
+  allowed_shared = (unsigned)value;
+  return 0;
+}
+
+/* Tensor maps: the documented limits, and what device.h reads. */
+struct fake_map {
+  uint16_t *base;
+  uint64_t strides[3];
+  uint32_t dims[4];
+  int16_t lower[2], upper[2];
+  uint8_t steps[2], rank, windows;
+};
+static int fill_map(void *to, int type, unsigned rank, void *address, const uint64_t *dims, const uint64_t *strides,
+                    int swizzle) {
+  struct fake_map *map = to;
+  STEP();
+  if ((uintptr_t)to % 64 || (uintptr_t)address % 16 || (type != 6 && type != 9) || rank < 3 || rank > 4 || swizzle != 3)
+    return INVALID;
+  memset(map, 0, 128);
+  map->base = address;
+  map->rank = (uint8_t)rank;
+  for (unsigned i = 0; i < 4; i++) {
+    map->dims[i] = i < rank ? (uint32_t)dims[i] : 1;
+    if (i < rank && (!dims[i] || dims[i] >> 32)) return INVALID;
+    if (i + 1 >= rank) continue;
+    map->strides[i] = strides[i];
+    if (!strides[i] || strides[i] % 16 || strides[i] >> 40) return INVALID;
+  }
+  return 0;
+}
+int cuTensorMapEncodeTiled(void *to, int type, unsigned rank, void *address, const uint64_t *dims,
+                           const uint64_t *strides, const uint32_t *box, const uint32_t *element_strides,
+                           int interleave, int swizzle, int promotion, int fill) {
+  for (unsigned i = 0; i < rank; i++)
+    if (!box[i] || box[i] > 256 || element_strides[i] != 1) return INVALID;
+  if (box[0] != 64 || interleave || promotion > 3 || fill) return INVALID;
+  return fill_map(to, type, rank, address, dims, strides, swizzle);
+}
+int cuTensorMapEncodeIm2col(void *to, int type, unsigned rank, void *address, const uint64_t *dims,
+                            const uint64_t *strides, const int *lower, const int *upper, uint32_t channels,
+                            uint32_t pixels, const uint32_t *element_strides, int interleave, int swizzle,
+                            int promotion, int fill) {
+  struct fake_map *map = to;
+  if (rank != 4 || channels != 64 || !pixels || pixels > 1024 || interleave || promotion > 3 || fill) return INVALID;
+  int error = fill_map(to, type, rank, address, dims, strides, swizzle);
+  if (error) return error;
+  map->windows = 1;
+  for (unsigned i = 0; i < 2; i++) {
+    if (lower[i] < -128 || lower[i] > 127 || upper[i] < -128 || upper[i] > 127) return INVALID;
+    if (!element_strides[i + 1] || element_strides[i + 1] > 8) return INVALID;
+    map->lower[i] = (int16_t)lower[i];
+    map->upper[i] = (int16_t)upper[i];
+    map->steps[i] = (uint8_t)element_strides[i + 1];
+  }
+  return 0;
+}
+
 static int run(void (*function)(void **), const unsigned *grid, unsigned threads, void **arguments) {
   Dl_info info;
   if (!dladdr((void *)(uintptr_t)function, &info)) return INVALID;
@@ -455,11 +515,12 @@ int cuLaunchKernel(void *function, unsigned gx, unsigned gy, unsigned gz, unsign
   const unsigned grid[3] = {gx, gy, gz};
   int wrong = check_stream(stream);
   if (wrong) return wrong;
-  if (!gx || !gy || !gz || gy > 65535 || gz > 65535 || !bx || bx > 256 || by != 1 || bz != 1 || shared || extra)
-    return INVALID;
+  if (!gx || !gy || !gz || gy > 65535 || gz > 65535 || !bx || bx > 1024 || by != 1 || bz != 1 || extra) return INVALID;
+  if (shared > 49152 && shared > allowed_shared) return INVALID;
   if (s && s->recording) {
-    struct recorded *r = calloc(1, sizeof *r);
+    struct recorded *r = aligned_alloc(64, sizeof *r);
     if (!r) return MEMORY;
+    memset(r, 0, sizeof *r);
     r->function = (void (*)(void **))function;
     memcpy(r->grid, grid, sizeof grid);
     r->block = bx;
@@ -472,6 +533,18 @@ int cuLaunchKernel(void *function, unsigned gx, unsigned gy, unsigned gz, unsign
   int error = run((void (*)(void **))function, grid, bx, arguments);
   pthread_mutex_unlock(&lock);
   return error;
+}
+
+struct fake_launch {
+  unsigned grid[3], block[3], shared;
+  void *stream;
+  const int *attributes;
+  unsigned count;
+};
+int cuLaunchKernelEx(const struct fake_launch *l, void *function, void **arguments, void **extra) {
+  if (l->count > 1 || (l->count && (l->attributes[0] != 6 || l->attributes[2] != 1))) return INVALID;
+  return cuLaunchKernel(function, l->grid[0], l->grid[1], l->grid[2], l->block[0], l->block[1], l->block[2], l->shared,
+                        l->stream, arguments, extra);
 }
 
 /* ---- graphs ---- */

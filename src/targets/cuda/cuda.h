@@ -20,6 +20,7 @@ struct pn_device {
   pn_cu_context *context;
   atomic_bool gone; /* the context was destroyed, and with it all that was in it: nothing is to be released */
   int capability; /* 90: sm_90 */
+  bool launches_early; /* a kernel may begin before the one in front ends, in recordings too */
   int multiprocessors;
   uint64_t memory_bytes;
   /* Rates for estimates: f32 multiply-adds, f16 matrix multiply-adds and bytes a second. */

@@ -113,7 +113,9 @@ static pelton_status to_cubin(const pn_device *device, const pn_cuda_source *sou
   const pn_cuda_api *api = &device->api;
   char arch[40];
   size_t bytes = 0;
-  (void)snprintf(arch, sizeof arch, "--gpu-architecture=sm_%d", device->capability);
+  /* 90a: Hopper with what only Hopper has. */
+  (void)snprintf(arch, sizeof arch, "--gpu-architecture=sm_%d%s", device->capability,
+                 device->capability == 90 ? "a" : "");
   const char *options[] = {arch, "--std=c++17", source->exact ? "--fmad=false" : "--fmad=true"};
   int error = api->nvrtcCompileProgram(program, (int)PN_COUNT(options), options);
   if (!error) error = api->nvrtcGetCUBINSize(program, &bytes);
@@ -133,7 +135,7 @@ static pelton_status compile(const pn_device *device, const pn_cuda_source *sour
                              pelton_diag *diag) {
   static const char *const names[] = {"device.cuh",     "arguments.h", "element.cuh",
                                       "expression.cuh", "conv.cuh",    "low_float.cuh",
-                                      "sample.cuh"};
+                                      "sample.cuh",     "wgmma.cuh"};
   const char *headers[PN_COUNT(names)];
   pn_nvrtc_program *program = NULL;
   for (size_t i = 0; i < PN_COUNT(names); i++) headers[i] = pn_cuda_source_text(names[i]);

@@ -2,6 +2,7 @@
 
 #include "op/quantisation/low_bits.h"
 
+#include <stdio.h>
 #include <string.h>
 
 const char *pn_cuda_type_name(pelton_dtype dtype) {
@@ -87,13 +88,14 @@ static void render_cast(pelton_dtype from, pelton_dtype to, pn_cast_mode mode, u
   }
 }
 
-static void render_call(const pn_expr *expr, const pelton_dtype *types, uint32_t i, pn_text *out) {
+static void render_call(const pn_expr *expr, const pelton_dtype *types, uint32_t i, bool unrounded, pn_text *out) {
   const pn_expr_step *step = &expr->steps[i];
   bool half = types[i] == PELTON_DTYPE_F16 || types[i] == PELTON_DTYPE_BF16;
   bool stored = half && i + 1 == expr->step_count; /* which rounds */
   pelton_dtype operands = types[step->argument[step->op == PN_EXPR_SELECT ? 1 : 0]];
-  const char *form = pn_cuda_form_name(operands), *type = pn_cuda_type_name(types[i]);
-  if (!stored) pn_text_printf(out, "round_to_%s", type);
+  bool keeps = unrounded && pn_cuda_is_f32_form(types[i]);
+  const char *form = pn_cuda_form_name(operands), *type = keeps ? "f32" : pn_cuda_type_name(types[i]);
+  if (!stored && !keeps) pn_text_printf(out, "round_to_%s", type);
   if (step->op == PN_EXPR_FMA) {
     pn_text_printf(out, "(add_%s(round_to_%s(mul_%s(v%u, v%u)), v%u))", form, type, form, step->argument[0],
                    step->argument[1], step->argument[2]);
@@ -109,7 +111,7 @@ static void render_call(const pn_expr *expr, const pelton_dtype *types, uint32_t
   pn_text_printf(out, "))");
 }
 
-void pn_cuda_render_steps(const pn_expr *expr, const pelton_dtype *types, pn_text *out) {
+static void render_steps(const pn_expr *expr, const pelton_dtype *types, bool unrounded, pn_text *out) {
   for (uint32_t i = 0; i < expr->step_count; i++) {
     const pn_expr_step *step = &expr->steps[i];
     pn_text_printf(out, "    const %s v%u = ", pn_cuda_form_name(types[i]), (unsigned)i);
@@ -120,9 +122,13 @@ void pn_cuda_render_steps(const pn_expr *expr, const pelton_dtype *types, pn_tex
     else if (step->op == PN_EXPR_CAST)
       render_cast(types[step->argument[0]], step->dtype, step->mode, step->argument[0], out);
     else
-      render_call(expr, types, i, out);
+      render_call(expr, types, i, unrounded, out);
     pn_text_printf(out, ";\n");
   }
+}
+
+void pn_cuda_render_steps(const pn_expr *expr, const pelton_dtype *types, pn_text *out) {
+  render_steps(expr, types, false, out);
 }
 
 /* ---- epilogues ------------------------------------------------------------------------------------------------------
@@ -184,6 +190,62 @@ void pn_cuda_epilogue_render(const pn_problem *p, const pn_cuda_epilogue *epilog
                  pn_cuda_form_name(result->dtype));
   pn_cuda_render_steps(expr, types, out);
   pn_text_printf(out, "    return v%u;\n}\n", (unsigned)expr->step_count - 1);
+}
+
+/* Reads operand |k| for all eight into |name|. */
+static void render_eight_loads(const char *name, const char *type, bool together, const char *base, const char *index,
+                               int step, pn_text *out) {
+  if (together)
+    pn_text_printf(out, "  load8_%s(%s, %s, %s);\n", type, base, index, name);
+  else
+    pn_text_printf(out, "  UNROLL for (u32 i = 0; i < 8; i++) %s[i] = i < count ? load_%s(%s, %s + i * %d) : 0;\n",
+                   name, type, base, index, step);
+}
+
+uint32_t pn_cuda_epilogue_render_eight(const pn_problem *p, const pn_cuda_epilogue *epilogue, bool bias, bool whole,
+                                       pn_text *out) {
+  const char *x = pn_cuda_type_name(pn_problem_input(p, 0, 0)->dtype);
+  pelton_dtype inputs[PN_EXPR_MAX_INPUTS], types[PN_EXPR_MAX_STEPS];
+  uint32_t all_together = 0;
+  if (p->node_count > 1) pn_text_printf(out, "#include \"expression.cuh\"\n");
+  pn_text_printf(out,
+                 "DEVICE void finish(const struct wgmma_arguments *a, f32 *value, u32 n, u32 m, u32 p, u32 count) {\n"
+                 "  const struct epilogue_arguments *e = &a->epilogue;\n");
+  if (bias) {
+    pn_text_printf(out, "  f32 bias[8];\n");
+    render_eight_loads("bias", x, whole, "a->bias", "m", 1, out);
+    pn_text_printf(out, "  UNROLL for (u32 i = 0; i < 8; i++) value[i] += bias[i];\n");
+  }
+  for (uint32_t i = 0; p->node_count > 1 && i < p->nodes[1].input_count; i++) {
+    uint32_t k = epilogue->of_input[i];
+    inputs[i] = pn_problem_input(p, 1, i)->dtype;
+    if (k == UINT8_MAX) continue;
+    const int *s = epilogue->strides[k];
+    bool half = inputs[i] == PELTON_DTYPE_F16 || inputs[i] == PELTON_DTYPE_BF16;
+    char name[16], base[32], index[16];
+    (void)snprintf(name, sizeof name, "in_%u", (unsigned)i);
+    (void)snprintf(base, sizeof base, "e->operands[%u]", (unsigned)k);
+    (void)snprintf(index, sizeof index, "at_%u", (unsigned)i);
+    pn_text_printf(out,
+                   "  %s %s[8];\n  u32 %s = (u32)((int)n * e->strides[%u][0] + (int)m * e->strides[%u][1] + (int)p * "
+                   "e->strides[%u][2]);\n",
+                   pn_cuda_form_name(inputs[i]), name, index, (unsigned)k, (unsigned)k, (unsigned)k);
+    bool together = whole && half && s[1] == 1 && s[0] % 8 == 0 && s[2] % 8 == 0;
+    if (together) all_together |= 1u << k;
+    render_eight_loads(name, pn_cuda_type_name(inputs[i]), together, base, index, s[1], out);
+  }
+  if (p->node_count > 1 && !pn_expr_types(expression_of(p), inputs, types, NULL)) { /* accepted before */
+    pn_text_printf(out, "  UNROLL for (u32 i = 0; i < 8; i++) {\n");
+    for (uint32_t i = 0; i < p->nodes[1].input_count; i++) {
+      bool own = epilogue->of_input[i] == UINT8_MAX;
+      pn_text_printf(out, own ? "#define INPUT_%u value[i]\n" : "#define INPUT_%u in_%u[i]\n", (unsigned)i,
+                     (unsigned)i);
+    }
+    render_steps(expression_of(p), types, true, out);
+    pn_text_printf(out, "    value[i] = v%u;\n  }\n", (unsigned)expression_of(p)->step_count - 1);
+  }
+  pn_text_printf(out, "}\n");
+  return all_together;
 }
 
 void pn_cuda_epilogue_fill(const pn_cuda_epilogue *epilogue, struct epilogue_arguments *out) {

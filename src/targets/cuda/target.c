@@ -21,7 +21,7 @@ static const pn_pattern pattern_table[] = {
     {"matmul+pointwise", {"matmul", "pointwise", NULL}, NULL},
 };
 
-enum { LEAST_CAPABILITY = 70, LEAST_DRIVER = 12000 };
+enum { LEAST_CAPABILITY = 70, LEAST_DRIVER = 12000, EARLY_DRIVER = 12040};
 /* Below this, copying into a staging buffer takes less time than to ask the driver what memory it is. */
 enum { PN_CUDA_DIRECT_BYTES = 8192 };
 
@@ -181,6 +181,7 @@ static pelton_status open_context(pn_device *device, const pn_device_options *op
                        diag));
   PN_TRY(pn_cuda_enter(device, diag));
   device->capability = found.capability;
+  device->launches_early = found.capability >= 90 && version >= EARLY_DRIVER;
   device->multiprocessors = found.multiprocessors;
   device->memory_bytes = found.info.memory_bytes;
   device->fma_per_second = found.fma_per_second;

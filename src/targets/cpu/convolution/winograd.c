@@ -25,12 +25,13 @@ static void matrix(int64_t size, int64_t kernel, double g[ALPHA_MAX][KERNEL_MAX]
   int64_t alpha = size + kernel - 1;
   const double *points = finite[alpha / 2 - 2];
   for (int64_t i = 0; i < alpha; i++) {
+    if (i == alpha - 1) {
+      for (int64_t x = 0; x < kernel; x++) g[i][x] = x == kernel - 1;
+      break;
+    }
     double value = 1;
     for (int64_t j = 1; j < alpha - 1 && i > 0; j++) value /= i == j ? points[i] : points[i] - points[j];
-    for (int64_t x = 0; x < kernel; x++) {
-      g[i][x] = i == alpha - 1 ? (double)(x == kernel - 1) : value;
-      value *= points[i < alpha - 1 ? i : 0];
-    }
+    for (int64_t x = 0; x < kernel; x++, value *= points[i]) g[i][x] = value;
   }
 }
 

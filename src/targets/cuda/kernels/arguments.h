@@ -151,6 +151,32 @@ struct gemm_arguments {
   struct epilogue_arguments epilogue;
 };
 
+/* A tensor as the copy engine sees it (CUtensorMap): filled by the driver, read by its instructions. */
+#ifdef __cplusplus
+struct alignas(64) tensor_map {
+  unsigned long long words[16];
+};
+#else
+struct tensor_map {
+  _Alignas(64) unsigned long long words[16];
+};
+#endif
+
+/* target[batch][rows][columns] = a b^T in steps of 64: see wgmma.cu. */
+struct wgmma_arguments {
+  struct tensor_map a, b;
+  unsigned rows, columns, steps;
+  struct divider tiles;              /* along the columns */
+  struct divider chunks, taps;       /* steps of a place of the filter, places of its row */
+  struct divider by_place, by_width; /* places of a picture, and of a row of it */
+  int stride[2], pad[2], dilation[2];
+  unsigned a_moves, b_moves; /* 1: from batch to batch */
+  int from_batch;            /* GATHERED */
+  void *target;
+  const void *source, *bias;
+  struct epilogue_arguments epilogue;
+};
+
 /* An axis of resize: tap t of output o reads input index[o * taps + t] with weight[o * taps + t]. */
 struct resize_arguments {
   unsigned count;

@@ -18,6 +18,11 @@ typedef double f64;
 /* |blocks| of |threads| threads are to fit a multiprocessor: what registers are shared by. */
 #define KERNEL_OF(name, arguments, threads, blocks) \
   extern "C" __global__ void __launch_bounds__(threads, blocks) name(const arguments a)
+/* With more than 256 threads, at least |blocks| of them on a multiprocessor, arguments that instructions may point to;
+   |cluster| is empty or __cluster_dims__. */
+#define WIDE_KERNEL(threads, blocks, cluster, name, arguments) \
+  extern "C" __global__ void cluster __launch_bounds__(threads, blocks) name(const __grid_constant__ arguments a)
+#define TENSOR_CORES            1
 #define DEVICE                  static __device__ __forceinline__
 #define SHARED                  __shared__
 #define BARRIER()               __syncthreads()

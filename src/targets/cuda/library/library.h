@@ -40,6 +40,25 @@ enum { /* CUdevice_attribute */
        PN_CU_MEMORY_CLOCK_KHZ = 36,
        PN_CU_MEMORY_BUS_BITS = 37
 };
+typedef struct pn_cu_launch_attribute { /* CUlaunchAttribute */
+  int id, padding;
+  int value[16];
+} pn_cu_launch_attribute;
+typedef struct pn_cu_launch { /* CUlaunchConfig */
+  unsigned grid[3], block[3], shared_bytes;
+  pn_cu_stream *stream;
+  pn_cu_launch_attribute *attributes;
+  unsigned attribute_count;
+} pn_cu_launch;
+
+enum { /* of tensor maps, and CUfunction_attribute */
+       PN_CU_TYPE_F16 = 6,
+       PN_CU_TYPE_BF16 = 9,
+       PN_CU_SWIZZLE_128_BYTES = 3,
+       PN_CU_PROMOTION_256_BYTES = 3,
+       PN_CU_FUNCTION_MOST_SHARED_BYTES = 8,
+       PN_CU_LAUNCH_EARLY = 6 /* programmatic stream serialization */
+};
 enum {
   PN_CU_ERROR_OUT_OF_MEMORY = 2,
   PN_CU_ERROR_NO_DEVICE = 100,

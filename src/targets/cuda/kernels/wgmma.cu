@@ -1,0 +1,314 @@
+/* Convolutions and products in 16 bits with f32 sums on Hopper's tensor cores: target[rows x columns] = a b^T, a block a
+   tile of ROWS x COLUMNS. Rows are places of pictures (or rows of a matrix), columns channels, and the sums go over
+   steps of 64: for every place of the filter, its input channels.
+
+   One warp fetches steps into a ring of STAGES; WARPGROUPS warpgroups multiply them, 64 rows each. Where rows are
+   GATHERED, four warps more and those that multiply later gather all steps first, each warpgroup another one. With SPLITS, a cluster of so many blocks shares the steps of one tile, and each adds up and finishes
+   its part of the rows, always in the same order.
+
+   Fixed by the head: X, Y, COLUMNS, WARPGROUPS, STAGES, SPLITS, RESIDENT (blocks of a multiprocessor), SOURCE (how rows
+   come: MATRIX, PICTURES, GATHERED), CONSTANT (b is), WHOLE (columns are a multiple of 8), finish(), which follows the
+   sums of eight neighbours, and for GATHERED its own numbers.
+
+   A grid may start while the one in front of it runs: it fetches weights, and waits before it reads anything else. */
+enum { ROWS = 64 * WARPGROUPS };
+#if SPLITS > 1
+#define CLUSTER __cluster_dims__(1, 1, SPLITS)
+#else
+#define CLUSTER
+#endif
+
+/* ---- GATHERED: element k = (c * TAPS_Y + y) * TAPS_X + x of a row straight from the picture, for few channels or any
+   layout. Everything about the filter is a constant. */
+#if SOURCE == GATHERED
+struct window_place {
+  const u16 *from;    /* of the window's first element, which may be outside */
+  u32 across, down;   /* which columns and rows of the window are inside: a bit each */
+};
+DEVICE struct window_place window_of(const struct wgmma_arguments *a, u32 row) {
+  struct window_place at;
+  u32 n = divide(row, a->by_place), place = row - n * a->by_place.divisor;
+  u32 y = divide(place, a->by_width);
+  int top = (int)y * STRIDE_Y - PAD_Y, left = (int)(place - y * a->by_width.divisor) * STRIDE_X - PAD_X;
+  at.from = (const u16 *)a->source + ((i64)(int)n * a->from_batch + (i64)top * FROM_Y + (i64)left * FROM_X);
+  at.across = at.down = 0;
+  for (int i = 0; i < TAPS_X; i++)
+    at.across |= (u32)(left + i * DILATION_X >= 0 && left + i * DILATION_X < WIDTH) << i;
+  for (int i = 0; i < TAPS_Y; i++) at.down |= (u32)(top + i * DILATION_Y >= 0 && top + i * DILATION_Y < HEIGHT) << i;
+  if (row >= a->rows) at.down = 0;
+  return at;
+}
+DEVICE u16 element_of(const struct window_place *at, u32 k) {
+  u32 x = k % TAPS_X, y = k / TAPS_X % TAPS_Y, c = k / (TAPS_X * TAPS_Y);
+  if (c >= CHANNELS || !(at->down >> y & 1) || !(at->across >> x & 1)) return 0;
+  return at->from[(int)(c * FROM_C) + (int)(y * DILATION_Y) * FROM_Y + (int)(x * DILATION_X) * FROM_X];
+}
+#endif
+
+/* Eight sums, of |row| from |column| on: what follows them, and into memory. */
+DEVICE void put(const struct wgmma_arguments *a, f32 *value, u32 row, u32 column) {
+  u32 n = BLOCK_Y, place = row;
+#if SOURCE != MATRIX || PLACES
+  n = divide(row, a->by_place);
+  place = row - n * a->by_place.divisor;
+#endif
+  u32 to = (BLOCK_Y * a->rows + row) * a->columns + column;
+  u32 count = WHOLE || column + PIECE <= a->columns ? PIECE : a->columns - column;
+  finish(a, value, n, column, place, count);
+#if WHOLE
+  JOIN(store8_, Y)(a->target, to, value);
+#else
+  UNROLL
+  for (u32 i = 0; i < PIECE; i++)
+    if (i < count) STORE(Y, a->target, to + i, value[i]);
+#endif
+}
+
+#if TENSOR_CORES /* ------------------------------------------------------------------------------------------------- */
+
+enum {
+  ROW_BYTES = DEPTH * 2,
+  A_BYTES = ROWS * ROW_BYTES,
+  STAGE_BYTES = A_BYTES + COLUMNS * ROW_BYTES,
+  CONSUMERS = 128 * WARPGROUPS,
+  PITCH = COLUMNS + 8, /* of the sums in shared memory: no two of a warp's stores in one bank */
+  FETCHERS = SOURCE == GATHERED ? 128 : 32
+};
+
+/* Steps of this block's share, walked by the fetching warp. */
+#if SOURCE != GATHERED
+struct walk {
+  u32 chunk, x, y;
+};
+DEVICE void walk_begin(const struct wgmma_arguments *a, struct walk *w, u32 step) {
+  u32 tap = divide(step, a->chunks);
+  w->chunk = step - tap * a->chunks.divisor;
+  w->y = divide(tap, a->taps);
+  w->x = tap - w->y * a->taps.divisor;
+}
+DEVICE void walk_on(const struct wgmma_arguments *a, struct walk *w) {
+  if (++w->chunk < a->chunks.divisor) return;
+  w->chunk = 0;
+  if (++w->x < a->taps.divisor) return;
+  w->x = 0;
+  w->y++;
+}
+#endif
+
+#if SOURCE == GATHERED
+/* 64 elements of a row, in the order in which the tensor cores look for them. */
+DEVICE void gather(const struct window_place *at, u32 step, char *tile, u32 row) {
+  UNROLL
+  for (u32 piece = 0; piece < DEPTH / PIECE; piece++) {
+    struct eight v;
+    UNROLL
+    for (u32 i = 0; i < PIECE; i++) v.at[i] = element_of(at, step * DEPTH + piece * PIECE + i);
+    *(struct eight *)(tile + row * ROW_BYTES + (piece ^ (row & 7)) * 16) = v;
+  }
+}
+#endif
+
+struct share {
+  u32 row, column, first, count; /* of the tile; steps */
+};
+
+#if SOURCE == GATHERED
+/* The steps of the calling warpgroup. */
+DEVICE void gather_steps(const struct wgmma_arguments *a, const struct share *s, char *ring, u32 full) {
+  u32 group = THREAD / 128, row = THREAD % 128, base = shared_address(ring);
+  if (THREAD == CONSUMERS)
+    for (u32 step = 0; step < STEPS; step++) {
+      meeting_expect(full + 8 * step, COLUMNS * ROW_BYTES);
+      copy_box(base + step * STAGE_BYTES + A_BYTES, &a->b, full + 8 * step, (int)(step * DEPTH), (int)s->column, 0);
+    }
+  grid_wait();
+  struct window_place at = window_of(a, s->row + row);
+  UNROLL
+  for (u32 step = 0; step < STEPS; step++) { /* all of them constants */
+    if (step % (WARPGROUPS + 1) != group) continue;
+    gather(&at, step, ring + step * STAGE_BYTES, row);
+    stores_publish();
+    meeting_arrive(full + 8 * step);
+  }
+}
+#else
+
+DEVICE void fetch(const struct wgmma_arguments *a, const struct share *s, char *ring, u32 full, u32 empty) {
+  u32 base = shared_address(ring), ahead = s->count < STAGES ? s->count : STAGES;
+  if (THREAD != CONSUMERS) return;
+  for (u32 i = 0; i < ahead; i++) { /* weights do not depend on what ran before */
+    meeting_expect(full + 8 * i, STAGE_BYTES);
+    if (CONSTANT)
+      copy_box(base + i * STAGE_BYTES + A_BYTES, &a->b, full + 8 * i, (int)((s->first + i) * DEPTH), (int)s->column, 0);
+  }
+  grid_wait();
+  struct walk w;
+  walk_begin(a, &w, s->first);
+#if SOURCE == PICTURES
+  u32 n = divide(s->row, a->by_place), place = s->row - n * a->by_place.divisor, y = divide(place, a->by_width);
+  int left = (int)(place - y * a->by_width.divisor) * a->stride[1] - a->pad[1], top = (int)y * a->stride[0] - a->pad[0];
+#endif
+  for (u32 i = 0, stage = 0, phase = 1; i < s->count; i++) {
+    u32 to = base + stage * STAGE_BYTES, ready = full + 8 * stage;
+    if (i >= STAGES) {
+      meeting_wait(empty + 8 * stage, phase);
+      meeting_expect(ready, STAGE_BYTES);
+    }
+#if SOURCE == PICTURES
+    copy_places(to, &a->a, ready, (int)(w.chunk * DEPTH), left, top, (int)n, w.x * (u32)a->dilation[1],
+                w.y * (u32)a->dilation[0]);
+#else
+    copy_box(to, &a->a, ready, (int)(w.chunk * DEPTH), (int)s->row, (int)(BLOCK_Y * a->a_moves));
+#endif
+    if (i >= STAGES || !CONSTANT)
+      copy_box(to + A_BYTES, &a->b, ready, (int)((s->first + i) * DEPTH), (int)s->column, (int)(BLOCK_Y * a->b_moves));
+    walk_on(a, &w);
+    if (++stage == STAGES) {
+      stage = 0;
+      phase ^= 1;
+    }
+  }
+}
+#endif
+
+DEVICE void consume(f32 (&sum)[COLUMNS / 2], u32 count, u32 base, u32 full, u32 empty) {
+  u32 group = THREAD / 128, stage = 0, phase = 0, before = 0;
+  for (u32 i = 0; i < count; i++) {
+    u32 tile = base + stage * STAGE_BYTES;
+    meeting_wait(full + 8 * stage, phase);
+    u64 left = tile_descriptor(tile + group * 64 * ROW_BYTES), right = tile_descriptor(tile + A_BYTES);
+    products_begin();
+    UNROLL
+    for (u32 k = 0; k < DEPTH / 16; k++) multiply(sum, left + 2 * k, right + 2 * k);
+    products_commit();
+    PRODUCTS_WAIT(1); /* those before: their stage is free */
+    if (i > 0 && THREAD % 32 == 0) meeting_arrive(empty + 8 * before);
+    before = stage;
+    if (++stage == STAGES) {
+      stage = 0;
+      phase ^= 1;
+    }
+  }
+  PRODUCTS_WAIT(0);
+}
+
+/* Sums to shared memory as rows, so that neighbours come together. */
+DEVICE void lay_down(const f32 (&sum)[COLUMNS / 2], f32 *rows) {
+  u32 row = THREAD / 32 * 16 + THREAD % 32 / 4, column = THREAD % 4 * 2;
+  UNROLL
+  for (u32 j = 0; j < COLUMNS / 8; j++) {
+    *(float2 *)(rows + row * PITCH + column + 8 * j) = make_float2(sum[4 * j], sum[4 * j + 1]);
+    *(float2 *)(rows + (row + 8) * PITCH + column + 8 * j) = make_float2(sum[4 * j + 2], sum[4 * j + 3]);
+  }
+}
+
+DEVICE void pick_up(const f32 *rows, u32 row, u32 column, f32 *value) {
+#if SPLITS > 1
+  u32 at = shared_address(rows + row * PITCH + column);
+  UNROLL
+  for (u32 i = 0; i < PIECE; i++) value[i] = 0;
+  UNROLL
+  for (u32 s = 0; s < SPLITS; s++) {
+    f32 part[PIECE];
+    cluster_load4(at, s, part);
+    cluster_load4(at + 16, s, part + 4);
+    UNROLL
+    for (u32 i = 0; i < PIECE; i++) value[i] += part[i];
+  }
+#else
+  const float4 *from = (const float4 *)(rows + row * PITCH + column);
+  *(float4 *)value = from[0];
+  *(float4 *)(value + 4) = from[1];
+#endif
+}
+
+WIDE_KERNEL(CONSUMERS + FETCHERS, RESIDENT, CLUSTER, wgmma, struct wgmma_arguments) {
+  extern __shared__ char memory[];
+  __shared__ u64 meetings[2 * STAGES];
+  char *ring = memory + (1024 - shared_address(memory) % 1024) % 1024;
+  u32 full = shared_address(meetings), empty = full + 8 * STAGES;
+  u32 down = divide(BLOCK_X, a.tiles), across = BLOCK_X - down * a.tiles.divisor;
+  struct share s = {down * ROWS, across * COLUMNS, 0, a.steps};
+  s.first = (u32)((u64)a.steps * BLOCK_Z / SPLITS);
+  s.count = (u32)((u64)a.steps * (BLOCK_Z + 1) / SPLITS) - s.first;
+  if (THREAD == CONSUMERS) {
+    map_prefetch(&a.b);
+    if (SOURCE != GATHERED) map_prefetch(&a.a);
+    for (u32 i = 0; i < STAGES; i++) {
+      meeting_init(full + 8 * i, SOURCE == GATHERED ? 1 + 128 : 1);
+      meeting_init(empty + 8 * i, 4 * WARPGROUPS);
+    }
+    meetings_publish();
+  }
+  some_meet(0, CONSUMERS + FETCHERS);
+  f32 *rows = (f32 *)ring;
+  grid_let_next();
+#if SOURCE == GATHERED
+  gather_steps(&a, &s, ring, full);
+#else
+  if (THREAD >= CONSUMERS) fetch(&a, &s, ring, full, empty);
+#endif
+  if (THREAD < CONSUMERS) {
+    f32 sum[COLUMNS / 2];
+    UNROLL
+    for (u32 i = 0; i < COLUMNS / 2; i++) sum[i] = 0;
+    consume(sum, s.count, shared_address(ring), full, empty);
+    some_meet(1, CONSUMERS); /* nobody multiplies any more: the ring is free */
+    lay_down(sum, rows);
+    grid_wait(); /* what follows reads what others wrote */
+  }
+#if SPLITS > 1
+  __syncwarp();
+  cluster_meet();
+#endif
+  if (THREAD < CONSUMERS) {
+    if (SPLITS == 1) some_meet(1, CONSUMERS);
+    u32 begin = ROWS / SPLITS * BLOCK_Z * (COLUMNS / PIECE), end = begin + ROWS / SPLITS * (COLUMNS / PIECE);
+    _Pragma("unroll 4") for (u32 i = begin + THREAD; i < end; i += CONSUMERS) {
+      u32 row = i / (COLUMNS / PIECE), column = i % (COLUMNS / PIECE) * PIECE;
+      f32 value[PIECE];
+      pick_up(rows, row, column, value);
+      if (s.row + row < a.rows && s.column + column < a.columns) put(&a, value, s.row + row, s.column + column);
+    }
+  }
+#if SPLITS > 1
+  __syncwarp();
+  cluster_meet(); /* nobody's memory goes while others read it */
+#endif
+}
+
+#else /* the same by definition, for a host: what is fetched, and where results go -------------------------------- */
+
+KERNEL(wgmma, struct wgmma_arguments) {
+  u32 down = divide(BLOCK_X, a.tiles), across = BLOCK_X - down * a.tiles.divisor;
+  u32 first = down * ROWS, left_column = across * COLUMNS;
+  if (THREAD || BLOCK_Z) return;
+  for (u32 r = 0; r < ROWS && first + r < a.rows; r++)
+    for (u32 column = left_column; column < left_column + COLUMNS && column < a.columns; column += PIECE) {
+      f32 value[PIECE] = {0};
+      for (u32 step = 0; step < a.steps; step++)
+        for (u32 k = 0; k < DEPTH; k++) {
+#if SOURCE == GATHERED
+          struct window_place at = window_of(&a, first + r);
+          u16 left = element_of(&at, step * DEPTH + k);
+#else
+          u32 tap = divide(step, a.chunks), chunk = step - tap * a.chunks.divisor, y = divide(tap, a.taps);
+          u32 x = tap - y * a.taps.divisor;
+#if SOURCE == PICTURES
+          u32 n = divide(first, a.by_place), place = first - n * a.by_place.divisor, line = divide(place, a.by_width);
+          u16 left = fetched_place(&a.a, chunk * DEPTH + k,
+                                   (int)(place - line * a.by_width.divisor) * a.stride[1] - a.pad[1],
+                                   (int)line * a.stride[0] - a.pad[0], n, x * a.dilation[1], y * a.dilation[0], r);
+#else
+          u16 left = fetched(&a.a, chunk * DEPTH + k, first + r, BLOCK_Y * a.a_moves);
+#endif
+#endif
+          for (u32 i = 0; i < PIECE; i++) {
+            u16 right = fetched(&a.b, step * DEPTH + k, column + i, BLOCK_Y * a.b_moves);
+            value[i] += LOAD(X, &left, 0) * LOAD(X, &right, 0);
+          }
+        }
+      put(&a, value, first + r, column);
+    }
+}
+#endif

@@ -1,0 +1,186 @@
+/* Hopper's tensor cores and copy engine, a function an instruction: barriers in shared memory that count bytes, copies
+   of tiles by tensor maps, products of a warpgroup, clusters. Shared memory is addressed by 32-bit numbers.
+
+   Tiles are of DEPTH = 64 elements (128 bytes) a row, rows one behind the other, and the 16-byte pieces of row r of
+   eight are permuted by xor with r: the "128-byte swizzle", which the copy engine writes and the tensor cores read
+   without two of them meeting in a bank. Tiles begin at a multiple of 1024. */
+enum { DEPTH = 64, PIECE = 8 };
+
+#if !TENSOR_CORES
+#define EIGHT(type)                                                                          \
+  DEVICE void load8_##type(const void *p, u32 i, f32 *out) {                                 \
+    for (u32 k = 0; k < PIECE; k++) out[k] = load_##type(p, i + k);                          \
+  }                                                                                          \
+  DEVICE void store8_##type(void *p, u32 i, const f32 *in) {                                 \
+    for (u32 k = 0; k < PIECE; k++) store_##type(p, i + k, in[k]);                           \
+  }
+EIGHT(f16)
+EIGHT(bf16)
+#else
+
+/* Eight elements next to each other, aligned: one access. */
+struct __align__(16) eight {
+  u16 at[PIECE];
+};
+DEVICE void load8_f16(const void *p, u32 i, f32 *out) {
+  struct eight v = *(const struct eight *)((const u16 *)p + i);
+  UNROLL
+  for (int k = 0; k < PIECE; k++) out[k] = f16_to_f32(v.at[k]);
+}
+DEVICE void load8_bf16(const void *p, u32 i, f32 *out) {
+  struct eight v = *(const struct eight *)((const u16 *)p + i);
+  UNROLL
+  for (int k = 0; k < PIECE; k++) out[k] = bf16_to_f32(v.at[k]);
+}
+DEVICE void store8_f16(void *p, u32 i, const f32 *in) {
+  struct eight v;
+  UNROLL
+  for (int k = 0; k < PIECE; k++) v.at[k] = f16_from_f32(in[k]);
+  *(struct eight *)((u16 *)p + i) = v;
+}
+DEVICE u16 bf16_rounded(f32 v) {
+  u16 x;
+  asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(x) : "f"(v));
+  return x;
+}
+DEVICE void store8_bf16(void *p, u32 i, const f32 *in) {
+  struct eight v;
+  UNROLL
+  for (int k = 0; k < PIECE; k++) v.at[k] = bf16_rounded(in[k]);
+  *(struct eight *)((u16 *)p + i) = v;
+}
+
+/* For results of 16 bits: to 2e-7 of one, or relative. */
+DEVICE f32 quick_erf(f32 x) {
+  f32 a = fabsf(x), t = __fdividef(1, 1 + 0.3275911f * a);
+  f32 p = ((((1.061405429f * t - 1.453152027f) * t + 1.421413741f) * t - 0.284496736f) * t + 0.254829592f) * t;
+  return copysignf(1 - p * __expf(-a * a), x);
+}
+DEVICE f32 quick_tanh(f32 x) { return 1 - __fdividef(2, 1 + __expf(2 * x)); }
+#define erff  quick_erf
+#define tanhf quick_tanh
+#define expf  __expf
+
+/* ---- barriers in shared memory */
+
+DEVICE u32 shared_address(const void *p) { return (u32)__cvta_generic_to_shared(p); }
+DEVICE void meeting_init(u32 meeting, u32 arrivals) {
+  asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(meeting), "r"(arrivals) : "memory");
+}
+DEVICE void meeting_arrive(u32 meeting) {
+  asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(meeting) : "memory");
+}
+/* An arrival, and so many bytes that copies will bring before the phase ends. */
+DEVICE void meeting_expect(u32 meeting, u32 bytes) {
+  asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(meeting), "r"(bytes) : "memory");
+}
+DEVICE void meeting_wait(u32 meeting, u32 phase) {
+  asm volatile("{\n"
+               ".reg .pred done;\n"
+               "again:\n"
+               "mbarrier.try_wait.parity.shared::cta.b64 done, [%0], %1;\n"
+               "@done bra leave;\n"
+               "bra again;\n"
+               "leave:\n"
+               "}" ::"r"(meeting),
+               "r"(phase)
+               : "memory");
+}
+/* Meetings are seen by the copy engine, and by the cluster's other blocks. */
+DEVICE void meetings_publish(void) { asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory"); }
+/* What this thread stored to shared memory is seen by the copy engine and the tensor cores. */
+DEVICE void stores_publish(void) { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
+/* A part of the block's threads meets: barrier |id|, of |threads| threads. */
+DEVICE void some_meet(u32 id, u32 threads) {
+  asm volatile("bar.sync %0, %1;" ::"r"(id), "r"(threads) : "memory");
+}
+
+/* ---- the grid before in the stream, which may still run when this one starts: its results are there after the wait */
+
+DEVICE void grid_wait(void) { asm volatile("griddepcontrol.wait;" ::: "memory"); }
+/* The next one may start as far as there is room. */
+DEVICE void grid_let_next(void) { asm volatile("griddepcontrol.launch_dependents;" ::: "memory"); }
+
+/* ---- the copy engine: a box at the given element into shared memory, zeros outside of the tensor */
+
+DEVICE void map_prefetch(const struct tensor_map *map) {
+  asm volatile("prefetch.tensormap [%0];" ::"l"(map) : "memory");
+}
+DEVICE void copy_box(u32 to, const struct tensor_map *map, u32 meeting, int x, int y, int z) {
+  asm volatile("cp.async.bulk.tensor.3d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4, %5}], [%2];"
+               ::"r"(to), "l"(map), "r"(meeting), "r"(x), "r"(y), "r"(z)
+               : "memory");
+}
+/* As many places of pictures from place (w, h, n) on as the map says, each |right| and |down| of it. */
+DEVICE void copy_places(u32 to, const struct tensor_map *map, u32 meeting, int c, int w, int h, int n, u32 right,
+                        u32 down) {
+  asm volatile("cp.async.bulk.tensor.4d.shared::cluster.global.im2col.mbarrier::complete_tx::bytes [%0], "
+               "[%1, {%3, %4, %5, %6}], [%2], {%7, %8};" ::"r"(to),
+               "l"(map), "r"(meeting), "r"(c), "r"(w), "r"(h), "r"(n), "h"((u16)right), "h"((u16)down)
+               : "memory");
+}
+
+/* ---- tensor cores: sum[64 x COLUMNS] += a[64 x 16] b[COLUMNS x 16]^T, both in shared memory */
+
+DEVICE u64 tile_descriptor(u32 address) {
+  return (u64)(address >> 4 & 0x3fff) | (u64)(1024 >> 4) << 32 | (u64)1 << 62; /* 1024 bytes from 8 rows to 8 rows */
+}
+DEVICE void products_begin(void) { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
+DEVICE void products_commit(void) { asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"); }
+#define PRODUCTS_WAIT(left) asm volatile("wgmma.wait_group.sync.aligned " #left ";" ::: "memory")
+
+#define SUM4(i)  "+f"(sum[(i)]), "+f"(sum[(i) + 1]), "+f"(sum[(i) + 2]), "+f"(sum[(i) + 3])
+#define SUM16(i) SUM4(i), SUM4((i) + 4), SUM4((i) + 8), SUM4((i) + 12)
+#define SUM64(i) SUM16(i), SUM16((i) + 16), SUM16((i) + 32), SUM16((i) + 48)
+#define NAMES_0  "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15"
+#define NAMES_16 "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31"
+#define NAMES_32                                                                      \
+  "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, " \
+  "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63"
+#define NAMES_64                                                                                        \
+  "%64, %65, %66, %67, %68, %69, %70, %71, %72, %73, %74, %75, %76, %77, %78, %79, "                   \
+  "%80, %81, %82, %83, %84, %85, %86, %87, %88, %89, %90, %91, %92, %93, %94, %95, "                   \
+  "%96, %97, %98, %99, %100, %101, %102, %103, %104, %105, %106, %107, %108, %109, %110, %111, " \
+  "%112, %113, %114, %115, %116, %117, %118, %119, %120, %121, %122, %123, %124, %125, %126, %127"
+#define TEXT_(x) #x
+#define TEXT(x)  TEXT_(x)
+#define COMMA    ,
+#define WGMMA(names, a_name, b_name, sums)                                                                        \
+  asm volatile("{\n"                                                                                              \
+               ".reg .pred adds;\n"                                                                               \
+               "setp.eq.u32 adds, 0, 0;\n"                                                                        \
+               "wgmma.mma_async.sync.aligned.m64n" TEXT(COLUMNS) "k16.f32." TEXT(X) "." TEXT(X) " {" names "}, "   \
+               a_name ", " b_name ", adds, 1, 1, 0, 0;\n"                                                         \
+               "}"                                                                                                \
+               : sums                                                                                             \
+               : "l"(a), "l"(b))
+
+DEVICE void multiply(f32 (&sum)[COLUMNS / 2], u64 a, u64 b) {
+#if COLUMNS == 32
+  WGMMA(NAMES_0, "%16", "%17", SUM16(0));
+#elif COLUMNS == 64
+  WGMMA(NAMES_0 ", " NAMES_16, "%32", "%33", SUM16(0) COMMA SUM16(16));
+#elif COLUMNS == 128
+  WGMMA(NAMES_0 ", " NAMES_16 ", " NAMES_32, "%64", "%65", SUM64(0));
+#else
+  WGMMA(NAMES_0 ", " NAMES_16 ", " NAMES_32 ", " NAMES_64, "%128", "%129", SUM64(0) COMMA SUM64(64));
+#endif
+}
+
+/* ---- clusters: blocks that run at the same time and read each other's shared memory */
+
+DEVICE void cluster_meet(void) {
+  asm volatile("barrier.cluster.arrive.release.aligned;\nbarrier.cluster.wait.acquire.aligned;" ::: "memory");
+}
+/* Four numbers of block |rank|'s shared memory, at this block's |address|. */
+DEVICE void cluster_load4(u32 address, u32 rank, f32 *out) {
+  asm volatile("{\n"
+               ".reg .u32 there;\n"
+               "mapa.shared::cluster.u32 there, %4, %5;\n"
+               "ld.shared::cluster.v4.f32 {%0, %1, %2, %3}, [there];\n"
+               "}"
+               : "=f"(out[0]), "=f"(out[1]), "=f"(out[2]), "=f"(out[3])
+               : "r"(address), "r"(rank)
+               : "memory");
+}
+#endif

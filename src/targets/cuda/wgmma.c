@@ -1,0 +1,223 @@
+#include "targets/cuda/wgmma.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Tiles of 64 rows a warpgroup. Two blocks on a multiprocessor hide each other's beginning and end; 232,448 bytes of
+   shared memory are a block's most, 233,472 a multiprocessor's. */
+typedef struct tile {
+  uint8_t warpgroups, stages, resident;
+  uint16_t columns;
+} tile;
+static const tile tiles[] = {{2, 3, 2, 128}, {2, 4, 1, 256}, {2, 4, 2, 64},
+                             {1, 4, 2, 128}, {1, 4, 3, 64},  {1, 6, 3, 32}};
+enum { GATHER_TILE = 2, MOST_SPLITS = 8, MOST_CONFIGS = 8, SHARED_ALIGN = 1024, ROW_BYTES = 2 * PN_WGMMA_DEPTH };
+enum { TILE, SPLITS }; /* what config values mean */
+
+double pn_wgmma_work(const pn_problem *p) {
+  double work = 0;
+  if (p->node_count == 1) return 0;
+  const pn_expr *expr = ((const pn_attrs_pointwise *)p->nodes[1].attrs)->expr;
+  for (uint32_t i = 0; i < expr->step_count; i++) {
+    pn_expr_op op = expr->steps[i].op;
+    bool plain = op == PN_EXPR_INPUT || op == PN_EXPR_CONSTANT;
+    bool cheap = op == PN_EXPR_ADD || op == PN_EXPR_SUB || op == PN_EXPR_MUL || op == PN_EXPR_RELU ||
+                 op == PN_EXPR_CLIP || op == PN_EXPR_FMA || op == PN_EXPR_MAX || op == PN_EXPR_MIN;
+    work += plain ? 0 : cheap ? 1.5 : 6;
+  }
+  return work;
+}
+
+bool pn_wgmma_accepts(const pn_device *device, const pn_problem *p, pn_reason *why) {
+  const pn_operand *x = pn_problem_input(p, 0, 0), *y = pn_problem_output(p, p->node_count - 1, 0);
+  if (device->capability != 90) return pn_refuse(why, "the device has no warpgroup products");
+  if (x->dtype != PELTON_DTYPE_F16 && x->dtype != PELTON_DTYPE_BF16) return pn_refuse(why, "16 bits only");
+  if (y->dtype != x->dtype) return pn_refuse(why, "the result is of another type");
+  return true;
+}
+
+/* ---- configs and estimates -----------------------------------------------------------------------------------------
+ */
+
+static int64_t rows_of(const tile *t) { return 64 * (int64_t)t->warpgroups; }
+
+static int64_t blocks_of(const pn_wgmma *w, const tile *t) {
+  return pn_div_up(w->rows, rows_of(t)) * pn_div_up(w->columns, t->columns) * w->batches;
+}
+
+static int64_t splits_of(const pn_config *config) { return config->value[SPLITS] > 0 ? config->value[SPLITS] : 1; }
+
+static const tile *tile_of(const pn_config *config) {
+  uint32_t k = (uint32_t)config->value[TILE];
+  return &tiles[k < PN_COUNT(tiles) ? k : 0];
+}
+
+/* Fitted to some 400 timings of layers on an H200, to a fifth of the time: a step costs a multiprocessor the tensor
+   cores' time or that of bringing it from the second-level cache, a tile what is done to its results and what another
+   block does not hide, a cluster its meetings. */
+double pn_wgmma_estimate(const pn_wgmma *w, const pn_device *device, double bytes, const pn_config *config) {
+  const tile *t = tile_of(config);
+  double splits = (double)splits_of(config), units = device->multiprocessors, tile_rows = (double)rows_of(t);
+  double clock = device->fma_per_second / units / 128, elements = tile_rows * t->columns;
+  double multiply = t->warpgroups * t->columns * 2 / 0.93, bring = (tile_rows + t->columns) * ROW_BYTES / 55;
+  double step = w->source == PN_WGMMA_GATHERED ? 700 : multiply > bring ? multiply : bring;
+  double steps = ceil((double)w->steps / splits), blocks = (double)blocks_of(w, t) * splits,
+         each = ceil(blocks / units);
+  double put = elements * (double)(2 + 2 * w->epilogue.operand_count) / 15 + elements * w->work / 128;
+  double alone = steps * (step > 295 ? step : 295) + 1320 + put, together = each * (steps * step + put + 980);
+  double waves = ceil(each / t->resident) * alone;
+  double cycles = each > 1 && together > waves ? together : waves;
+  double seconds = cycles / clock + (splits > 1 ? 0.9e-6 + 0.17e-6 * splits * elements / 4096 : 0);
+  double memory = bytes / (0.6 * device->bytes_per_second);
+  return 1.3e-6 + (seconds > memory ? seconds : memory);
+}
+
+static bool is_useful(const pn_wgmma *w, const pn_device *device, uint32_t k, int64_t splits) {
+  const tile *t = &tiles[k];
+  if (w->source == PN_WGMMA_GATHERED) return k == GATHER_TILE && splits == 1;
+  if (t->columns > 32 && t->columns / 2 >= w->columns) return false;
+  return splits == 1 || (splits * 2 <= w->steps && blocks_of(w, t) * splits <= 3 * (int64_t)device->multiprocessors);
+}
+
+/* By estimate. */
+uint32_t pn_wgmma_configs(const pn_wgmma *w, const pn_device *device, double bytes, pn_config *out, uint32_t max) {
+  double seconds[PN_COUNT(tiles) * 4];
+  pn_config all[PN_COUNT(tiles) * 4];
+  uint32_t count = 0;
+  for (uint32_t k = 0; k < PN_COUNT(tiles); k++)
+    for (int64_t splits = 1; splits <= MOST_SPLITS; splits *= 2) {
+      if (!is_useful(w, device, k, splits)) continue;
+      pn_config one = {{(int32_t)k, (int32_t)splits}};
+      double time = pn_wgmma_estimate(w, device, bytes, &one);
+      uint32_t i = count++;
+      for (; i > 0 && time < seconds[i - 1]; i--) {
+        seconds[i] = seconds[i - 1];
+        all[i] = all[i - 1];
+      }
+      seconds[i] = time;
+      all[i] = one;
+    }
+  if (count > MOST_CONFIGS) count = MOST_CONFIGS;
+  if (count > max) count = max;
+  memcpy(out, all, count * sizeof *all);
+  return count;
+}
+
+/* ---- prepare --------------------------------------------------------------------------------------------------------
+ */
+
+/* GATHERED steps are all there at once. */
+static uint32_t stages_of(const pn_wgmma *w, const tile *t) {
+  return w->source == PN_WGMMA_GATHERED ? (uint32_t)w->steps : t->stages;
+}
+
+static void render_head(pn_wgmma *w, const pn_problem *p, const tile *t, int64_t splits, pn_text *head) {
+  const char *type = pn_cuda_type_name(w->dtype);
+  bool whole = w->columns % 8 == 0;
+  pn_text_printf(head, "#define X %s\n#define Y %s\n#define COLUMNS %u\n#define WARPGROUPS %u\n#define STAGES %u\n",
+                 type, type, (unsigned)t->columns, (unsigned)t->warpgroups, (unsigned)stages_of(w, t));
+  pn_text_printf(head,
+                 "#define SPLITS %u\n#define RESIDENT %u\n#define MATRIX 0\n#define PICTURES 1\n#define GATHERED 2\n",
+                 (unsigned)splits, (unsigned)t->resident);
+  pn_text_printf(head,
+                 "#define SOURCE %d\n#define PLACES %d\n#define WHOLE %d\n#define CONSTANT %d\n%s#include "
+                 "\"wgmma.cuh\"\n",
+                 (int)w->source, (int)w->places, (int)whole, (int)w->constant, w->head);
+  w->together = pn_cuda_epilogue_render_eight(p, &w->epilogue, w->bias, whole, head);
+}
+
+static pelton_status find_function(pn_wgmma *w, const pn_device *device, const pn_problem *p, const tile *t,
+                                   int64_t splits, pelton_diag *diag) {
+  pn_text head;
+  pn_text_init(&head, device->allocator);
+  render_head(w, p, t, splits, &head);
+  pn_cuda_source source = {head.data, "wgmma.cu", "wgmma", false};
+  pelton_status status =
+      head.failed ? pn_fail_memory(diag, "a kernel") : pn_cuda_function(device, &source, &w->function, diag);
+  pn_text_deinit(&head);
+  if (status) return status;
+  PN_TRY(pn_cuda_enter(device, diag));
+  return pn_cuda_check(
+      device, device->api.cuFuncSetAttribute(w->function, PN_CU_FUNCTION_MOST_SHARED_BYTES, (int)w->shared_bytes),
+      "asking for shared memory", diag);
+}
+
+pelton_status pn_wgmma_prepare(pn_wgmma *w, const pn_device *device, const pn_problem *p, const pn_config *config,
+                               pelton_diag *diag) {
+  const tile *t = tile_of(config);
+  int64_t splits = splits_of(config), across = pn_div_up(w->columns, t->columns);
+  uint32_t ring = stages_of(w, t) * (uint32_t)(rows_of(t) + t->columns) * ROW_BYTES;
+  uint32_t sums = (uint32_t)rows_of(t) * (t->columns + 8u) * 4;
+  w->tile_rows = (uint32_t)rows_of(t);
+  w->tile_columns = t->columns;
+  w->grid[0] = (uint32_t)(pn_div_up(w->rows, rows_of(t)) * across);
+  w->grid[1] = (uint32_t)w->batches;
+  w->grid[2] = (uint32_t)splits;
+  w->threads = 128u * t->warpgroups + (w->source == PN_WGMMA_GATHERED ? 128 : 32);
+  w->shared_bytes = (ring > sums ? ring : sums) + SHARED_ALIGN;
+  w->arguments.rows = (unsigned)w->rows;
+  w->arguments.columns = (unsigned)w->columns;
+  w->arguments.steps = (unsigned)w->steps;
+  w->arguments.tiles = pn_cuda_divider(across);
+  pn_cuda_epilogue_fill(&w->epilogue, &w->arguments.epilogue);
+  return find_function(w, device, p, t, splits, diag);
+}
+
+/* ---- run ------------------------------------------------------------------------------------------------------------
+ */
+
+static int encode(const pn_wgmma *w, const pn_cuda_api *api, const pn_wgmma_map *map, bool windows, uint32_t rows,
+                  const void *address, struct tensor_map *out) {
+  int type = w->dtype == PELTON_DTYPE_F16 ? PN_CU_TYPE_F16 : PN_CU_TYPE_BF16;
+  void *there = (void *)(uintptr_t)address; /* the driver only keeps it */
+  const uint32_t ones[4] = {1, 1, 1, 1}, box[4] = {PN_WGMMA_DEPTH, rows, 1, 1};
+  const uint32_t steps[4] = {1, map->steps[0], map->steps[1], 1};
+  if (!windows)
+    return api->cuTensorMapEncodeTiled(out, type, map->rank, there, map->dims, map->strides, box, ones, 0,
+                                       PN_CU_SWIZZLE_128_BYTES, PN_CU_PROMOTION_256_BYTES, 0);
+  return api->cuTensorMapEncodeIm2col(out, type, map->rank, there, map->dims, map->strides, map->lower, map->upper,
+                                      PN_WGMMA_DEPTH, rows, steps, 0, PN_CU_SWIZZLE_128_BYTES,
+                                      PN_CU_PROMOTION_256_BYTES, 0);
+}
+
+static bool is_aligned(const pn_wgmma *w, const struct wgmma_arguments *a, const void *left, const void *right) {
+  uintptr_t all = (uintptr_t)right;
+  if (w->source != PN_WGMMA_GATHERED) all |= (uintptr_t)left;
+  if (w->columns % 8 == 0) all |= (uintptr_t)a->target | (uintptr_t)a->bias;
+  for (uint32_t k = 0; k < w->epilogue.operand_count; k++)
+    if (w->together >> k & 1) all |= (uintptr_t)a->epilogue.operands[k];
+  return !(all & 15);
+}
+
+/* May begin while the kernel before still runs: it waits for that itself where it reads what may have been written. */
+static pelton_status launch(const pn_wgmma *w, pn_stream *stream, struct wgmma_arguments *arguments,
+                            pelton_diag *diag) {
+  pn_cu_launch_attribute early = {.id = PN_CU_LAUNCH_EARLY, .value = {1}};
+  pn_cu_launch config = {
+      {w->grid[0], w->grid[1], w->grid[2]}, {w->threads, 1, 1}, w->shared_bytes, stream->stream, &early,
+      stream->device->launches_early};
+  void *list[1] = {arguments};
+  return pn_cuda_check(stream->device, stream->device->api.cuLaunchKernelEx(&config, w->function, list, NULL),
+                       "launching a kernel", diag);
+}
+
+pelton_status pn_wgmma_run(const pn_wgmma *w, const pn_step *step, const void *a, const void *b, pn_stream *stream,
+                           pelton_diag *diag) {
+  const pn_problem *p = step->problem;
+  const pn_cuda_api *api = &stream->device->api;
+  const pn_operand *bias = w->bias ? pn_problem_input(p, 0, 2) : NULL;
+  struct wgmma_arguments arguments = w->arguments;
+  arguments.source = a;
+  arguments.bias = bias ? step->operands[pn_operand_index(p, bias)] : NULL;
+  arguments.target = step->operands[p->nodes[p->node_count - 1].outputs[0]];
+  pn_cuda_epilogue_bind(&w->epilogue, step->operands, &arguments.epilogue);
+  if (!is_aligned(w, &arguments, a, b))
+    return pn_fail(diag, PELTON_DEVICE_ERROR, "an operand of %s is not aligned to 16 bytes: give memory that is",
+                   pn_op_get(p->nodes[0].op)->name);
+  PN_TRY(pn_cuda_enter(stream->device, diag));
+  int error = encode(w, api, &w->b, false, w->tile_columns, b, &arguments.b);
+  if (!error && w->source != PN_WGMMA_GATHERED)
+    error = encode(w, api, &w->a, w->source == PN_WGMMA_PICTURES, w->tile_rows, a, &arguments.a);
+  PN_TRY(pn_cuda_check(stream->device, error, "describing an operand", diag));
+  return launch(w, stream, &arguments, diag);
+}
