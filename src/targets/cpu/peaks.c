@@ -59,6 +59,7 @@ static void add(pn_peaks *out, pn_peak peak) {
 static void add_arithmetic(pn_device *device, trial t, const char *name, const char *unit, const pn_cpu_peak *peak,
                            pn_peaks *out) {
   t.peak = peak;
+  t.floats = READ_UNIT; /* each thread writes to lines of its own */
   double one = rate(device, &t, 1, peak->operations);
   double all = device->threads > 1 ? rate(device, &t, device->threads, peak->operations) : one;
   add(out, (pn_peak){name, unit, one, all, 0});
