@@ -134,7 +134,19 @@ static double normal(uint64_t *state) {
   return radius * cos(6.283185307179586 * uniform(state));
 }
 
-/* Normal numbers; integers and truth values are 0 and 1 in turn, which are indices that most networks take. */
+/* The range that was given for input |i|; null: none, or one without an end. */
+static const pelton_input_range *range_of(const observer *o, uint32_t i) {
+  for (uint32_t r = 0; r < o->options->range_count; r++) {
+    const pelton_input_range *range = &o->options->ranges[r];
+    if (pn_str_is(o->g->values.data[o->g->inputs.data[i].v].name, range->name) && isfinite(range->lo) &&
+        isfinite(range->hi))
+      return range;
+  }
+  return NULL;
+}
+
+/* Numbers that are uniform in the input's range, normal ones where it has none; integers and truth values are 0 and 1 in
+   turn, which are indices that most networks take. */
 static pelton_status draw(observer *o, uint32_t count, pn_arena *arena, pelton_tensor **out) {
   const pn_graph *g = o->g;
   uint64_t state = 1;
@@ -143,6 +155,7 @@ static pelton_status draw(observer *o, uint32_t count, pn_arena *arena, pelton_t
   for (uint32_t k = 0; k < count * g->inputs.count; k++) {
     const uint32_t i = k % g->inputs.count;
     const pn_type *type = &g->values.data[g->inputs.data[i].v].type;
+    const pelton_input_range *range = range_of(o, i);
     pn_tensor t = {.dtype = type->dtype, .rank = o->shapes[i].rank};
     memcpy(t.dims, o->shapes[i].dims, sizeof t.dims);
     const int64_t elements = pn_tensor_elements(&t);
@@ -152,7 +165,7 @@ static pelton_status draw(observer *o, uint32_t count, pn_arena *arena, pelton_t
     if (!t.data) return pn_fail_memory(o->diag, "samples");
     for (int64_t e = 0; e < elements; e++) {
       if (pn_dtype_is_float(t.dtype))
-        pn_tensor_set_f64(&t, e, normal(&state));
+        pn_tensor_set_f64(&t, e, range ? range->lo + (range->hi - range->lo) * uniform(&state) : normal(&state));
       else
         pn_tensor_set_i64(&t, e, e & 1);
     }

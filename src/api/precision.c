@@ -4,7 +4,8 @@
 #include <math.h>
 #include <string.h>
 
-enum { RANDOM_RUNS = 2, MARGIN_SAMPLES = 4, MARGIN_RANDOM = 16, NAMED = 3 };
+/* How far a type must reach beyond what was seen: less where the inputs are known to be like real ones. */
+enum { RANDOM_RUNS = 2, MARGIN_KNOWN = 4, MARGIN_UNKNOWN = 16, NAMED = 3 };
 
 /* ---- what is asked ----------------------------------------------------------------------------------------------- */
 
@@ -122,8 +123,7 @@ static pelton_status gather(const pn_graph *g, const pelton_shape *shapes, const
 static const char *evidence(const pelton_build_options *options, const char *without) {
   if (options->sample_count) return options->range_count ? "samples and ranges" : "samples";
   if (without) return options->range_count ? "ranges" : "none";
-  return options->range_count ? "ranges and random inputs, which may be smaller than real ones"
-                              : "random inputs, which may be smaller than real ones";
+  return options->range_count ? "ranges and random inputs within them" : "random inputs, which may be smaller than real ones";
 }
 
 static void report_node(const pn_graph *g, const pn_node *node, const pn_precision_choice *choice, const pn_ranges *ranges,
@@ -188,7 +188,8 @@ static pelton_status run_stage(pn_graph *g, const pelton_shape *shapes, const pe
   pn_ranges ranges;
   const char *without;
   pn_precision_choice *choices;
-  pn_precision_options choosing = {.margin = options->sample_count ? MARGIN_SAMPLES : MARGIN_RANDOM};
+  const bool known = options->sample_count || options->range_count;
+  pn_precision_options choosing = {.margin = known ? MARGIN_KNOWN : MARGIN_UNKNOWN};
   memcpy(choosing.allowed, request->half, sizeof choosing.allowed);
   PN_TRY(parse_rules(options->layer_precision, arena, &choosing.rules, &choosing.rule_count, diag));
   PN_TRY(gather(g, shapes, options, arena, &ranges, &without, diag));

@@ -26,7 +26,8 @@ pelton_status pn_precision_stage(pn_graph *g, const pelton_shape *shapes, const 
                                  pelton_diag *diag) PN_CHECKED;
 
 /* Runs |g| in f32 on the host for each sample and adds what its values are to |ranges|. |samples| has the inputs' tensors
-   sample by sample; none: |random| of normal numbers are drawn. */
+   sample by sample; none: |random| samples are drawn, uniform in the
+   inputs' ranges, normal where there is none. */
 pelton_status pn_observe_runs(const pn_graph *g, const pelton_shape *shapes, const pelton_build_options *options,
                               uint32_t random, pn_ranges *ranges, pelton_diag *diag) PN_CHECKED;
 

@@ -213,7 +213,8 @@ static void choose(const chooser *c, const pn_node *node, pn_precision_choice *c
   if (node->op == PN_OP_SOFTMAX && !rule && only_output(c, node)) return;
   choice->wanted = true;
   choice->forced = rule != NULL;
-  for (uint32_t h = 0; h < PN_HALF_COUNT; h++) {
+  for (uint32_t k = 0; k < PN_HALF_COUNT; k++) { /* a follower tries the type that it reads first */
+    const uint32_t h = near == PELTON_DTYPE_BF16 ? PN_HALF_COUNT - 1 - k : k;
     if (rule ? rule->dtype != pn_half_dtype[h] : !c->options->allowed[h]) continue;
     const char *why = rule ? NULL : unsafe_node(c, node, (pn_half)h);
     if (why) {

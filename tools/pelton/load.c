@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* ---- shapes --------------------------------------------------------------------------------------------------------
  */
@@ -75,8 +76,24 @@ static bool parse_ranges(load_options *o) {
   return true;
 }
 
+static bool check_precision(const load_options *o) {
+  static const char *const words[] = {"fp32", "fp16", "bf16", "tf32", "best"};
+  for (const char *text = o->precision; text && *text;) {
+    const size_t size = strcspn(text, ",");
+    bool known = false;
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+      known = known || (strlen(words[i]) == size && !memcmp(words[i], text, size));
+    if (!known) {
+      print_error("'%.*s' is no precision: fp32, fp16, bf16, tf32, several with commas, or best", (int)size, text);
+      return false;
+    }
+    text += size + (text[size] == ',');
+  }
+  return true;
+}
+
 int load_prepare(load_options *o) {
-  bool ok = parse_ranges(o) && parse_shapes(o, &o->min_shapes, offsetof(pelton_input_profile, min)) &&
+  bool ok = check_precision(o) && parse_ranges(o) && parse_shapes(o, &o->min_shapes, offsetof(pelton_input_profile, min)) &&
             parse_shapes(o, &o->max_shapes, offsetof(pelton_input_profile, max));
   /* Without others, the largest shape is the one to be ready for. */
   for (uint32_t i = 0; i < o->profile_count; i++)
@@ -185,6 +202,16 @@ static pelton_status load_samples(const pelton_model *model, const pelton_build_
     char *named = NULL;
     text_list files = {0};
     tensors one = {0};
+    for (uint32_t k = 0; k < pelton_engine_input_count(engine) && is_folder(path) && !status; k++) {
+      status = pelton_engine_input(engine, k, &info);
+      char *file = memory_format("%s/%s.npy", path, status ? "" : info.name);
+      if (!status && access(file, R_OK)) {
+        print_error("sample %s has no file for input '%s': %s", path, info.name, file);
+        status = PELTON_INVALID_ARGUMENT;
+      }
+      free(file);
+    }
+    if (status) break;
     if (!is_folder(path) && !pelton_engine_input(engine, 0, &info)) {
       named = memory_format("%s=%s", info.name, path);
       files.data = memory_grow(NULL, 1, sizeof *files.data);
