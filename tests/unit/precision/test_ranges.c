@@ -49,7 +49,7 @@ TEST(bounds_of_operators) {
       {"%y = transpose(%x)", -1, 2},
       {"%y = concat(%x, %x) axis=0", -1, 2},
       {"%a: i64[1] = const [1]\n  %y = reduce(%x, %a) kind=sum", -16, 32},
-      {"%k: i64[] = const 0\n  %y = cumulate(%x, %k)", -INFINITY, INFINITY}, /* which nothing is known of */
+      {"%k: i64[] = const [0]\n  %y = cumulate(%x, %k)", -INFINITY, INFINITY}, /* which nothing is known of */
   };
   pn_arena_init(&arena, &pn_allocator_default);
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
