@@ -129,6 +129,17 @@ struct conv_arguments {
   struct epilogue_arguments epilogue;
 };
 
+/* conv_chain: places are those of the layers before the last. */
+struct conv_chain_arguments {
+  unsigned height, width;           /* of places */
+  unsigned from_height, from_width; /* of the source */
+  unsigned out_height, out_width;
+  unsigned out_rows, rows; /* of places with results of their own; and of a block */
+  int from_batch, from_channel, from_y, from_x, to_batch, to_channel, to_y, to_x;
+  void *target;
+  const void *source, *weights;
+};
+
 /* Counts of channels are of those that a thread takes at once. */
 struct depthwise_arguments {
   unsigned count; /* of threads' works */

@@ -1,0 +1,345 @@
+/* Convolutions of few channels behind each other, as one: a warp takes sixteens of places (a band each) down its columns
+   of the picture, row by row, and what a place becomes stays in registers from layer to layer.
+
+   SOURCE says where the first operands come from:
+     RAW      from the source as it is, channels_last: there is only the last convolution
+     IMAGE    from windows of a picture of one or a few channels, rows of which are held in shared memory, twice, once
+              shifted by one: so that pairs of neighbours in a row are words, whatever the place
+     WINDOW   from windows of a channels_last source of some channels, read where they lie
+   Then up to two convolutions of single places. Then
+     FEW      a convolution, or a transposed one, to so few channels that the columns of its filter count as channels of
+              products: sum[row][column of the filter] of a place, for each row of results that its input reaches, is
+              held in registers until the last such input; then results gather their columns from neighbouring places, by
+              way of shared memory
+   or the results are stored.
+
+   A convolution is taken for a transposed one of stride 1 whose filter is turned around: input row r reaches the rows of
+   results STRIDE * r - FEW_PAD_Y + k, k of the filter's rows.
+
+   Weights come packed as the b of products (mma.cuh), layer after layer, each [steps of 16][tiles of 8][lane][2], then
+   numbers in f32 for each column: biases and what the expressions read. In front of this text stand mma.cuh, the numbers
+   of the problem as macros, and for each layer activate_<layer>(params, column, low, high), which rounds two neighbours,
+   or finish_few(params, column, value) for the last. */
+#define RAW    0
+#define IMAGE  1
+#define WINDOW 2
+
+enum {
+  PLACES = WARPS * BANDS * 16,
+  LEFT = FEW ? (FEW_KERNEL_X - 1 - FEW_PAD_X) / FEW_STRIDE : 0,
+  RIGHT = FEW ? (FEW_STRIDE - 1 + FEW_PAD_X) / FEW_STRIDE : 0,
+  UP = FEW ? (FEW_KERNEL_Y - 1 - FEW_PAD_Y) / FEW_STRIDE : 0,
+  DOWN = FEW ? (FEW_STRIDE - 1 + FEW_PAD_Y) / FEW_STRIDE : 0,
+  OWN = PLACES - LEFT - RIGHT, /* places whose results are the block's */
+  /* The first layer's products: steps of 16. */
+  PAIRS_X = (KERNEL_X + 1) / 2,
+  PAIRS = CHANNELS * KERNEL_Y * PAIRS_X,
+  CHANNEL_STEPS = (CHANNELS + 15) / 16,
+  STEPS = SOURCE == IMAGE ? (PAIRS + 7) / 8 : CHANNEL_STEPS * KERNEL_Y * KERNEL_X,
+  IMAGE_ROWS = ROWS + KERNEL_Y - 1,
+  IMAGE_COLUMNS = PLACES + KERNEL_X - 1,
+  IMAGE_WORDS = ((IMAGE_COLUMNS + 3) / 2 + 7) / 16 * 16 + 8, /* of a row, so that the two forms lie in other banks */
+  FEW_COLUMNS = FEW_OUTPUTS * FEW_KERNEL_X,
+  FEW_TILES = (FEW_COLUMNS + 7) / 8,
+  SUM_PITCH = PLACES + 4
+};
+
+/* Four numbers of a row's sixteen, thread by thread: steps of the products may take them in any order. */
+DEVICE u64 load_four(const void *source, int at) { return *(const u64 *)((const u16 *)source + at); }
+
+DEVICE void load_raw(const struct conv_chain_arguments *a, const u16 *source, int row, int column, u32 t,
+                     u32 (*to)[CHANNEL_STEPS][4]) {
+  UNROLL
+  for (u32 b = 0; b < BANDS; b++) {
+    UNROLL
+    for (u32 s = 0; s < CHANNEL_STEPS; s++) {
+      UNROLL
+      for (u32 h = 0; h < 2; h++) {
+        int x = column + (int)(b * 16 + h * 8);
+        u64 four = 0;
+        if ((s * 16 + 16 <= CHANNELS || s * 16 + t * 4 < CHANNELS) && (u32)row < a->height && (u32)x < a->width)
+          four = load_four(source, row * a->from_y + x * a->from_x + (int)(s * 16 + t * 4));
+        to[b][s][h] = (u32)four;
+        to[b][s][2 + h] = (u32)(four >> 32);
+      }
+    }
+  }
+}
+
+DEVICE void store_result(const struct conv_chain_arguments *a, u32 n, u32 m, int y, int x, f32 value) {
+  STORE(X, a->target, (u32)((int)n * a->to_batch + (int)m * a->to_channel + y * a->to_y + x * a->to_x), value);
+}
+
+/* Sums begin with the bias; to which a step's products are added. */
+#define BEGIN_SUMS(sum, tiles, bias)                                                                      \
+  UNROLL for (u32 b = 0; b < BANDS; b++)                                                                  \
+    UNROLL for (u32 n = 0; n < (tiles); n++)                                                              \
+      UNROLL for (u32 e = 0; e < 4; e++) (sum)[b][n][e] = params[(bias) + n * 8 + t * 2 + e % 2];
+#define ADD_PRODUCTS(sum, in, s, tiles, at, index)                                                        \
+  UNROLL for (u32 n = 0; n < (tiles); n++) {                                                              \
+    u32 b0 = packed[(at) + (((index) * (tiles) + n) * 32 + lane) * 2];                                    \
+    u32 b1 = packed[(at) + (((index) * (tiles) + n) * 32 + lane) * 2 + 1];                                \
+    UNROLL for (u32 b = 0; b < BANDS; b++) multiply((sum)[b][n], (in)[b] s, b0, b1);                      \
+  }
+/* What layer |i| made, as operands of the next; zeros for channels that are not there. */
+#define ACTIVATE(i, sum, tiles, outputs, out)                                                             \
+  UNROLL for (u32 b = 0; b < BANDS; b++)                                                                  \
+    UNROLL for (u32 n = 0; n < ((tiles) + 1) / 2 * 2; n++)                                                \
+      UNROLL for (u32 h = 0; h < 2; h++) {                                                                \
+        u32 m = n * 8 + t * 2, both = 0;                                                                  \
+        if (n < (tiles)) both = activate_##i(params, m, (sum)[b][n][2 * h], (sum)[b][n][2 * h + 1]);      \
+        if (n * 8 + 8 > (outputs)) both = m + 1 < (outputs) ? both : m < (outputs) ? both & 0xffff : 0;   \
+        (out)[b][n / 2][n % 2 * 2 + h] = both;                                                            \
+      }
+
+KERNEL_OF(conv_chain, struct conv_chain_arguments, WARPS * 32, BLOCKS) {
+  SHARED u32 packed[PACKED_WORDS] ALIGNED16;
+#if SOURCE == IMAGE
+  SHARED u32 image[CHANNELS * IMAGE_ROWS * 2 * IMAGE_WORDS];
+#endif
+#if FEW
+  SHARED f32 sums[BUFFERS][FEW_STRIDE][FEW_COLUMNS][SUM_PITCH];
+  f32 q[BANDS][FEW_KERNEL_Y][FEW_TILES][4];
+  u32 buffer = 0;
+#endif
+  const f32 *params = (const f32 *)(packed + WEIGHT_WORDS);
+  u32 lane = THREAD % 32, g = lane / 4, t = lane % 4, own = THREAD / 32 * (BANDS * 16);
+  int first_column = (int)(BLOCK_X * OWN) - LEFT, column = first_column + (int)(own + g);
+  int strip = (int)(BLOCK_Y * a.rows), end = strip + (int)a.rows + DOWN;
+  const u16 *source = (const u16 *)a.source + (int)BLOCK_Z * a.from_batch;
+  int last = (int)a.out_rows + DOWN; /* rows beyond reach no result */
+  if (end > last) end = last;
+  for (u32 i = THREAD; i < PACKED_WORDS; i += THREADS) packed[i] = ((const u32 *)a.weights)[i];
+#if SOURCE == IMAGE
+  /* Where this thread's pairs of a window are, and what of them is the window's. */
+  u32 pair_at[2 * STEPS], pair_mask[2 * STEPS];
+  UNROLL
+  for (u32 i = 0; i < 2 * STEPS; i++) {
+    u32 p = i * 4 + t, line = p / PAIRS_X, x = p % PAIRS_X;
+    pair_at[i] = p < PAIRS ? ((line / KERNEL_Y * IMAGE_ROWS + line % KERNEL_Y) * 2) * IMAGE_WORDS + x : 0;
+    pair_mask[i] = p >= PAIRS ? 0 : KERNEL_X % 2 && x == PAIRS_X - 1 ? 0xffff : 0xffffffff;
+  }
+#endif
+#if FEW
+  UNROLL
+  for (u32 i = 0; i < BANDS * FEW_KERNEL_Y * FEW_TILES * 4; i++)
+    q[i / (FEW_KERNEL_Y * FEW_TILES * 4)][i / (FEW_TILES * 4) % FEW_KERNEL_Y][i / 4 % FEW_TILES][i % 4] = 0;
+#endif
+#if SOURCE == RAW
+  u32 next[BANDS][CHANNEL_STEPS][4];
+  load_raw(&a, source, strip - UP, column, t, next);
+#endif
+  BARRIER();
+#if HOLD
+  u32 held[STEPS * TILES_0 * 2];
+  UNROLL
+  for (u32 i = 0; i < STEPS * TILES_0 * 2; i++) held[i] = packed[WEIGHTS_0 + (i / 2 * 32 + lane) * 2 + i % 2];
+#endif
+  for (int row = strip - UP; row < end; row++) {
+    int there = row >= 0 && row < (int)a.height; /* else all zeros */
+#if SOURCE == IMAGE
+    int done = (row - (strip - UP)) % ROWS;
+    if (done == 0) { /* the next ROWS rows of places */
+      BARRIER();
+      for (u32 i = THREAD; i < CHANNELS * IMAGE_ROWS * IMAGE_COLUMNS; i += THREADS) {
+        u32 line = i / IMAGE_COLUMNS, c = line / IMAGE_ROWS, x = i - line * IMAGE_COLUMNS;
+        int from_y = row - PAD_Y + (int)(line - c * IMAGE_ROWS), from_x = first_column - PAD_X + (int)x;
+        u16 v = 0;
+        if ((u32)from_y < a.from_height && (u32)from_x < a.from_width)
+          v = source[(int)c * a.from_channel + from_y * a.from_y + from_x * a.from_x];
+        u16 *to = (u16 *)(image + line * 2 * IMAGE_WORDS);
+        to[x] = v;
+        if (x) to[2 * IMAGE_WORDS + x - 1] = v;
+      }
+      BARRIER();
+    }
+#endif
+#if SOURCE == RAW
+    u32 act[BANDS][CHANNEL_STEPS][4];
+    UNROLL
+    for (u32 i = 0; i < BANDS * CHANNEL_STEPS * 4; i++)
+      act[i / (CHANNEL_STEPS * 4)][i / 4 % CHANNEL_STEPS][i % 4] = next[i / (CHANNEL_STEPS * 4)][i / 4 % CHANNEL_STEPS][i % 4];
+    if (row + 1 < end) load_raw(&a, source, row + 1, column, t, next);
+#define LAST_ACT act
+#define LAST_STEPS CHANNEL_STEPS
+#else
+    f32 sum_0[BANDS][TILES_0][4];
+    BEGIN_SUMS(sum_0, TILES_0, BIAS_0)
+#if SOURCE == IMAGE
+    if (there) {
+      const u32 *at = image + done * 2 * IMAGE_WORDS + (g & 1) * IMAGE_WORDS + own / 2 + (g >> 1);
+      UNROLL
+      for (u32 s = 0; s < STEPS; s++) {
+        u32 in[BANDS][4];
+        UNROLL
+        for (u32 b = 0; b < BANDS; b++) {
+          UNROLL
+          for (u32 e = 0; e < 4; e++)
+            in[b][e] = at[pair_at[2 * s + e / 2] + b * 8 + e % 2 * 4] & pair_mask[2 * s + e / 2];
+        }
+#if HOLD
+        UNROLL
+        for (u32 n = 0; n < TILES_0; n++) {
+          UNROLL
+          for (u32 b = 0; b < BANDS; b++)
+            multiply(sum_0[b][n], in[b], held[(s * TILES_0 + n) * 2], held[(s * TILES_0 + n) * 2 + 1]);
+        }
+#else
+        ADD_PRODUCTS(sum_0, in, , TILES_0, WEIGHTS_0, s)
+#endif
+      }
+    }
+#else
+    if (there) {
+      UNROLL
+      for (int y = 0; y < KERNEL_Y; y++) {
+        UNROLL
+        for (int x = 0; x < KERNEL_X; x++) {
+          u32 in[BANDS][CHANNEL_STEPS][4];
+          int from_y = row - PAD_Y + y;
+          UNROLL
+          for (u32 i = 0; i < BANDS * CHANNEL_STEPS * 2; i++) {
+            u32 b = i / (CHANNEL_STEPS * 2), s = i / 2 % CHANNEL_STEPS, h = i % 2;
+            int from_x = column - PAD_X + x + (int)(b * 16 + h * 8);
+            u64 four = 0;
+            if ((s * 16 + 16 <= CHANNELS || s * 16 + t * 4 < CHANNELS) && (u32)from_y < a.from_height &&
+                (u32)from_x < a.from_width)
+              four = load_four(source, from_y * a.from_y + from_x * a.from_x + (int)(s * 16 + t * 4));
+            in[b][s][h] = (u32)four;
+            in[b][s][2 + h] = (u32)(four >> 32);
+          }
+          UNROLL
+          for (u32 s = 0; s < CHANNEL_STEPS; s++) {
+            ADD_PRODUCTS(sum_0, in, [s], TILES_0, WEIGHTS_0, (u32)(y * KERNEL_X + x) * CHANNEL_STEPS + s)
+          }
+        }
+      }
+    }
+#endif
+#if LAYERS > 1
+    u32 act_0[BANDS][(TILES_0 + 1) / 2][4];
+    f32 sum_1[BANDS][TILES_1][4];
+    ACTIVATE(0, sum_0, TILES_0, OUTPUTS_0, act_0)
+    BEGIN_SUMS(sum_1, TILES_1, BIAS_1)
+    if (there) {
+      UNROLL
+      for (u32 s = 0; s < (TILES_0 + 1) / 2; s++) {
+        ADD_PRODUCTS(sum_1, act_0, [s], TILES_1, WEIGHTS_1, s)
+      }
+    }
+#endif
+#if LAYERS > 2
+    u32 act_1[BANDS][(TILES_1 + 1) / 2][4];
+    f32 sum_2[BANDS][TILES_2][4];
+    ACTIVATE(1, sum_1, TILES_1, OUTPUTS_1, act_1)
+    BEGIN_SUMS(sum_2, TILES_2, BIAS_2)
+    if (there) {
+      UNROLL
+      for (u32 s = 0; s < (TILES_1 + 1) / 2; s++) {
+        ADD_PRODUCTS(sum_2, act_1, [s], TILES_2, WEIGHTS_2, s)
+      }
+    }
+#endif
+#define LAST_ACT   act_last
+#define LAST_STEPS ((LAST_TILES + 1) / 2)
+#if FEW
+    u32 act_last[BANDS][LAST_STEPS][4];
+    LAST_ACTIVATE
+    UNROLL
+    for (u32 b = 0; b < BANDS; b++) {
+      UNROLL
+      for (u32 h = 0; h < 2; h++) { /* beside the picture there are zeros, not what the layers make of zeros */
+        u32 inside = (u32)(column + (int)(b * 16 + h * 8)) < a.width;
+        UNROLL
+        for (u32 s = 0; s < LAST_STEPS; s++) {
+          act_last[b][s][h] = inside ? act_last[b][s][h] : 0;
+          act_last[b][s][2 + h] = inside ? act_last[b][s][2 + h] : 0;
+        }
+      }
+    }
+#endif
+#endif
+#if FEW
+    if (there) {
+      UNROLL
+      for (u32 y = 0; y < FEW_KERNEL_Y; y++) {
+        UNROLL
+        for (u32 s = 0; s < LAST_STEPS; s++) {
+          UNROLL
+          for (u32 n = 0; n < FEW_TILES; n++) {
+            u32 at = WEIGHTS_FEW + (((y * LAST_STEPS + s) * FEW_TILES + n) * 32 + lane) * 2;
+            u32 b0 = packed[at], b1 = packed[at + 1];
+            UNROLL
+            for (u32 b = 0; b < BANDS; b++) multiply(q[b][y][n], LAST_ACT[b][s], b0, b1);
+          }
+        }
+      }
+    }
+    UNROLL
+    for (u32 y = 0; y < FEW_STRIDE; y++) { /* these rows of results have all their inputs */
+      UNROLL
+      for (u32 i = 0; i < BANDS * FEW_TILES * 4; i++) {
+        u32 b = i / (FEW_TILES * 4), n = i / 4 % FEW_TILES, e = i % 4, m = n * 8 + t * 2 + e % 2;
+        if (n * 8 + 8 <= FEW_COLUMNS || m < FEW_COLUMNS) sums[buffer][y][m][own + b * 16 + g + e / 2 * 8] = q[b][y][n][e];
+      }
+    }
+    UNROLL
+    for (u32 b = 0; b < BANDS; b++) {
+      UNROLL
+      for (u32 y = 0; y < FEW_KERNEL_Y; y++) {
+        UNROLL
+        for (u32 i = 0; i < FEW_TILES * 4; i++)
+          q[b][y][i / 4][i % 4] = y + FEW_STRIDE < FEW_KERNEL_Y ? q[b][(y + FEW_STRIDE) % FEW_KERNEL_Y][i / 4][i % 4] : 0;
+      }
+    }
+    BARRIER();
+    for (u32 i = THREAD; i < FEW_STRIDE * FEW_OUTPUTS * FEW_STRIDE * OWN; i += THREADS) {
+      u32 line = i / (FEW_STRIDE * OWN), x = i - line * (FEW_STRIDE * OWN), y = line % FEW_STRIDE, m = line / FEW_STRIDE;
+      int to_y = row * FEW_STRIDE - FEW_PAD_Y + (int)y, to_x = (int)(BLOCK_X * FEW_STRIDE * OWN + x);
+      f32 value = params[BIAS_FEW + m];
+      if (to_y < (int)(BLOCK_Y * a.rows * FEW_STRIDE) || to_y >= (int)((BLOCK_Y + 1) * a.rows * FEW_STRIDE) ||
+          to_y >= (int)a.out_height || to_x >= (int)a.out_width)
+        continue;
+      u32 reach = x + FEW_PAD_X, k0 = reach % FEW_STRIDE, from = reach / FEW_STRIDE + LEFT;
+      UNROLL
+      for (u32 k = 0; k < FEW_KERNEL_X; k += FEW_STRIDE)
+        if (FEW_STRIDE == 1 || k + k0 < FEW_KERNEL_X)
+          value += sums[buffer][y][m * FEW_KERNEL_X + k + k0][from - k / FEW_STRIDE];
+      store_result(&a, BLOCK_Z, m, to_y, to_x, finish_few(params, m, value));
+    }
+#if BUFFERS == 2
+    buffer ^= 1;
+#else
+    BARRIER();
+#endif
+#else
+    UNROLL
+    for (u32 b = 0; b < BANDS; b++) {
+      UNROLL
+      for (u32 h = 0; h < 2; h++) {
+        int x = column + (int)(b * 16 + h * 8);
+        if ((u32)x >= a.out_width) continue;
+        u32 to = (u32)((int)BLOCK_Z * a.to_batch + row * a.to_y + x * a.to_x);
+        UNROLL
+        for (u32 n = 0; n < LAST_TILES; n += 2) { /* columns were dealt out so that a thread has four neighbours */
+          u32 m = n * 8 + t * 4, both[2] = {0, 0};
+          UNROLL
+          for (u32 k = 0; k < 2; k++)
+            if (n + k < LAST_TILES)
+              both[k] = LAST_ACTIVATE_PAIR((n + k) * 8 + t * 2, LAST_SUM[b][n + k][2 * h], LAST_SUM[b][n + k][2 * h + 1]);
+#if VECTOR
+          if (m < LAST_OUTPUTS) *(u64 *)((u16 *)a.target + to + m) = both[0] | (u64)both[1] << 32;
+#else
+          UNROLL
+          for (u32 k = 0; k < 4; k++)
+            if (m + k < LAST_OUTPUTS)
+              ((u16 *)a.target)[to + (int)(m + k) * a.to_channel] = (u16)(both[k / 2] >> k % 2 * 16);
+#endif
+        }
+      }
+    }
+#endif
+#undef LAST_ACT
+#undef LAST_STEPS
+  }
+}
