@@ -38,6 +38,7 @@ void (*fake_barrier)(void);
 #define INFINITE INFINITY
 #define PTX 0
 #define ALIGNED16 __attribute__((aligned(16)))
+#define ALIGNED_TO(bytes) __attribute__((aligned(bytes)))
 
 typedef struct quad {
   u32 x, y, z, w;

@@ -33,6 +33,7 @@ struct turn_arguments {
   int source_row, target_row;
   struct divider batch[MOST_MOVE_AXES]; /* the axes around, all of them in blockIdx.z */
   int batch_to[MOST_MOVE_AXES], batch_from[MOST_MOVE_AXES];
+  int aligned; /* both, to 16 bytes */
   void *target;
   const void *source;
 };
@@ -57,6 +58,7 @@ struct reduce_arguments {
   void *target;
   const void *source;
   int keep_last; /* arg_reduce: of equal elements the last */
+  int aligned;   /* reduce_columns: to 16 bytes */
 };
 
 /* Rows along an axis: row r starts at (r / inner) * length * inner + r % inner and goes in steps of inner. */

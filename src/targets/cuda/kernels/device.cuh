@@ -37,6 +37,7 @@ typedef double f64;
 #define PTX                     1 /* kernels that are written in it have another body for a host */
 
 #define ALIGNED16               __align__(16)
+#define ALIGNED_TO(bytes)       __align__(bytes)
 typedef uint4 quad; /* 16 bytes, the most that a thread reads at once */
 
 /* |value| of the 32 threads that go together combined into one that all get. All threads of a block come here. */

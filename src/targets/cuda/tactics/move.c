@@ -61,11 +61,28 @@ static int turned_axis(const pn_move *m) {
   return -1;
 }
 
+/* Of a tile: as much as 8 KiB. */
+static uint32_t turn_side(const pn_move *m) { return m->element_bytes < 4 ? 64 : 32; }
+
+/* Elements that |dim| of them beside each other allow to be moved at once, when rows and batches are |row| and |batch|
+   apart: 16 bytes at most. */
+static int64_t together(const pn_move *m, uint32_t axis, int64_t dim, int64_t row, const int64_t *strides,
+                        int64_t offset) {
+  int64_t many = m->element_bytes < 8 ? 16 / (int64_t)m->element_bytes : 1, last = m->rank - 1;
+  for (; many > 1; many /= 2) {
+    bool all = dim % many == 0 && row % many == 0 && offset % many == 0;
+    for (uint32_t d = 0; d < last && all; d++) all = d == axis || strides[d] % many == 0;
+    if (all) break;
+  }
+  return many;
+}
+
 static pelton_status prepare_turn(const pn_device *device, const pn_move *m, uint32_t axis, one *o, pelton_diag *diag) {
-  char head[96];
-  uint32_t last = m->rank - 1, axes = 0;
+  char head[160];
+  uint32_t last = m->rank - 1, axes = 0, side = turn_side(m);
   struct turn_arguments *t = &o->turned;
-  int64_t batches = 1;
+  int64_t batches = 1, read = together(m, axis, m->dims[axis], m->from[last], m->from, m->from_offset),
+          write = together(m, axis, m->dims[last], m->to[axis], m->to, m->to_offset);
   t->rows = (unsigned)m->dims[last]; /* rows run along the source */
   t->columns = (unsigned)m->dims[axis];
   t->source_row = (int)m->from[last];
@@ -78,10 +95,12 @@ static pelton_status prepare_turn(const pn_device *device, const pn_move *m, uin
     batches *= m->dims[d];
   }
   o->turn = true;
-  o->grid[0] = (uint32_t)pn_div_up(t->columns, 32);
-  o->grid[1] = (uint32_t)pn_div_up(t->rows, 32);
+  o->grid[0] = (uint32_t)pn_div_up(t->columns, side);
+  o->grid[1] = (uint32_t)pn_div_up(t->rows, side);
   o->grid[2] = (uint32_t)batches;
-  (void)snprintf(head, sizeof head, "#define WORD %s\n#define AXES %u\n", word_of(m->element_bytes), (unsigned)axes);
+  (void)snprintf(head, sizeof head,
+                 "#define WORD %s\n#define AXES %u\n#define SIDE %u\n#define READ %d\n#define WRITE %d\n",
+                 word_of(m->element_bytes), (unsigned)axes, (unsigned)side, (int)read, (int)write);
   pn_cuda_source source = {head, "turn.cu", "turn", false};
   return pn_cuda_function(device, &source, &o->function, diag);
 }
@@ -131,7 +150,7 @@ static pelton_status prepare_one(const pn_device *device, pn_move *m, one *o, pe
   int64_t batches = 1;
   for (uint32_t d = 0; d + 1 < m->rank; d++)
     if ((int)d != axis) batches *= m->dims[d];
-  int64_t row_blocks = pn_div_up(m->dims[m->rank - 1], 32);
+  int64_t row_blocks = pn_div_up(m->dims[m->rank - 1], turn_side(m));
   if (axis >= 0 && batches < 65536 && row_blocks < 65536) return prepare_turn(device, m, (uint32_t)axis, o, diag);
   return prepare_move(device, m, o, diag);
 }
@@ -166,6 +185,8 @@ static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *di
     move.target = turned.target = to;
     move.source = turned.source = from;
     move.aligned = pn_cuda_aligned(to) && pn_cuda_aligned(from);
+    turned.aligned = pn_cuda_aligned(step->operands[o->to_operand]) &&
+                     (o->from_operand == PN_NO_OPERAND || pn_cuda_aligned(step->operands[o->from_operand]));
     PN_TRY(pn_cuda_launch(stream, o->function, o->grid[0], o->grid[1], o->grid[2], PN_CUDA_BLOCK,
                           o->turn ? (const void *)&turned : (const void *)&move, diag));
   }
@@ -174,7 +195,7 @@ static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *di
 
 const pn_tactic pn_tactic_cuda_move = {
     .name = "cuda.move",
-    .version = 2,
+    .version = 3,
     .accepts = accepts,
     .estimate = estimate,
     .sizes = sizes,
