@@ -1,0 +1,178 @@
+/* Convolutions of few channels behind each other in f32, as one: what conv_chain.cu does on tensor cores, by sums of
+   threads. A thread has a column of the picture and goes down its rows; all channels of a place are its registers, and
+   weights come from shared memory, four at once, the same for all threads.
+
+   IMAGE, WINDOW and RAW sources, layers of single places, and the last convolution of few columns are as there. Weights
+   are packed [input][row of the filter][column][outputs, in fours], of the last one [row][column and output][inputs, in
+   fours]; then numbers for each column. */
+#define RAW    0
+#define IMAGE  1
+#define WINDOW 2
+
+enum {
+  LEFT = FEW ? (FEW_KERNEL_X - 1 - FEW_PAD_X) / FEW_STRIDE : 0,
+  RIGHT = FEW ? (FEW_STRIDE - 1 + FEW_PAD_X) / FEW_STRIDE : 0,
+  UP = FEW ? (FEW_KERNEL_Y - 1 - FEW_PAD_Y) / FEW_STRIDE : 0,
+  DOWN = FEW ? (FEW_STRIDE - 1 + FEW_PAD_Y) / FEW_STRIDE : 0,
+  OWN = PLACES - LEFT - RIGHT, /* places whose results are the block's */
+  IMAGE_ROWS = ROWS + KERNEL_Y - 1,
+  IMAGE_COLUMNS = PLACES + KERNEL_X - 1,
+  FEW_COLUMNS = FEW_OUTPUTS * FEW_KERNEL_X
+};
+
+struct ALIGNED16 four {
+  f32 at[4];
+};
+
+/* sum += v times the weights of |columns| outputs from |at| on. */
+#define ADD_PRODUCTS(sum, v, columns, index)                            \
+  UNROLL for (u32 m = 0; m < (columns); m += 4) {                       \
+    struct four w = *(const struct four *)(packed + (index) + m);       \
+    UNROLL for (u32 k = 0; k < 4; k++) (sum)[m + k] += (v) * w.at[k];   \
+  }
+#define BEGIN_SUMS(sum, columns, bias) UNROLL for (u32 m = 0; m < (columns); m++) (sum)[m] = params[(bias) + m];
+
+KERNEL_OF(conv_chain_f32, struct conv_chain_arguments, PLACES, BLOCKS) {
+  SHARED f32 packed[PACKED_WORDS] ALIGNED16;
+#if SOURCE == IMAGE
+  SHARED f32 image[CHANNELS * IMAGE_ROWS * IMAGE_COLUMNS];
+#endif
+#if FEW
+  SHARED f32 sums[BUFFERS][FEW_STRIDE][FEW_COLUMNS][PLACES];
+  f32 q[FEW_KERNEL_Y][FEW_COLUMNS];
+  u32 buffer = 0;
+#endif
+  const f32 *params = packed + WEIGHT_WORDS, *source = (const f32 *)a.source + (int)BLOCK_Z * a.from_batch;
+  int first_column = (int)(BLOCK_X * OWN) - LEFT, column = first_column + (int)THREAD;
+  int strip = (int)(BLOCK_Y * a.rows), end = strip + (int)a.rows + DOWN, last = (int)a.out_rows + DOWN;
+  if (end > last) end = last; /* rows beyond reach no result */
+  for (u32 i = THREAD; i < PACKED_WORDS; i += PLACES) packed[i] = ((const f32 *)a.weights)[i];
+#if FEW
+  UNROLL
+  for (u32 i = 0; i < FEW_KERNEL_Y * FEW_COLUMNS; i++) q[i / FEW_COLUMNS][i % FEW_COLUMNS] = 0;
+#endif
+  BARRIER();
+  for (int row = strip - UP; row < end; row++) {
+    int there = row >= 0 && row < (int)a.height && column >= 0 && column < (int)a.width; /* else zeros */
+#if SOURCE == IMAGE
+    int done = (row - (strip - UP)) % ROWS;
+    if (done == 0) { /* the next ROWS rows of places */
+      BARRIER();
+      for (u32 i = THREAD; i < CHANNELS * IMAGE_ROWS * IMAGE_COLUMNS; i += PLACES) {
+        u32 line = i / IMAGE_COLUMNS, c = line / IMAGE_ROWS, x = i - line * IMAGE_COLUMNS;
+        int from_y = row - PAD_Y + (int)(line - c * IMAGE_ROWS), from_x = first_column - PAD_X + (int)x;
+        f32 v = 0;
+        if ((u32)from_y < a.from_height && (u32)from_x < a.from_width)
+          v = source[(int)c * a.from_channel + from_y * a.from_y + from_x * a.from_x];
+        image[i] = v;
+      }
+      BARRIER();
+    }
+#endif
+#if SOURCE == RAW
+    f32 act_last[CHANNELS_UP];
+    UNROLL
+    for (u32 c = 0; c < CHANNELS_UP; c++)
+      act_last[c] = there && c < CHANNELS ? source[(int)c * a.from_channel + row * a.from_y + column * a.from_x] : 0;
+#else
+    f32 sum_0[COLUMNS_0];
+    BEGIN_SUMS(sum_0, COLUMNS_0, BIAS_0)
+    if (there) {
+      for (u32 c = 0; c < CHANNELS; c++)
+        for (u32 y = 0; y < KERNEL_Y; y++) {
+          u32 index = WEIGHTS_0 + (c * KERNEL_Y + y) * KERNEL_X * COLUMNS_0;
+#if SOURCE == IMAGE
+          const f32 *from = image + (c * IMAGE_ROWS + (u32)done + y) * IMAGE_COLUMNS + THREAD;
+          UNROLL
+          for (u32 x = 0; x < KERNEL_X; x++) {
+            f32 v = from[x];
+            ADD_PRODUCTS(sum_0, v, COLUMNS_0, index + x * COLUMNS_0)
+          }
+#else
+          int from_y = row - PAD_Y + (int)y, from_x = column - PAD_X;
+          if ((u32)from_y >= a.from_height) continue;
+          const f32 *from = source + (int)c * a.from_channel + from_y * a.from_y + from_x * a.from_x;
+          UNROLL
+          for (u32 x = 0; x < KERNEL_X; x++) {
+            f32 v = (u32)(from_x + (int)x) < a.from_width ? from[(int)x * a.from_x] : 0;
+            ADD_PRODUCTS(sum_0, v, COLUMNS_0, index + x * COLUMNS_0)
+          }
+#endif
+        }
+    }
+#if LAYERS > 1
+    f32 sum_1[COLUMNS_1];
+    BEGIN_SUMS(sum_1, COLUMNS_1, BIAS_1)
+    UNROLL
+    for (u32 c = 0; c < OUTPUTS_0; c++) {
+      f32 v = finish_0(params, c, sum_0[c]);
+      ADD_PRODUCTS(sum_1, v, COLUMNS_1, WEIGHTS_1 + c * COLUMNS_1)
+    }
+#endif
+#if LAYERS > 2
+    f32 sum_2[COLUMNS_2];
+    BEGIN_SUMS(sum_2, COLUMNS_2, BIAS_2)
+    UNROLL
+    for (u32 c = 0; c < OUTPUTS_1; c++) {
+      f32 v = finish_1(params, c, sum_1[c]);
+      ADD_PRODUCTS(sum_2, v, COLUMNS_2, WEIGHTS_2 + c * COLUMNS_2)
+    }
+#endif
+#if FEW
+    f32 act_last[LAST_COLUMNS];
+    UNROLL
+    for (u32 m = 0; m < LAST_COLUMNS; m++)
+      act_last[m] = there && m < LAST_OUTPUTS ? LAST_FINISH(params, m, LAST_SUM[m]) : 0;
+#endif
+#endif
+#if FEW
+    UNROLL
+    for (u32 i = 0; i < FEW_KERNEL_Y * FEW_COLUMNS; i++) {
+      UNROLL
+      for (u32 c = 0; c < FEW_INPUTS_UP; c += 4) {
+        struct four w = *(const struct four *)(packed + WEIGHTS_FEW + i * FEW_INPUTS_UP + c);
+        UNROLL
+        for (u32 k = 0; k < 4; k++) q[i / FEW_COLUMNS][i % FEW_COLUMNS] += act_last[c + k] * w.at[k];
+      }
+    }
+    UNROLL
+    for (u32 y = 0; y < FEW_STRIDE; y++) { /* these rows of results have all their inputs */
+      UNROLL
+      for (u32 m = 0; m < FEW_COLUMNS; m++) sums[buffer][y][m][THREAD] = q[y][m];
+    }
+    UNROLL
+    for (u32 y = 0; y < FEW_KERNEL_Y; y++) {
+      UNROLL
+      for (u32 m = 0; m < FEW_COLUMNS; m++)
+        q[y][m] = y + FEW_STRIDE < FEW_KERNEL_Y ? q[(y + FEW_STRIDE) % FEW_KERNEL_Y][m] : 0;
+    }
+    BARRIER();
+    for (u32 i = THREAD; i < FEW_STRIDE * FEW_OUTPUTS * FEW_STRIDE * OWN; i += PLACES) {
+      u32 line = i / (FEW_STRIDE * OWN), x = i - line * (FEW_STRIDE * OWN), y = line % FEW_STRIDE, m = line / FEW_STRIDE;
+      int to_y = row * FEW_STRIDE - FEW_PAD_Y + (int)y, to_x = (int)(BLOCK_X * FEW_STRIDE * OWN + x);
+      f32 value = params[BIAS_FEW + m];
+      if (to_y < (int)(BLOCK_Y * a.rows * FEW_STRIDE) || to_y >= (int)((BLOCK_Y + 1) * a.rows * FEW_STRIDE) ||
+          to_y >= (int)a.out_height || to_x >= (int)a.out_width)
+        continue;
+      u32 reach = x + FEW_PAD_X, k0 = reach % FEW_STRIDE, from = reach / FEW_STRIDE + LEFT;
+      UNROLL
+      for (u32 k = 0; k < FEW_KERNEL_X; k += FEW_STRIDE)
+        if (FEW_STRIDE == 1 || k + k0 < FEW_KERNEL_X)
+          value += sums[buffer][y][m * FEW_KERNEL_X + k + k0][from - k / FEW_STRIDE];
+      ((f32 *)a.target)[(int)BLOCK_Z * a.to_batch + (int)m * a.to_channel + to_y * a.to_y + to_x * a.to_x] =
+          finish_few(params, m, value);
+    }
+#if BUFFERS == 2
+    buffer ^= 1;
+#else
+    BARRIER();
+#endif
+#else
+    if (there) {
+      f32 *to = (f32 *)a.target + (int)BLOCK_Z * a.to_batch + row * a.to_y + column * a.to_x;
+      UNROLL
+      for (u32 m = 0; m < LAST_OUTPUTS; m++) to[(int)m * a.to_channel] = LAST_FINISH(params, m, LAST_SUM[m]);
+    }
+#endif
+  }
+}
