@@ -8,10 +8,11 @@ pelton_status pn_cuda_launch(pn_stream *s, pn_cu_function *function, uint32_t gr
   void *list[1] = {(void *)(uintptr_t)arguments};      /* the driver only reads */
   if (!grid_x || !grid_y || !grid_z) return PELTON_OK; /* nothing to do */
   PN_TRY(pn_cuda_enter(s->device, diag));
-  return pn_cuda_check(
-      s->device,
-      s->device->api.cuLaunchKernel(function, grid_x, grid_y, grid_z, threads, 1, 1, 0, s->stream, list, NULL),
-      "launching a kernel", diag);
+  /* May begin while the kernel before still runs, for which it waits itself: device.cuh. */
+  pn_cu_launch_attribute early = {.id = PN_CU_LAUNCH_EARLY, .value = {1}};
+  pn_cu_launch config = {{grid_x, grid_y, grid_z}, {threads, 1, 1}, 0, s->stream, &early, s->device->launches_early};
+  return pn_cuda_check(s->device, s->device->api.cuLaunchKernelEx(&config, function, list, NULL), "launching a kernel",
+                       diag);
 }
 
 uint32_t pn_cuda_blocks(const pn_device *device, int64_t items) {
