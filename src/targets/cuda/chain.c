@@ -61,12 +61,13 @@ static void fill_arguments(const pn_problem *p, pn_chain *chain) {
   const pn_chain_layer *first = &chain->layers[0], *last = pn_chain_last(chain);
   const pn_operand *x = pn_problem_input(p, 0, 0), *y = pn_problem_output(p, p->node_count - 1, 0);
   int axis[WINDOW_AXES];
+  int64_t block = chain->depth_block;
   a->from_height = (unsigned)x->dims[2];
   a->from_width = (unsigned)x->dims[3];
   a->height = first->few ? a->from_height : (unsigned)first->y.output;
   a->width = first->few ? a->from_width : (unsigned)first->x.output;
-  a->out_height = (unsigned)y->dims[2];
-  a->out_width = (unsigned)y->dims[3];
+  a->out_height = (unsigned)(y->dims[2] / block);
+  a->out_width = (unsigned)(y->dims[3] / block);
   a->out_rows = last->few ? (unsigned)pn_div_up(a->out_height, last->y.stride) : a->out_height;
   pn_cuda_image_strides(x, &a->from_batch, &a->from_channel, axis);
   a->from_y = axis[1];
@@ -78,7 +79,12 @@ static void fill_arguments(const pn_problem *p, pn_chain *chain) {
 
 bool pn_chain_read(const pn_problem *p, pn_chain *chain, int64_t most, bool eights, pn_reason *why) {
   memset(chain, 0, sizeof *chain);
-  for (uint32_t node = 0; node < p->node_count;) {
+  uint32_t nodes = p->node_count;
+  bool to_space = nodes > 1 && p->nodes[nodes - 1].op == PN_OP_DEPTH_TO_SPACE;
+  const pn_attrs_depth_to_space *depth = to_space ? p->nodes[--nodes].attrs : NULL;
+  chain->depth_block = depth ? (uint32_t)depth->block : 1;
+  chain->depth_first = depth && depth->mode == PN_DEPTH_DCR;
+  for (uint32_t node = 0; node < nodes;) {
     if (chain->count == PN_CHAIN_LAYERS) return pn_refuse(why, "more than %d convolutions", PN_CHAIN_LAYERS);
     if (node && p->nodes[node].inputs[0] != p->nodes[node - 1].outputs[0]) return pn_refuse(why, "not a chain");
     if (!read_layer(p, &node, &chain->layers[chain->count], why)) return false;
@@ -86,6 +92,7 @@ bool pn_chain_read(const pn_problem *p, pn_chain *chain, int64_t most, bool eigh
   }
   pn_chain_layer *last = pn_chain_last(chain);
   last->few = fits_few(last, most, eights);
+  if (to_space && !last->few) return pn_refuse(why, "depth_to_space of a convolution of more than a few columns");
   if (!last->few && last->transposed) return pn_refuse(why, "a transposed convolution of more than a few columns");
   if (chain->count - last->few > PN_CHAIN_LAYERS - 1) return pn_refuse(why, "more than three layers and one of few columns");
   for (uint32_t i = 0; i < chain->count; i++) {
@@ -211,6 +218,8 @@ void pn_chain_render(pn_chain *chain, pn_text *out) {
                  (int)(few != NULL), few ? (int)few->outputs : 1, few ? (int)few->y.kernel : 1,
                  few ? (int)few->x.kernel : 1, few ? (int)pad_of(few, &few->y) : 0, few ? (int)pad_of(few, &few->x) : 0,
                  few ? (int)few->y.stride : 1);
+  pn_text_printf(out, "#define DEPTH_BLOCK %u\n#define DEPTH_FIRST %d\n", (unsigned)chain->depth_block,
+                 (int)chain->depth_first);
   pn_text_printf(out, "#define WEIGHT_WORDS %u\n#define PACKED_WORDS %u\n", (unsigned)chain->weight_words,
                  (unsigned)chain->packed_words);
   for (uint32_t i = 0; i < chain->count; i++) {

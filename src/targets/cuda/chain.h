@@ -1,6 +1,7 @@
 /* Chains of convolutions of few channels as kernels/conv_chain*.cu run them: a first layer with any window, layers of
    single places, and a last one, which may be transposed, whose few outputs times the columns of its filter ("few
-   columns") are sums of their own for each place, until neighbours are added; each of the three may be missing. */
+   columns") are sums of their own for each place, until neighbours are added; each of the three may be missing. depth_to_space
+   may follow one of few columns. */
 #ifndef PN_TARGETS_CUDA_CHAIN_H
 #define PN_TARGETS_CUDA_CHAIN_H
 
@@ -28,6 +29,8 @@ typedef struct pn_chain {
   pn_chain_source source;
   uint32_t count;
   pn_chain_layer layers[PN_CHAIN_LAYERS];
+  uint32_t depth_block; /* of the depth_to_space that follows; 1: none */
+  bool depth_first;     /* its mode is dcr */
   uint32_t weight_words, packed_words;
   struct conv_chain_arguments arguments;
 } pn_chain;

@@ -13,33 +13,20 @@
               way of shared memory
    or the results are stored.
 
-   A convolution is taken for a transposed one of stride 1 whose filter is turned around: input row r reaches the rows of
-   results STRIDE * r - FEW_PAD_Y + k, k of the filter's rows.
-
    Weights come packed as the b of products (mma.cuh), layer after layer, each [steps of 16][tiles of 8][lane][2], then
    numbers in f32 for each column: biases and what the expressions read. In front of this text stand mma.cuh, the numbers
    of the problem as macros, and for each layer activate_<layer>(params, column, low, high), which rounds two neighbours,
    or finish_few(params, column, value) for the last. */
-#define RAW    0
-#define IMAGE  1
-#define WINDOW 2
+#define PLACES (WARPS * BANDS * 16)
+#include "conv_chain.cuh"
 
 enum {
-  PLACES = WARPS * BANDS * 16,
-  LEFT = FEW ? (FEW_KERNEL_X - 1 - FEW_PAD_X) / FEW_STRIDE : 0,
-  RIGHT = FEW ? (FEW_STRIDE - 1 + FEW_PAD_X) / FEW_STRIDE : 0,
-  UP = FEW ? (FEW_KERNEL_Y - 1 - FEW_PAD_Y) / FEW_STRIDE : 0,
-  DOWN = FEW ? (FEW_STRIDE - 1 + FEW_PAD_Y) / FEW_STRIDE : 0,
-  OWN = PLACES - LEFT - RIGHT, /* places whose results are the block's */
   /* The first layer's products: steps of 16. */
   PAIRS_X = (KERNEL_X + 1) / 2,
   PAIRS = CHANNELS * KERNEL_Y * PAIRS_X,
   CHANNEL_STEPS = (CHANNELS + 15) / 16,
   STEPS = SOURCE == IMAGE ? (PAIRS + 7) / 8 : CHANNEL_STEPS * KERNEL_Y * KERNEL_X,
-  IMAGE_ROWS = ROWS + KERNEL_Y - 1,
-  IMAGE_COLUMNS = PLACES + KERNEL_X - 1,
   IMAGE_WORDS = ((IMAGE_COLUMNS + 3) / 2 + 7) / 16 * 16 + 8, /* of a row, so that the two forms lie in other banks */
-  FEW_COLUMNS = FEW_OUTPUTS * FEW_KERNEL_X,
   FEW_TILES = (FEW_COLUMNS + 7) / 8,
   SUM_PITCH = PLACES + 4
 };
@@ -64,10 +51,6 @@ DEVICE void load_raw(const struct conv_chain_arguments *a, const u16 *source, in
       }
     }
   }
-}
-
-DEVICE void store_result(const struct conv_chain_arguments *a, u32 n, u32 m, int y, int x, f32 value) {
-  STORE(X, a->target, (u32)((int)n * a->to_batch + (int)m * a->to_channel + y * a->to_y + x * a->to_x), value);
 }
 
 /* Sums begin with the bias; to which a step's products are added. */
@@ -293,20 +276,7 @@ KERNEL_OF(conv_chain, struct conv_chain_arguments, WARPS * 32, BLOCKS) {
       }
     }
     BARRIER();
-    for (u32 i = THREAD; i < FEW_STRIDE * FEW_OUTPUTS * FEW_STRIDE * OWN; i += THREADS) {
-      u32 line = i / (FEW_STRIDE * OWN), x = i - line * (FEW_STRIDE * OWN), y = line % FEW_STRIDE, m = line / FEW_STRIDE;
-      int to_y = row * FEW_STRIDE - FEW_PAD_Y + (int)y, to_x = (int)(BLOCK_X * FEW_STRIDE * OWN + x);
-      f32 value = params[BIAS_FEW + m];
-      if (to_y < (int)(BLOCK_Y * a.rows * FEW_STRIDE) || to_y >= (int)((BLOCK_Y + 1) * a.rows * FEW_STRIDE) ||
-          to_y >= (int)a.out_height || to_x >= (int)a.out_width)
-        continue;
-      u32 reach = x + FEW_PAD_X, k0 = reach % FEW_STRIDE, from = reach / FEW_STRIDE + LEFT;
-      UNROLL
-      for (u32 k = 0; k < FEW_KERNEL_X; k += FEW_STRIDE)
-        if (FEW_STRIDE == 1 || k + k0 < FEW_KERNEL_X)
-          value += sums[buffer][y][m * FEW_KERNEL_X + k + k0][from - k / FEW_STRIDE];
-      store_result(&a, BLOCK_Z, m, to_y, to_x, finish_few(params, m, value));
-    }
+    gather_results(&a, params, &sums[buffer][0][0][0], SUM_PITCH, row);
 #if BUFFERS == 2
     buffer ^= 1;
 #else

@@ -5,20 +5,8 @@
    IMAGE, WINDOW and RAW sources, layers of single places, and the last convolution of few columns are as there. Weights
    are packed [input][row of the filter][column][outputs, in fours], of the last one [row][column and output][inputs, in
    fours]; then numbers for each column. */
-#define RAW    0
-#define IMAGE  1
-#define WINDOW 2
-
-enum {
-  LEFT = FEW ? (FEW_KERNEL_X - 1 - FEW_PAD_X) / FEW_STRIDE : 0,
-  RIGHT = FEW ? (FEW_STRIDE - 1 + FEW_PAD_X) / FEW_STRIDE : 0,
-  UP = FEW ? (FEW_KERNEL_Y - 1 - FEW_PAD_Y) / FEW_STRIDE : 0,
-  DOWN = FEW ? (FEW_STRIDE - 1 + FEW_PAD_Y) / FEW_STRIDE : 0,
-  OWN = PLACES - LEFT - RIGHT, /* places whose results are the block's */
-  IMAGE_ROWS = ROWS + KERNEL_Y - 1,
-  IMAGE_COLUMNS = PLACES + KERNEL_X - 1,
-  FEW_COLUMNS = FEW_OUTPUTS * FEW_KERNEL_X
-};
+#define X f32
+#include "conv_chain.cuh"
 
 struct ALIGNED16 four {
   f32 at[4];
@@ -147,21 +135,7 @@ KERNEL_OF(conv_chain_f32, struct conv_chain_arguments, PLACES, BLOCKS) {
         q[y][m] = y + FEW_STRIDE < FEW_KERNEL_Y ? q[(y + FEW_STRIDE) % FEW_KERNEL_Y][m] : 0;
     }
     BARRIER();
-    for (u32 i = THREAD; i < FEW_STRIDE * FEW_OUTPUTS * FEW_STRIDE * OWN; i += PLACES) {
-      u32 line = i / (FEW_STRIDE * OWN), x = i - line * (FEW_STRIDE * OWN), y = line % FEW_STRIDE, m = line / FEW_STRIDE;
-      int to_y = row * FEW_STRIDE - FEW_PAD_Y + (int)y, to_x = (int)(BLOCK_X * FEW_STRIDE * OWN + x);
-      f32 value = params[BIAS_FEW + m];
-      if (to_y < (int)(BLOCK_Y * a.rows * FEW_STRIDE) || to_y >= (int)((BLOCK_Y + 1) * a.rows * FEW_STRIDE) ||
-          to_y >= (int)a.out_height || to_x >= (int)a.out_width)
-        continue;
-      u32 reach = x + FEW_PAD_X, k0 = reach % FEW_STRIDE, from = reach / FEW_STRIDE + LEFT;
-      UNROLL
-      for (u32 k = 0; k < FEW_KERNEL_X; k += FEW_STRIDE)
-        if (FEW_STRIDE == 1 || k + k0 < FEW_KERNEL_X)
-          value += sums[buffer][y][m * FEW_KERNEL_X + k + k0][from - k / FEW_STRIDE];
-      ((f32 *)a.target)[(int)BLOCK_Z * a.to_batch + (int)m * a.to_channel + to_y * a.to_y + to_x * a.to_x] =
-          finish_few(params, m, value);
-    }
+    gather_results(&a, params, &sums[buffer][0][0][0], PLACES, row);
 #if BUFFERS == 2
     buffer ^= 1;
 #else
