@@ -7,7 +7,7 @@
 
 enum { MOST_STRIDE = 4 };
 
-static bool read_layer(const pn_problem *p, uint32_t *node, pn_chain_layer *l, pn_reason *why) {
+static bool read_layer(const pn_problem *p, uint32_t *node, uint32_t end, pn_chain_layer *l, pn_reason *why) {
   pn_window windows[PN_MAX_RANK];
   pn_op op = p->nodes[*node].op;
   bool follows = *node + 1 < p->node_count && p->nodes[*node + 1].op == PN_OP_POINTWISE;
@@ -29,8 +29,11 @@ static bool read_layer(const pn_problem *p, uint32_t *node, pn_chain_layer *l, p
   for (uint32_t k = 0; k < l->epilogue.operand_count; k++) {
     const pn_operand *o = &p->operands[l->epilogue.operands[k]];
     const int *s = l->epilogue.strides[k];
-    if (o->role != PN_OPERAND_CONSTANT || s[0] || s[2] || !pn_cuda_is_f32_form(o->dtype))
-      return pn_refuse(why, "the expression reads more than constants of a channel");
+    if (!pn_cuda_is_f32_form(o->dtype)) return pn_refuse(why, "the expression reads no f32 form");
+    if (o->role == PN_OPERAND_CONSTANT && !s[0] && !s[2]) continue;
+    if (o->role != PN_OPERAND_INPUT || *node + l->problem.node_count < end)
+      return pn_refuse(why, "an expression between reads more than constants of a channel");
+    l->placed |= 1u << k;
   }
   l->y = windows[0];
   l->x = windows[1];
@@ -75,6 +78,7 @@ static void fill_arguments(const pn_problem *p, pn_chain *chain) {
   pn_cuda_image_strides(y, &a->to_batch, &a->to_channel, axis);
   a->to_y = axis[1];
   a->to_x = axis[2];
+  pn_cuda_epilogue_fill(&last->epilogue, &a->epilogue);
 }
 
 bool pn_chain_read(const pn_problem *p, pn_chain *chain, int64_t most, bool eights, pn_reason *why) {
@@ -87,11 +91,12 @@ bool pn_chain_read(const pn_problem *p, pn_chain *chain, int64_t most, bool eigh
   for (uint32_t node = 0; node < nodes;) {
     if (chain->count == PN_CHAIN_LAYERS) return pn_refuse(why, "more than %d convolutions", PN_CHAIN_LAYERS);
     if (node && p->nodes[node].inputs[0] != p->nodes[node - 1].outputs[0]) return pn_refuse(why, "not a chain");
-    if (!read_layer(p, &node, &chain->layers[chain->count], why)) return false;
+    if (!read_layer(p, &node, p->node_count, &chain->layers[chain->count], why)) return false;
     chain->count++;
   }
   pn_chain_layer *last = pn_chain_last(chain);
   last->few = fits_few(last, most, eights);
+  if (to_space && last->placed) return pn_refuse(why, "the expression in front of depth_to_space reads places");
   if (to_space && !last->few) return pn_refuse(why, "depth_to_space of a convolution of more than a few columns");
   if (!last->few && last->transposed) return pn_refuse(why, "a transposed convolution of more than a few columns");
   if (chain->count - last->few > PN_CHAIN_LAYERS - 1) return pn_refuse(why, "more than three layers and one of few columns");
@@ -166,39 +171,37 @@ float pn_chain_number(const pn_operand *o, int64_t m) {
 }
 
 const pn_operand *pn_chain_operand(const pn_chain_layer *l, uint32_t k) {
+  if (k && l->placed >> (k - 1) & 1) return NULL;
   return k ? &l->problem.operands[l->epilogue.operands[k - 1]] : l->bias;
 }
 
 /* ---- text ----------------------------------------------------------------------------------------------------------- */
 
-void pn_chain_layer_name(const pn_chain *chain, uint32_t i, bool capitals, char out[8]) {
-  memset(out, 0, 8);
-  if (chain->layers[i].few)
-    memcpy(out, capitals ? "FEW" : "few", 3);
-  else
-    out[0] = (char)('0' + i);
-}
-
-void pn_chain_render_layer(const pn_chain_layer *l, const char *name, pn_text *out) {
+static void render_layer(const pn_chain_layer *l, const char *name, const char *parameters, pn_text *out) {
   if (l->problem.node_count == 1 || l->relu) {
-    pn_text_printf(out, "DEVICE f32 finish_%s(const f32 *params, u32 m, f32 value) { return %s; }\n", name,
+    pn_text_printf(out, "DEVICE f32 finish_%s(%s) { return %s; }\n", name, parameters,
                    l->relu ? "max_f32(value, 0)" : "value");
     return;
   }
   pelton_dtype inputs[PN_EXPR_MAX_INPUTS], types[PN_EXPR_MAX_STEPS];
   const pn_expr *expr = ((const pn_attrs_pointwise *)l->problem.nodes[1].attrs)->expr;
   for (uint32_t i = 0; i < l->problem.nodes[1].input_count; i++) {
-    uint32_t k = l->epilogue.of_input[i];
+    unsigned k = l->epilogue.of_input[i];
     inputs[i] = pn_problem_input(&l->problem, 1, i)->dtype;
     pn_text_printf(out, "#undef INPUT_%u\n", (unsigned)i);
     if (k == UINT8_MAX)
       pn_text_printf(out, "#define INPUT_%u value\n", (unsigned)i);
+    else if (l->placed >> k & 1)
+      pn_text_printf(out,
+                     "#define INPUT_%u load_%s(a->epilogue.operands[%u], (u32)((int)n * a->epilogue.strides[%u][0] + "
+                     "(int)channel * a->epilogue.strides[%u][1] + (int)place * a->epilogue.strides[%u][2]))\n",
+                     (unsigned)i, pn_cuda_type_name(inputs[i]), k, k, k, k);
     else
       pn_text_printf(out, "#define INPUT_%u params[m + %u]\n", (unsigned)i,
                      (unsigned)(l->numbers_at + (1 + k) * l->columns));
   }
   if (pn_expr_types(expr, inputs, types, NULL)) return; /* accepted before */
-  pn_text_printf(out, "DEVICE f32 finish_%s(const f32 *params, u32 m, f32 value) {\n", name);
+  pn_text_printf(out, "DEVICE f32 finish_%s(%s) {\n", name, parameters);
   pn_cuda_render_steps(expr, types, out);
   pn_text_printf(out, "    return v%u;\n}\n", (unsigned)expr->step_count - 1);
 }
@@ -224,12 +227,25 @@ void pn_chain_render(pn_chain *chain, pn_text *out) {
                  (unsigned)chain->packed_words);
   for (uint32_t i = 0; i < chain->count; i++) {
     const pn_chain_layer *l = &chain->layers[i];
-    char name[8];
-    pn_chain_layer_name(chain, i, true, name);
+    bool last = i + 1 == chain->count;
+    char name[8] = {(char)('0' + i), 0};
+    if (l->few) memcpy(name, "FEW", sizeof "FEW");
     pn_text_printf(out, "#define COLUMNS_%s %u\n#define WEIGHTS_%s %u\n#define BIAS_%s %u\n#define OUTPUTS_%s %d\n", name,
                    (unsigned)l->columns, name, (unsigned)l->weights_at, name, (unsigned)l->numbers_at, name,
                    (int)l->outputs);
-    pn_chain_layer_name(chain, i, false, name);
-    pn_chain_render_layer(l, name, out);
+    render_layer(l, last ? "last" : name,
+                 last ? "const struct conv_chain_arguments *a, const f32 *params, u32 m, f32 value, u32 n, u32 channel, "
+                        "u32 place"
+                      : "const f32 *params, u32 m, f32 value",
+                 out);
   }
+}
+
+void pn_chain_bind(const pn_chain *chain, const pn_step *step, struct conv_chain_arguments *a) {
+  const pn_problem *p = step->problem;
+  const pn_chain_layer *last = &chain->layers[chain->count - 1];
+  a->source = step->operands[p->nodes[0].inputs[0]];
+  a->target = step->operands[p->nodes[p->node_count - 1].outputs[0]];
+  for (uint32_t k = 0; k < last->epilogue.operand_count; k++)
+    if (last->placed >> k & 1) a->epilogue.operands[k] = step->operands[last->epilogue.operands[k]];
 }

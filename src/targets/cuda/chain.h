@@ -20,6 +20,7 @@ typedef struct pn_chain_layer {
   const pn_operand *filter, *bias;
   int64_t inputs, outputs;
   bool transposed, few, relu;
+  uint32_t placed; /* a bit for each operand of the last expression that is read at the result's place */
   /* What a tactic lays out, in words: in all that is packed, and behind the weights; and how many columns. */
   uint32_t weights_at, numbers_at, columns;
   uint32_t steps, tiles;
@@ -54,13 +55,12 @@ int64_t pn_chain_rows(pn_chain *chain, const pn_device *device, uint32_t places,
 int64_t pn_chain_element(const pn_chain_layer *l, int64_t out, int64_t in, int64_t y, int64_t x);
 /* A bias, or what an expression reads: of channel |m|. */
 float pn_chain_number(const pn_operand *o, int64_t m);
-/* Operand |k| of the layer's numbers: the bias, then those of the expression; null: zeros. */
+/* Operand |k| of the layer's numbers: the bias, then those of the expression; null: zeros, or what is read elsewhere. */
 const pn_operand *pn_chain_operand(const pn_chain_layer *l, uint32_t k);
 
-/* Prints macros for the shape, and for each layer finish_<layer>(params, column, value), "few" for one of few columns. */
+/* Prints macros for the shape, finish_<layer>(params, column, value) for each layer but the last, and finish_last. */
 void pn_chain_render(pn_chain *chain, pn_text *out);
-void pn_chain_render_layer(const pn_chain_layer *l, const char *name, pn_text *out);
-/* "0", "1", ... or "few", in capitals for macros. */
-void pn_chain_layer_name(const pn_chain *chain, uint32_t i, bool capitals, char out[8]);
+/* Pointers into |a|, all but the weights. */
+void pn_chain_bind(const pn_chain *chain, const pn_step *step, struct conv_chain_arguments *a);
 
 #endif

@@ -140,6 +140,7 @@ struct conv_chain_arguments {
   int from_batch, from_channel, from_y, from_x, to_batch, to_channel, to_y, to_x;
   void *target;
   const void *source, *weights;
+  struct epilogue_arguments epilogue; /* what the last expression reads of each result */
 };
 
 /* Counts of channels are of those that a thread takes at once. */

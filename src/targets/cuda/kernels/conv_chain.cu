@@ -15,8 +15,8 @@
 
    Weights come packed as the b of products (mma.cuh), layer after layer, each [steps of 16][tiles of 8][lane][2], then
    numbers in f32 for each column: biases and what the expressions read. In front of this text stand mma.cuh, the numbers
-   of the problem as macros, and for each layer activate_<layer>(params, column, low, high), which rounds two neighbours,
-   or finish_few(params, column, value) for the last. */
+   of the problem as macros, and activate_<layer>(params, column, low, high), which rounds two neighbours, for each layer
+   but the last, of which there is finish_last. */
 #define PLACES (WARPS * BANDS * 16)
 #include "conv_chain.cuh"
 
@@ -52,6 +52,19 @@ DEVICE void load_raw(const struct conv_chain_arguments *a, const u16 *source, in
     }
   }
 }
+
+#if !FEW
+/* Two results beside each other, of columns from |column| on. */
+DEVICE u32 finish_pair(const struct conv_chain_arguments *a, const f32 *params, u32 column, f32 low, f32 high, u32 m,
+                       u32 place) {
+#if LAST_PACKS
+  return LAST_PACKS == 2 ? pack_relu(low, high) : pack(low, high);
+#else
+  f32 second = m + 1 < LAST_OUTPUTS ? finish_last(a, params, column + 1, high, BLOCK_Z, m + 1, place) : 0;
+  return pack(finish_last(a, params, column, low, BLOCK_Z, m, place), second);
+#endif
+}
+#endif
 
 /* Sums begin with the bias; to which a step's products are added. */
 #define BEGIN_SUMS(sum, tiles, bias)                                                                      \
@@ -295,8 +308,9 @@ KERNEL_OF(conv_chain, struct conv_chain_arguments, WARPS * 32, BLOCKS) {
           u32 m = n * 8 + t * 4, both[2] = {0, 0};
           UNROLL
           for (u32 k = 0; k < 2; k++)
-            if (n + k < LAST_TILES)
-              both[k] = LAST_ACTIVATE_PAIR((n + k) * 8 + t * 2, LAST_SUM[b][n + k][2 * h], LAST_SUM[b][n + k][2 * h + 1]);
+            if (m < LAST_OUTPUTS)
+              both[k] = finish_pair(&a, params, (n + k) * 8 + t * 2, LAST_SUM[b][n + k][2 * h],
+                                    LAST_SUM[b][n + k][2 * h + 1], m + 2 * k, (u32)row * a.out_width + (u32)x);
 #if VECTOR
           if (m < LAST_OUTPUTS) *(u64 *)((u16 *)a.target + to + m) = both[0] | (u64)both[1] << 32;
 #else

@@ -1,6 +1,7 @@
 /* What conv_chain.cu and conv_chain_f32.cu share: which places of the picture a block has, and the results of a last
    convolution of few columns, gathered from what its places have summed. PLACES of a block and the numbers of the problem
-   are macros, finish_few(params, output, value) stands in front.
+   are macros, finish_last(a, params, column,
+   value, picture, channel, place) of the last layer stands in front.
 
    A convolution is taken for a transposed one of stride 1 whose filter is turned around: input row r reaches the rows of
    results STRIDE * r - FEW_PAD_Y + k, k of the filter's rows. */
@@ -47,7 +48,8 @@ DEVICE void gather_results(const struct conv_chain_arguments *a, const f32 *para
     UNROLL
     for (u32 k = 0; k < FEW_KERNEL_X; k += FEW_STRIDE)
       if (FEW_STRIDE == 1 || k + k0 < FEW_KERNEL_X) value += own[(int)(k * pitch) - (int)(k / FEW_STRIDE)];
-    store_result(a, BLOCK_Z, m, to_y, to_x, finish_few(params, m, value));
+    u32 place = (u32)to_y * a->out_width + (u32)to_x;
+    store_result(a, BLOCK_Z, m, to_y, to_x, finish_last(a, params, m, value, BLOCK_Z, m, place));
   }
 }
 #endif

@@ -110,7 +110,7 @@ KERNEL_OF(conv_chain_f32, struct conv_chain_arguments, PLACES, BLOCKS) {
     f32 act_last[LAST_COLUMNS];
     UNROLL
     for (u32 m = 0; m < LAST_COLUMNS; m++)
-      act_last[m] = there && m < LAST_OUTPUTS ? LAST_FINISH(params, m, LAST_SUM[m]) : 0;
+      act_last[m] = there && m < LAST_OUTPUTS ? FINISH_BEFORE(params, m, LAST_SUM[m]) : 0;
 #endif
 #endif
 #if FEW
@@ -145,7 +145,9 @@ KERNEL_OF(conv_chain_f32, struct conv_chain_arguments, PLACES, BLOCKS) {
     if (there) {
       f32 *to = (f32 *)a.target + (int)BLOCK_Z * a.to_batch + row * a.to_y + column * a.to_x;
       UNROLL
-      for (u32 m = 0; m < LAST_OUTPUTS; m++) to[(int)m * a.to_channel] = LAST_FINISH(params, m, LAST_SUM[m]);
+      for (u32 m = 0; m < LAST_OUTPUTS; m++)
+        to[(int)m * a.to_channel] =
+            finish_last(&a, params, m, LAST_SUM[m], BLOCK_Z, m, (u32)row * a.out_width + (u32)column);
     }
 #endif
   }

@@ -1,6 +1,6 @@
 /* Convolutions in 16 bits of few channels behind each other, without what is between them in memory: the layers of
    super-resolution, on tensor cores (kernels/conv_chain.cu; chain.h says which chains). Expressions between them may read
-   constants of a channel.
+   constants of a channel, the last one anything.
 
    Config: bands of sixteen places a warp (1, 2), whether the first layer's weights stay in registers, warps of a block;
    all zero is 1, 0, 8. */
@@ -239,21 +239,23 @@ static void render(form *f, pelton_dtype dtype, pn_text *out) {
                  pn_cuda_type_name(dtype), (unsigned)f->warps, (unsigned)f->bands, (int)f->held, (unsigned)f->rows,
                  (unsigned)f->buffers, (int)blocks_at_once(f), (int)f->vector);
   pn_chain_render(&f->chain, out);
-  for (uint32_t i = 0; i < layers; i++) { /* two neighbours, rounded */
+  for (uint32_t i = 0; i < layers; i++) {
     const pn_chain_layer *l = &f->chain.layers[i];
-    pn_text_printf(out, "#define TILES_%u %u\nDEVICE u32 activate_%u(const f32 *params, u32 m, f32 low, f32 high) { return ",
-                   (unsigned)i, (unsigned)l->tiles, (unsigned)i);
+    pn_text_printf(out, "#define TILES_%u %u\n", (unsigned)i, (unsigned)l->tiles);
+    if (i + 1 == f->chain.count) break;
+    pn_text_printf(out, "DEVICE u32 activate_%u(const f32 *params, u32 m, f32 low, f32 high) { return ", (unsigned)i);
     if (l->relu || l->problem.node_count == 1)
       pn_text_printf(out, "%s(low, high); }\n", l->relu ? "pack_relu" : "pack");
     else
       pn_text_printf(out, "pack(finish_%u(params, m, low), finish_%u(params, m + 1, high)); }\n", (unsigned)i, (unsigned)i);
   }
+  const pn_chain_layer *last = pn_chain_last(&f->chain);
+  pn_text_printf(out, "#define LAST_PACKS %d\n", last->relu ? 2 : last->problem.node_count == 1 ? 1 : 0);
   if (!layers) return;
   unsigned k = layers - 1;
   pn_text_printf(out, "#define LAST_TILES TILES_%u\n#define LAST_SUM sum_%u\n#define LAST_OUTPUTS OUTPUTS_%u\n"
-                 "#define LAST_ACTIVATE ACTIVATE(%u, sum_%u, TILES_%u, OUTPUTS_%u, act_last)\n"
-                 "#define LAST_ACTIVATE_PAIR(m, low, high) activate_%u(params, m, low, high)\n",
-                 k, k, k, k, k, k, k, k);
+                 "#define LAST_ACTIVATE ACTIVATE(%u, sum_%u, TILES_%u, OUTPUTS_%u, act_last)\n",
+                 k, k, k, k, k, k, k);
 }
 
 static pelton_status prepare(const pn_problem *p, const pn_device *device, const pn_config *config, void *memory,
@@ -279,16 +281,14 @@ static pelton_status prepare(const pn_problem *p, const pn_device *device, const
 
 static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *diag) {
   const state *s = step->state;
-  const pn_problem *p = step->problem;
   struct conv_chain_arguments a = s->form.chain.arguments;
-  a.source = step->operands[p->nodes[0].inputs[0]];
-  a.target = step->operands[p->nodes[p->node_count - 1].outputs[0]];
+  pn_chain_bind(&s->form.chain, step, &a);
   a.weights = step->packed;
   uintptr_t by_eights = (s->form.chain.source == PN_CHAIN_IMAGE ? 0 : (uintptr_t)a.source) |
                         (s->form.vector ? (uintptr_t)a.target : 0);
   if (by_eights % 8)
     return pn_fail(diag, PELTON_DEVICE_ERROR, "an operand of %s is not aligned to 8 bytes: give memory that is",
-                   pn_op_get(p->nodes[0].op)->name);
+                   pn_op_get(step->problem->nodes[0].op)->name);
   return pn_cuda_launch(stream, s->function, s->grid[0], s->grid[1], s->grid[2], s->form.warps * 32, &a, diag);
 }
 

@@ -191,7 +191,7 @@ static void render(form *f, pn_text *out) {
   if (layers)
     pn_text_printf(out,
                    "#define LAST_SUM sum_%u\n#define LAST_COLUMNS COLUMNS_%u\n#define LAST_OUTPUTS OUTPUTS_%u\n"
-                   "#define LAST_FINISH finish_%u\n",
+                   "#define FINISH_BEFORE finish_%u\n",
                    (unsigned)layers - 1, (unsigned)layers - 1, (unsigned)layers - 1, (unsigned)layers - 1);
 }
 
@@ -218,10 +218,8 @@ static pelton_status prepare(const pn_problem *p, const pn_device *device, const
 
 static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *diag) {
   const state *s = step->state;
-  const pn_problem *p = step->problem;
   struct conv_chain_arguments a = s->form.chain.arguments;
-  a.source = step->operands[p->nodes[0].inputs[0]];
-  a.target = step->operands[p->nodes[p->node_count - 1].outputs[0]];
+  pn_chain_bind(&s->form.chain, step, &a);
   a.weights = step->packed;
   return pn_cuda_launch(stream, s->function, s->grid[0], s->grid[1], s->grid[2], s->form.places, &a, diag);
 }
