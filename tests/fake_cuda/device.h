@@ -27,6 +27,7 @@ void (*fake_barrier)(void);
 #define TENSOR_CORES 0
 #define DEVICE    static inline __attribute__((unused))
 #define SHARED    static
+#define DYNAMIC_SHARED(name, words) static u32 name[words] __attribute__((aligned(16)))
 #define BARRIER() fake_barrier()
 #define THREAD    (fake_place.thread)
 #define THREADS   (fake_place.threads)

@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { MOST_STRIDE = 4 };
+enum { MOST_STRIDE = 4, MOST_ROWS = 16, MOST_GROUP = 4 };
 
 static bool read_layer(const pn_problem *p, uint32_t *node, uint32_t end, pn_chain_layer *l, pn_reason *why) {
   pn_window windows[PN_MAX_RANK];
@@ -149,6 +149,20 @@ int64_t pn_chain_rows(pn_chain *chain, const pn_device *device, uint32_t places,
   }
   if (waited) *waited = least;
   return best;
+}
+
+bool pn_chain_share(const pn_chain *chain, uint32_t image_row, uint32_t sums, uint32_t *rows, uint32_t *group,
+                    uint32_t *bytes) {
+  uint32_t before = (uint32_t)chain->layers[0].y.kernel - 1, least;
+  *rows = image_row ? MOST_ROWS : 1;
+  *group = sums ? MOST_GROUP : 1;
+  for (;; *group > 1 ? (*group /= 2) : (*rows /= 2)) {
+    least = chain->packed_words + 2 * image_row * (*rows + before) + 2 * *group * sums;
+    if (least * 4 <= PN_CHAIN_SHARED_BYTES) break;
+    if (*rows == 1 && *group == 1) return false;
+  }
+  *bytes = least * 4;
+  return true;
 }
 
 /* ---- weights -------------------------------------------------------------------------------------------------------- */

@@ -7,7 +7,7 @@
 
 #include "targets/cuda/window.h"
 
-enum { PN_CHAIN_LAYERS = 4, PN_CHAIN_CHANNELS = 64, PN_CHAIN_IMAGE_CHANNELS = 4, PN_CHAIN_SHARED_BYTES = 48 << 10 };
+enum { PN_CHAIN_LAYERS = 4, PN_CHAIN_CHANNELS = 64, PN_CHAIN_IMAGE_CHANNELS = 4, PN_CHAIN_SHARED_BYTES = 96 << 10 /* two blocks on a multiprocessor */ };
 
 /* Where the first layer's operands come from, as in the kernels: the last layer's own, from the source as it is; windows
    of a picture, kept in shared memory; windows read where they lie. */
@@ -49,6 +49,11 @@ int64_t pn_chain_blocks_across(pn_chain *chain, uint32_t places);
    is the rows that one goes through, each twice when two blocks come after each other. */
 int64_t pn_chain_rows(pn_chain *chain, const pn_device *device, uint32_t places, int64_t at_once, int64_t batch,
                       double *waited);
+
+/* Words of shared memory for rows of a picture (|image_row| of each, 0: none) in two sets, and sums in two sets (|sums|
+   for each row of places): as many rows at once as there is room for. False when there is none. */
+bool pn_chain_share(const pn_chain *chain, uint32_t image_row, uint32_t sums, uint32_t *rows, uint32_t *group,
+                    uint32_t *bytes);
 
 /* The filter's element as the layer is computed: a convolution of few columns turned around, as if transposed; 0 outside.
    An index into the constant's elements, or -1. */

@@ -17,7 +17,9 @@
    numbers in f32 for each column: biases and what the expressions read. In front of this text stand mma.cuh, the numbers
    of the problem as macros, and activate_<layer>(params, column, low, high), which rounds two neighbours, for each layer
    but the last, of which there is finish_last. */
-#define PLACES (WARPS * BANDS * 16)
+#define PLACES        (WARPS * BANDS * 16)
+#define BLOCK_THREADS (WARPS * 32)
+#define SUM_PITCH     (PLACES + 4)
 #include "conv_chain.cuh"
 
 enum {
@@ -27,8 +29,8 @@ enum {
   CHANNEL_STEPS = (CHANNELS + 15) / 16,
   STEPS = SOURCE == IMAGE ? (PAIRS + 7) / 8 : CHANNEL_STEPS * KERNEL_Y * KERNEL_X,
   IMAGE_WORDS = ((IMAGE_COLUMNS + 3) / 2 + 7) / 16 * 16 + 8, /* of a row, so that the two forms lie in other banks */
-  FEW_TILES = (FEW_COLUMNS + 7) / 8,
-  SUM_PITCH = PLACES + 4
+  IMAGE_SET = SOURCE == IMAGE ? CHANNELS * IMAGE_ROWS * 2 * IMAGE_WORDS : 0,
+  FEW_TILES = (FEW_COLUMNS + 7) / 8
 };
 
 /* Four numbers of a row's sixteen, thread by thread: steps of the products may take them in any order. */
@@ -52,6 +54,17 @@ DEVICE void load_raw(const struct conv_chain_arguments *a, const u16 *source, in
     }
   }
 }
+
+#if SOURCE == IMAGE
+/* Both forms of an element: in its place, and one before. */
+DEVICE void store_picture(u32 *image, u32 i, u16 v) {
+  u32 line = i / IMAGE_COLUMNS, x = i - line * IMAGE_COLUMNS;
+  if (i >= IMAGE_ELEMENTS) return;
+  u16 *to = (u16 *)(image + line * 2 * IMAGE_WORDS);
+  to[x] = v;
+  if (x) to[2 * IMAGE_WORDS + x - 1] = v;
+}
+#endif
 
 #if !FEW
 /* Two results beside each other, of columns from |column| on. */
@@ -89,12 +102,12 @@ DEVICE u32 finish_pair(const struct conv_chain_arguments *a, const f32 *params, 
       }
 
 KERNEL_OF(conv_chain, struct conv_chain_arguments, WARPS * 32, BLOCKS) {
-  SHARED u32 packed[PACKED_WORDS] ALIGNED16;
+  DYNAMIC_SHARED(packed, PACKED_WORDS + 2 * IMAGE_SET + 2 * GROUP * SUM_WORDS);
 #if SOURCE == IMAGE
-  SHARED u32 image[CHANNELS * IMAGE_ROWS * 2 * IMAGE_WORDS];
+  u32 *image = packed + PACKED_WORDS;
 #endif
 #if FEW
-  SHARED f32 sums[BUFFERS][FEW_STRIDE][FEW_COLUMNS][SUM_PITCH];
+  f32 *sums = (f32 *)(packed + PACKED_WORDS + 2 * IMAGE_SET);
   f32 q[BANDS][FEW_KERNEL_Y][FEW_TILES][4];
   u32 buffer = 0;
 #endif
@@ -125,6 +138,14 @@ KERNEL_OF(conv_chain, struct conv_chain_arguments, WARPS * 32, BLOCKS) {
   u32 next[BANDS][CHANNEL_STEPS][4];
   load_raw(&a, source, strip - UP, column, t, next);
 #endif
+#if SOURCE == IMAGE
+  u32 now = 0;
+  for (u32 i = THREAD; i < IMAGE_ELEMENTS; i += BLOCK_THREADS) {
+    u16 v;
+    PICTURE_ELEMENT(u16, v, i, strip - UP);
+    store_picture(image, i, v);
+  }
+#endif
   BARRIER();
 #if HOLD
   u32 held[STEPS * TILES_0 * 2];
@@ -135,20 +156,14 @@ KERNEL_OF(conv_chain, struct conv_chain_arguments, WARPS * 32, BLOCKS) {
     int there = row >= 0 && row < (int)a.height; /* else all zeros */
 #if SOURCE == IMAGE
     int done = (row - (strip - UP)) % ROWS;
-    if (done == 0) { /* the next ROWS rows of places */
+    if (done == 0 && row != strip - UP) { /* the other set is complete, and this one no more read */
       BARRIER();
-      for (u32 i = THREAD; i < CHANNELS * IMAGE_ROWS * IMAGE_COLUMNS; i += THREADS) {
-        u32 line = i / IMAGE_COLUMNS, c = line / IMAGE_ROWS, x = i - line * IMAGE_COLUMNS;
-        int from_y = row - PAD_Y + (int)(line - c * IMAGE_ROWS), from_x = first_column - PAD_X + (int)x;
-        u16 v = 0;
-        if ((u32)from_y < a.from_height && (u32)from_x < a.from_width)
-          v = source[(int)c * a.from_channel + from_y * a.from_y + from_x * a.from_x];
-        u16 *to = (u16 *)(image + line * 2 * IMAGE_WORDS);
-        to[x] = v;
-        if (x) to[2 * IMAGE_WORDS + x - 1] = v;
-      }
-      BARRIER();
+      now ^= 1;
     }
+    u16 ahead[AHEAD];
+    UNROLL
+    for (u32 k = 0; k < AHEAD; k++)
+      PICTURE_ELEMENT(u16, ahead[k], ((u32)done * AHEAD + k) * BLOCK_THREADS + THREAD, row - done + ROWS);
 #endif
 #if SOURCE == RAW
     u32 act[BANDS][CHANNEL_STEPS][4];
@@ -163,7 +178,7 @@ KERNEL_OF(conv_chain, struct conv_chain_arguments, WARPS * 32, BLOCKS) {
     BEGIN_SUMS(sum_0, TILES_0, BIAS_0)
 #if SOURCE == IMAGE
     if (there) {
-      const u32 *at = image + done * 2 * IMAGE_WORDS + (g & 1) * IMAGE_WORDS + own / 2 + (g >> 1);
+      const u32 *at = image + now * IMAGE_SET + done * 2 * IMAGE_WORDS + (g & 1) * IMAGE_WORDS + own / 2 + (g >> 1);
       UNROLL
       for (u32 s = 0; s < STEPS; s++) {
         u32 in[BANDS][4];
@@ -271,12 +286,15 @@ KERNEL_OF(conv_chain, struct conv_chain_arguments, WARPS * 32, BLOCKS) {
         }
       }
     }
+    u32 waiting = (u32)(row - (strip - UP)) % GROUP; /* rows whose sums wait for this one's */
+    f32 *own_sums = sums + (buffer * GROUP + waiting) * SUM_WORDS + own + g;
     UNROLL
     for (u32 y = 0; y < FEW_STRIDE; y++) { /* these rows of results have all their inputs */
       UNROLL
       for (u32 i = 0; i < BANDS * FEW_TILES * 4; i++) {
         u32 b = i / (FEW_TILES * 4), n = i / 4 % FEW_TILES, e = i % 4, m = n * 8 + t * 2 + e % 2;
-        if (n * 8 + 8 <= FEW_COLUMNS || m < FEW_COLUMNS) sums[buffer][y][m][own + b * 16 + g + e / 2 * 8] = q[b][y][n][e];
+        if (n * 8 + 8 <= FEW_COLUMNS || m < FEW_COLUMNS)
+          own_sums[(y * FEW_COLUMNS + m) * SUM_PITCH + b * 16 + e / 2 * 8] = q[b][y][n][e];
       }
     }
     UNROLL
@@ -288,13 +306,11 @@ KERNEL_OF(conv_chain, struct conv_chain_arguments, WARPS * 32, BLOCKS) {
           q[b][y][i / 4][i % 4] = y + FEW_STRIDE < FEW_KERNEL_Y ? q[b][(y + FEW_STRIDE) % FEW_KERNEL_Y][i / 4][i % 4] : 0;
       }
     }
-    BARRIER();
-    gather_results(&a, params, &sums[buffer][0][0][0], SUM_PITCH, row);
-#if BUFFERS == 2
-    buffer ^= 1;
-#else
-    BARRIER();
-#endif
+    if (waiting == GROUP - 1 || row + 1 == end) {
+      BARRIER(); /* the set written next was read before the barrier before this one */
+      gather_results(&a, params, sums + buffer * GROUP * SUM_WORDS, row - (int)waiting, waiting + 1);
+      buffer ^= 1;
+    }
 #else
     UNROLL
     for (u32 b = 0; b < BANDS; b++) {
@@ -325,5 +341,10 @@ KERNEL_OF(conv_chain, struct conv_chain_arguments, WARPS * 32, BLOCKS) {
 #endif
 #undef LAST_ACT
 #undef LAST_STEPS
+#if SOURCE == IMAGE
+    UNROLL
+    for (u32 k = 0; k < AHEAD; k++)
+      store_picture(image + (now ^ 1) * IMAGE_SET, ((u32)done * AHEAD + k) * BLOCK_THREADS + THREAD, ahead[k]);
+#endif
   }
 }

@@ -5,8 +5,12 @@
    IMAGE, WINDOW and RAW sources, layers of single places, and the last convolution of few columns are as there. Weights
    are packed [input][row of the filter][column][outputs, in fours], of the last one [row][column and output][inputs, in
    fours]; then numbers for each column. */
-#define X f32
+#define X             f32
+#define BLOCK_THREADS PLACES
+#define SUM_PITCH     PLACES
 #include "conv_chain.cuh"
+
+enum { IMAGE_SET = SOURCE == IMAGE ? IMAGE_ELEMENTS : 0 };
 
 struct ALIGNED16 four {
   f32 at[4];
@@ -21,12 +25,13 @@ struct ALIGNED16 four {
 #define BEGIN_SUMS(sum, columns, bias) UNROLL for (u32 m = 0; m < (columns); m++) (sum)[m] = params[(bias) + m];
 
 KERNEL_OF(conv_chain_f32, struct conv_chain_arguments, PLACES, BLOCKS) {
-  SHARED f32 packed[PACKED_WORDS] ALIGNED16;
+  DYNAMIC_SHARED(memory, PACKED_WORDS + 2 * IMAGE_SET + 2 * GROUP * SUM_WORDS);
+  f32 *packed = (f32 *)memory;
 #if SOURCE == IMAGE
-  SHARED f32 image[CHANNELS * IMAGE_ROWS * IMAGE_COLUMNS];
+  f32 *image = packed + PACKED_WORDS;
 #endif
 #if FEW
-  SHARED f32 sums[BUFFERS][FEW_STRIDE][FEW_COLUMNS][PLACES];
+  f32 *sums = packed + PACKED_WORDS + 2 * IMAGE_SET;
   f32 q[FEW_KERNEL_Y][FEW_COLUMNS];
   u32 buffer = 0;
 #endif
@@ -39,23 +44,23 @@ KERNEL_OF(conv_chain_f32, struct conv_chain_arguments, PLACES, BLOCKS) {
   UNROLL
   for (u32 i = 0; i < FEW_KERNEL_Y * FEW_COLUMNS; i++) q[i / FEW_COLUMNS][i % FEW_COLUMNS] = 0;
 #endif
+#if SOURCE == IMAGE
+  u32 now = 0;
+  for (u32 i = THREAD; i < IMAGE_ELEMENTS; i += PLACES) PICTURE_ELEMENT(f32, image[i], i, strip - UP);
+#endif
   BARRIER();
   for (int row = strip - UP; row < end; row++) {
     int there = row >= 0 && row < (int)a.height && column >= 0 && column < (int)a.width; /* else zeros */
 #if SOURCE == IMAGE
     int done = (row - (strip - UP)) % ROWS;
-    if (done == 0) { /* the next ROWS rows of places */
+    if (done == 0 && row != strip - UP) { /* the other set is complete, and this one no more read */
       BARRIER();
-      for (u32 i = THREAD; i < CHANNELS * IMAGE_ROWS * IMAGE_COLUMNS; i += PLACES) {
-        u32 line = i / IMAGE_COLUMNS, c = line / IMAGE_ROWS, x = i - line * IMAGE_COLUMNS;
-        int from_y = row - PAD_Y + (int)(line - c * IMAGE_ROWS), from_x = first_column - PAD_X + (int)x;
-        f32 v = 0;
-        if ((u32)from_y < a.from_height && (u32)from_x < a.from_width)
-          v = source[(int)c * a.from_channel + from_y * a.from_y + from_x * a.from_x];
-        image[i] = v;
-      }
-      BARRIER();
+      now ^= 1;
     }
+    f32 ahead[AHEAD];
+    UNROLL
+    for (u32 k = 0; k < AHEAD; k++)
+      PICTURE_ELEMENT(f32, ahead[k], ((u32)done * AHEAD + k) * PLACES + THREAD, row - done + ROWS);
 #endif
 #if SOURCE == RAW
     f32 act_last[CHANNELS_UP];
@@ -70,7 +75,7 @@ KERNEL_OF(conv_chain_f32, struct conv_chain_arguments, PLACES, BLOCKS) {
         for (u32 y = 0; y < KERNEL_Y; y++) {
           u32 index = WEIGHTS_0 + (c * KERNEL_Y + y) * KERNEL_X * COLUMNS_0;
 #if SOURCE == IMAGE
-          const f32 *from = image + (c * IMAGE_ROWS + (u32)done + y) * IMAGE_COLUMNS + THREAD;
+          const f32 *from = image + now * IMAGE_SET + (c * IMAGE_ROWS + (u32)done + y) * IMAGE_COLUMNS + THREAD;
           UNROLL
           for (u32 x = 0; x < KERNEL_X; x++) {
             f32 v = from[x];
@@ -123,10 +128,12 @@ KERNEL_OF(conv_chain_f32, struct conv_chain_arguments, PLACES, BLOCKS) {
         for (u32 k = 0; k < 4; k++) q[i / FEW_COLUMNS][i % FEW_COLUMNS] += act_last[c + k] * w.at[k];
       }
     }
+    u32 waiting = (u32)(row - (strip - UP)) % GROUP; /* rows whose sums wait for this one's */
+    f32 *own_sums = sums + (buffer * GROUP + waiting) * SUM_WORDS + THREAD;
     UNROLL
     for (u32 y = 0; y < FEW_STRIDE; y++) { /* these rows of results have all their inputs */
       UNROLL
-      for (u32 m = 0; m < FEW_COLUMNS; m++) sums[buffer][y][m][THREAD] = q[y][m];
+      for (u32 m = 0; m < FEW_COLUMNS; m++) own_sums[(y * FEW_COLUMNS + m) * SUM_PITCH] = q[y][m];
     }
     UNROLL
     for (u32 y = 0; y < FEW_KERNEL_Y; y++) {
@@ -134,13 +141,11 @@ KERNEL_OF(conv_chain_f32, struct conv_chain_arguments, PLACES, BLOCKS) {
       for (u32 m = 0; m < FEW_COLUMNS; m++)
         q[y][m] = y + FEW_STRIDE < FEW_KERNEL_Y ? q[(y + FEW_STRIDE) % FEW_KERNEL_Y][m] : 0;
     }
-    BARRIER();
-    gather_results(&a, params, &sums[buffer][0][0][0], PLACES, row);
-#if BUFFERS == 2
-    buffer ^= 1;
-#else
-    BARRIER();
-#endif
+    if (waiting == GROUP - 1 || row + 1 == end) {
+      BARRIER(); /* the set written next was read before the barrier before this one */
+      gather_results(&a, params, sums + buffer * GROUP * SUM_WORDS, row - (int)waiting, waiting + 1);
+      buffer ^= 1;
+    }
 #else
     if (there) {
       f32 *to = (f32 *)a.target + (int)BLOCK_Z * a.to_batch + row * a.to_y + column * a.to_x;
@@ -148,6 +153,13 @@ KERNEL_OF(conv_chain_f32, struct conv_chain_arguments, PLACES, BLOCKS) {
       for (u32 m = 0; m < LAST_OUTPUTS; m++)
         to[(int)m * a.to_channel] =
             finish_last(&a, params, m, LAST_SUM[m], BLOCK_Z, m, (u32)row * a.out_width + (u32)column);
+    }
+#endif
+#if SOURCE == IMAGE
+    UNROLL
+    for (u32 k = 0; k < AHEAD; k++) {
+      u32 i = ((u32)done * AHEAD + k) * PLACES + THREAD;
+      if (i < IMAGE_ELEMENTS) image[(now ^ 1) * IMAGE_SET + i] = ahead[k];
     }
 #endif
   }

@@ -38,6 +38,8 @@ typedef double f64;
 #define TENSOR_CORES            1
 #define DEVICE                  static __device__ __forceinline__
 #define SHARED                  __shared__
+/* Memory of the block as large as the launch says, |words| where a kernel is run by a host. */
+#define DYNAMIC_SHARED(name, words) extern __shared__ __align__(16) u32 name[]
 #define BARRIER()               __syncthreads()
 #define THREAD                  (threadIdx.x)
 #define THREADS                 (blockDim.x)

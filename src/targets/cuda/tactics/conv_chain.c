@@ -9,7 +9,6 @@
 #include <string.h>
 
 enum {
-  MOST_ROWS = 32,
   MOST_FEW_TILES = 20,  /* of sums in registers: rows of the last filter times eights of columns */
   MOST_FRAGMENTS = 160, /* of weights, in one layer: what unrolls */
   MOST_HELD = 56,
@@ -20,7 +19,7 @@ typedef struct form {
   pn_chain chain;
   bool vector; /* results by fours */
   /* Of a config. */
-  uint32_t bands, warps, rows, buffers;
+  uint32_t bands, warps, rows, group, shared_bytes;
   bool held;
 } form;
 
@@ -66,7 +65,7 @@ static bool lay_out(pn_chain *c, pn_reason *why) {
     numbers += (1 + l->epilogue.operand_count) * l->columns;
   }
   c->weight_words = words;
-  c->packed_words = words + numbers;
+  c->packed_words = (uint32_t)pn_align_up(words + numbers, 4);
   return c->packed_words * 4 <= PN_CHAIN_SHARED_BYTES || pn_refuse(why, "too many weights for shared memory");
 }
 
@@ -78,25 +77,14 @@ static bool set_config(form *f, const pn_config *config) {
   f->bands = config->value[0] == 2 ? 2 : 1;
   f->held = config->value[1] == 1;
   f->warps = config->value[2] == 4 ? 4 : 8;
-  f->rows = f->buffers = 1;
-  uint32_t bytes = f->chain.packed_words * 4, sums = 0, row = 0;
+  uint32_t sums = 0, row = 0;
   if (f->held && (f->chain.source != PN_CHAIN_IMAGE || first->steps * first->tiles > MOST_HELD)) return false;
-  if (last->few) sums = (uint32_t)(last->y.stride * pn_chain_few_columns(last)) * (places_of(f) + 4) * 4;
+  if (last->few) sums = (uint32_t)(last->y.stride * pn_chain_few_columns(last)) * (places_of(f) + 4);
   if (f->chain.source == PN_CHAIN_IMAGE) {
     uint32_t columns = places_of(f) + (uint32_t)first->x.kernel - 1;
-    row = (uint32_t)first->inputs * 2 * (((columns + 3) / 2 + 7) / 16 * 16 + 8) * 4;
+    row = (uint32_t)first->inputs * 2 * (((columns + 3) / 2 + 7) / 16 * 16 + 8);
   }
-  bytes += sums + row * (uint32_t)first->y.kernel;
-  if (bytes > PN_CHAIN_SHARED_BYTES) return false;
-  if (sums && bytes + sums + 8 * row <= PN_CHAIN_SHARED_BYTES) {
-    f->buffers = 2;
-    bytes += sums;
-  }
-  while (row && f->rows < MOST_ROWS && bytes + row <= PN_CHAIN_SHARED_BYTES) {
-    f->rows++;
-    bytes += row;
-  }
-  return true;
+  return pn_chain_share(&f->chain, row, sums, &f->rows, &f->group, &f->shared_bytes);
 }
 
 static bool describe(const pn_problem *p, form *f, pn_reason *why) {
@@ -234,10 +222,10 @@ static void render(form *f, pelton_dtype dtype, pn_text *out) {
   uint32_t layers = f->chain.count - pn_chain_last(&f->chain)->few;
   pn_text_printf(out,
                  "#define X %s\n#define WARPS %u\n#define BANDS %u\n#define HOLD %d\n#define ROWS %u\n"
-                 "#define BUFFERS %u\n#define BLOCKS %d\n#define VECTOR %d\n#define MMA_THREADS (WARPS * 32)\n"
+                 "#define GROUP %u\n#define BLOCKS %d\n#define VECTOR %d\n#define MMA_THREADS (WARPS * 32)\n"
                  "#include \"mma.cuh\"\n#include \"expression.cuh\"\n",
                  pn_cuda_type_name(dtype), (unsigned)f->warps, (unsigned)f->bands, (int)f->held, (unsigned)f->rows,
-                 (unsigned)f->buffers, (int)blocks_at_once(f), (int)f->vector);
+                 (unsigned)f->group, (int)blocks_at_once(f), (int)f->vector);
   pn_chain_render(&f->chain, out);
   for (uint32_t i = 0; i < layers; i++) {
     const pn_chain_layer *l = &f->chain.layers[i];
@@ -276,7 +264,7 @@ static pelton_status prepare(const pn_problem *p, const pn_device *device, const
   pelton_status status =
       head.failed ? pn_fail_memory(diag, "a kernel") : pn_cuda_function(device, &text, &s->function, diag);
   pn_text_deinit(&head);
-  return status;
+  return status ? status : pn_cuda_allow_shared(device, s->function, f->shared_bytes, diag);
 }
 
 static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *diag) {
@@ -289,7 +277,7 @@ static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *di
   if (by_eights % 8)
     return pn_fail(diag, PELTON_DEVICE_ERROR, "an operand of %s is not aligned to 8 bytes: give memory that is",
                    pn_op_get(step->problem->nodes[0].op)->name);
-  return pn_cuda_launch(stream, s->function, s->grid[0], s->grid[1], s->grid[2], s->form.warps * 32, &a, diag);
+  return pn_cuda_launch_shared(stream, s->function, s->grid, s->form.warps * 32, s->form.shared_bytes, &a, diag);
 }
 
 const pn_tactic pn_tactic_cuda_conv_chain = {

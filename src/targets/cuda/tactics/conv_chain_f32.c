@@ -7,11 +7,11 @@
 
 #include <string.h>
 
-enum { MOST_ROWS = 32, MOST_FEW_SUMS = 96, MOST_PRODUCTS = 8192 /* of a layer, which unroll */ };
+enum { MOST_FEW_SUMS = 96, MOST_PRODUCTS = 8192 /* of a layer, which unroll */ };
 
 typedef struct form {
   pn_chain chain;
-  uint32_t places, rows, buffers;
+  uint32_t places, rows, group, shared_bytes;
 } form;
 
 typedef struct state {
@@ -44,30 +44,18 @@ static bool lay_out(pn_chain *c, pn_reason *why) {
     numbers += (1 + l->epilogue.operand_count) * l->columns;
   }
   c->weight_words = words;
-  c->packed_words = words + numbers;
+  c->packed_words = (uint32_t)pn_align_up(words + numbers, 4);
   return c->packed_words * 4 <= PN_CHAIN_SHARED_BYTES || pn_refuse(why, "too many weights for shared memory");
 }
 
 static bool set_config(form *f, const pn_config *config) {
   const pn_chain_layer *first = &f->chain.layers[0], *last = pn_chain_last(&f->chain);
   f->places = config->value[0] == 64 ? 64 : 128;
-  f->rows = f->buffers = 1;
-  uint32_t bytes = f->chain.packed_words * 4, sums = 0, row = 0;
-  if (last->few) sums = (uint32_t)(last->y.stride * pn_chain_few_columns(last)) * f->places * 4;
+  uint32_t sums = 0, row = 0;
+  if (last->few) sums = (uint32_t)(last->y.stride * pn_chain_few_columns(last)) * f->places;
   if (f->chain.source == PN_CHAIN_IMAGE)
-    row = (uint32_t)first->inputs * (f->places + (uint32_t)first->x.kernel - 1) * 4;
-  bytes += sums + row * (uint32_t)first->y.kernel;
-  if (bytes > PN_CHAIN_SHARED_BYTES || (last->few && pn_chain_own_places(&f->chain, f->places) > f->places))
-    return false;
-  if (sums && bytes + sums + 8 * row <= PN_CHAIN_SHARED_BYTES) {
-    f->buffers = 2;
-    bytes += sums;
-  }
-  while (row && f->rows < MOST_ROWS && bytes + row <= PN_CHAIN_SHARED_BYTES) {
-    f->rows++;
-    bytes += row;
-  }
-  return true;
+    row = (uint32_t)first->inputs * (f->places + (uint32_t)first->x.kernel - 1);
+  return pn_chain_share(&f->chain, row, sums, &f->rows, &f->group, &f->shared_bytes);
 }
 
 static bool describe(const pn_problem *p, form *f, pn_reason *why) {
@@ -183,9 +171,9 @@ static void render(form *f, pn_text *out) {
   const pn_chain_layer *last = pn_chain_last(&f->chain);
   uint32_t layers = f->chain.count - last->few;
   pn_text_printf(out,
-                 "#define PLACES %u\n#define ROWS %u\n#define BUFFERS %u\n#define BLOCKS %d\n#define CHANNELS_UP %u\n"
+                 "#define PLACES %u\n#define ROWS %u\n#define GROUP %u\n#define BLOCKS %d\n#define CHANNELS_UP %u\n"
                  "#define FEW_INPUTS_UP %u\n#include \"expression.cuh\"\n",
-                 (unsigned)f->places, (unsigned)f->rows, (unsigned)f->buffers, (int)(256 / f->places),
+                 (unsigned)f->places, (unsigned)f->rows, (unsigned)f->group, (int)(256 / f->places),
                  (unsigned)in_fours(f->chain.layers[0].inputs), (unsigned)in_fours(last->inputs));
   pn_chain_render(&f->chain, out);
   if (layers)
@@ -213,7 +201,7 @@ static pelton_status prepare(const pn_problem *p, const pn_device *device, const
   pelton_status status =
       head.failed ? pn_fail_memory(diag, "a kernel") : pn_cuda_function(device, &text, &s->function, diag);
   pn_text_deinit(&head);
-  return status;
+  return status ? status : pn_cuda_allow_shared(device, s->function, f->shared_bytes, diag);
 }
 
 static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *diag) {
@@ -221,7 +209,7 @@ static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *di
   struct conv_chain_arguments a = s->form.chain.arguments;
   pn_chain_bind(&s->form.chain, step, &a);
   a.weights = step->packed;
-  return pn_cuda_launch(stream, s->function, s->grid[0], s->grid[1], s->grid[2], s->form.places, &a, diag);
+  return pn_cuda_launch_shared(stream, s->function, s->grid, s->form.places, s->form.shared_bytes, &a, diag);
 }
 
 const pn_tactic pn_tactic_cuda_conv_chain_f32 = {
