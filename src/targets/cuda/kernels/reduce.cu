@@ -51,13 +51,22 @@ KERNEL(reduce_columns, struct reduce_arguments) {
     int from = column + own < columns ? first + (int)k : 0;
     sum[k] = BEGIN;
   }
-  for (u32 i = line; i < a.length && column + own < columns; i += LINES) {
-    quad all = load_quad((const char *)a.source + (u64)(u32)(first + (int)i * a.reduced_from[0]) * (16 / PIECE), 0,
-                         a.aligned);
+  for (u32 i = line; i < a.length && column + own < columns; i += 4 * LINES) {
+    quad all[4]; /* on their way together */
     UNROLL
-    for (u32 k = 0; k < PIECE; k++) {
-      F x = LOAD(X, &all, k);
-      sum[k] = TAKE(sum[k], x);
+    for (u32 j = 0; j < 4; j++)
+      if (i + j * LINES < a.length)
+        all[j] = load_quad((const char *)a.source +
+                               (u64)(u32)(first + (int)(i + j * LINES) * a.reduced_from[0]) * (16 / PIECE),
+                           0, a.aligned);
+    UNROLL
+    for (u32 j = 0; j < 4; j++) {
+      UNROLL
+      for (u32 k = 0; k < PIECE; k++) {
+        if (i + j * LINES >= a.length) continue;
+        F x = LOAD(X, &all[j], k);
+        sum[k] = TAKE(sum[k], x);
+      }
     }
   }
   UNROLL
@@ -70,8 +79,8 @@ KERNEL(reduce_columns, struct reduce_arguments) {
     }
     BARRIER();
   }
-  column += THREAD;
-  if (THREAD < COLUMNS && column < columns)
-    STORE(X, a.target, (u32)((int)BLOCK_Y * a.kept_to[0] + (int)column * a.kept_to[1]), FINISH(part[0][THREAD]));
+  for (u32 c = THREAD; c < COLUMNS; c += 256)
+    if (column + c < columns)
+      STORE(X, a.target, (u32)((int)BLOCK_Y * a.kept_to[0] + (int)(column + c) * a.kept_to[1]), FINISH(part[0][c]));
 }
 #endif

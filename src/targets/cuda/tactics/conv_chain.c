@@ -5,6 +5,7 @@
    Config: bands of sixteen places a warp (1, 2), whether the first layer's weights stay in registers, warps of a block;
    all zero is 1, 0, 8. */
 #include "targets/cuda/chain.h"
+#include "targets/cuda/wgmma.h"
 
 #include <string.h>
 
@@ -122,16 +123,32 @@ static double products_of(const pn_chain *c) {
   return all;
 }
 
-/* A warp's product occupies a quarter of a multiprocessor for some seven cycles; around the products there is
-   arithmetic for each band. */
+/* Instructions of a band's expressions, and cycles of the first cache for what it reads. */
+static double instructions_of(const pn_chain *c) {
+  double all = 100;
+  for (uint32_t i = 0; i < c->count; i++) {
+    const pn_chain_layer *l = &c->layers[i];
+    if (l->problem.node_count > 1 && !l->relu && !l->few) all += 4.0 * l->tiles * (2 + pn_wgmma_work(&l->problem));
+  }
+  return all;
+}
+
+static double reads_of(const pn_chain *c) {
+  const pn_chain_layer *first = &c->layers[0];
+  double lines = first->inputs < 64 ? 1 + (double)first->inputs / 8 : 9; /* of eight places */
+  return c->source == PN_CHAIN_IMAGE ? 4.0 * first->steps : 2.0 * first->steps * lines;
+}
+
+/* A warp's product occupies a quarter of a multiprocessor for some seven cycles. */
 static double estimate(const pn_problem *p, const pn_device *device, const pn_config *config) {
   form f;
   double waited;
   if (!describe(p, &f, NULL) || !set_config(&f, config)) return 1;
   int64_t batch = pn_problem_input(p, 0, 0)->dims[0], at_once = blocks_at_once(&f);
   (void)pn_chain_rows(&f.chain, device, places_of(&f), at_once, batch, &waited);
-  double clock = device->fma_per_second / device->multiprocessors / 128;
-  double row = (double)at_once * f.warps / 4 * f.bands * (products_of(&f.chain) * (f.held ? 7 : 8) + 60) + 300;
+  double clock = device->fma_per_second / device->multiprocessors / 128, bands = (double)at_once * f.warps * f.bands;
+  double row = bands / 4 * (products_of(&f.chain) * (f.held ? 7 : 8) + instructions_of(&f.chain)) +
+               bands * reads_of(&f.chain) + 400;
   double arithmetic = waited * row / clock;
   double memory = pn_cuda_operand_bytes(p) / device->bytes_per_second * 1.15;
   return 4e-6 + (arithmetic > memory ? arithmetic : memory);

@@ -16,7 +16,8 @@ typedef struct state {
 
 typedef enum way { BY_BLOCK, BY_THREAD, BY_COLUMNS } way;
 
-enum { COLUMN_BYTES = 128, LEAST_LINES = 8, MOST_LINES = 4096 };
+/* Bytes of a row that a block reads: many where there are blocks enough. */
+enum { FEW_BYTES = 128, MANY_BYTES = 512, LEAST_LINES = 8, MOST_LINES = 4096 };
 
 typedef struct axes {
   uint32_t count;
@@ -134,7 +135,7 @@ static void describe(const pn_reduce_kind kind, bool real, pn_text *head) {
 }
 
 static pelton_status find_function(const pn_problem *p, const pn_device *device, const axes *kept, const axes *reduced,
-                                   way how, state *s, pelton_diag *diag) {
+                                   way how, uint32_t column_bytes, state *s, pelton_diag *diag) {
   const pn_operand *x = pn_problem_input(p, 0, 0);
   pn_reduce_kind kind = ((const pn_attrs_reduce *)p->nodes[0].attrs)->kind;
   bool real = pn_dtype_is_float(x->dtype), wide = x->dtype == PELTON_DTYPE_F64;
@@ -150,7 +151,7 @@ static pelton_status find_function(const pn_problem *p, const pn_device *device,
                  (unsigned)kept->count, (unsigned)reduced->count, wide ? "exp" : "expf", wide ? "log" : "logf",
                  wide ? "sqrt" : "sqrtf");
   int element = (int)pelton_dtype_bytes(x->dtype);
-  pn_text_printf(&head, "#define COLUMNS %d\n#define PIECE %d\n", how == BY_COLUMNS ? COLUMN_BYTES / element : 0,
+  pn_text_printf(&head, "#define COLUMNS %d\n#define PIECE %d\n", how == BY_COLUMNS ? (int)column_bytes / element : 0,
                  16 / element);
   describe(kind, real, &head);
   bool exponential = kind == PN_REDUCE_LOG_SUM_EXP;
@@ -170,7 +171,7 @@ static pelton_status find_function(const pn_problem *p, const pn_device *device,
 static bool by_columns(const pn_problem *p, const pn_device *device, const axes *kept, const axes *reduced) {
   const pn_operand *x = pn_problem_input(p, 0, 0);
   if (!pn_cuda_is_f32_form(x->dtype) || reduced->count != 1 || kept->count < 1 || kept->count > 2) return false;
-  int64_t piece = 16 / (int64_t)pelton_dtype_bytes(x->dtype), columns = COLUMN_BYTES / 16 * piece;
+  int64_t piece = 16 / (int64_t)pelton_dtype_bytes(x->dtype), columns = FEW_BYTES / 16 * piece;
   int64_t inner = kept->dims[kept->count - 1], outer = kept->count == 2 ? kept->dims[0] : 1;
   if (kept->from[kept->count - 1] != 1 || inner % piece || reduced->from[0] % piece || outer > 65535 ||
       (kept->count == 2 && kept->from[0] % piece))
@@ -216,12 +217,14 @@ static pelton_status prepare(const pn_problem *p, const pn_device *device, const
   int64_t blocks = by_thread ? pn_div_up(kept.all, s->threads) : kept.all;
   s->grid[0] = (uint32_t)pn_min_i64(blocks, (int64_t)device->multiprocessors * 64);
   s->grid[1] = 1;
+  uint32_t column_bytes = FEW_BYTES;
   if (columns) {
-    s->grid[0] = (uint32_t)pn_div_up(kept.dims[1] * (int64_t)pelton_dtype_bytes(pn_problem_input(p, 0, 0)->dtype),
-                                     COLUMN_BYTES);
+    int64_t bytes = kept.dims[1] * (int64_t)pelton_dtype_bytes(pn_problem_input(p, 0, 0)->dtype);
+    if (pn_div_up(bytes, MANY_BYTES) * kept.dims[0] >= 2 * (int64_t)device->multiprocessors) column_bytes = MANY_BYTES;
+    s->grid[0] = (uint32_t)pn_div_up(bytes, column_bytes);
     s->grid[1] = (uint32_t)kept.dims[0];
   }
-  return find_function(p, device, &kept, &reduced, how, s, diag);
+  return find_function(p, device, &kept, &reduced, how, column_bytes, s, diag);
 }
 
 static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *diag) {
