@@ -27,6 +27,7 @@ enum {
   PAIRS_X = (KERNEL_X + 1) / 2,
   PAIRS = CHANNELS * KERNEL_Y * PAIRS_X,
   CHANNEL_STEPS = (CHANNELS + 15) / 16,
+  BIAS_PAIR = SOURCE == IMAGE && PAIRS % 8 != 0,
   STEPS = SOURCE == IMAGE ? (PAIRS + 7) / 8 : CHANNEL_STEPS * KERNEL_Y * KERNEL_X,
   IMAGE_WORDS = ((IMAGE_COLUMNS + 3) / 2 + 7) / 16 * 16 + 8, /* of a row, so that the two forms lie in other banks */
   IMAGE_SET = SOURCE == IMAGE ? CHANNELS * IMAGE_ROWS * 2 * IMAGE_WORDS : 0,
@@ -120,14 +121,18 @@ KERNEL_OF(conv_chain, struct conv_chain_arguments, WARPS * 32, BLOCKS) {
   if (end > last) end = last;
   for (u32 i = THREAD; i < PACKED_WORDS; i += THREADS) packed[i] = ((const u32 *)a.weights)[i];
 #if SOURCE == IMAGE
-  /* Where this thread's pairs of a window are, and what of them is the window's. */
-  u32 pair_at[2 * STEPS], pair_mask[2 * STEPS];
+  /* Where this thread's pairs of a window are, in bytes, and what of them is the window's. Behind the last there may be
+     room for a pair of 1 and 0, whose weight is the bias. */
+  u32 pair_at[2 * STEPS], pair_mask[2 * STEPS], one = PAIRS % 4 == t ? ONE_BITS : 0;
   UNROLL
   for (u32 i = 0; i < 2 * STEPS; i++) {
     u32 p = i * 4 + t, line = p / PAIRS_X, x = p % PAIRS_X;
-    pair_at[i] = p < PAIRS ? ((line / KERNEL_Y * IMAGE_ROWS + line % KERNEL_Y) * 2) * IMAGE_WORDS + x : 0;
+    pair_at[i] = p < PAIRS ? (((line / KERNEL_Y * IMAGE_ROWS + line % KERNEL_Y) * 2) * IMAGE_WORDS + x) * 4 : 0;
     pair_mask[i] = p >= PAIRS ? 0 : KERNEL_X % 2 && x == PAIRS_X - 1 ? 0xffff : 0xffffffff;
+    KEEP(pair_at[i]);
+    if (KERNEL_X % 2 || i * 4 + 4 > PAIRS) KEEP(pair_mask[i]);
   }
+  KEEP(one);
 #endif
 #if FEW
   UNROLL
@@ -175,28 +180,49 @@ KERNEL_OF(conv_chain, struct conv_chain_arguments, WARPS * 32, BLOCKS) {
 #define LAST_STEPS CHANNEL_STEPS
 #else
     f32 sum_0[BANDS][TILES_0][4];
-    BEGIN_SUMS(sum_0, TILES_0, BIAS_0)
+    if (!BIAS_PAIR || !there) {
+      BEGIN_SUMS(sum_0, TILES_0, BIAS_0)
+    }
 #if SOURCE == IMAGE
     if (there) {
-      const u32 *at = image + now * IMAGE_SET + done * 2 * IMAGE_WORDS + (g & 1) * IMAGE_WORDS + own / 2 + (g >> 1);
+      u32 base = (now * IMAGE_SET + (u32)done * 2 * IMAGE_WORDS + (g & 1) * IMAGE_WORDS + own / 2 + (g >> 1)) * 4;
+      KEEP(base);
       UNROLL
       for (u32 s = 0; s < STEPS; s++) {
         u32 in[BANDS][4];
         UNROLL
         for (u32 b = 0; b < BANDS; b++) {
           UNROLL
-          for (u32 e = 0; e < 4; e++)
-            in[b][e] = at[pair_at[2 * s + e / 2] + b * 8 + e % 2 * 4] & pair_mask[2 * s + e / 2];
+          for (u32 e = 0; e < 4; e++) {
+            u32 i = 2 * s + e / 2;
+            in[b][e] = *(const u32 *)((const char *)image + (base + pair_at[i]) + (b * 8 + e % 2 * 4) * 4) & pair_mask[i];
+            if (BIAS_PAIR && i == PAIRS / 4) in[b][e] |= one;
+          }
         }
 #if HOLD
         UNROLL
         for (u32 n = 0; n < TILES_0; n++) {
           UNROLL
-          for (u32 b = 0; b < BANDS; b++)
-            multiply(sum_0[b][n], in[b], held[(s * TILES_0 + n) * 2], held[(s * TILES_0 + n) * 2 + 1]);
+          for (u32 b = 0; b < BANDS; b++) {
+            if (BIAS_PAIR && s == 0)
+              multiply_first(sum_0[b][n], in[b], held[(s * TILES_0 + n) * 2], held[(s * TILES_0 + n) * 2 + 1]);
+            else
+              multiply(sum_0[b][n], in[b], held[(s * TILES_0 + n) * 2], held[(s * TILES_0 + n) * 2 + 1]);
+          }
         }
 #else
-        ADD_PRODUCTS(sum_0, in, , TILES_0, WEIGHTS_0, s)
+        UNROLL
+        for (u32 n = 0; n < TILES_0; n++) {
+          u32 b0 = packed[WEIGHTS_0 + ((s * TILES_0 + n) * 32 + lane) * 2];
+          u32 b1 = packed[WEIGHTS_0 + ((s * TILES_0 + n) * 32 + lane) * 2 + 1];
+          UNROLL
+          for (u32 b = 0; b < BANDS; b++) {
+            if (BIAS_PAIR && s == 0)
+              multiply_first(sum_0[b][n], in[b], b0, b1);
+            else
+              multiply(sum_0[b][n], in[b], b0, b1);
+          }
+        }
 #endif
       }
     }

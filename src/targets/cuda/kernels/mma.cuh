@@ -17,6 +17,15 @@ DEVICE void multiply(f32 *d, const u32 *a, u32 b0, u32 b1) {
       : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 }
+/* The same from zero. */
+DEVICE void multiply_first(f32 *d, const u32 *a, u32 b0, u32 b1) {
+  asm("mma.sync.aligned.m16n8k16.row.col.f32." MMA_TEXT(X) "." MMA_TEXT(X) ".f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, "
+      "{%8,%9}, {%10,%10,%10,%10};"
+      : "=f"(d[0]), "=f"(d[1]), "=f"(d[2]), "=f"(d[3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1), "f"(0.0f));
+}
+/* Keeps a number in a register where the compiler would rather compute it again. */
+#define KEEP(v) asm volatile("" : "+r"(v))
 DEVICE u32 pack(f32 low, f32 high) {
   u32 v;
   asm("cvt.rn." MMA_TEXT(X) "x2.f32 %0, %1, %2;" : "=r"(v) : "f"(high), "f"(low));
@@ -48,6 +57,11 @@ DEVICE void multiply(f32 *d, const u32 *a, u32 b0, u32 b1) {
               mma_half((lane % 4 * 2 + e % 2) * 4 + k % 8 / 2, 4 + k / 8, k % 2);
   BARRIER();
 }
+DEVICE void multiply_first(f32 *d, const u32 *a, u32 b0, u32 b1) {
+  d[0] = d[1] = d[2] = d[3] = 0;
+  multiply(d, a, b0, b1);
+}
+#define KEEP(v)
 DEVICE u32 pack(f32 low, f32 high) {
   u32 v;
   STORE(X, &v, 0, low);

@@ -201,6 +201,13 @@ static int64_t place_of_weight(const pn_chain *c, uint32_t i, int64_t row, int64
   return pn_chain_element(l, m, s % chunks * 16 + in, tap / l->x.kernel, tap % l->x.kernel);
 }
 
+/* In the room behind the pairs of a picture's window stands the bias, for an operand of one. */
+static bool is_bias(const pn_chain *c, uint32_t i, int64_t s, int64_t k) {
+  const pn_chain_layer *l = &c->layers[i];
+  int64_t pairs = l->inputs * l->y.kernel * pn_div_up(l->x.kernel, 2);
+  return i == 0 && c->source == PN_CHAIN_IMAGE && l->bias && s * 8 + k / 2 == pairs && k % 2 == 0;
+}
+
 static void pack_layer(const pn_chain *c, uint32_t i, uint16_t *weights, float *numbers) {
   const pn_chain_layer *l = &c->layers[i];
   uint32_t rows = l->few ? (uint32_t)l->y.kernel : 1;
@@ -209,8 +216,11 @@ static void pack_layer(const pn_chain *c, uint32_t i, uint16_t *weights, float *
     for (uint32_t lane = 0; lane < 32; lane++)
       for (uint32_t e = 0; e < 4; e++) {
         uint32_t row = fragment / (l->steps * l->tiles), s = fragment / l->tiles % l->steps;
-        int64_t at = place_of_weight(c, i, row, s, lane % 4 * 2 + e / 2 * 8 + e % 2, fragment % l->tiles * 8 + lane / 4);
-        *to++ = at < 0 ? 0 : ((const uint16_t *)l->filter->data)[at];
+        int64_t k = lane % 4 * 2 + e / 2 * 8 + e % 2, column = fragment % l->tiles * 8 + lane / 4;
+        int64_t at = place_of_weight(c, i, row, s, k, column), m = channel_of(c, i, column);
+        *to++ = at >= 0                                   ? ((const uint16_t *)l->filter->data)[at]
+                : is_bias(c, i, s, k) && m < l->outputs ? ((const uint16_t *)l->bias->data)[m]
+                                                          : 0;
       }
   for (uint32_t k = 0; k < 1 + l->epilogue.operand_count; k++)
     for (uint32_t column = 0; column < l->columns; column++) {
@@ -238,10 +248,10 @@ static pelton_status pack(const pn_problem *p, const pn_device *device, const pn
 static void render(form *f, pelton_dtype dtype, pn_text *out) {
   uint32_t layers = f->chain.count - pn_chain_last(&f->chain)->few;
   pn_text_printf(out,
-                 "#define X %s\n#define WARPS %u\n#define BANDS %u\n#define HOLD %d\n#define ROWS %u\n"
+                 "#define X %s\n#define ONE_BITS 0x%x\n#define WARPS %u\n#define BANDS %u\n#define HOLD %d\n#define ROWS %u\n"
                  "#define GROUP %u\n#define BLOCKS %d\n#define VECTOR %d\n#define MMA_THREADS (WARPS * 32)\n"
                  "#include \"mma.cuh\"\n#include \"expression.cuh\"\n",
-                 pn_cuda_type_name(dtype), (unsigned)f->warps, (unsigned)f->bands, (int)f->held, (unsigned)f->rows,
+                 pn_cuda_type_name(dtype), dtype == PELTON_DTYPE_F16 ? 0x3c00u : 0x3f80u, (unsigned)f->warps, (unsigned)f->bands, (int)f->held, (unsigned)f->rows,
                  (unsigned)f->group, (int)blocks_at_once(f), (int)f->vector);
   pn_chain_render(&f->chain, out);
   for (uint32_t i = 0; i < layers; i++) {
