@@ -134,7 +134,7 @@ int64_t pn_chain_blocks_across(pn_chain *chain, uint32_t places) {
 int64_t pn_chain_rows(pn_chain *chain, const pn_device *device, uint32_t places, int64_t at_once, int64_t batch,
                       double *waited) {
   const pn_chain_layer *l = pn_chain_last(chain);
-  int64_t rows = chain->arguments.out_rows, all = (int64_t)device->multiprocessors * at_once, best = rows;
+  int64_t rows = chain->arguments.out_rows, all = pn_max_i64(device->multiprocessors, 1) * at_once, best = rows;
   int64_t halo = l->few ? (l->y.kernel - 1) / l->y.stride + (l->y.stride > 1) : 0;
   int64_t across = pn_chain_blocks_across(chain, places);
   double least = INFINITY;
