@@ -99,7 +99,8 @@ bool pn_chain_read(const pn_problem *p, pn_chain *chain, int64_t most, bool eigh
   if (to_space && last->placed) return pn_refuse(why, "the expression in front of depth_to_space reads places");
   if (to_space && !last->few) return pn_refuse(why, "depth_to_space of a convolution of more than a few columns");
   if (!last->few && last->transposed) return pn_refuse(why, "a transposed convolution of more than a few columns");
-  if (chain->count - last->few > PN_CHAIN_LAYERS - 1) return pn_refuse(why, "more than three layers and one of few columns");
+  if (chain->count - last->few > PN_CHAIN_LAYERS - 1)
+    return pn_refuse(why, "more than three layers and one of few columns");
   for (uint32_t i = 0; i < chain->count; i++) {
     const pn_chain_layer *l = &chain->layers[i];
     if (l->inputs > PN_CHAIN_CHANNELS || (!l->few && l->outputs > PN_CHAIN_CHANNELS))
@@ -112,7 +113,7 @@ bool pn_chain_read(const pn_problem *p, pn_chain *chain, int64_t most, bool eigh
   return true;
 }
 
-/* ---- blocks --------------------------------------------------------------------------------------------------------- */
+/* ---- blocks ------------------------------------------------------------------------------------------------------ */
 
 /* Of the last layer as if it were transposed. */
 static int64_t pad_of(const pn_chain_layer *l, const pn_window *w) {
@@ -165,7 +166,7 @@ bool pn_chain_share(const pn_chain *chain, uint32_t image_row, uint32_t sums, ui
   return true;
 }
 
-/* ---- weights -------------------------------------------------------------------------------------------------------- */
+/* ---- weights ----------------------------------------------------------------------------------------------------- */
 
 int64_t pn_chain_element(const pn_chain_layer *l, int64_t out, int64_t in, int64_t y, int64_t x) {
   if (out >= l->outputs || in >= l->inputs || y >= l->y.kernel || x >= l->x.kernel) return -1;
@@ -189,7 +190,7 @@ const pn_operand *pn_chain_operand(const pn_chain_layer *l, uint32_t k) {
   return k ? &l->problem.operands[l->epilogue.operands[k - 1]] : l->bias;
 }
 
-/* ---- text ----------------------------------------------------------------------------------------------------------- */
+/* ---- text -------------------------------------------------------------------------------------------------------- */
 
 static void render_layer(const pn_chain_layer *l, const char *name, const char *parameters, pn_text *out) {
   if (l->problem.node_count == 1 || l->relu) {
@@ -244,13 +245,14 @@ void pn_chain_render(pn_chain *chain, pn_text *out) {
     bool last = i + 1 == chain->count;
     char name[8] = {(char)('0' + i), 0};
     if (l->few) memcpy(name, "FEW", sizeof "FEW");
-    pn_text_printf(out, "#define COLUMNS_%s %u\n#define WEIGHTS_%s %u\n#define BIAS_%s %u\n#define OUTPUTS_%s %d\n", name,
-                   (unsigned)l->columns, name, (unsigned)l->weights_at, name, (unsigned)l->numbers_at, name,
+    pn_text_printf(out, "#define COLUMNS_%s %u\n#define WEIGHTS_%s %u\n#define BIAS_%s %u\n#define OUTPUTS_%s %d\n",
+                   name, (unsigned)l->columns, name, (unsigned)l->weights_at, name, (unsigned)l->numbers_at, name,
                    (int)l->outputs);
     render_layer(l, last ? "last" : name,
-                 last ? "const struct conv_chain_arguments *a, const f32 *params, u32 m, f32 value, u32 n, u32 channel, "
-                        "u32 place"
-                      : "const f32 *params, u32 m, f32 value",
+                 last
+                     ? "const struct conv_chain_arguments *a, const f32 *params, u32 m, f32 value, u32 n, u32 channel, "
+                       "u32 place"
+                     : "const f32 *params, u32 m, f32 value",
                  out);
   }
 }

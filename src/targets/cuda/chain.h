@@ -1,16 +1,17 @@
 /* Chains of convolutions of few channels as kernels/conv_chain*.cu run them: a first layer with any window, layers of
    single places, and a last one, which may be transposed, whose few outputs times the columns of its filter ("few
-   columns") are sums of their own for each place, until neighbours are added; each of the three may be missing. depth_to_space
-   may follow one of few columns. */
+   columns") are sums of their own for each place, until neighbours are added; each of the three may be missing.
+   depth_to_space may follow one of few columns. */
 #ifndef PN_TARGETS_CUDA_CHAIN_H
 #define PN_TARGETS_CUDA_CHAIN_H
 
 #include "targets/cuda/window.h"
 
-enum { PN_CHAIN_LAYERS = 4, PN_CHAIN_CHANNELS = 64, PN_CHAIN_IMAGE_CHANNELS = 4, PN_CHAIN_SHARED_BYTES = 96 << 10 /* two blocks on a multiprocessor */ };
+/* Shared bytes: two blocks fit a multiprocessor, from sm_90 on. */
+enum { PN_CHAIN_LAYERS = 4, PN_CHAIN_CHANNELS = 64, PN_CHAIN_IMAGE_CHANNELS = 4, PN_CHAIN_SHARED_BYTES = 96 << 10 };
 
-/* Where the first layer's operands come from, as in the kernels: the last layer's own, from the source as it is; windows
-   of a picture, kept in shared memory; windows read where they lie. */
+/* Where the first layer's operands come from, as in the kernels: the last layer's own, from the source as it is;
+   windows of a picture, kept in shared memory; windows read where they lie. */
 typedef enum pn_chain_source { PN_CHAIN_RAW, PN_CHAIN_IMAGE, PN_CHAIN_WINDOW } pn_chain_source;
 
 typedef struct pn_chain_layer {
@@ -45,8 +46,8 @@ PN_INLINE int64_t pn_chain_few_columns(const pn_chain_layer *l) { return l->outp
 /* With |places| beside each other in a block: those whose results are the block's, and blocks beside each other. */
 uint32_t pn_chain_own_places(pn_chain *chain, uint32_t places);
 int64_t pn_chain_blocks_across(pn_chain *chain, uint32_t places);
-/* Rows of a block, so that no multiprocessor waits long for the others, |at_once| blocks on each; |waited| (may be null)
-   is the rows that one goes through, each twice when two blocks come after each other. */
+/* Rows of a block, so that no multiprocessor waits long for the others, |at_once| blocks on each; |waited| (may be
+   null) is the rows that one goes through, each twice when two blocks come after each other. */
 int64_t pn_chain_rows(pn_chain *chain, const pn_device *device, uint32_t places, int64_t at_once, int64_t batch,
                       double *waited);
 
@@ -55,12 +56,13 @@ int64_t pn_chain_rows(pn_chain *chain, const pn_device *device, uint32_t places,
 bool pn_chain_share(const pn_chain *chain, uint32_t image_row, uint32_t sums, uint32_t *rows, uint32_t *group,
                     uint32_t *bytes);
 
-/* The filter's element as the layer is computed: a convolution of few columns turned around, as if transposed; 0 outside.
-   An index into the constant's elements, or -1. */
+/* The filter's element as the layer is computed: a convolution of few columns turned around, as if transposed; 0
+   outside. An index into the constant's elements, or -1. */
 int64_t pn_chain_element(const pn_chain_layer *l, int64_t out, int64_t in, int64_t y, int64_t x);
 /* A bias, or what an expression reads: of channel |m|. */
 float pn_chain_number(const pn_operand *o, int64_t m);
-/* Operand |k| of the layer's numbers: the bias, then those of the expression; null: zeros, or what is read elsewhere. */
+/* Operand |k| of the layer's numbers: the bias, then those of the expression; null: zeros, or what is read elsewhere.
+ */
 const pn_operand *pn_chain_operand(const pn_chain_layer *l, uint32_t k);
 
 /* Prints macros for the shape, finish_<layer>(params, column, value) for each layer but the last, and finish_last. */

@@ -1,5 +1,5 @@
-/* Convolutions of few channels behind each other, as one: a warp takes sixteens of places (a band each) down its columns
-   of the picture, row by row, and what a place becomes stays in registers from layer to layer.
+/* Convolutions of few channels behind each other, as one: a warp takes sixteens of places (a band each) down its
+   columns of the picture, row by row, and what a place becomes stays in registers from layer to layer.
 
    SOURCE says where the first operands come from:
      RAW      from the source as it is, channels_last: there is only the last convolution
@@ -9,14 +9,14 @@
    Then up to two convolutions of single places. Then
      FEW      a convolution, or a transposed one, to so few channels that the columns of its filter count as channels of
               products: sum[row][column of the filter] of a place, for each row of results that its input reaches, is
-              held in registers until the last such input; then results gather their columns from neighbouring places, by
-              way of shared memory
+              held in registers until the last such input; then results gather their columns from neighbouring places,
+              by way of shared memory
    or the results are stored.
 
    Weights come packed as the b of products (mma.cuh), layer after layer, each [steps of 16][tiles of 8][lane][2], then
-   numbers in f32 for each column: biases and what the expressions read. In front of this text stand mma.cuh, the numbers
-   of the problem as macros, and activate_<layer>(params, column, low, high), which rounds two neighbours, for each layer
-   but the last, of which there is finish_last. */
+   numbers in f32 for each column: biases and what the expressions read. In front of this text stand mma.cuh, the
+   numbers of the problem as macros, and activate_<layer>(params, column, low, high), which rounds two neighbours, for
+   each layer but the last, of which there is finish_last. */
 #define PLACES        (WARPS * BANDS * 16)
 #define BLOCK_THREADS (WARPS * 32)
 #define SUM_PITCH     (PLACES + 4)
@@ -174,7 +174,7 @@ KERNEL_OF(conv_chain, struct conv_chain_arguments, WARPS * 32, BLOCKS) {
     u32 act[BANDS][CHANNEL_STEPS][4];
     UNROLL
     for (u32 i = 0; i < BANDS * CHANNEL_STEPS * 4; i++)
-      act[i / (CHANNEL_STEPS * 4)][i / 4 % CHANNEL_STEPS][i % 4] = next[i / (CHANNEL_STEPS * 4)][i / 4 % CHANNEL_STEPS][i % 4];
+      (&act[0][0][0])[i] = (&next[0][0][0])[i];
     if (row + 1 < end) load_raw(&a, source, row + 1, column, t, next);
 #define LAST_ACT act
 #define LAST_STEPS CHANNEL_STEPS
@@ -195,7 +195,8 @@ KERNEL_OF(conv_chain, struct conv_chain_arguments, WARPS * 32, BLOCKS) {
           UNROLL
           for (u32 e = 0; e < 4; e++) {
             u32 i = 2 * s + e / 2;
-            in[b][e] = *(const u32 *)((const char *)image + (base + pair_at[i]) + (b * 8 + e % 2 * 4) * 4) & pair_mask[i];
+            const char *pair = (const char *)image + (base + pair_at[i]) + (b * 8 + e % 2 * 4) * 4;
+            in[b][e] = *(const u32 *)pair & pair_mask[i];
             if (BIAS_PAIR && i == PAIRS / 4) in[b][e] |= one;
           }
         }
@@ -329,7 +330,8 @@ KERNEL_OF(conv_chain, struct conv_chain_arguments, WARPS * 32, BLOCKS) {
       for (u32 y = 0; y < FEW_KERNEL_Y; y++) {
         UNROLL
         for (u32 i = 0; i < FEW_TILES * 4; i++)
-          q[b][y][i / 4][i % 4] = y + FEW_STRIDE < FEW_KERNEL_Y ? q[b][(y + FEW_STRIDE) % FEW_KERNEL_Y][i / 4][i % 4] : 0;
+          q[b][y][i / 4][i % 4] =
+              y + FEW_STRIDE < FEW_KERNEL_Y ? q[b][(y + FEW_STRIDE) % FEW_KERNEL_Y][i / 4][i % 4] : 0;
       }
     }
     if (waiting == GROUP - 1 || row + 1 == end) {

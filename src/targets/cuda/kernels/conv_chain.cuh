@@ -3,8 +3,8 @@
    SUM_PITCH and the numbers of the problem are macros, finish_last(a, params, column,
    value, picture, channel, place) of the last layer stands in front.
 
-   A convolution is taken for a transposed one of stride 1 whose filter is turned around: input row r reaches the rows of
-   results STRIDE * r - FEW_PAD_Y + k, k of the filter's rows. */
+   A convolution is taken for a transposed one of stride 1 whose filter is turned around: input row r reaches the rows
+   of results STRIDE * r - FEW_PAD_Y + k, k of the filter's rows. */
 #define RAW    0
 #define IMAGE  1
 #define WINDOW 2
@@ -42,7 +42,8 @@ enum {
 /* Result (m, y, x), where depth_to_space puts it when one follows. */
 DEVICE void store_result(const struct conv_chain_arguments *a, u32 n, u32 m, int y, int x, f32 value) {
 #if DEPTH_BLOCK > 1
-  u32 channels = FEW_OUTPUTS / (DEPTH_BLOCK * DEPTH_BLOCK), c = DEPTH_FIRST ? m % channels : m / (DEPTH_BLOCK * DEPTH_BLOCK);
+  u32 channels = FEW_OUTPUTS / (DEPTH_BLOCK * DEPTH_BLOCK);
+  u32 c = DEPTH_FIRST ? m % channels : m / (DEPTH_BLOCK * DEPTH_BLOCK);
   u32 inner = DEPTH_FIRST ? m / channels : m % (DEPTH_BLOCK * DEPTH_BLOCK);
   y = y * DEPTH_BLOCK + (int)(inner / DEPTH_BLOCK);
   x = x * DEPTH_BLOCK + (int)(inner % DEPTH_BLOCK);

@@ -68,5 +68,7 @@ DEVICE u32 pack(f32 low, f32 high) {
   STORE(X, &v, 1, high);
   return v;
 }
-DEVICE u32 pack_relu(f32 low, f32 high) { return pack(low > 0 || low != low ? low : 0, high > 0 || high != high ? high : 0); }
+DEVICE u32 pack_relu(f32 low, f32 high) {
+  return pack(low > 0 || low != low ? low : 0, high > 0 || high != high ? high : 0);
+}
 #endif

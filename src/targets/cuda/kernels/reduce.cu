@@ -1,8 +1,8 @@
 /* Reductions over any axes. X is the type in memory, F the form it is accumulated in; BEGIN, TAKE(sum, x),
    COMBINE(a, b) and FINISH(sum) say which; KEPT and REDUCED are counts of axes. reduce_block has a block for each
-   result, reduce_thread a thread, which is better where neighbouring results are neighbours in memory; there, of f32 and
-   of 16 bits, reduce_columns reads PIECE of them at once, 16 bytes: a block has the elements of COLUMNS neighbours, and its
-   threads are LINES, of which each takes every so many-th. The first of |kept| is then the axis around. */
+   result, reduce_thread a thread, which is better where neighbouring results are neighbours in memory; there, of f32
+   and of 16 bits, reduce_columns reads PIECE of them at once, 16 bytes: a block has the elements of COLUMNS neighbours,
+   and its threads are LINES, of which each takes every so many-th. The first of |kept| is then the axis around. */
 DEVICE int place_of(u32 rest, const struct divider *dims, const int *strides, int axes) {
   int place = 0;
   for (int d = axes - 1; d >= 0; d--) {

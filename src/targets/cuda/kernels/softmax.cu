@@ -1,6 +1,6 @@
 /* Softmax along an axis; LOGARITHM: its logarithm. X in memory, F the form. softmax_block has a block for each row,
-   softmax_thread a thread, for short rows and for rows whose neighbours lie beside them, softmax_warp a warp, which keeps
-   the row in COUNT registers a thread. */
+   softmax_thread a thread, for short rows and for rows whose neighbours lie beside them, softmax_warp a warp, which
+   keeps the row in COUNT registers a thread. */
 #define NEAR_EXP(v) near_power_of_two((v) * 1.44269504f)
 
 KERNEL(softmax_block, struct rows_arguments) {

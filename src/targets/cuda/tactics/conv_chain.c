@@ -1,6 +1,6 @@
 /* Convolutions in 16 bits of few channels behind each other, without what is between them in memory: the layers of
-   super-resolution, on tensor cores (kernels/conv_chain.cu; chain.h says which chains). Expressions between them may read
-   constants of a channel, the last one anything.
+   super-resolution, on tensor cores (kernels/conv_chain.cu; chain.h says which chains). Expressions between them may
+   read constants of a channel, the last one anything.
 
    Config: bands of sixteen places a warp (1, 2), whether the first layer's weights stay in registers, warps of a block;
    all zero is 1, 0, 8. */
@@ -218,9 +218,9 @@ static void pack_layer(const pn_chain *c, uint32_t i, uint16_t *weights, float *
         uint32_t row = fragment / (l->steps * l->tiles), s = fragment / l->tiles % l->steps;
         int64_t k = lane % 4 * 2 + e / 2 * 8 + e % 2, column = fragment % l->tiles * 8 + lane / 4;
         int64_t at = place_of_weight(c, i, row, s, k, column), m = channel_of(c, i, column);
-        *to++ = at >= 0                                   ? ((const uint16_t *)l->filter->data)[at]
+        *to++ = at >= 0                                 ? ((const uint16_t *)l->filter->data)[at]
                 : is_bias(c, i, s, k) && m < l->outputs ? ((const uint16_t *)l->bias->data)[m]
-                                                          : 0;
+                                                        : 0;
       }
   for (uint32_t k = 0; k < 1 + l->epilogue.operand_count; k++)
     for (uint32_t column = 0; column < l->columns; column++) {
@@ -237,8 +237,7 @@ static pelton_status pack(const pn_problem *p, const pn_device *device, const pn
   (void)config;
   if (!describe(p, &f, NULL)) return PN_INTERNAL(diag, "a chain changed after it was accepted");
   memset(packed, 0, (size_t)f.chain.packed_words * 4);
-  for (uint32_t i = 0; i < f.chain.count; i++)
-    pack_layer(&f.chain, i, packed, (float *)packed + f.chain.weight_words);
+  for (uint32_t i = 0; i < f.chain.count; i++) pack_layer(&f.chain, i, packed, (float *)packed + f.chain.weight_words);
   return PELTON_OK;
 }
 
@@ -247,12 +246,13 @@ static pelton_status pack(const pn_problem *p, const pn_device *device, const pn
 
 static void render(form *f, pelton_dtype dtype, pn_text *out) {
   uint32_t layers = f->chain.count - pn_chain_last(&f->chain)->few;
-  pn_text_printf(out,
-                 "#define X %s\n#define ONE_BITS 0x%x\n#define WARPS %u\n#define BANDS %u\n#define HOLD %d\n#define ROWS %u\n"
-                 "#define GROUP %u\n#define BLOCKS %d\n#define VECTOR %d\n#define MMA_THREADS (WARPS * 32)\n"
-                 "#include \"mma.cuh\"\n#include \"expression.cuh\"\n",
-                 pn_cuda_type_name(dtype), dtype == PELTON_DTYPE_F16 ? 0x3c00u : 0x3f80u, (unsigned)f->warps, (unsigned)f->bands, (int)f->held, (unsigned)f->rows,
-                 (unsigned)f->group, (int)blocks_at_once(f), (int)f->vector);
+  pn_text_printf(
+      out,
+      "#define X %s\n#define ONE_BITS 0x%x\n#define WARPS %u\n#define BANDS %u\n#define HOLD %d\n#define ROWS %u\n"
+      "#define GROUP %u\n#define BLOCKS %d\n#define VECTOR %d\n#define MMA_THREADS (WARPS * 32)\n"
+      "#include \"mma.cuh\"\n#include \"expression.cuh\"\n",
+      pn_cuda_type_name(dtype), dtype == PELTON_DTYPE_F16 ? 0x3c00u : 0x3f80u, (unsigned)f->warps, (unsigned)f->bands,
+      (int)f->held, (unsigned)f->rows, (unsigned)f->group, (int)blocks_at_once(f), (int)f->vector);
   pn_chain_render(&f->chain, out);
   for (uint32_t i = 0; i < layers; i++) {
     const pn_chain_layer *l = &f->chain.layers[i];
@@ -262,13 +262,15 @@ static void render(form *f, pelton_dtype dtype, pn_text *out) {
     if (l->relu || l->problem.node_count == 1)
       pn_text_printf(out, "%s(low, high); }\n", l->relu ? "pack_relu" : "pack");
     else
-      pn_text_printf(out, "pack(finish_%u(params, m, low), finish_%u(params, m + 1, high)); }\n", (unsigned)i, (unsigned)i);
+      pn_text_printf(out, "pack(finish_%u(params, m, low), finish_%u(params, m + 1, high)); }\n", (unsigned)i,
+                     (unsigned)i);
   }
   const pn_chain_layer *last = pn_chain_last(&f->chain);
   pn_text_printf(out, "#define LAST_PACKS %d\n", last->relu ? 2 : last->problem.node_count == 1 ? 1 : 0);
   if (!layers) return;
   unsigned k = layers - 1;
-  pn_text_printf(out, "#define LAST_TILES TILES_%u\n#define LAST_SUM sum_%u\n#define LAST_OUTPUTS OUTPUTS_%u\n"
+  pn_text_printf(out,
+                 "#define LAST_TILES TILES_%u\n#define LAST_SUM sum_%u\n#define LAST_OUTPUTS OUTPUTS_%u\n"
                  "#define LAST_ACTIVATE ACTIVATE(%u, sum_%u, TILES_%u, OUTPUTS_%u, act_last)\n",
                  k, k, k, k, k, k, k);
 }
@@ -278,7 +280,8 @@ static pelton_status prepare(const pn_problem *p, const pn_device *device, const
   state *s = memory;
   form *f = &s->form;
   pn_text head;
-  if (!describe(p, f, NULL) || !set_config(f, config)) return PN_INTERNAL(diag, "a chain changed after it was accepted");
+  if (!describe(p, f, NULL) || !set_config(f, config))
+    return PN_INTERNAL(diag, "a chain changed after it was accepted");
   int64_t batch = pn_problem_input(p, 0, 0)->dims[0],
           rows = pn_chain_rows(&f->chain, device, places_of(f), blocks_at_once(f), batch, NULL);
   f->chain.arguments.rows = (unsigned)rows;
@@ -299,8 +302,8 @@ static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *di
   struct conv_chain_arguments a = s->form.chain.arguments;
   pn_chain_bind(&s->form.chain, step, &a);
   a.weights = step->packed;
-  uintptr_t by_eights = (s->form.chain.source == PN_CHAIN_IMAGE ? 0 : (uintptr_t)a.source) |
-                        (s->form.vector ? (uintptr_t)a.target : 0);
+  uintptr_t by_eights =
+      (s->form.chain.source == PN_CHAIN_IMAGE ? 0 : (uintptr_t)a.source) | (s->form.vector ? (uintptr_t)a.target : 0);
   if (by_eights % 8)
     return pn_fail(diag, PELTON_DEVICE_ERROR, "an operand of %s is not aligned to 8 bytes: give memory that is",
                    pn_op_get(step->problem->nodes[0].op)->name);

@@ -1,6 +1,6 @@
 /* Convolutions in f32 of few channels behind each other, without what is between them in memory: the layers of
-   super-resolution, and convolutions to few channels (kernels/conv_chain_f32.cu; chain.h says which chains). Sources are
-   plain, or have one channel.
+   super-resolution, and convolutions to few channels (kernels/conv_chain_f32.cu; chain.h says which chains). Sources
+   are plain, or have one channel.
 
    Config: places beside each other in a block, and threads: 128 or 64; 0 is 128. */
 #include "targets/cuda/chain.h"
@@ -36,7 +36,8 @@ static bool lay_out(pn_chain *c, pn_reason *why) {
     pn_chain_layer *l = &c->layers[i];
     uint32_t taps = (uint32_t)(l->y.kernel * l->x.kernel);
     l->columns = l->few ? (uint32_t)l->outputs : in_fours(l->outputs);
-    uint32_t weights = l->few ? taps * (uint32_t)l->outputs * in_fours(l->inputs) : (uint32_t)l->inputs * taps * l->columns;
+    uint32_t weights =
+        l->few ? taps * (uint32_t)l->outputs * in_fours(l->inputs) : (uint32_t)l->inputs * taps * l->columns;
     if ((i || l->few) && weights > MOST_PRODUCTS) return pn_refuse(why, "too many weights for a thread");
     l->weights_at = words;
     l->numbers_at = numbers;
@@ -53,8 +54,7 @@ static bool set_config(form *f, const pn_config *config) {
   f->places = config->value[0] == 64 ? 64 : 128;
   uint32_t sums = 0, row = 0;
   if (last->few) sums = (uint32_t)(last->y.stride * pn_chain_few_columns(last)) * f->places;
-  if (f->chain.source == PN_CHAIN_IMAGE)
-    row = (uint32_t)first->inputs * (f->places + (uint32_t)first->x.kernel - 1);
+  if (f->chain.source == PN_CHAIN_IMAGE) row = (uint32_t)first->inputs * (f->places + (uint32_t)first->x.kernel - 1);
   return pn_chain_share(&f->chain, row, sums, &f->rows, &f->group, &f->shared_bytes);
 }
 
@@ -64,8 +64,7 @@ static bool describe(const pn_problem *p, form *f, pn_reason *why) {
   const pn_operand *x = pn_problem_input(p, 0, 0);
   if (x->dtype != PELTON_DTYPE_F32) return pn_refuse(why, "f32 only, not %s", pelton_dtype_name(x->dtype));
   return pn_chain_read(p, &f->chain, MOST_FEW_SUMS, false, why) && choose_source(&f->chain, x, why) &&
-         lay_out(&f->chain, why) &&
-         (set_config(f, &(pn_config){{64}}) || pn_refuse(why, "too much for shared memory"));
+         lay_out(&f->chain, why) && (set_config(f, &(pn_config){{64}}) || pn_refuse(why, "too much for shared memory"));
 }
 
 static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why) {
@@ -138,8 +137,7 @@ static void pack_layer(const pn_chain_layer *l, float *to, float *numbers) {
   if (l->few) {
     for (int64_t y = 0; y < l->y.kernel; y++)
       for (int64_t column = 0; column < pn_chain_few_columns(l); column++)
-        for (int64_t in = 0; in < inputs; in++)
-          *to++ = weight(l, column / l->x.kernel, in, y, column % l->x.kernel);
+        for (int64_t in = 0; in < inputs; in++) *to++ = weight(l, column / l->x.kernel, in, y, column % l->x.kernel);
   } else {
     for (int64_t in = 0; in < inputs; in++)
       for (int64_t tap = 0; tap < l->y.kernel * l->x.kernel; tap++)
@@ -188,7 +186,8 @@ static pelton_status prepare(const pn_problem *p, const pn_device *device, const
   state *s = memory;
   form *f = &s->form;
   pn_text head;
-  if (!describe(p, f, NULL) || !set_config(f, config)) return PN_INTERNAL(diag, "a chain changed after it was accepted");
+  if (!describe(p, f, NULL) || !set_config(f, config))
+    return PN_INTERNAL(diag, "a chain changed after it was accepted");
   int64_t batch = pn_problem_input(p, 0, 0)->dims[0],
           rows = pn_chain_rows(&f->chain, device, f->places, blocks_at_once(f), batch, NULL);
   f->chain.arguments.rows = (unsigned)rows;

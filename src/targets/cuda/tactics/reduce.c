@@ -1,6 +1,6 @@
 /* Reductions over any constant axes, of any type and between any layouts. Where few results take many elements, a block
-   works on each; where neighbouring results are neighbours in memory, a thread does, or a block on as many as are read at
-   once. */
+   works on each; where neighbouring results are neighbours in memory, a thread does, or a block on as many as are read
+   at once. */
 #include "target/movement.h"
 #include "target/strides.h"
 #include "targets/cuda/render.h"
