@@ -27,6 +27,19 @@ struct move_arguments {
   const void *source; /* null: zeros */
 };
 
+/* Several moves that do not meet, of few axes, at once: blockIdx.y says which. */
+enum { MOST_TOGETHER = 4, MOST_TOGETHER_AXES = 4 };
+struct moves_arguments {
+  struct {
+    unsigned count;
+    int aligned;
+    struct divider dims[MOST_TOGETHER_AXES];
+    int to[MOST_TOGETHER_AXES], from[MOST_TOGETHER_AXES];
+    void *target;
+    const void *source;
+  } move[MOST_TOGETHER];
+};
+
 /* target[b][c][r] = source[b][r][c], with any distances between rows and batches. */
 struct turn_arguments {
   unsigned rows, columns;
