@@ -36,6 +36,7 @@ void (*fake_barrier)(void);
 #define BLOCK_Z   (fake_place.block[2])
 #define BLOCKS_X  (fake_place.blocks[0])
 #define UNROLL
+#define ROLLED
 #define INFINITE INFINITY
 #define PTX 0
 #define ALIGNED16 __attribute__((aligned(16)))

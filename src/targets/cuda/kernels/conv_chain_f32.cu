@@ -24,6 +24,18 @@ struct ALIGNED16 four {
   }
 #define BEGIN_SUMS(sum, columns, bias) UNROLL for (u32 m = 0; m < (columns); m++) (sum)[m] = params[(bias) + m];
 
+#if FEW
+/* sum += what a place has, times a column's weights. */
+DEVICE void add_inputs(f32 *sum, const f32 *act, const f32 *weights) {
+  UNROLL
+  for (u32 c = 0; c < FEW_INPUTS_UP; c += 4) {
+    struct four w = *(const struct four *)(weights + c);
+    UNROLL
+    for (u32 k = 0; k < 4; k++) *sum += act[c + k] * w.at[k];
+  }
+}
+#endif
+
 KERNEL_OF(conv_chain_f32, struct conv_chain_arguments, PLACES, BLOCKS) {
   DYNAMIC_SHARED(memory, PACKED_WORDS + 2 * IMAGE_SET + 2 * GROUP * SUM_WORDS);
   f32 *packed = (f32 *)memory;
@@ -119,15 +131,28 @@ KERNEL_OF(conv_chain_f32, struct conv_chain_arguments, PLACES, BLOCKS) {
 #endif
 #endif
 #if FEW
-    UNROLL
-    for (u32 i = 0; i < FEW_KERNEL_Y * FEW_COLUMNS; i++) {
+#if FEW_KERNEL_Y * FEW_OUTPUTS * FEW_KERNEL_X * FEW_INPUTS_UP > 1600
+    ROLLED /* registers have no index: rows of sums go round, each is the first once; all at once takes long to compile */
+    for (u32 y = 0; y < FEW_KERNEL_Y; y++) {
+      f32 first[FEW_COLUMNS];
       UNROLL
-      for (u32 c = 0; c < FEW_INPUTS_UP; c += 4) {
-        struct four w = *(const struct four *)(packed + WEIGHTS_FEW + i * FEW_INPUTS_UP + c);
-        UNROLL
-        for (u32 k = 0; k < 4; k++) q[i / FEW_COLUMNS][i % FEW_COLUMNS] += act_last[c + k] * w.at[k];
+      for (u32 m = 0; m < FEW_COLUMNS; m++) {
+        first[m] = q[0][m];
+        add_inputs(&first[m], act_last, packed + WEIGHTS_FEW + (y * FEW_COLUMNS + m) * FEW_INPUTS_UP);
       }
+      UNROLL
+      for (u32 k = 0; k + 1 < FEW_KERNEL_Y; k++) {
+        UNROLL
+        for (u32 m = 0; m < FEW_COLUMNS; m++) q[k][m] = q[k + 1][m];
+      }
+      UNROLL
+      for (u32 m = 0; m < FEW_COLUMNS; m++) q[FEW_KERNEL_Y - 1][m] = first[m];
     }
+#else
+    UNROLL
+    for (u32 i = 0; i < FEW_KERNEL_Y * FEW_COLUMNS; i++)
+      add_inputs(&q[i / FEW_COLUMNS][i % FEW_COLUMNS], act_last, packed + WEIGHTS_FEW + i * FEW_INPUTS_UP);
+#endif
     u32 waiting = (u32)(row - (strip - UP)) % GROUP; /* rows whose sums wait for this one's */
     f32 *own_sums = sums + (buffer * GROUP + waiting) * SUM_WORDS + THREAD;
     UNROLL

@@ -48,6 +48,7 @@ typedef double f64;
 #define BLOCK_Z                 (blockIdx.z)
 #define BLOCKS_X                (gridDim.x)
 #define UNROLL                  _Pragma("unroll")
+#define ROLLED                  _Pragma("unroll 1")
 #define INFINITE                __int_as_float(0x7f800000)
 #define PTX                     1 /* kernels that are written in it have another body for a host */
 

@@ -1,6 +1,6 @@
 /* Copies of boxes under strides: every operator that only moves elements. AXES axes, elements of type WORD; threads go
    along the target's order, so that its writes are coalesced. QUADS: elements are 16 bytes, several that lie together on
-   both sides. */
+   both sides. TOGETHER: several boxes of AXES axes each. */
 #if TOGETHER
 KERNEL(moves, struct moves_arguments) {
   u32 k = BLOCK_Y;

@@ -91,7 +91,7 @@ static double work_of(const pn_chain *c) {
 
 static int64_t blocks_at_once(const form *f) { return WARPS_AT_ONCE * 32 / f->places; }
 
-/* A multiprocessor's four parts share the loads of weights, one for four multiply-adds, which take as long. */
+/* Measured: a multiprocessor's four parts share the loads of weights, one for four multiply-adds, and wait for them. */
 static double estimate(const pn_problem *p, const pn_device *device, const pn_config *config) {
   form f;
   double waited;
@@ -99,7 +99,7 @@ static double estimate(const pn_problem *p, const pn_device *device, const pn_co
   int64_t batch = pn_problem_input(p, 0, 0)->dims[0];
   (void)pn_chain_rows(&f.chain, device, f.places, blocks_at_once(&f), batch, &waited);
   double clock = device->fma_per_second / device->multiprocessors / 128;
-  double arithmetic = waited * WARPS_AT_ONCE / 4 * (1.4 * work_of(&f.chain) + 100) / clock;
+  double arithmetic = waited * WARPS_AT_ONCE / 4 * (1.9 * work_of(&f.chain) + 100) / clock;
   double memory = pn_cuda_operand_bytes(p) / device->bytes_per_second * 1.15;
   return 4e-6 + (arithmetic > memory ? arithmetic : memory);
 }

@@ -147,7 +147,7 @@ static void normalize(pn_move *m) {
   pn_move_normalize(m);
 }
 
-/* Parts that are put beside each other, or taken apart: each for itself, and alike. Their axes are filled up in front. */
+/* Parts that are put beside each other, or taken apart: each for itself, and alike. Axes are filled up in front. */
 static bool goes_together(const pn_problem *p, const pn_move *moves, uint32_t count, uint32_t *axes, bool *quads) {
   pn_op op = p->nodes[0].op;
   if ((op != PN_OP_CONCAT && op != PN_OP_SPLIT) || count < 2 || count > MOST_TOGETHER) return false;

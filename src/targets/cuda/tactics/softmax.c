@@ -60,7 +60,8 @@ static pelton_status prepare(const pn_problem *p, const pn_device *device, const
   (void)snprintf(
       head, sizeof head, "#define X %s\n#define F %s\n#define EXP %s\n#define LOG %s\n#define LOGARITHM %d\n"
       "#define COUNT %d\n",
-      pn_cuda_type_name(x->dtype), wide ? "f64" : "f32", wide ? "exp" : half ? "NEAR_EXP" : "expf", wide ? "log" : "logf",
+      pn_cuda_type_name(x->dtype), wide ? "f64" : "f32", wide ? "exp" : half ? "NEAR_EXP" : "expf",
+      wide ? "log" : "logf",
       (int)attrs->log,
       by_warp ? (int)pn_div_up(length, 32) : 0);
   const char *entry = by_warp ? "softmax_warp" : by_thread ? "softmax_thread" : "softmax_block";
