@@ -13,10 +13,10 @@
               by way of shared memory
    or the results are stored.
 
-   Weights come packed as the b of products (mma.cuh), layer after layer, each [steps of 16][tiles of 8][lane][2], then
-   numbers in f32 for each column: biases and what the expressions read. In front of this text stand mma.cuh, the
-   numbers of the problem as macros, and activate_<layer>(params, column, low, high), which rounds two neighbours, for
-   each layer but the last, of which there is finish_last. */
+   Weights come packed as the b of products (chain_mma.cuh), layer after layer, each [steps of 16][tiles of
+   8][lane][2], then numbers in f32 for each column: biases and what the expressions read. In front of this text stand
+   chain_mma.cuh, the numbers of the problem as macros, and activate_<layer>(params, column, low, high), which rounds two
+   neighbours, for each layer but the last, of which there is finish_last. */
 #define PLACES        (WARPS * BANDS * 16)
 #define BLOCK_THREADS (WARPS * 32)
 #define SUM_PITCH     (PLACES + 4)

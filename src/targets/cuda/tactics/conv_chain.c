@@ -250,7 +250,7 @@ static void render(form *f, pelton_dtype dtype, pn_text *out) {
       out,
       "#define X %s\n#define ONE_BITS 0x%x\n#define WARPS %u\n#define BANDS %u\n#define HOLD %d\n#define ROWS %u\n"
       "#define GROUP %u\n#define BLOCKS %d\n#define VECTOR %d\n#define MMA_THREADS (WARPS * 32)\n"
-      "#include \"mma.cuh\"\n#include \"expression.cuh\"\n",
+      "#include \"chain_mma.cuh\"\n#include \"expression.cuh\"\n",
       pn_cuda_type_name(dtype), dtype == PELTON_DTYPE_F16 ? 0x3c00u : 0x3f80u, (unsigned)f->warps, (unsigned)f->bands,
       (int)f->held, (unsigned)f->rows, (unsigned)f->group, (int)blocks_at_once(f), (int)f->vector);
   pn_chain_render(&f->chain, out);
