@@ -39,7 +39,7 @@ typedef struct pn_recording pn_recording;
 
    |front| (may be null) is an operator of one operand whose results the chain may take in as well, where only the chain
    uses them: the group's nodes are then those, in the graph's order, and the chain behind them. */
-enum { PN_PATTERN_NODES = 8, PN_PATTERN_FRONTS = 4 };
+enum { PN_PATTERN_NODES = 9, PN_PATTERN_FRONTS = 4 };
 typedef struct pn_pattern {
   const char *name;
   const char *ops[PN_PATTERN_NODES]; /* all, or ended by null */

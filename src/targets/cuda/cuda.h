@@ -92,6 +92,11 @@ enum { PN_CUDA_BLOCK = 256 }; /* threads of a block in all kernels */
 /* Puts |function| into the stream with one argument: the struct at |arguments|. */
 pelton_status pn_cuda_launch(pn_stream *stream, pn_cu_function *function, uint32_t grid_x, uint32_t grid_y,
                              uint32_t grid_z, uint32_t threads, const void *arguments, pelton_diag *diag) PN_CHECKED;
+/* The same with |shared_bytes| of DYNAMIC_SHARED memory, which prepare has asked for. */
+pelton_status pn_cuda_launch_shared(pn_stream *stream, pn_cu_function *function, const uint32_t *grid, uint32_t threads,
+                                    uint32_t shared_bytes, const void *arguments, pelton_diag *diag) PN_CHECKED;
+pelton_status pn_cuda_allow_shared(const pn_device *device, pn_cu_function *function, uint32_t bytes,
+                                   pelton_diag *diag) PN_CHECKED;
 /* Blocks for |items| pieces of work of one thread each, which then go round: enough to fill the device. */
 uint32_t pn_cuda_blocks(const pn_device *device, int64_t items);
 

@@ -135,7 +135,8 @@ static pelton_status compile(const pn_device *device, const pn_cuda_source *sour
                              pelton_diag *diag) {
   static const char *const names[] = {"device.cuh",     "arguments.h", "element.cuh",
                                       "expression.cuh", "conv.cuh",    "low_float.cuh",
-                                      "sample.cuh",     "wgmma.cuh"};
+                                      "sample.cuh",     "wgmma.cuh",   "chain_mma.cuh",
+                                      "conv_chain.cuh"};
   const char *headers[PN_COUNT(names)];
   pn_nvrtc_program *program = NULL;
   for (size_t i = 0; i < PN_COUNT(names); i++) headers[i] = pn_cuda_source_text(names[i]);

@@ -16,7 +16,9 @@ static const pn_tactic *const tactic_table[] = {
 
 static const pn_pattern pattern_table[] = {
     {"attention", {"matmul", "pointwise?", "softmax", "matmul", "transpose?", NULL}, "transpose"},
-    {"conv+pointwise", {"conv", "pointwise", NULL}, NULL},
+    {"convs", {"conv", "pointwise?", "conv?", "pointwise?", "conv?", "pointwise?", "conv_transpose?", "pointwise?",
+      "depth_to_space?"},
+     NULL},
     {"conv_transpose+pointwise", {"conv_transpose", "pointwise", NULL}, NULL},
     {"matmul+pointwise", {"matmul", "pointwise", NULL}, NULL},
 };

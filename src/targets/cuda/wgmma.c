@@ -136,10 +136,7 @@ static pelton_status find_function(pn_wgmma *w, const pn_device *device, const p
       head.failed ? pn_fail_memory(diag, "a kernel") : pn_cuda_function(device, &source, &w->function, diag);
   pn_text_deinit(&head);
   if (status) return status;
-  PN_TRY(pn_cuda_enter(device, diag));
-  return pn_cuda_check(
-      device, device->api.cuFuncSetAttribute(w->function, PN_CU_FUNCTION_MOST_SHARED_BYTES, (int)w->shared_bytes),
-      "asking for shared memory", diag);
+  return pn_cuda_allow_shared(device, w->function, w->shared_bytes, diag);
 }
 
 pelton_status pn_wgmma_prepare(pn_wgmma *w, const pn_device *device, const pn_problem *p, const pn_config *config,

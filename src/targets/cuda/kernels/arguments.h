@@ -27,12 +27,26 @@ struct move_arguments {
   const void *source; /* null: zeros */
 };
 
+/* Several moves that do not meet, of few axes, at once: blockIdx.y says which. */
+enum { MOST_TOGETHER = 4, MOST_TOGETHER_AXES = 4 };
+struct moves_arguments {
+  struct {
+    unsigned count;
+    int aligned;
+    struct divider dims[MOST_TOGETHER_AXES];
+    int to[MOST_TOGETHER_AXES], from[MOST_TOGETHER_AXES];
+    void *target;
+    const void *source;
+  } move[MOST_TOGETHER];
+};
+
 /* target[b][c][r] = source[b][r][c], with any distances between rows and batches. */
 struct turn_arguments {
   unsigned rows, columns;
   int source_row, target_row;
   struct divider batch[MOST_MOVE_AXES]; /* the axes around, all of them in blockIdx.z */
   int batch_to[MOST_MOVE_AXES], batch_from[MOST_MOVE_AXES];
+  int aligned; /* both, to 16 bytes */
   void *target;
   const void *source;
 };
@@ -57,6 +71,7 @@ struct reduce_arguments {
   void *target;
   const void *source;
   int keep_last; /* arg_reduce: of equal elements the last */
+  int aligned;   /* reduce_columns: to 16 bytes */
 };
 
 /* Rows along an axis: row r starts at (r / inner) * length * inner + r % inner and goes in steps of inner. */
@@ -127,6 +142,18 @@ struct conv_arguments {
   void *target;
   const void *source, *filter, *bias;
   struct epilogue_arguments epilogue;
+};
+
+/* conv_chain: places are those of the layers before the last. */
+struct conv_chain_arguments {
+  unsigned height, width;           /* of places */
+  unsigned from_height, from_width; /* of the source */
+  unsigned out_height, out_width;
+  unsigned out_rows, rows; /* of places with results of their own; and of a block */
+  int from_batch, from_channel, from_y, from_x, to_batch, to_channel, to_y, to_x;
+  void *target;
+  const void *source, *weights;
+  struct epilogue_arguments epilogue; /* what the last expression reads of each result */
 };
 
 /* Counts of channels are of those that a thread takes at once. */
