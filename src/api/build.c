@@ -223,6 +223,24 @@ static void report_warnings(build *b, const pn_model *model) {
   if (model->more_warnings) pn_json_i64(&b->json, "more_warnings", model->more_warnings);
 }
 
+/* Kernels, and what of the build's time it took to compile them. */
+static pelton_status report_kernels(build *b, pelton_diag *diag) {
+  const pelton_engine *engine = b->engine;
+  pn_binaries kernels;
+  uint64_t bytes = 0;
+  if (!engine->target->binaries) return PELTON_OK;
+  PN_TRY(engine->target->binaries(engine->device, &b->image->arena, &kernels, diag));
+  for (uint32_t i = 0; i < kernels.list.count; i++) bytes += kernels.list.data[i].bytes;
+  pn_json_object_begin(&b->json, "kernels");
+  pn_json_i64(&b->json, "count", kernels.list.count);
+  pn_json_i64(&b->json, "bytes", (int64_t)bytes);
+  if (kernels.list.count) pn_json_string(&b->json, "form", kernels.list.data[0].form);
+  pn_json_i64(&b->json, "compiled", kernels.compiled);
+  pn_json_f64(&b->json, "compile_s", kernels.compile_seconds);
+  pn_json_object_end(&b->json);
+  return PELTON_OK;
+}
+
 static void finish_report(build *b) {
   const pn_plan *plan = b->engine->built;
   pn_json_f64(&b->json, "passes_s", b->passes_seconds);
@@ -307,6 +325,7 @@ static pelton_status build_engine(build *b, const pelton_model *model, pelton_di
   PN_TRY(keep_plan(b, diag));
   if (b->options.timing_cache) PN_TRY(pn_timing_save(&b->cache, b->options.timing_cache, diag));
   if (b->stopped) return pn_fail(diag, PELTON_INVALID_ARGUMENT, "the build was stopped by its caller");
+  PN_TRY(report_kernels(b, diag));
   finish_report(b);
   if (b->report.failed) return pn_fail_memory(diag, "the report");
   b->engine->report = b->report.data;
@@ -342,7 +361,24 @@ pelton_status pelton_engine_build(const pelton_model *model, const pelton_build_
 pelton_status pelton_engine_save(const pelton_engine *engine, const char *path, pelton_diag *diag) {
   if (!engine || !path)
     return pn_fail(diag, PELTON_INVALID_ARGUMENT, "pelton_engine_save: engine and path must not be null");
-  return pn_image_write(engine->image, path, diag);
+  pn_image image = *engine->image; /* with the kernels of this device's plans so far, those of others as they are */
+  pn_arena arena;
+  pn_binaries made = {.compiled = 0};
+  pn_arena_init(&arena, engine->allocator);
+  memset(&image.binaries, 0, sizeof image.binaries);
+  pelton_status status =
+      engine->target->binaries ? engine->target->binaries(engine->device, &arena, &made, diag) : PELTON_OK;
+  for (uint32_t k = 0; k < 2 && !status; k++) {
+    const pn_binary_list *from = k ? &engine->image->binaries : &made.list;
+    for (uint32_t i = 0; i < from->count && !status; i++) {
+      const pn_binary *p = &from->data[i];
+      if (!pn_binary_find(&image.binaries, p->key, p->form) && !pn_list_push(&arena, &image.binaries, *p))
+        status = pn_fail_memory(diag, "the engine");
+    }
+  }
+  if (!status) status = pn_image_write(&image, path, diag);
+  pn_arena_deinit(&arena);
+  return status;
 }
 
 const char *pelton_engine_report(const pelton_engine *engine) { return engine && engine->report ? engine->report : ""; }

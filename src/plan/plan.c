@@ -178,8 +178,13 @@ static void describe_binding(const pn_planner *p, pn_value_id v, pn_plan_binding
 
 static pelton_status finish(pn_planner *p) {
   pn_plan *plan = p->plan;
-  for (uint32_t s = 0; s < p->emitted.count; s++)
-    if (!p->emitted.data[s].removed) PN_TRY(add_step(p, &p->emitted.data[s]));
+  const pn_target *target = p->options->target;
+  pelton_status status = PELTON_OK;
+  if (target->binaries_keep) target->binaries_keep(p->options->device, true);
+  for (uint32_t s = 0; s < p->emitted.count && !status; s++)
+    if (!p->emitted.data[s].removed) status = add_step(p, &p->emitted.data[s]);
+  if (target->binaries_keep) target->binaries_keep(p->options->device, false);
+  PN_TRY(status);
   plan->input_count = p->request->input_count;
   plan->output_count = p->request->output_count;
   plan->inputs = PN_NEW_ARRAY(&plan->arena, pn_plan_binding, plan->input_count);

@@ -25,7 +25,9 @@ static pelton_status open_device(pelton_engine *engine, const pelton_run_options
                                 .index = options->device_index,
                                 .threads = options->threads,
                                 .pin_threads = options->pin_threads != 0,
-                                .error_bound = error_bound(engine->image)};
+                                .error_bound = error_bound(engine->image),
+                                .binaries = options->compile_kernels ? NULL : &engine->image->binaries,
+                                .log = &engine->log};
   if (options->device_libraries) {
     device->libraries = pn_str_copy(&engine->image->arena, pn_str_from(options->device_libraries));
     if (!device->libraries) return pn_fail_memory(diag, "an engine");
