@@ -249,6 +249,9 @@ static void finish_report(build *b) {
   pn_json_string(&b->json, "device", pn_str_from(b->engine->target->fingerprint(b->engine->device)));
   pn_json_i64(&b->json, "nodes", b->graph->nodes.count);
   if (plan) {
+    pn_json_i64(&b->json, "timed", plan->timed_count);
+    pn_json_f64(&b->json, "timed_s", plan->timed_seconds);
+    pn_json_f64(&b->json, "ahead_s", plan->ahead_seconds);
     pn_json_i64(&b->json, "steps", plan->steps.count);
     pn_json_i64(&b->json, "fallbacks", plan->fallback_count);
     pn_json_i64(&b->json, "activation_bytes", (int64_t)plan->arena_bytes);
