@@ -166,7 +166,9 @@ static pelton_status plan_some_shapes(build *b, pelton_diag *diag) {
   for (size_t i = 0; i < PN_COUNT(guesses); i++) {
     PN_TRY(choose_shapes(b, guesses[i], diag));
     status = plan_first_segment(b, diag);
-    if (!status || !b->guessed || status == PELTON_OUT_OF_MEMORY || status == PELTON_INTERNAL) return status;
+    if (!status || !b->guessed || status == PELTON_OUT_OF_MEMORY || status == PELTON_DEVICE_ERROR ||
+        status == PELTON_INTERNAL)
+      return status;
     if (i + 1 < PN_COUNT(guesses)) pn_diag_rewind(diag, mark);
   }
   pn_json_string(&b->json, "not_planned", pn_str_from(pelton_diag_message(diag, mark)));
