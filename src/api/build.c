@@ -316,6 +316,9 @@ static pelton_status build_engine(build *b, const pelton_model *model, pelton_di
     return pn_fail_memory(diag, "an engine");
   }
   PN_TRY(pn_engine_create(b->image, &run, &b->engine, diag));
+  b->image->only_binaries = b->options.only_kernels != 0;
+  if (b->image->only_binaries && b->engine->target->binaries_keep)
+    b->engine->target->binaries_keep(b->engine->device, true);
   pn_model_retain(model);
   b->engine->source = (void *)(uintptr_t)model;
   b->engine->release_source = release_model;
@@ -380,6 +383,14 @@ pelton_status pelton_engine_save(const pelton_engine *engine, const char *path, 
       if (!pn_binary_find(&image.binaries, p->key, p->form) && !pn_list_push(&arena, &image.binaries, *p))
         status = pn_fail_memory(diag, "the engine");
     }
+  }
+  if (image.only_binaries) {
+    pn_symbols *symbols = PN_NEW(&arena, pn_symbols);
+    if (symbols) pn_symbols_init(symbols, &arena);
+    image.graph = symbols ? pn_graph_create(&arena, symbols, PN_STR("kernels")) : NULL;
+    memset(&image.records, 0, sizeof image.records);
+    memset(&image.packed.list, 0, sizeof image.packed.list);
+    if (!image.graph) status = pn_fail_memory(diag, "the engine");
   }
   if (!status) status = pn_image_write(&image, path, diag);
   pn_arena_deinit(&arena);

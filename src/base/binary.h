@@ -17,12 +17,14 @@ typedef struct pn_binary {
 
 typedef PN_LIST(pn_binary) pn_binary_list;
 
-/* The program of |key| and |form|; null when there is none. */
+PN_INLINE bool pn_binary_has_key(const pn_binary *b, const uint64_t *key) {
+  return b->key[0] == key[0] && b->key[1] == key[1];
+}
+
+/* That of |key| and |form|; null when there is none. */
 PN_INLINE const pn_binary *pn_binary_find(const pn_binary_list *list, const uint64_t *key, pn_str form) {
-  for (uint32_t i = 0; i < list->count; i++) {
-    const pn_binary *p = &list->data[i];
-    if (p->key[0] == key[0] && p->key[1] == key[1] && pn_str_equal(p->form, form)) return p;
-  }
+  for (uint32_t i = 0; i < list->count; i++)
+    if (pn_binary_has_key(&list->data[i], key) && pn_str_equal(list->data[i].form, form)) return &list->data[i];
   return NULL;
 }
 

@@ -72,7 +72,8 @@ typedef struct pn_image {
   pn_graph *graph;
   PN_LIST(pn_plan_record) records;
   pn_packed_store packed;
-  bool omit_packed; /* when it is written: plans pack again */
+  bool omit_packed;   /* when it is written: plans pack again */
+  bool only_binaries; /* when it is written: nothing else */
   pn_binary_list binaries; /* of any number of devices */
   PN_LIST(pn_metadata_entry) metadata;
   pn_constant_list constants; /* of a read image: the tensors of the constants section, in its order */

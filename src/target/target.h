@@ -20,8 +20,9 @@ typedef struct pn_device_options {
   double error_bound;    /* pelton_build_options.error_bound; 0: the default */
   const char *libraries; /* folders, separated by ':', to look for the vendor's libraries first; may be null */
   const pn_device *sibling; /* an open device of this target, to share with it what is the same on both; or null */
-  /* Code compiled before, and where notes go; both null or as long as the device and its siblings. */
+  /* Code compiled before, that of the library itself, and where notes go; null or as long as the device and its siblings. */
   const pn_binary_list *binaries;
+  const pn_binary_list *(*built_in)(void);
   const pelton_log *log;
 } pn_device_options;
 
@@ -65,7 +66,7 @@ typedef struct pn_peaks {
 /* Code that a device compiled or was given. */
 typedef struct pn_binaries {
   pn_binary_list list;     /* of plans; the bytes live as long as the device */
-  uint32_t compiled, taken; /* of all: here, and out of pn_device_options.binaries */
+  uint32_t compiled, taken; /* of all: here, and out of what was compiled before */
   double compile_seconds;   /* all in all, of all threads */
 } pn_binaries;
 

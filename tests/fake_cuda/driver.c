@@ -152,6 +152,8 @@ int cuDeviceTotalMem_v2(size_t *bytes, int device) {
 int cuDeviceGetAttribute(int *value, int attribute, int device) {
   STEP();
   (void)device;
+  if (imagined && attribute == 16) return *value = imagined >= 90 ? 132 : 108, 0; /* as large ones have, for estimates */
+  if (imagined && attribute == 13) return *value = imagined >= 90 ? 1980000 : 1410000, 0;
   *value = attribute == 75 ? capability / 10 : attribute == 76 ? capability % 10 : attribute == 16 ? 4 : 0;
   return 0;
 }
@@ -410,7 +412,7 @@ int cuModuleLoadData(void **module, const void *image) {
   m->library = path ? dlopen(path, RTLD_NOW | RTLD_LOCAL) : NULL;
   const int *form = m->library ? dlsym(m->library, "fake_form") : NULL;
   pthread_mutex_unlock(&lock);
-  if (!form || *form != capability) {
+  if (!form || *form / 10 != capability / 10 || *form > capability) {
     if (m->library) dlclose(m->library);
     free(m);
     return form ? NO_BINARY : NO_IMAGE;

@@ -172,6 +172,11 @@ TEST(another_kind_of_device_compiles_its_own) {
   EXPECT_EQ(compilations(folder_without, on_80), 0);
   set_devices(1, 90);
   EXPECT_EQ(compilations(folder_without, on_90), 0);
+  /* And younger devices of sm_80's generation, though not of Hopper's. */
+  set_devices(1, 89);
+  EXPECT_EQ(compilations(folder_without, on_80), 0);
+  set_devices(1, 75);
+  EXPECT(compilations(folder, on_80) > 0);
   EXPECT_EQ(live(), 0);
 }
 

@@ -157,6 +157,7 @@ pelton_status load_build(const char *path, const load_options *o, loaded *out, p
   options.timing_cache = o->timing_cache;
   options.no_passes = o->no_passes;
   options.omit_packed = o->omit_packed;
+  options.only_kernels = o->only_kernels;
   const pelton_log log = {NULL, print_warning};
   *out = (loaded){.built = true};
   const double start = clock_now();

@@ -11,7 +11,7 @@ typedef struct load_options {
   const char *target, *precision, *cpu_isa, *timing_cache, *device_libraries;
   int64_t threads, level, device;
   double budget;
-  bool no_passes, omit_packed, compile_kernels;
+  bool no_passes, omit_packed, compile_kernels, only_kernels;
   text_list shapes, min_shapes, opt_shapes, max_shapes;
   text_list overrides; /* names */
   /* Filled in by load_prepare. */

@@ -12,6 +12,7 @@
 struct pn_cuda_programs {
   const pelton_allocator *allocator;
   const pn_binary_list *given; /* the engine's; null: none */
+  const pn_binary_list *(*built_in)(void); /* the library's; null: none */
   const pelton_log *log;        /* null: nobody listens */
   atomic_uint devices;
   atomic_int keeping; /* plans that are being made */
@@ -40,6 +41,7 @@ pelton_status pn_cuda_programs_join(pn_device *device, const pn_device_options *
   }
   all->allocator = device->allocator;
   all->given = options->binaries;
+  all->built_in = options->built_in;
   all->log = options->log;
   atomic_init(&all->devices, 1);
   atomic_init(&all->keeping, 0);
@@ -106,17 +108,26 @@ static void note(const pn_cuda_programs *all, const pn_binary *p, const char *wh
 /* ---- finding and making ---------------------------------------------------------------------------------------------
  */
 
-static pn_cuda_program *find(const pn_cuda_programs *all, const uint64_t *key, pn_str form) {
-  for (pn_cuda_program *p = all->first; p; p = p->next)
-    if (!p->refused && p->is.key[0] == key[0] && p->is.key[1] == key[1] && pn_str_equal(p->is.form, form)) return p;
+/* Whether code of |form| runs on the device: its own form, or that of an older one of the same generation ("sm_80" on
+   sm_89), unless it is for that one alone ("sm_90a"). */
+static bool fits(const pn_device *device, pn_str form) {
+  if (pn_str_is(form, device->form)) return true;
+  return form.size == 5 && pn_str_starts(form, "sm_") && form.data[3] - '0' == device->capability / 10 &&
+         form.data[4] >= '0' && form.data[4] - '0' <= device->capability % 10;
+}
+
+static pn_cuda_program *find(const pn_device *device, const uint64_t *key, bool refused) {
+  for (pn_cuda_program *p = device->programs->first; p; p = p->next)
+    if (p->refused == refused && pn_binary_has_key(&p->is, key) && fits(device, p->is.form)) return p;
   return NULL;
 }
 
-/* Whether it was ever given to a device and did not load there. */
-static bool was_refused(const pn_cuda_programs *all, const uint64_t *key, pn_str form) {
-  for (const pn_cuda_program *p = all->first; p; p = p->next)
-    if (p->refused && p->is.key[0] == key[0] && p->is.key[1] == key[1] && pn_str_equal(p->is.form, form)) return true;
-  return false;
+/* In |list| (may be null), rather of the device's own form. */
+static const pn_binary *find_in(const pn_device *device, const pn_binary_list *list, const uint64_t *key) {
+  const pn_binary *found = list ? pn_binary_find(list, key, pn_str_from(device->form)) : NULL;
+  for (uint32_t i = 0; list && i < list->count && !found; i++)
+    if (pn_binary_has_key(&list->data[i], key) && fits(device, list->data[i].form)) found = &list->data[i];
+  return found;
 }
 
 static pn_cuda_program *add(pn_cuda_programs *all, const pn_binary *is) {
@@ -136,10 +147,13 @@ static void withdraw(pn_cuda_programs *all, pn_cuda_program *p) {
   release(all, p);
 }
 
-/* What the engine's file has; null: nothing of use. */
-static pn_cuda_program *take_given(pn_cuda_programs *all, const uint64_t *key, pn_str form, bool *no_memory) {
-  const pn_binary *given = all->given ? pn_binary_find(all->given, key, form) : NULL;
-  if (!given || was_refused(all, key, form)) return NULL;
+/* What the engine's file or the library itself has; null: nothing of use. */
+static pn_cuda_program *take_given(const pn_device *device, const uint64_t *key, bool *no_memory) {
+  pn_cuda_programs *all = device->programs;
+  if (find(device, key, true)) return NULL; /* it did not load before */
+  const pn_binary *given = find_in(device, all->given, key);
+  if (!given && all->built_in) given = find_in(device, all->built_in(), key);
+  if (!given) return NULL;
   bool whole = is_image(given->data, given->bytes);
   pn_cuda_program *p = add(all, given);
   *no_memory = !p;
@@ -196,7 +210,6 @@ pelton_status pn_cuda_programs_get(pn_device *device, const pn_cuda_source *sour
                                    const uint64_t *key, pn_cuda_program *refused, pn_cuda_program **out,
                                    pelton_diag *diag) {
   pn_cuda_programs *all = device->programs;
-  pn_str form = pn_str_from(device->form);
   pelton_status status = PELTON_OK;
   bool no_memory = false;
   (void)pthread_mutex_lock(&all->lock);
@@ -205,9 +218,9 @@ pelton_status pn_cuda_programs_get(pn_device *device, const pn_cuda_source *sour
     all->taken_count--;
     note(all, &refused->is, "is not taken by the driver");
   }
-  while ((*out = find(all, key, form)) != NULL && (*out)->compiling)
+  while ((*out = find(device, key, false)) != NULL && (*out)->compiling)
     (void)pthread_cond_wait(&all->compiled, &all->lock);
-  if (!*out) *out = take_given(all, key, form, &no_memory);
+  if (!*out) *out = take_given(device, key, &no_memory);
   if (no_memory)
     status = pn_fail_memory(diag, "a kernel");
   else if (!*out)
