@@ -97,9 +97,11 @@ static bool is_image(const uint8_t *data, size_t bytes) {
   return pn_load_u16(data + 62) < section_count;
 }
 
-static void note(const pn_cuda_programs *all, const pn_binary *p, const char *what) {
+/* Of what a file holds. A driver that is older than Pelton's own kernels is nothing to warn of. */
+static void note(const pn_cuda_programs *all, const pn_cuda_program *program, const char *what) {
+  const pn_binary *p = &program->is;
   char text[320];
-  if (!all->log || !all->log->write) return;
+  if (program->built_in || !all->log || !all->log->write) return;
   (void)snprintf(text, sizeof text, "the engine's kernel '%.*s' for %.*s %s: it is compiled again",
                  PN_STR_ARG(p->name), PN_STR_ARG(p->form), what);
   all->log->write(all->log->self, PELTON_LOG_WARNING, text);
@@ -152,14 +154,16 @@ static pn_cuda_program *take_given(const pn_device *device, const uint64_t *key,
   pn_cuda_programs *all = device->programs;
   if (find(device, key, true)) return NULL; /* it did not load before */
   const pn_binary *given = find_in(device, all->given, key);
-  if (!given && all->built_in) given = find_in(device, all->built_in(), key);
+  const bool built_in = !given && all->built_in;
+  if (built_in) given = find_in(device, all->built_in(), key);
   if (!given) return NULL;
   bool whole = is_image(given->data, given->bytes);
   pn_cuda_program *p = add(all, given);
   *no_memory = !p;
   if (!p) return NULL;
+  p->built_in = built_in;
   p->refused = !whole;
-  if (!whole) note(all, given, "is damaged");
+  if (!whole) note(all, p, "is damaged");
   all->taken_count += whole;
   return whole ? p : NULL;
 }
@@ -216,7 +220,7 @@ pelton_status pn_cuda_programs_get(pn_device *device, const pn_cuda_source *sour
   if (refused && !refused->refused) {
     refused->refused = true;
     all->taken_count--;
-    note(all, &refused->is, "is not taken by the driver");
+    note(all, refused, "is not taken by the driver");
   }
   while ((*out = find(device, key, false)) != NULL && (*out)->compiling)
     (void)pthread_cond_wait(&all->compiled, &all->lock);

@@ -13,6 +13,7 @@ typedef struct pn_cuda_program {
   void *owned;     /* what is compiled here; null: the bytes are a file's */
   bool compiling;  /* by another thread, and not there yet */
   bool refused;    /* the driver does not load it: it is compiled again */
+  bool built_in;   /* Pelton's own */
   atomic_bool kept; /* a plan's */
   char words[160];  /* of |is|, when it is compiled here */
 } pn_cuda_program;
