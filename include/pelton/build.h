@@ -115,8 +115,8 @@ typedef struct pelton_build_options {
      on normal random data, relative to its largest result, 0 to 1; 0: 3e-5. The direct sum is off by some 1e-6, so that
      below 1e-7 only direct sums are left. Kept in the engine. */
   double error_bound;
-  uint32_t only_kernels;        /* 1: what is saved is the compiled kernels, those too that were compiled to be timed only, and
-                                   no network: for Pelton's own build */
+  uint32_t only_kernels;        /* 1: what is saved is compiled kernels, also those that were only timed, and no
+                                   network: for Pelton's own build */
 } pelton_build_options;
 #define PELTON_BUILD_OPTIONS_INIT                                                                                     \
   {(uint32_t)sizeof(pelton_build_options), NULL, NULL, NULL, 0, 1, 0.0, NULL, 0, NULL, 0, NULL, NULL, NULL, NULL, 0, \

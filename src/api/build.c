@@ -388,8 +388,8 @@ pelton_status pelton_engine_save(const pelton_engine *engine, const char *path, 
   if (image.only_binaries) {
     /* The least graph that is one. */
     image.graph = pn_graph_create(&arena, NULL, PN_STR("kernels"));
-    if (image.graph && !pn_graph_add_output(image.graph, pn_graph_add_scalar(image.graph, PN_STR("y"), PELTON_DTYPE_F32, 0)))
-      image.graph = NULL;
+    pn_value_id y = image.graph ? pn_graph_add_scalar(image.graph, PN_STR("y"), PELTON_DTYPE_F32, 0) : PN_NO_VALUE;
+    if (!pn_value_valid(y) || !pn_graph_add_output(image.graph, y)) image.graph = NULL;
     memset(&image.records, 0, sizeof image.records);
     memset(&image.packed.list, 0, sizeof image.packed.list);
     if (!image.graph) status = pn_fail_memory(diag, "the engine");

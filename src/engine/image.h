@@ -1,14 +1,14 @@
 /* What an engine file holds, in memory: the optimised graph and its weights once, and for each device it was tuned for
-   a record of decisions, the weights packed for them and the code compiled for it. Plans are caches, the graph is the truth: a record that no
-   longer fits is ignored, never an error.
+   a record of decisions, the weights packed for them and the code compiled for it. Plans are caches, the graph is the
+   truth: a record that no longer fits is ignored, never an error.
 
    The file (little-endian, offsets only, no pointers):
      header    magic "PELTON\x1a\n", format version, library version, file bytes, section count, checksum of header and
                section table
      sections  kind, offset, bytes, checksum; kinds: text table, graph, constants, records, packed, metadata, kernels
    Constants and packed weights lie at multiples of 4096 (the section) and 64 (each tensor) and are used in place from
-   the map, as are compiled kernels, each at a multiple of 64. Checksums of the small sections are verified when an engine is opened; those of weights (which would have to
-   be read whole) by pn_image_check_weights. Every offset, count and index is checked before use: the reader meets files
+   the map, as are compiled kernels, each at a multiple of 64. Checksums of the small sections are verified when an
+   engine is opened; those of weights (which would have to be read whole) by pn_image_check_weights. Every offset, count and index is checked before use: the reader meets files
    of strangers. */
 #ifndef PN_ENGINE_IMAGE_H
 #define PN_ENGINE_IMAGE_H

@@ -20,7 +20,8 @@ typedef struct pn_device_options {
   double error_bound;    /* pelton_build_options.error_bound; 0: the default */
   const char *libraries; /* folders, separated by ':', to look for the vendor's libraries first; may be null */
   const pn_device *sibling; /* an open device of this target, to share with it what is the same on both; or null */
-  /* Code compiled before, that of the library itself, and where notes go; null or as long as the device and its siblings. */
+  /* Code compiled before, that of the library itself, and where notes go; null, or as long as the device and its
+     siblings. */
   const pn_binary_list *binaries;
   const pn_binary_list *(*built_in)(void);
   const pelton_log *log;

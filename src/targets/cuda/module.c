@@ -1,5 +1,5 @@
-/* Sources become functions: device.cuh, a head and a file of kernels/ are one text, whose program (programs.c) is loaded
-   into the device and stays there as long as it. */
+/* Sources become functions: device.cuh, a head and a file of kernels/ are one text, whose program (programs.c) is
+   loaded into the device and stays there as long as it. */
 #include "targets/cuda/programs.h"
 
 #include "base/hash.h"

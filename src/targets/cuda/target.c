@@ -124,8 +124,8 @@ static pelton_status device_list(const pn_device_options *options, void (*each)(
     ask(&api, i, version, &one);
     size_t used = strlen(one.info.detail);
     if (!one.info.refusal[0] && !compiles)
-      (void)snprintf(one.info.detail + used, sizeof one.info.detail - used, ", runs only engines that hold its kernels: %s",
-                     why);
+      (void)snprintf(one.info.detail + used, sizeof one.info.detail - used,
+                     ", runs only engines that hold its kernels: %s", why);
     each(self, &one.info);
   }
   pn_cuda_library_close(&api);
@@ -256,8 +256,8 @@ static void memory_release(pn_device *device, void *memory) {
   (void)device->api.cuMemFree_v2(pn_cuda_pointer(memory));
 }
 
-/* 0: the driver does not know it. The call for one attribute would say so by an error, which tools that watch for errors
-   count. */
+/* 0: the driver does not know it. The call for one attribute would say so by an error, which tools that watch for
+   errors count. */
 static unsigned memory_kind(const pn_device *device, const void *pointer) {
   unsigned kind = 0;
   int attributes[1] = {PN_CU_POINTER_MEMORY_TYPE};
