@@ -129,6 +129,16 @@ if(TARGET run_cases)
   endforeach()
 endif()
 
+# Kernels that were compiled with Pelton are found again, for each kind of device that they are meant for: there is no
+# NVRTC that could compile one.
+if(TARGET pelton_imagined)
+  foreach(capability 80 86 89 90)
+    pelton_test(target.builtin_${capability} target ${CMAKE_COMMAND} -E env PELTON_FAKE_CUDA_IMAGINE=${capability}
+      $<TARGET_FILE:pelton_command> build src/targets/cuda/builtin.pir --target cuda --level 0
+      --device-libraries ${PROJECT_BINARY_DIR}/builtin/alone -o ${PROJECT_BINARY_DIR}/builtin/test_${capability}.pelton)
+  endforeach()
+endif()
+
 # ---- fuzz targets ------------------------------------------------------------------------------------------------
 
 file(GLOB files CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/fuzz/fuzz_*.c)

@@ -134,10 +134,12 @@ typedef struct pelton_build_options {
      says, whatever the evidence; '*' stands for anything. */
   const char *layer_precision;
   uint32_t strict; /* 1: a layer that |precision| is asked for, and that had to stay in f32, fails the build */
+  uint32_t only_kernels;        /* 1: what is saved is compiled kernels, also those that were only timed, and no
+                                   network: for Pelton's own build */
 } pelton_build_options;
 #define PELTON_BUILD_OPTIONS_INIT                                                                                     \
   {(uint32_t)sizeof(pelton_build_options), NULL, NULL, NULL, 0, 1, 0.0, NULL, 0, NULL, 0, NULL, NULL, NULL, NULL, 0, \
-   NULL, 0, 0.0, NULL, 0, 0, NULL, NULL, 0}
+   NULL, 0, 0.0, NULL, 0, 0, NULL, NULL, 0, 0}
 
 /* Compiles |model| (which is not changed and may be released afterwards; its mapped files stay open as long as the
    engine needs them). Dynamic inputs without a profile are planned when a context first meets their shapes. */

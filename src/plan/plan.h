@@ -89,6 +89,9 @@ typedef struct pn_plan {
   pn_decisions decisions;
   pn_text report;          /* JSON array members of this plan's groups; empty unless asked for */
   uint32_t fallback_count; /* steps that run a reference */
+  /* What making it took, in part: measurements, and preparing steps by several threads before. */
+  uint32_t timed_count;
+  double timed_seconds, ahead_seconds;
   const pelton_allocator *allocator;
 } pn_plan;
 

@@ -2,6 +2,7 @@
      need.c       which values must be computed at all, and how often each is used
      problems.c   nodes as problems
      candidates.c tactics for a problem, and what they cost
+     ahead.c      steps prepared by several threads
      partition.c  groups: which nodes run as one step
      choose.c     layouts, tactics, configs
      emit.c       steps and buffers, conversions between layouts
@@ -20,6 +21,14 @@ typedef struct pn_choice {
   double estimate;
   double seconds; /* measured; 0: not */
 } pn_choice;
+
+/* A step to prepare before it is wanted. */
+typedef struct pn_ahead {
+  const pn_problem *problem;
+  const pn_tactic *tactic;
+  pn_config config;
+} pn_ahead;
+typedef PN_LIST(pn_ahead) pn_ahead_list;
 
 enum { PN_COMBO_COUNT = PN_LAYOUT_COUNT * PN_LAYOUT_COUNT }; /* of input and output layout */
 
@@ -108,6 +117,13 @@ pelton_status pn_planner_conversion(pn_planner *p, pn_value_id v, pn_layout from
                                     pn_problem **out) PN_CHECKED;
 /* Sets the layouts of |problem|'s activations; false when the combination makes no sense for it. */
 bool pn_problem_set_layouts(pn_problem *problem, pn_layout in, pn_layout out);
+/* Puts |tactic| for |problem| into |jobs| when preparing it is slow and a thread may do it ahead; false when memory is
+   out. pn_planner_ahead does all |jobs|. */
+bool pn_planner_add_ahead(pn_planner *p, pn_ahead_list *jobs, const pn_problem *problem, const pn_tactic *tactic,
+                          const pn_config *config) PN_CHECKED;
+pelton_status pn_planner_ahead(pn_planner *p, const pn_ahead_list *jobs) PN_CHECKED;
+/* Adds to |jobs| what pn_planner_measure is going to time for |problem|. */
+pelton_status pn_planner_measure_ahead(pn_planner *p, const pn_problem *problem, pn_ahead_list *jobs) PN_CHECKED;
 /* Sets |problem|'s layouts and |out| to what was decided before: false when the tactic is not there any more in that
    version, or does not accept. */
 bool pn_planner_decided(const pn_planner *p, pn_problem *problem, const pn_decision *decision, pn_choice *out,

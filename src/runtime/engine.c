@@ -1,6 +1,7 @@
 #include "runtime/engine.h"
 
 #include "base/format.h"
+#include "runtime/builtin.h"
 
 pelton_run_options pn_run_options(const pelton_run_options *options) {
   pelton_run_options out = PELTON_RUN_OPTIONS_INIT;
@@ -25,7 +26,10 @@ static pelton_status open_device(pelton_engine *engine, const pelton_run_options
                                 .index = options->device_index,
                                 .threads = options->threads,
                                 .pin_threads = options->pin_threads != 0,
-                                .error_bound = error_bound(engine->image)};
+                                .error_bound = error_bound(engine->image),
+                                .binaries = options->compile_kernels ? NULL : &engine->image->binaries,
+                                .built_in = pn_builtin_binaries,
+                                .log = &engine->log};
   if (options->device_libraries) {
     device->libraries = pn_str_copy(&engine->image->arena, pn_str_from(options->device_libraries));
     if (!device->libraries) return pn_fail_memory(diag, "an engine");

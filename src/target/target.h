@@ -5,6 +5,7 @@
 #define PN_TARGET_TARGET_H
 
 #include "base/cpu.h"
+#include "base/binary.h"
 #include "target/tactic.h"
 
 struct pn_pool;
@@ -19,6 +20,11 @@ typedef struct pn_device_options {
   double error_bound;    /* pelton_build_options.error_bound; 0: the default */
   const char *libraries; /* folders, separated by ':', to look for the vendor's libraries first; may be null */
   const pn_device *sibling; /* an open device of this target, to share with it what is the same on both; or null */
+  /* Code compiled before, that of the library itself, and where notes go; null, or as long as the device and its
+     siblings. */
+  const pn_binary_list *binaries;
+  const pn_binary_list *(*built_in)(void);
+  const pelton_log *log;
 } pn_device_options;
 
 /* What `pelton devices` says of one device. */
@@ -58,6 +64,13 @@ typedef struct pn_peaks {
   pn_peak peak[PN_PEAKS];
 } pn_peaks;
 
+/* Code that a device compiled or was given. */
+typedef struct pn_binaries {
+  pn_binary_list list;     /* of plans; the bytes live as long as the device */
+  uint32_t compiled, taken; /* of all: here, and out of what was compiled before */
+  double compile_seconds;   /* all in all, of all threads */
+} pn_binaries;
+
 typedef struct pn_target {
   const char *name; /* "cpu", "cuda", ... */
   /* Opens a device. PELTON_DEVICE_ERROR with the reason when there is none or it is not usable. */
@@ -76,6 +89,10 @@ typedef struct pn_target {
                                void *self, pelton_diag *diag);
   /* Measures, in some tenths of a second. May be null. */
   pelton_status (*peaks)(pn_device *device, pn_peaks *out, pelton_diag *diag);
+  /* Both null: steps need no code that is compiled while Pelton runs. What is prepared between binaries_keep(true) and
+     (false) is a plan's, and its code is in the list that binaries makes in |arena|. */
+  void (*binaries_keep)(pn_device *device, bool keep);
+  pelton_status (*binaries)(pn_device *device, pn_arena *arena, pn_binaries *out, pelton_diag *diag);
   /* Device memory, 64-byte aligned; null when there is none left. The CPU's is host memory. */
   void *(*memory_alloc)(pn_device *device, size_t bytes);
   void (*memory_release)(pn_device *device, void *memory);

@@ -11,7 +11,7 @@ typedef struct load_options {
   const char *target, *precision, *cpu_isa, *timing_cache, *device_libraries;
   int64_t threads, level, device;
   double budget;
-  bool no_passes, omit_packed;
+  bool no_passes, omit_packed, compile_kernels, only_kernels;
   text_list shapes, min_shapes, opt_shapes, max_shapes;
   text_list overrides; /* names */
   text_list samples, input_ranges;
@@ -46,6 +46,7 @@ typedef struct load_options {
   {"error-bound", 0, OPTION_NUMBER, &(o).error_bound, "E", "of fast convolutions, relative (3e-5)", 0, 1},              \
   {"timing-cache", 0, OPTION_TEXT, &(o).timing_cache, "FILE", "measured times, read and extended", 0, 0},              \
   {"override", 0, OPTION_LIST, &(o).overrides, "NAME", "a constant that the model lets replace: make it an input", 0, 0}, \
+  {"compile-kernels", 0, OPTION_FLAG, &(o).compile_kernels, NULL, "do not run the compiled kernels of an engine file", 0, 0}, \
   {"no-passes", 0, OPTION_FLAG, &(o).no_passes, NULL, "build the graph as it was imported", 0, 0}
 /* clang-format on */
 

@@ -10,7 +10,8 @@
 #include <stdatomic.h>
 
 struct pn_cuda_module;
-struct pn_cuda_cubins;
+typedef struct pn_cuda_program pn_cuda_program;
+typedef struct pn_cuda_programs pn_cuda_programs;
 struct pn_dnn_convolution;
 
 struct pn_device {
@@ -20,6 +21,9 @@ struct pn_device {
   pn_cu_context *context;
   atomic_bool gone; /* the context was destroyed, and with it all that was in it: nothing is to be released */
   int capability; /* 90: sm_90 */
+  char form[16];  /* what kernels are compiled for: "sm_90a", Hopper with what only Hopper has */
+  char *libraries; /* folders to look in for what is opened later; null: none */
+  uint64_t compile_key;
   bool launches_early; /* a kernel may begin before the one in front ends, in recordings too */
   int multiprocessors;
   uint64_t memory_bytes;
@@ -27,7 +31,8 @@ struct pn_device {
   double fma_per_second, half_fma_per_second, bytes_per_second;
   pthread_mutex_t lock; /* of what follows */
   struct pn_cuda_module *modules;
-  struct pn_cuda_cubins *cubins; /* shared with other devices, has a lock of its own */
+  char compiler[24];           /* "NVRTC 13.0"; empty: nothing was compiled yet */
+  pn_cuda_programs *programs; /* shared with other devices, have a lock of their own */
   pn_lt_handle *lt;         /* null: no cuBLASLt */
   pn_dnn_handle *dnn;       /* null: no cuDNN */
   pthread_mutex_t dnn_lock; /* of the handle's stream and of |convolutions| */
@@ -63,7 +68,7 @@ pelton_status pn_cuda_enter(const pn_device *device, pelton_diag *diag) PN_CHECK
 /* Before something is released: goes on whatever the driver says, which knows best what a lost device still holds. */
 PN_INLINE void pn_cuda_enter_anyway(const pn_device *device) { (void)device->api.cuCtxSetCurrent(device->context); }
 
-/* ---- modules: sources compiled by NVRTC once for all devices that share cubins, loaded once a device */
+/* ---- modules: sources compiled once for all devices that share programs, loaded once a device */
 
 /* The names of the sources in kernels/, in order, ended by null; "device.cuh" stands before all of them. |entry| is the
    kernel. |head| (may be null) is text in front: macros that choose a variant, rendered functions. */
@@ -74,14 +79,20 @@ typedef struct pn_cuda_source {
   bool exact; /* products and sums are not contracted */
 } pn_cuda_source;
 
-/* Compiles (or finds) and loads; slow, for prepare. The function lives as long as the device. */
+/* Finds (or compiles) and loads; slow, for prepare. From any thread. The function lives as long as the device. */
 pelton_status pn_cuda_function(const pn_device *device, const pn_cuda_source *source, pn_cu_function **out,
                                pelton_diag *diag) PN_CHECKED;
 void pn_cuda_modules_release(pn_device *device);
 void pn_cuda_modules_forget(pn_device *device); /* the driver has none of them any more */
-/* What compiled sources are kept in: |device| joins |sibling|'s, or (null) gets its own. */
-pelton_status pn_cuda_cubins_join(pn_device *device, const pn_device *sibling, pelton_diag *diag) PN_CHECKED;
-void pn_cuda_cubins_leave(pn_device *device); /* when it has none, nothing */
+/* The compiled ones: |device| joins its sibling's, or gets its own. */
+pelton_status pn_cuda_programs_join(pn_device *device, const pn_device_options *options, pelton_diag *diag) PN_CHECKED;
+void pn_cuda_programs_leave(pn_device *device); /* when it has none, nothing */
+/* |program| was asked for: while a plan keeps programs, it is one of them. */
+void pn_cuda_programs_use(const pn_device *device, pn_cuda_program *program);
+/* pn_target's binaries_keep and binaries. */
+void pn_cuda_programs_keep(pn_device *device, bool keep);
+pelton_status pn_cuda_programs_list(pn_device *device, pn_arena *arena, pn_binaries *out,
+                                    pelton_diag *diag) PN_CHECKED;
 /* The embedded text of kernels/|name|; null when there is none. */
 const char *pn_cuda_source_text(const char *name);
 
