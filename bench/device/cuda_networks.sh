@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # cuda_networks.sh GEN_MODELS.py OUT [CASES] [STAGES]: on a machine with an NVIDIA GPU, builds Pelton, runs the case suite
 # and the folder CASES (of ONNX backend cases) on the target cuda, compares generated networks with the target cpu, and
-# times them with inputs and outputs on the device, PyTorch beside. STAGES: of "cases conformance compare time layers half
-# peers sanitize" those to run. Prints a table last; everything else under OUT.
+# times them with inputs and outputs on the device (PyTorch beside them: cuda_goals.sh). STAGES: of "cases conformance
+# compare time layers half sanitize" those to run. Prints a table last; everything else under OUT.
 set -uo pipefail
 generator=$(realpath "$1")
 out=$(realpath "$2")
 cases=${3:-}
-stages=${4:-cases conformance compare time layers half peers}
+stages=${4:-cases conformance compare time layers half}
 models=${CUDA_MODELS:-resnet50 mobilenetv1 mobilenetv2 ssd300 srcnn915 espcn fsrcnn yolov8n bert128 vit}
 timed=${CUDA_TIMED:-resnet50:1 resnet50:8 resnet50:64 mobilenetv1:1 mobilenetv2:1 mobilenetv2:64 ssd300:1 ssd300:32 srcnn915:1 espcn:1 fsrcnn:1 yolov8n:1 bert128:1 bert128:64 vit:1 vit:64}
 suites=${CUDA_SUITES:-tests/cases/*.txt}
@@ -118,7 +118,7 @@ if wants half; then
     say "fp16 $m b$b: $(python3 -c 'import json,sys; j=json.load(open(sys.argv[1])); print("%.4f ms, %.0f/s, build %.1f s" % (j["latency_ms"]["median"], j["batch"]/j["latency_ms"]["median"]*1e3, j["build_s"]))' "$work/bench.json")"
     [[ " $half_layers " == *" $pair "* ]] && timeout 60 $pelton bench "$work/half.onnx" "${device[@]}" --level 2 --on-device \
       --timing-cache "$work/times_2" --duration 0.3 --layers >"$out/layers_half_${m}_$b.txt" 2>&1
-    if [[ $b == 1 ]]; then # the same random inputs, rounded
+    if [[ $b == 1 && ! $distinct ]]; then # the same random inputs, rounded
       $pelton run "$work/${m}_1.onnx" --level 0 "${device[@]}" --output-dir "$work/full" >/dev/null 2>&1
       $pelton run "$work/half.onnx" --level 0 "${device[@]}" --output-dir "$work/half" >/dev/null 2>&1
       say "  against f32: $(python3 -c '
@@ -130,9 +130,6 @@ print("SQNR %.1f dB (%s)" % worst)' "$work/full" "$work/half" 2>&1 | tail -1)"
     fi
     [[ $b != 1 ]] && rm -f "$work/${m}_$b.onnx"
   done
-fi
-if wants peers; then
-  timeout 120 python3 bench/device/torch_networks.py 2>>"$out/peers.log" | tee -a "$table"
 fi
 if wants sanitize; then
   for name in $sanitized; do
