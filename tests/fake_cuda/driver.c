@@ -722,4 +722,6 @@ int nvrtcGetCUBIN(struct program *p, char *cubin) {
   strcpy(cubin, p->path);
   return 0;
 }
+int nvrtcGetPTXSize(struct program *p, size_t *bytes) { return nvrtcGetCUBINSize(p, bytes); }
+int nvrtcGetPTX(struct program *p, char *text) { return nvrtcGetCUBIN(p, text); }
 #endif

@@ -20,6 +20,8 @@ struct pn_device {
   pn_cu_context *context;
   atomic_bool gone; /* the context was destroyed, and with it all that was in it: nothing is to be released */
   int capability; /* 90: sm_90 */
+  bool lowered;   /* it has a higher one, and kernels are compiled as text for |capability| */
+  bool tf32; /* products in f32 may be of 19 bits: the caller allowed it */
   bool launches_early; /* a kernel may begin before the one in front ends, in recordings too */
   int multiprocessors;
   uint64_t memory_bytes;

@@ -113,16 +113,16 @@ static pelton_status to_cubin(const pn_device *device, const pn_cuda_source *sou
   const pn_cuda_api *api = &device->api;
   char arch[40];
   size_t bytes = 0;
-  /* 90a: Hopper with what only Hopper has. */
-  (void)snprintf(arch, sizeof arch, "--gpu-architecture=sm_%d%s", device->capability,
-                 device->capability == 90 ? "a" : "");
+  /* 90a: Hopper with what only Hopper has. A lowered device's driver compiles PTX for what it really is. */
+  (void)snprintf(arch, sizeof arch, "--gpu-architecture=%s_%d%s", device->lowered ? "compute" : "sm",
+                 device->capability, device->capability == 90 ? "a" : "");
   const char *options[] = {arch, "--std=c++17", source->exact ? "--fmad=false" : "--fmad=true"};
   int error = api->nvrtcCompileProgram(program, (int)PN_COUNT(options), options);
-  if (!error) error = api->nvrtcGetCUBINSize(program, &bytes);
+  if (!error) error = (device->lowered ? api->nvrtcGetPTXSize : api->nvrtcGetCUBINSize)(program, &bytes);
   if (error) return nvrtc_failed(device, program, error, source->entry, diag);
   char *cubin = pn_alloc(device->allocator, bytes + 1, 64);
   if (!cubin) return pn_fail_memory(diag, "a kernel");
-  error = api->nvrtcGetCUBIN(program, cubin);
+  error = (device->lowered ? api->nvrtcGetPTX : api->nvrtcGetCUBIN)(program, cubin);
   if (error) {
     pn_release(device->allocator, cubin);
     return nvrtc_failed(device, program, error, source->entry, diag);
@@ -135,7 +135,8 @@ static pelton_status compile(const pn_device *device, const pn_cuda_source *sour
                              pelton_diag *diag) {
   static const char *const names[] = {"device.cuh",     "arguments.h", "element.cuh",
                                       "expression.cuh", "conv.cuh",    "low_float.cuh",
-                                      "sample.cuh",     "wgmma.cuh"};
+                                      "sample.cuh",     "wgmma.cuh", "eight.cuh",
+                                      "mma.cuh"};
   const char *headers[PN_COUNT(names)];
   pn_nvrtc_program *program = NULL;
   for (size_t i = 0; i < PN_COUNT(names); i++) headers[i] = pn_cuda_source_text(names[i]);

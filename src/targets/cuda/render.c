@@ -209,11 +209,11 @@ uint32_t pn_cuda_epilogue_render_eight(const pn_problem *p, const pn_cuda_epilog
   uint32_t all_together = 0;
   if (p->node_count > 1) pn_text_printf(out, "#include \"expression.cuh\"\n");
   pn_text_printf(out,
-                 "DEVICE void finish(const struct wgmma_arguments *a, f32 *value, u32 n, u32 m, u32 p, u32 count) {\n"
-                 "  const struct epilogue_arguments *e = &a->epilogue;\n");
+                 "DEVICE void finish(const struct epilogue_arguments *e, const void *b, f32 *value, u32 n, u32 m, u32 p, "
+                 "u32 count) {\n");
   if (bias) {
     pn_text_printf(out, "  f32 bias[8];\n");
-    render_eight_loads("bias", x, whole, "a->bias", "m", 1, out);
+    render_eight_loads("bias", x, whole, "b", "m", 1, out);
     pn_text_printf(out, "  UNROLL for (u32 i = 0; i < 8; i++) value[i] += bias[i];\n");
   }
   for (uint32_t i = 0; p->node_count > 1 && i < p->nodes[1].input_count; i++) {
@@ -221,7 +221,7 @@ uint32_t pn_cuda_epilogue_render_eight(const pn_problem *p, const pn_cuda_epilog
     inputs[i] = pn_problem_input(p, 1, i)->dtype;
     if (k == UINT8_MAX) continue;
     const int *s = epilogue->strides[k];
-    bool half = inputs[i] == PELTON_DTYPE_F16 || inputs[i] == PELTON_DTYPE_BF16;
+    bool eight = pn_cuda_is_f32_form(inputs[i]);
     char name[16], base[32], index[16];
     (void)snprintf(name, sizeof name, "in_%u", (unsigned)i);
     (void)snprintf(base, sizeof base, "e->operands[%u]", (unsigned)k);
@@ -230,7 +230,7 @@ uint32_t pn_cuda_epilogue_render_eight(const pn_problem *p, const pn_cuda_epilog
                    "  %s %s[8];\n  u32 %s = (u32)((int)n * e->strides[%u][0] + (int)m * e->strides[%u][1] + (int)p * "
                    "e->strides[%u][2]);\n",
                    pn_cuda_form_name(inputs[i]), name, index, (unsigned)k, (unsigned)k, (unsigned)k);
-    bool together = whole && half && s[1] == 1 && s[0] % 8 == 0 && s[2] % 8 == 0;
+    bool together = whole && eight && s[1] == 1 && s[0] % 8 == 0 && s[2] % 8 == 0;
     if (together) all_together |= 1u << k;
     render_eight_loads(name, pn_cuda_type_name(inputs[i]), together, base, index, s[1], out);
   }

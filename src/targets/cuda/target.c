@@ -180,7 +180,10 @@ static pelton_status open_context(pn_device *device, const pn_device_options *op
   PN_TRY(pn_cuda_check(device, api->cuDevicePrimaryCtxRetain(&device->context, device->ordinal), "making a context",
                        diag));
   PN_TRY(pn_cuda_enter(device, diag));
+  device->lowered = options->capability >= LEAST_CAPABILITY && options->capability < found.capability;
+  if (device->lowered) found.capability = options->capability;
   device->capability = found.capability;
+  device->tf32 = options->tf32 && found.capability >= 80;
   device->launches_early = found.capability >= 90 && version >= EARLY_DRIVER;
   device->multiprocessors = found.multiprocessors;
   device->memory_bytes = found.info.memory_bytes;
