@@ -12,8 +12,8 @@ typedef struct tile {
   uint8_t down, across, stages, resident; /* warps; blocks of a multiprocessor */
 } tile;
 static const tile tiles[] = {
-    {true, 128, 128, 2, 2, 4, 2}, {true, 256, 128, 4, 2, 4, 1}, {true, 128, 64, 2, 2, 4, 3},
-    {true, 64, 128, 2, 2, 4, 3},  {true, 64, 64, 2, 2, 4, 4},   {true, 64, 32, 2, 2, 4, 5},
+    {true, 128, 128, 2, 2, 4, 2},  {true, 256, 128, 4, 2, 4, 1}, {true, 128, 64, 2, 2, 4, 3},
+    {true, 64, 128, 2, 2, 4, 3},   {true, 64, 64, 2, 2, 4, 4},   {true, 64, 32, 2, 2, 4, 5},
     {false, 128, 128, 4, 2, 3, 2}, {false, 64, 128, 2, 2, 3, 4}, {false, 64, 64, 2, 2, 4, 5},
 };
 enum { PIECES = 4, ROW_BYTES = 16 * PIECES, MOST_SPLITS = 16, MOST_CONFIGS = 8, PASS_ROWS = 64, SUM_THREADS = 256 };
@@ -24,10 +24,13 @@ static bool is_half(pelton_dtype dtype) { return dtype == PELTON_DTYPE_F16 || dt
 bool pn_mma_accepts(const pn_device *device, const pn_problem *p, bool tensor, pn_reason *why) {
   pelton_dtype x = pn_problem_input(p, 0, 0)->dtype, y = pn_problem_output(p, p->node_count - 1, 0)->dtype;
   if (!pn_cuda_is_f32_form(y)) return pn_refuse(why, "the result is no float of up to 32 bits");
+  if (x != PELTON_DTYPE_F32 && y != x) return pn_refuse(why, "the result is of another type");
   if (!tensor) return x == PELTON_DTYPE_F32 || pn_refuse(why, "f32 only");
   if (device->capability < 75) return pn_refuse(why, "the device has no tensor cores of this kind");
-  if (x == PELTON_DTYPE_F32 && !device->tf32) return pn_refuse(why, "f32 is not to be shortened: TF32 was not asked for");
-  if (device->capability < 80 && x != PELTON_DTYPE_F16) return pn_refuse(why, "the device's tensor cores take f16 only");
+  if (x == PELTON_DTYPE_F32 && !device->tf32)
+    return pn_refuse(why, "f32 is not to be shortened: TF32 was not asked for");
+  if (device->capability < 80 && x != PELTON_DTYPE_F16)
+    return pn_refuse(why, "the device's tensor cores take f16 only");
   return true;
 }
 
@@ -107,8 +110,7 @@ static bool is_useful(const pn_mma *m, const pn_device *device, const tile *t, i
   if (t->columns > 32 && t->columns / 2 >= m->columns && t->tensor) return false;
   if (t->columns > 64 && t->columns / 2 >= m->columns) return false;
   if (t->rows > 64 && t->rows / 2 >= m->rows) return false;
-  return splits == 1 ||
-         (splits * 4 <= steps_of(m) && blocks_of(m, t) * splits <= 4 * (int64_t)device->multiprocessors);
+  return splits == 1 || (splits * 4 <= steps_of(m) && blocks_of(m, t) * splits <= 4 * (int64_t)device->multiprocessors);
 }
 
 /* By estimate. */
@@ -141,12 +143,6 @@ void pn_mma_sizes(const pn_mma *m, const pn_config *config, pn_sizes *out) {
   if (m->constant)
     out->packed_bytes = (size_t)(m->batches * m->columns * pn_mma_padded(m)) * pelton_dtype_bytes(m->dtype);
   if (splits > 1) out->workspace_bytes = (size_t)(m->batches * m->rows * m->columns * splits) * sizeof(float);
-}
-
-double pn_mma_error(const pn_problem *p, const pn_device *device, const pn_config *config) {
-  (void)device;
-  (void)config;
-  return pn_problem_input(p, 0, 0)->dtype == PELTON_DTYPE_F32 ? 1e-3 : 0;
 }
 
 void pn_mma_shorten(const pn_mma *m, void *packed, int64_t count) {

@@ -1,5 +1,6 @@
 /* Products and convolutions by tiles in shared memory (kernels/mma.cu), on tensor cores or by multiply-adds in f32, as
-   their tactics use them: these say what rows and columns are; tiles, estimates, functions and launches are the same. */
+   their tactics use them: these say what rows and columns are; tiles, estimates, functions and launches are the same.
+ */
 #ifndef PN_TARGETS_CUDA_MMA_H
 #define PN_TARGETS_CUDA_MMA_H
 
@@ -16,12 +17,12 @@ typedef struct pn_mma {
   pn_mma_source source;
   int64_t rows, columns, depth, batches; /* batches: or groups */
   pelton_dtype dtype, result;
-  double work;             /* instructions of the expression, for estimates */
-  bool bias, places;       /* |places|: rows are places of pictures */
-  bool plain;              /* the result's places lie together */
-  bool constant;           /* b is, and packed: rows of pn_mma_padded elements */
-  bool a_loose, b_loose;   /* not in pieces of 16 bytes: element by element */
-  uint32_t batch_axes;     /* of the arguments */
+  double work;           /* instructions of the expression, for estimates */
+  bool bias, places;     /* |places|: rows are places of pictures */
+  bool plain;            /* the result's places lie together */
+  bool constant;         /* b is, and packed: rows of pn_mma_padded elements */
+  bool a_loose, b_loose; /* not in pieces of 16 bytes: element by element */
+  uint32_t batch_axes;   /* of the arguments */
   pn_cuda_epilogue epilogue;
   struct mma_arguments arguments; /* all that the source wants to say */
   /* by pn_mma_prepare: */
@@ -41,8 +42,6 @@ bool pn_mma_accepts(const pn_device *device, const pn_problem *problem, bool ten
 uint32_t pn_mma_configs(const pn_mma *m, const pn_device *device, double bytes, pn_config *out, uint32_t max);
 double pn_mma_estimate(const pn_mma *m, const pn_device *device, double bytes, const pn_config *config);
 void pn_mma_sizes(const pn_mma *m, const pn_config *config, pn_sizes *out);
-/* TF32's: a thousandth. */
-double pn_mma_error(const pn_problem *problem, const pn_device *device, const pn_config *config);
 /* Of a constant b in f32 for tensor cores: to the 19 bits that they multiply. */
 void pn_mma_shorten(const pn_mma *m, void *packed, int64_t count);
 pelton_status pn_mma_prepare(pn_mma *m, const pn_device *device, const pn_problem *problem, const pn_config *config,
@@ -52,7 +51,8 @@ pelton_status pn_mma_prepare(pn_mma *m, const pn_device *device, const pn_proble
 pelton_status pn_mma_run(const pn_mma *m, const pn_step *step, const void *a, const void *b, pn_stream *stream,
                          pelton_diag *diag) PN_CHECKED;
 
-/* ---- the tactics' members, of products and of convolutions: state is a pn_mma -------------------------------------- */
+/* ---- the tactics' members, of products and of convolutions: state is a pn_mma --------------------------------------
+ */
 
 bool pn_mma_product(const pn_problem *problem, const pn_device *device, bool tensor, pn_mma *out, pn_reason *why);
 bool pn_mma_convolution(const pn_problem *problem, const pn_device *device, bool tensor, pn_mma *out, pn_reason *why);

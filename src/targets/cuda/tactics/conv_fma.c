@@ -1,4 +1,5 @@
-/* Convolutions of any layout and window in f32 by multiply-adds, with f32 sums and any expression that follows (mma.cu). */
+/* Convolutions of any layout and window in f32 by multiply-adds, with f32 sums and any expression that follows
+ * (mma.cu). */
 #include "targets/cuda/mma.h"
 
 static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why) {
@@ -8,12 +9,14 @@ static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why
 
 static uint32_t configs(const pn_problem *p, const pn_device *device, pn_config *out, uint32_t max) {
   pn_mma m;
-  return pn_mma_convolution(p, device, false, &m, NULL) ? pn_mma_configs(&m, device, pn_cuda_operand_bytes(p), out, max) : 0;
+  return pn_mma_convolution(p, device, false, &m, NULL) ? pn_mma_configs(&m, device, pn_cuda_operand_bytes(p), out, max)
+                                                        : 0;
 }
 
 static double estimate(const pn_problem *p, const pn_device *device, const pn_config *config) {
   pn_mma m;
-  return pn_mma_convolution(p, device, false, &m, NULL) ? pn_mma_estimate(&m, device, pn_cuda_operand_bytes(p), config) : 1;
+  return pn_mma_convolution(p, device, false, &m, NULL) ? pn_mma_estimate(&m, device, pn_cuda_operand_bytes(p), config)
+                                                        : 1;
 }
 
 static void sizes(const pn_problem *p, const pn_device *device, const pn_config *config, pn_sizes *out) {
@@ -25,7 +28,8 @@ static pelton_status pack(const pn_problem *p, const pn_device *device, const pn
                           pelton_diag *diag) {
   pn_mma m;
   (void)config;
-  if (!pn_mma_convolution(p, device, false, &m, NULL)) return PN_INTERNAL(diag, "a problem changed after it was accepted");
+  if (!pn_mma_convolution(p, device, false, &m, NULL))
+    return PN_INTERNAL(diag, "a problem changed after it was accepted");
   pn_mma_pack_convolution(p, &m, packed);
   return PELTON_OK;
 }
@@ -33,7 +37,8 @@ static pelton_status pack(const pn_problem *p, const pn_device *device, const pn
 static pelton_status prepare(const pn_problem *p, const pn_device *device, const pn_config *config, void *memory,
                              pelton_diag *diag) {
   pn_mma *m = memory;
-  if (!pn_mma_convolution(p, device, false, m, NULL)) return PN_INTERNAL(diag, "a problem changed after it was accepted");
+  if (!pn_mma_convolution(p, device, false, m, NULL))
+    return PN_INTERNAL(diag, "a problem changed after it was accepted");
   return pn_mma_prepare(m, device, p, config, diag);
 }
 

@@ -1,4 +1,5 @@
-/* Matrix products of any strides and batches in f32 by multiply-adds, with f32 sums and any expression that follows (mma.cu). */
+/* Matrix products of any strides and batches in f32 by multiply-adds, with f32 sums and any expression that follows
+ * (mma.cu). */
 #include "targets/cuda/mma.h"
 
 static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why) {
@@ -8,7 +9,8 @@ static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why
 
 static uint32_t configs(const pn_problem *p, const pn_device *device, pn_config *out, uint32_t max) {
   pn_mma m;
-  return pn_mma_product(p, device, false, &m, NULL) ? pn_mma_configs(&m, device, pn_cuda_operand_bytes(p), out, max) : 0;
+  return pn_mma_product(p, device, false, &m, NULL) ? pn_mma_configs(&m, device, pn_cuda_operand_bytes(p), out, max)
+                                                    : 0;
 }
 
 static double estimate(const pn_problem *p, const pn_device *device, const pn_config *config) {
