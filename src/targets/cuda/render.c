@@ -209,8 +209,8 @@ uint32_t pn_cuda_epilogue_render_eight(const pn_problem *p, const pn_cuda_epilog
   uint32_t all_together = 0;
   if (p->node_count > 1) pn_text_printf(out, "#include \"expression.cuh\"\n");
   pn_text_printf(out,
-                 "DEVICE void finish(const struct epilogue_arguments *e, const void *b, f32 *value, u32 n, u32 m, u32 p, "
-                 "u32 count) {\n");
+                 "DEVICE void finish(const struct epilogue_arguments *e, const void *b, f32 *value, u32 n, u32 m, "
+                 "u32 p, u32 count) {\n");
   if (bias) {
     pn_text_printf(out, "  f32 bias[8];\n");
     render_eight_loads("bias", x, whole, "b", "m", 1, out);

@@ -1,17 +1,17 @@
 /* Products and convolutions by tiles that go through a ring of STAGES in shared memory: sums of rows x columns, rows
-   being places of pictures (or rows of a matrix), columns channels, a block a tile of ROWS x COLUMNS. TENSOR: by tensor
-   cores (mma.sync), in 16 bits or TF32; else by multiply-adds in f32. While a step is multiplied, those behind it
-   are on their way (cp.async). With SPLITS, as many blocks share the steps of a tile and leave parts of its sums, which mma_sum
-   adds, always in the same order.
+   being places of pictures (or rows of a matrix), columns channels, a block a tile of ROWS x COLUMNS. TENSOR: by
+   tensor cores (mma.sync), in 16 bits or TF32; else by multiply-adds in f32. While a step is multiplied, those behind it
+   are on their way (cp.async). With SPLITS, as many blocks share the steps of a tile and leave parts of its sums, which
+   mma_sum adds, always in the same order.
 
    A step is PIECES times 16 bytes of every row and column. In shared memory rows lie one behind the other, and
    the pieces of a row are permuted by it, so that eight rows' pieces of one number lie in different banks.
 
-   Fixed by the head: X, Y, HALF (16 bits), ROWS, COLUMNS, PIECES, STAGES, SPLITS, RESIDENT (blocks of a multiprocessor), WARPS_DOWN,
-   WARPS_ACROSS, BATCH_AXES, TENSOR, SOURCE (how rows come: MATRIX, PICTURES in whole pieces of channels, GATHERED element by
-   element from any layout), A_ELEMENTS and B_ELEMENTS (of matrices: any strides), CONSTANT (b is), PLACES (rows are of
-   pictures), PLAIN (the result's places lie together), WHOLE (columns are a multiple of 8), EARLY (may start before what it
-   reads is there), finish(). */
+   Fixed by the head: X, Y, HALF (Y has 16 bits), ROWS, COLUMNS, PIECES, STAGES, SPLITS, RESIDENT (blocks of a
+   multiprocessor), WARPS_DOWN, WARPS_ACROSS, BATCH_AXES, TENSOR, SOURCE (how rows come: MATRIX, PICTURES in whole
+   pieces of channels, GATHERED element by element from any layout), A_ELEMENTS and B_ELEMENTS (of matrices: any
+   strides), CONSTANT (b is), PLACES (rows are of pictures), PLAIN (the result's places lie together), WHOLE (columns
+   are a multiple of 8), EARLY (may start before what it reads is there), finish(). */
 enum {
   WORKERS = 32 * WARPS_DOWN * WARPS_ACROSS,
   PER_PIECE = 16 / BYTES(X),
@@ -38,7 +38,7 @@ DEVICE u32 place_of(u32 row, u32 piece) {
   return row * ROW_BYTES + (piece ^ (PIECES == 8 ? row & 7 : row >> 1 & 3)) * 16;
 }
 
-/* ---- what follows the sums ---------------------------------------------------------------------------------------- */
+/* ---- what follows the sums --------------------------------------------------------------------------------------- */
 
 /* Eight sums, of |row| from |column| on: what follows them, and into memory. */
 DEVICE void put(const struct mma_arguments *a, f32 *value, u32 batch, u32 row, u32 column) {
@@ -59,7 +59,7 @@ DEVICE void put(const struct mma_arguments *a, f32 *value, u32 batch, u32 row, u
 #endif
 }
 
-/* ---- rows and columns come ---------------------------------------------------------------------------------------- */
+/* ---- rows and columns come --------------------------------------------------------------------------------------- */
 
 /* What a thread knows of a row that it brings: where it begins in memory, and of a window which of its rows and columns
    are inside, a bit each. |down| is 0 for a row that is not there. */
@@ -72,7 +72,8 @@ struct line {
 DEVICE struct line line_of(const struct mma_arguments *a, u32 row) {
   struct line l;
   u32 n = divide(row, a->by_place), place = row - n * a->by_place.divisor, y = divide(place, a->by_width);
-  int top = (int)y * a->stride[0] - a->pad[0], left = (int)(place - y * a->by_width.divisor) * a->stride[1] - a->pad[1];
+  u32 x = place - y * a->by_width.divisor;
+  int top = (int)y * a->stride[0] - a->pad[0], left = (int)x * a->stride[1] - a->pad[1];
   l.from = (int)n * a->from_batch + top * a->from_y + left * a->from_x;
   l.across = l.down = 0;
   for (u32 i = 0; i < a->across.divisor; i++, left += a->dilation[1])
@@ -189,7 +190,7 @@ DEVICE void bring_b(const struct mma_arguments *a, const struct feed *f, u32 ste
   }
 }
 
-/* ---- products ------------------------------------------------------------------------------------------------------ */
+/* ---- products ---------------------------------------------------------------------------------------------------- */
 #if TENSOR
 
 enum { DOWN = BAND_ROWS / 16, ACROSS = BAND_COLUMNS / 8 };
@@ -260,7 +261,8 @@ DEVICE u32 column_of(u32 lane) { return lane / 2 % 8; }
 
 DEVICE void take_step(struct sums *s, const char *tile) {
   u32 lane = THREAD % 32, warp = THREAD / 32;
-  u32 row = warp / WARPS_ACROSS * BAND_ROWS + row_of(lane), column = warp % WARPS_ACROSS * BAND_COLUMNS + column_of(lane);
+  u32 row = warp / WARPS_ACROSS * BAND_ROWS + row_of(lane);
+  u32 column = warp % WARPS_ACROSS * BAND_COLUMNS + column_of(lane);
   const char *rows[PIECES], *columns[PIECES];
   UNROLL
   for (u32 p = 0; p < PIECES; p++) {
@@ -297,7 +299,7 @@ DEVICE void lay_down(const struct sums *s, f32 *rows, u32 pass) {
 }
 #endif
 
-/* ---- the kernel ----------------------------------------------------------------------------------------------------- */
+/* ---- the kernel -------------------------------------------------------------------------------------------------- */
 
 #if EARLY && PTX && __CUDA_ARCH__ >= 900
 #define GRID_WAIT()     asm volatile("griddepcontrol.wait;" ::: "memory")

@@ -1,6 +1,6 @@
 /* Tensor cores as they are since Ampere (mma.sync), and what feeds them: copies into shared memory that go on while
-   threads work, and loads of 8 x 8 matrices from there. X is the type: f16, bf16, or f32 (of which 19 bits are multiplied: TF32). WORKERS, the threads of a
-   block, is known before. Turing has no such copies, and products half as deep, of f16 alone.
+   threads work, and loads of 8 x 8 matrices from there. X is the type: f16, bf16, or f32 (of which 19 bits are
+   multiplied: TF32). WORKERS, the threads of a block, is known before. Turing has no such copies, and products half as deep, of f16 alone.
 
    A product takes 32 bytes of every row and column: 16 elements of 16 bits, 8 of 32. */
 #if PTX
@@ -56,8 +56,10 @@ DEVICE void multiply(f32 *d, const u32 *a, u32 b0, u32 b1) {
 }
 #else
 DEVICE void multiply(f32 *d, const u32 *a, u32 b0, u32 b1) {
-  asm("mma.sync.aligned.m16n8k8.row.col.f32." JOIN_TEXT(X) "." JOIN_TEXT(X) ".f32 {%0,%1,%2,%3}, {%4,%5}, {%8}, {%0,%1,%2,%3};\n"
-      "mma.sync.aligned.m16n8k8.row.col.f32." JOIN_TEXT(X) "." JOIN_TEXT(X) ".f32 {%0,%1,%2,%3}, {%6,%7}, {%9}, {%0,%1,%2,%3};"
+  asm("mma.sync.aligned.m16n8k8.row.col.f32." JOIN_TEXT(X) "." JOIN_TEXT(X) ".f32 {%0,%1,%2,%3}, {%4,%5}, {%8}, "
+      "{%0,%1,%2,%3};\n"
+      "mma.sync.aligned.m16n8k8.row.col.f32." JOIN_TEXT(X) "." JOIN_TEXT(X) ".f32 {%0,%1,%2,%3}, {%6,%7}, {%9}, "
+      "{%0,%1,%2,%3};"
       : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 }

@@ -1,4 +1,5 @@
-/* Convolutions by cuDNN, in strict f32 (plain), 16 bits with f32 sums (channels_last) or TF32 where it was asked for (both). Bias, residual and relu are
+/* Convolutions by cuDNN, in strict f32 (plain), 16 bits with f32 sums (channels_last), or TF32 where it was asked for
+   (either). Bias, residual and relu are
    part of cuDNN's kernel where it has one; otherwise, as for any other expression, a kernel of our own goes over the
    result. The configs are cuDNN's first choices. */
 #include "targets/cuda/convolution.h"

@@ -1,5 +1,4 @@
-/* Convolutions of any layout and window in f32 by multiply-adds, with f32 sums and any expression that follows
- * (mma.cu). */
+/* Convolutions of any layout and window in strict f32 by register tiles, and any expression that follows (mma.cu). */
 #include "targets/cuda/mma.h"
 
 static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why) {

@@ -1,5 +1,4 @@
-/* Matrix products of any strides and batches in f32 by multiply-adds, with f32 sums and any expression that follows
- * (mma.cu). */
+/* Matrix products of any strides and batches in strict f32 by register tiles, and any expression that follows (mma.cu). */
 #include "targets/cuda/mma.h"
 
 static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why) {

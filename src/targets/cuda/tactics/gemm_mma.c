@@ -1,5 +1,5 @@
-/* Matrix products of any strides and batches on tensor cores by mma.sync: in 16 bits, and in f32 where TF32 was asked
- * for, with f32 sums and any expression that follows (mma.cu). */
+/* Matrix products of any strides and batches on tensor cores by mma.sync, in 16 bits, and in f32 where TF32 was asked
+   for, with f32 sums and any expression that follows (mma.cu). */
 #include "targets/cuda/mma.h"
 
 static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why) {

@@ -1,5 +1,5 @@
-/* Matrix products by cuBLASLt, in strict f32 (TF32 where it was asked for) or 16 bits with f32 sums, with what it can append: bias along the columns,
-   a residual, relu. Its heuristic's first choices are the configs. */
+/* Matrix products by cuBLASLt, in strict f32 (TF32 where it was asked for) or 16 bits with f32 sums, with what it can
+   append: bias along the columns, a residual, relu. Its heuristic's first choices are the configs. */
 #include "targets/cuda/product.h"
 #include "targets/cuda/sum.h"
 
