@@ -9,27 +9,16 @@ pairs=${CUDA_GOALS:-resnet50:256 resnet50:64 resnet50:8 resnet50:1 ssd300:32 ssd
 compiled=${CUDA_COMPILED:-}       # pairs that torch.compile takes as well; each costs up to a minute
 layered=${CUDA_LAYERS:-resnet50:256 resnet50:1}
 cd "$(dirname "$0")/../.."
+source bench/device/start.sh
 table=$out/goals.txt
 : >"$table"
 say() { echo "$*" | tee -a "$table"; }
-start=$SECONDS
 
-cmake -S . -B build/device -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo >"$out/build.log" 2>&1
-ninja -C build/device pelton >>"$out/build.log" 2>&1 || { tail -30 "$out/build.log"; exit 1; }
-pelton=build/device/pelton
-# The libraries of Python packages, where the system has none.
-libraries=$(python3 - <<'P'
-import glob, sys, sysconfig, os
-print(":".join(sorted({os.path.dirname(f) for p in (sysconfig.get_path("purelib"), *sys.path) if p for n in
-      ("libcudnn.so.9", "libcublasLt.so.1[23]", "libnvrtc.so.1[23]") for f in glob.glob(p + "/nvidia/**/" + n, recursive=True)})))
-P
-)
+build_pelton "$out" pelton
 device=(--target cuda --device-libraries "$libraries")
 work=$(mktemp -d)
 for pair in $pairs; do
-  (m=${pair%:*} b=${pair#*:}
-   python3 "$generator" "$m" --batch "$b" -o "$work/$m.$b.full" && python3 bench/half.py "$work/$m.$b.full" "$work/$m.$b.onnx" distinct
-   rm -f "$work/$m.$b.full") &
+  generate "${pair%:*}" "${pair#*:}" "$work/${pair/:/.}.onnx" distinct &
 done
 wait
 echo "built and generated after $((SECONDS - start)) s"

@@ -18,27 +18,17 @@ distinct=${CUDA_DISTINCT:-} # "distinct": see half.py
 halves=${CUDA_HALVES:-resnet50:1 resnet50:8 resnet50:64 resnet50:256 mobilenetv2:1 mobilenetv2:64 ssd300:1 bert128:1 bert128:64 vit:1 vit:64}
 cases=${cases:+$(realpath "$cases")}
 cd "$(dirname "$0")/../.."
+source bench/device/start.sh
 table=$out/table.txt
 : >"$table"
 wants() { [[ " $stages " == *" $1 "* ]]; }
 say() { echo "$*" | tee -a "$table"; }
-start=$SECONDS
 
-cmake -S . -B build/device -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo >"$out/build.log" 2>&1
-ninja -C build/device pelton run_cases >>"$out/build.log" 2>&1 || { tail -30 "$out/build.log"; exit 1; }
-pelton=build/device/pelton
-# The libraries of Python packages, where the system has none.
-libraries=$(python3 - <<'P'
-import glob, sys, sysconfig, os
-print(":".join(sorted({os.path.dirname(f) for p in (sysconfig.get_path("purelib"), *sys.path) if p for n in
-      ("libcudnn.so.9", "libcublasLt.so.1[23]", "libnvrtc.so.1[23]") for f in glob.glob(p + "/nvidia/**/" + n, recursive=True)})))
-P
-)
+build_pelton "$out" pelton run_cases
 device=(--target cuda --device-libraries "$libraries")
 say "build $((SECONDS - start)) s; libraries $libraries"
 $pelton devices --device-libraries "$libraries" | tee -a "$table"
 work=$(mktemp -d)
-generate() { [[ -f $work/$1_$2.onnx ]] || python3 "$generator" "$1" --batch "$2" -o "$work/$1_$2.onnx"; }
 
 if wants cases; then
   for file in $suites; do
@@ -46,7 +36,7 @@ if wants cases; then
     PELTON_CASES_TARGET=cuda PELTON_CASES_LIBRARIES=$libraries timeout 200 build/device/tests/run_cases "$file" >"$out/cases_$name.log" 2>&1 &
   done
 fi
-for m in $models; do generate "$m" 1 & done
+for m in $models; do generate "$m" 1 "$work/${m}_1.onnx" & done
 wait
 if wants cases; then
   for file in $suites; do
@@ -79,7 +69,7 @@ if wants time; then
   say "$(printf '%-14s %6s %9s %9s %9s %10s %8s' network batch level0 level2 'ms+copies' images/s build_s)"
   for pair in $timed; do
     m=${pair%:*}; b=${pair#*:}
-    generate "$m" "$b"
+    generate "$m" "$b" "$work/${m}_$b.onnx"
     row=""
     for options in "--level 0 --on-device" "--level 2 --on-device" "--level 2"; do
       timeout 60 $pelton bench "$work/${m}_$b.onnx" "${device[@]}" $options --timing-cache "$work/times_${options:8:1}" --warmup 300 --duration 1 --json \
@@ -96,7 +86,7 @@ fi
 if wants layers; then
   for pair in $layered; do
     m=${pair%:*}; b=${pair#*:}
-    generate "$m" "$b"
+    generate "$m" "$b" "$work/${m}_$b.onnx"
     for level in 0 2; do
       timeout 60 $pelton bench "$work/${m}_$b.onnx" "${device[@]}" --level $level --on-device --timing-cache "$work/times_$level" --duration 0.3 \
         --layers >"$out/layers_${m}_${b}_$level.txt" 2>&1
@@ -106,7 +96,7 @@ fi
 if wants half; then
   for pair in $halves; do
     m=${pair%:*}; b=${pair#*:}
-    generate "$m" "$b" && python3 bench/half.py "$work/${m}_$b.onnx" "$work/half_${m}_$b.onnx" $distinct &
+    { generate "$m" "$b" "$work/${m}_$b.onnx"; generate "$m" "$b" "$work/half_${m}_$b.onnx" "${distinct:-half}"; } &
   done
   wait
   say "half: generated at $((SECONDS - start)) s"
