@@ -107,7 +107,7 @@ double pn_cuda_estimate(const pn_device *device, double fmas, double bytes, doub
 /* The same for the kernels of 64 x 64 tiles, |blocks| of them with |depth| steps each: few blocks leave most of the
    device idle, and a block alone on a multiprocessor waits for memory. */
 double pn_cuda_tile_estimate(const pn_device *device, double blocks, double depth, double bytes);
-/* A tactic's |error| where products of f32 are TF32's on devices that may shorten them: a thousandth; else none. */
+/* A tactic's |error| where products of f32 are TF32's on devices that may shorten them; else none. */
 double pn_cuda_product_error(const pn_problem *problem, const pn_device *device, const pn_config *config);
 /* Bytes of all operands that lie in memory. */
 double pn_cuda_operand_bytes(const pn_problem *problem);

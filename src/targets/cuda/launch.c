@@ -42,7 +42,7 @@ void pn_cuda_table_release(const pn_device *device, void *table) {
 
 double pn_cuda_product_error(const pn_problem *p, const pn_device *device, const pn_config *config) {
   (void)config;
-  return device->tf32 && pn_problem_input(p, 0, 0)->dtype == PELTON_DTYPE_F32 ? 1e-3 : 0;
+  return device->tf32 && pn_problem_input(p, 0, 0)->dtype == PELTON_DTYPE_F32 ? 4e-3 : 0;
 }
 
 double pn_cuda_operand_bytes(const pn_problem *p) {

@@ -15,6 +15,7 @@ static const tile tiles[] = {
     {true, 128, 128, 2, 2, 4, 2},  {true, 256, 128, 4, 2, 4, 1}, {true, 128, 64, 2, 2, 4, 3},
     {true, 64, 128, 2, 2, 4, 3},   {true, 64, 64, 2, 2, 4, 4},   {true, 64, 32, 2, 2, 4, 5},
     {false, 128, 128, 4, 2, 4, 1}, {false, 64, 128, 2, 2, 3, 3}, {false, 64, 64, 2, 2, 4, 5},
+    {false, 128, 128, 2, 2, 4, 2},
 };
 enum { PIECES = 4, ROW_BYTES = 16 * PIECES, MOST_SPLITS = 16, MOST_CONFIGS = 8, PASS_ROWS = 64, SUM_THREADS = 256 };
 enum { TILE, SPLITS }; /* what config values mean */

@@ -26,7 +26,10 @@ enum {
   RING_BYTES = STAGES * STAGE_BYTES,
   PASS_BYTES = PASS_ROWS * PITCH * 4,
   A_EACH = ROWS * PIECES / WORKERS, /* pieces that a thread brings */
-  B_EACH = COLUMNS * PIECES / WORKERS
+  B_EACH = COLUMNS * PIECES / WORKERS,
+  OUT_EACH = PASS_ROWS * COLUMNS / PIECE / WORKERS, /* eights that a thread puts */
+  ROOM = RESIDENT == 3 ? 2 : 4,                     /* of registers */
+  TOGETHER = OUT_EACH > ROOM ? ROOM : OUT_EACH      /* operands of so many are on their way at once */
 };
 #include "mma.cuh"
 struct ALIGNED16 four {
@@ -40,22 +43,35 @@ DEVICE u32 place_of(u32 row, u32 piece) {
 
 /* ---- what follows the sums --------------------------------------------------------------------------------------- */
 
-/* Eight sums, of |row| from |column| on: what follows them, and into memory. */
-DEVICE void put(const struct mma_arguments *a, f32 *value, u32 batch, u32 row, u32 column) {
-  u32 count = WHOLE || column + PIECE <= a->columns ? PIECE : a->columns - column;
+/* Eight sums on their way out, from |row| and |column| on: what follows reads its operands first, so that those of
+   several eights are on their way together. */
+struct eight_sums {
+  f32 value[PIECE];
+  u32 to, count; /* no sums: 0 */
+  struct taken taken;
+};
+DEVICE void begin_put(const struct mma_arguments *a, struct eight_sums *s, u32 batch, u32 row, u32 column) {
+  s->count = 0;
+  if (row >= a->rows || column >= a->columns) return;
+  s->count = WHOLE || column + PIECE <= a->columns ? PIECE : a->columns - column;
 #if PLACES
   u32 n = divide(row, a->by_place), place = row - n * a->by_place.divisor, channel = batch * a->columns + column;
-  u32 to = (u32)((int)n * a->to_batch + (int)channel * a->to_channel + (int)place * a->to_place);
+  s->to = (u32)((int)n * a->to_batch + (int)channel * a->to_channel + (int)place * a->to_place);
 #else
-  u32 n = batch, place = row, channel = column, to = (batch * a->rows + row) * a->columns + column;
+  u32 n = batch, place = row, channel = column;
+  s->to = (batch * a->rows + row) * a->columns + column;
 #endif
-  finish(&a->epilogue, a->bias, value, n, channel, place, count);
+  take(&a->epilogue, a->bias, &s->taken, n, channel, place, s->count);
+}
+DEVICE void end_put(const struct mma_arguments *a, struct eight_sums *s) {
+  if (!s->count) return;
+  apply(&s->taken, s->value);
 #if WHOLE && !PLAIN
-  JOIN(store8_, Y)(a->target, to, value);
+  JOIN(store8_, Y)(a->target, s->to, s->value);
 #else
   UNROLL
   for (u32 i = 0; i < PIECE; i++)
-    if (i < count) STORE(Y, a->target, to + i * (PLAIN ? (u32)a->to_channel : 1), value[i]);
+    if (i < s->count) STORE(Y, a->target, s->to + i * (PLAIN ? (u32)a->to_channel : 1), s->value[i]);
 #endif
 }
 
@@ -94,7 +110,7 @@ DEVICE void copy_elements(char *to, const char *from, int step, u32 count) {
 #if BYTES(X) == 4
   UNROLL
   for (u32 i = 0; i < PER_PIECE; i++)
-    copy4(to + 4 * i, i < count ? from + 4 * (i64)((int)i * step) : from, i < count ? 4 : 0);
+    copy4(to + 4 * i, from + 4 * (i64)((int)i * step), i < count ? 4 : 0);
 #else
   struct { u16 at[PER_PIECE]; } ALIGNED16 v;
   UNROLL
@@ -104,20 +120,22 @@ DEVICE void copy_elements(char *to, const char *from, int step, u32 count) {
 }
 
 #if SOURCE == GATHERED
-/* Elements from |k| = (c * rows + y) * columns + x of a window on. */
-DEVICE void gather(const struct mma_arguments *a, const char *source, const struct line *l, u32 k, char *to) {
+/* Elements from |k| = (c * rows + y) * columns + x of a window on: of 32 bits to where they belong, of 16 into
+   registers. */
+struct gathered {
+  u16 at[PER_PIECE];
+} ALIGNED16;
+DEVICE void gather(const struct mma_arguments *a, const char *source, const struct line *l, u32 k, char *to,
+                   struct gathered *v) {
   u32 t = divide(k, a->across), x = k - t * a->across.divisor, c = divide(t, a->down), y = t - c * a->down.divisor;
-#if BYTES(X) == 2
-  struct { u16 at[PER_PIECE]; } ALIGNED16 v;
-#endif
   UNROLL
   for (u32 i = 0; i < PER_PIECE; i++) {
     u32 there = k + i < a->depth && l->down >> y & 1 && l->across >> x & 1;
     int at = l->from + (int)c * a->from_c + (int)y * a->tap_y + (int)x * a->tap_x;
 #if BYTES(X) == 4
-    copy4(to + 4 * i, source + (there ? 4 * (i64)at : 0), there ? 4 : 0);
+    copy4(to + 4 * i, source + 4 * (i64)at, there ? 4 : 0);
 #else
-    v.at[i] = there ? ((const u16 *)source)[at] : (u16)0;
+    v->at[i] = there ? ((const u16 *)source)[at] : (u16)0;
 #endif
     if (++x == a->across.divisor) {
       x = 0;
@@ -127,9 +145,6 @@ DEVICE void gather(const struct mma_arguments *a, const char *source, const stru
       }
     }
   }
-#if BYTES(X) == 2
-  *(quad *)to = *(const quad *)&v;
-#endif
 }
 #endif
 
@@ -146,9 +161,12 @@ struct feed {
   const char *a, *b; /* of the batch */
   struct line rows[A_EACH];
   int columns[B_EACH]; /* where they begin; negative: not there */
+#if SOURCE == GATHERED && BYTES(X) == 2
+  struct gathered held[A_EACH]; /* brought, and not yet put down */
+#endif
 };
 
-DEVICE void bring_a(const struct mma_arguments *a, const struct feed *f, u32 step, char *tile) {
+DEVICE void bring_a(const struct mma_arguments *a, struct feed *f, u32 step, char *tile) {
 #if SOURCE == PICTURES /* a thread's pieces are all of one number */
   u32 q = step * PIECES + THREAD % PIECES, tap = divide(q, a->chunks), c = q - tap * a->chunks.divisor;
   u32 y = divide(tap, a->across), x = tap - y * a->across.divisor;
@@ -162,18 +180,32 @@ DEVICE void bring_a(const struct mma_arguments *a, const struct feed *f, u32 ste
     char *to = tile + place_of(row, piece);
 #if SOURCE == PICTURES
     u32 there = known && l->down >> y & 1 && l->across >> x & 1;
-    copy16(to, f->a + (there ? (i64)(l->from + at) * BYTES(X) : 0), there ? 16 : 0);
+    copy16(to, f->a + (i64)(l->from + at) * BYTES(X), there ? 16 : 0);
 #elif SOURCE == GATHERED
-    gather(a, f->a, l, step * DEPTH + piece * PER_PIECE, to);
+#if BYTES(X) == 2
+    gather(a, f->a, l, step * DEPTH + piece * PER_PIECE, to, &f->held[i]);
+#else
+    gather(a, f->a, l, step * DEPTH + piece * PER_PIECE, to, 0);
+#endif
 #else
     u32 k = step * DEPTH + piece * PER_PIECE, left = l->down && k < a->depth ? a->depth - k : 0;
 #if A_ELEMENTS
-    copy_elements(to, f->a + (left ? (i64)(l->from + (int)k * a->a_column) * BYTES(X) : 0), a->a_column, left);
+    copy_elements(to, f->a + (i64)(l->from + (int)k * a->a_column) * BYTES(X), a->a_column, left);
 #else
-    copy16(to, f->a + (left ? (i64)(l->from + (int)k) * BYTES(X) : 0), left ? 16 : 0);
+    copy16(to, f->a + (i64)(l->from + (int)k) * BYTES(X), left ? 16 : 0);
 #endif
 #endif
   }
+}
+
+/* What bring_a left in registers, into the tile: behind the products, which it did not wait for. */
+DEVICE void put_down(const struct feed *f, char *tile) {
+#if SOURCE == GATHERED && BYTES(X) == 2
+  UNROLL
+  for (u32 i = 0; i < A_EACH; i++)
+    *(quad *)(tile + place_of(row_brought(i, ROWS, A_ALONG), piece_brought(i, ROWS, A_ALONG))) =
+        *(const quad *)&f->held[i];
+#endif
 }
 
 DEVICE void bring_b(const struct mma_arguments *a, const struct feed *f, u32 step, char *tile) {
@@ -183,9 +215,9 @@ DEVICE void bring_b(const struct mma_arguments *a, const struct feed *f, u32 ste
     u32 k = step * DEPTH + piece * PER_PIECE, left = f->columns[i] >= 0 && k < a->depth ? a->depth - k : 0;
     char *to = tile + A_BYTES + place_of(row, piece);
 #if B_ELEMENTS
-    copy_elements(to, f->b + (left ? (i64)(f->columns[i] + (int)k * a->b_row) * BYTES(X) : 0), a->b_row, left);
+    copy_elements(to, f->b + (i64)(f->columns[i] + (int)k * a->b_row) * BYTES(X), a->b_row, left);
 #else
-    copy16(to, f->b + (left ? (i64)(f->columns[i] + (int)k) * BYTES(X) : 0), left ? 16 : 0);
+    copy16(to, f->b + (i64)(f->columns[i] + (int)k) * BYTES(X), left ? 16 : 0);
 #endif
   }
 }
@@ -198,38 +230,76 @@ struct sums {
   f32 at[DOWN][ACROSS][4];
 };
 
-DEVICE void load_step(const char *rows, const char *columns, u32 turn_a, u32 turn_b, u32 k, u32 (*left)[4],
-                      u32 (*right)[4]) {
-  UNROLL
-  for (u32 i = 0; i < DOWN; i++) load_matrices(left[i], rows + i * 16 * ROW_BYTES + ((2 * k * 16) ^ turn_a));
-  UNROLL
-  for (u32 j = 0; j < ACROSS / 2; j++) load_matrices(right[j], columns + j * 16 * ROW_BYTES + ((2 * k * 16) ^ turn_b));
-#if BYTES(X) == 4
-  UNROLL
-  for (u32 e = 0; e < 4 * DOWN; e++) left[e / 4][e % 4] = shortened(left[e / 4][e % 4]);
-  UNROLL
-  for (u32 e = 0; e < 2 * ACROSS && !CONSTANT; e++) right[e / 4][e % 4] = shortened(right[e / 4][e % 4]);
-#endif
-}
-
-DEVICE void take_step(struct sums *s, const char *tile) {
+/* Of 32 bytes of every row and column. */
+struct fragments {
+  u32 left[DOWN][4], right[ACROSS / 2][4];
+};
+/* A lane's row is its own in every sixteen, and so is the permutation that goes with it. */
+struct view {
+  u32 rows, columns, turn_a, turn_b;
+};
+DEVICE struct view view_of(void) {
   u32 lane = THREAD % 32, warp = THREAD / 32;
   u32 row = warp / WARPS_ACROSS * BAND_ROWS + lane % 16;
   u32 column = warp % WARPS_ACROSS * BAND_COLUMNS + lane % 8 + lane / 16 * 8;
-  /* A lane's row is its own in every sixteen, and the permutation that goes with it. */
-  u32 turn_a = place_of(row, lane / 16) - row * ROW_BYTES, turn_b = place_of(column, lane / 8 % 2) - column * ROW_BYTES;
-  const char *rows = tile + row * ROW_BYTES, *columns = tile + A_BYTES + column * ROW_BYTES;
-  u32 left[2][DOWN][4], right[2][ACROSS / 2][4];
-  load_step(rows, columns, turn_a, turn_b, 0, left[0], right[0]);
+  struct view v = {row * ROW_BYTES, A_BYTES + column * ROW_BYTES, place_of(row, lane / 16) - row * ROW_BYTES,
+                   place_of(column, lane / 8 % 2) - column * ROW_BYTES};
+  return v;
+}
+DEVICE void load_fragments(struct fragments *f, const struct view *v, const char *tile, u32 k) {
   UNROLL
-  for (u32 k = 0; k < PIECES / 2; k++) {
-    if (k + 1 < PIECES / 2)
-      load_step(rows, columns, turn_a, turn_b, k + 1, left[(k + 1) % 2], right[(k + 1) % 2]);
+  for (u32 i = 0; i < DOWN; i++)
+    load_matrices(f->left[i], tile + v->rows + i * 16 * ROW_BYTES + (2 * k * 16 ^ v->turn_a));
+  UNROLL
+  for (u32 j = 0; j < ACROSS / 2; j++)
+    load_matrices(f->right[j], tile + v->columns + j * 16 * ROW_BYTES + (2 * k * 16 ^ v->turn_b));
+}
+DEVICE void take_fragments(struct sums *s, struct fragments *f) {
+#if BYTES(X) == 4
+  UNROLL
+  for (u32 e = 0; e < 4 * DOWN; e++) f->left[e / 4][e % 4] = shortened(f->left[e / 4][e % 4]);
+  UNROLL
+  for (u32 e = 0; e < 2 * ACROSS && !CONSTANT; e++) f->right[e / 4][e % 4] = shortened(f->right[e / 4][e % 4]);
+#endif
+  UNROLL
+  for (u32 i = 0; i < DOWN; i++) {
     UNROLL
-    for (u32 i = 0; i < DOWN; i++) {
-      UNROLL
-      for (u32 j = 0; j < ACROSS; j++)
-        multiply(s->at[i][j], left[k % 2][i], right[k % 2][j / 2][j % 2 * 2], right[k % 2][j / 2][j % 2 * 2 + 1]);
+    for (u32 j = 0; j < ACROSS; j++)
+      multiply(s->at[i][j], f->left[i], f->right[j / 2][j % 2 * 2], f->right[j / 2][j % 2 * 2 + 1]);
+  }
+}
+
+/* The steps of a block, from |first| on; those of the ring are on their way. What a product needs is loaded while the
+   one before it is worked on, across steps too. */
+DEVICE void take_steps(const struct mma_arguments *a, struct feed *f, struct sums *s, u32 first, u32 count,
+                       char *memory) {
+  struct fragments of[2];
+  struct view v = view_of();
+  COPIES_WAIT(STAGES - 2);
+  BARRIER();
+  load_fragments(&of[0], &v, memory, 0);
+  for (u32 i = 0, stage = 0, next = STAGES - 1; i < count; i++) {
+    char *tile = memory + stage * STAGE_BYTES, *coming = memory + next * STAGE_BYTES;
+    int more = i + STAGES - 1 < count;
+    if (++stage == STAGES) stage = 0;
+    if (++next == STAGES) next = 0;
+    UNROLL
+    for (u32 k = 0; k < PIECES / 2; k++) {
+      int last = k + 1 == PIECES / 2;
+      if (last) { /* the next step is there for all, and nobody reads this one any more */
+        COPIES_WAIT(STAGES - 2);
+        BARRIER();
+      }
+      load_fragments(&of[(k + 1) % 2], &v, last ? memory + stage * STAGE_BYTES : tile, last ? 0 : k + 1);
+      if (k == 0) {
+        if (more) {
+          bring_a(a, f, first + i + STAGES - 1, coming);
+          bring_b(a, f, first + i + STAGES - 1, coming);
+        }
+        COPIES_END();
+      }
+      take_fragments(s, &of[k % 2]);
+      if (k == 0 && more) put_down(f, coming);
     }
   }
 }
@@ -284,6 +354,22 @@ DEVICE void take_step(struct sums *s, const char *tile) {
         for (u32 i = 0; i < DOWN; i++) s->at[i][j] += left[i].at[k] * right.at[k];
       }
     }
+  }
+}
+
+DEVICE void take_steps(const struct mma_arguments *a, struct feed *f, struct sums *s, u32 first, u32 count,
+                       char *memory) {
+  for (u32 i = 0, stage = 0, next = STAGES - 1; i < count; i++) {
+    COPIES_WAIT(STAGES - 2);
+    BARRIER(); /* the step is there for all, and nobody reads the one before it any more */
+    if (i + STAGES - 1 < count) {
+      bring_a(a, f, first + i + STAGES - 1, memory + next * STAGE_BYTES);
+      bring_b(a, f, first + i + STAGES - 1, memory + next * STAGE_BYTES);
+    }
+    COPIES_END();
+    take_step(s, memory + stage * STAGE_BYTES);
+    if (++stage == STAGES) stage = 0;
+    if (++next == STAGES) next = 0;
   }
 }
 
@@ -353,21 +439,13 @@ KERNEL_OF(mma, struct mma_arguments, WORKERS, RESIDENT) {
   if (CONSTANT) GRID_WAIT(); /* what came before may have made all but what is constant */
   UNROLL
   for (u32 i = 0; i < STAGES - 1; i++) {
-    if (i < count) bring_a(&a, &f, first + i, memory + i * STAGE_BYTES);
-    COPIES_END();
-  }
-  for (u32 i = 0, stage = 0, next = STAGES - 1; i < count; i++) {
-    COPIES_WAIT(STAGES - 2);
-    BARRIER(); /* the step is there for all, and nobody reads the one before it any more */
-    if (i + STAGES - 1 < count) {
-      bring_a(&a, &f, first + i + STAGES - 1, memory + next * STAGE_BYTES);
-      bring_b(&a, &f, first + i + STAGES - 1, memory + next * STAGE_BYTES);
+    if (i < count) {
+      bring_a(&a, &f, first + i, memory + i * STAGE_BYTES);
+      put_down(&f, memory + i * STAGE_BYTES);
     }
     COPIES_END();
-    take_step(&s, memory + stage * STAGE_BYTES);
-    if (++stage == STAGES) stage = 0;
-    if (++next == STAGES) next = 0;
   }
+  take_steps(&a, &f, &s, first, count, memory);
   COPIES_WAIT(0);
   f32 *rows = (f32 *)memory;
   UNROLL
@@ -375,21 +453,28 @@ KERNEL_OF(mma, struct mma_arguments, WORKERS, RESIDENT) {
     BARRIER();
     lay_down(&s, rows, pass);
     BARRIER();
-    _Pragma("unroll 2") for (u32 i = THREAD; i < PASS_ROWS * (COLUMNS / PIECE); i += WORKERS) {
-      u32 row = PLAIN ? i % PASS_ROWS : i / (COLUMNS / PIECE);
-      u32 column = (PLAIN ? i / PASS_ROWS : i % (COLUMNS / PIECE)) * PIECE;
-      const struct four *from = (const struct four *)(rows + row * PITCH + column), low = from[0], high = from[1];
-      f32 value[PIECE] = {low.at[0],  low.at[1],  low.at[2],  low.at[3],
-                          high.at[0], high.at[1], high.at[2], high.at[3]};
-      row += first_row + pass * PASS_ROWS;
-      column += first_column;
-      if (row >= a.rows || column >= a.columns) continue;
+    for (u32 i = THREAD; i < PASS_ROWS * (COLUMNS / PIECE); i += TOGETHER * WORKERS) {
+      struct eight_sums out[TOGETHER];
+      UNROLL
+      for (u32 t = 0; t < TOGETHER; t++) {
+        u32 at = i + t * WORKERS, row = PLAIN ? at % PASS_ROWS : at / (COLUMNS / PIECE);
+        u32 column = (PLAIN ? at / PASS_ROWS : at % (COLUMNS / PIECE)) * PIECE;
+        const struct four *from = (const struct four *)(rows + row * PITCH + column), low = from[0], high = from[1];
+        UNROLL
+        for (u32 e = 0; e < PIECE; e++) out[t].value[e] = e < 4 ? low.at[e % 4] : high.at[e % 4];
+        row += first_row + pass * PASS_ROWS;
+        column += first_column;
 #if SPLITS > 1
-      u64 to = ((u64)(BLOCK_Z * a.batches + BLOCK_Y) * a.rows + row) * a.columns + column;
-      for (u32 e = 0; e < PIECE; e++)
-        if (WHOLE || column + e < a.columns) a.partial[to + e] = value[e];
+        u64 to = ((u64)(BLOCK_Z * a.batches + BLOCK_Y) * a.rows + row) * a.columns + column;
+        for (u32 e = 0; e < PIECE; e++)
+          if (row < a.rows && column + e < a.columns) a.partial[to + e] = out[t].value[e];
 #else
-      put(&a, value, BLOCK_Y, row, column);
+        begin_put(&a, &out[t], BLOCK_Y, row, column);
+#endif
+      }
+#if SPLITS == 1
+      UNROLL
+      for (u32 t = 0; t < TOGETHER; t++) end_put(&a, &out[t]);
 #endif
     }
   }
@@ -403,12 +488,13 @@ KERNEL(mma_sum, struct mma_arguments) {
     u32 line = divide(i, a.eights), column = (i - line * a.eights.divisor) * PIECE;
     u32 batch = divide(line, a.by_rows), row = line - batch * a.by_rows.divisor;
     const f32 *from = a.partial + ((u64)line * a.columns + column);
-    f32 value[PIECE];
-    for (u32 e = 0; e < PIECE; e++) value[e] = 0;
+    struct eight_sums out;
+    begin_put(&a, &out, batch, row, column);
+    for (u32 e = 0; e < PIECE; e++) out.value[e] = 0;
     for (u32 split = 0; split < SPLITS; split++)
       UNROLL
       for (u32 e = 0; e < PIECE; e++)
-        if (WHOLE || column + e < a.columns) value[e] += from[split * all + e];
-    put(&a, value, batch, row, column);
+        if (WHOLE || column + e < a.columns) out.value[e] += from[split * all + e];
+    end_put(&a, &out);
   }
 }
