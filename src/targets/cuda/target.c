@@ -76,6 +76,9 @@ static bool start_driver(pn_cuda_api *api, const char *folders, int *version, in
   return false;
 }
 
+/* f32 units of a multiprocessor. */
+static double cores_of(int capability) { return capability <= 80 ? 64 : 128; }
+
 /* Everything about device |index|; info.refusal says why it cannot be used. */
 static void ask(const pn_cuda_api *api, int index, int driver, probe *out) {
   pn_device_info *info = &out->info;
@@ -95,8 +98,7 @@ static void ask(const pn_cuda_api *api, int index, int driver, probe *out) {
   out->multiprocessors = attribute(api, PN_CU_MULTIPROCESSORS, device);
   int clock = attribute(api, PN_CU_CLOCK_KHZ, device), memory_clock = attribute(api, PN_CU_MEMORY_CLOCK_KHZ, device);
   int bus = attribute(api, PN_CU_MEMORY_BUS_BITS, device);
-  double cores = out->capability == 80 || out->capability < 80 ? 64 : 128; /* f32 units of a multiprocessor */
-  out->fma_per_second = (double)out->multiprocessors * cores * (clock ? clock : 1500000) * 1e3;
+  out->fma_per_second = (double)out->multiprocessors * cores_of(out->capability) * (clock ? clock : 1500000) * 1e3;
   out->bytes_per_second = memory_clock && bus ? 2e3 * memory_clock * (bus / 8) * 0.85 : 1e12;
   (void)snprintf(info->detail, sizeof info->detail, "sm_%d, %d multiprocessors, driver %d.%d", out->capability,
                  out->multiprocessors, driver / 1000, driver % 1000 / 10);
@@ -181,7 +183,10 @@ static pelton_status open_context(pn_device *device, const pn_device_options *op
                        diag));
   PN_TRY(pn_cuda_enter(device, diag));
   device->lowered = options->capability >= LEAST_CAPABILITY && options->capability < found.capability;
-  if (device->lowered) found.capability = options->capability;
+  if (device->lowered) {
+    found.fma_per_second *= cores_of(options->capability) / cores_of(found.capability);
+    found.capability = options->capability;
+  }
   device->capability = found.capability;
   device->tf32 = options->tf32 && found.capability >= 80;
   device->launches_early = found.capability >= 90 && version >= EARLY_DRIVER;
