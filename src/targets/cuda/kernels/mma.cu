@@ -105,6 +105,10 @@ DEVICE struct line line_of(const struct mma_arguments *a, u32 row) {
 }
 #endif
 
+struct ALIGNED16 gathered {
+  u16 at[PER_PIECE];
+};
+
 /* A piece element by element: |from| on in steps of |step|, |count| of them there. */
 DEVICE void copy_elements(char *to, const char *from, int step, u32 count) {
 #if BYTES(X) == 4
@@ -112,7 +116,7 @@ DEVICE void copy_elements(char *to, const char *from, int step, u32 count) {
   for (u32 i = 0; i < PER_PIECE; i++)
     copy4(to + 4 * i, from + 4 * (i64)((int)i * step), i < count ? 4 : 0);
 #else
-  struct { u16 at[PER_PIECE]; } ALIGNED16 v;
+  struct gathered v;
   UNROLL
   for (u32 i = 0; i < PER_PIECE; i++) v.at[i] = i < count ? ((const u16 *)from)[(int)i * step] : (u16)0;
   *(quad *)to = *(const quad *)&v;
@@ -122,9 +126,6 @@ DEVICE void copy_elements(char *to, const char *from, int step, u32 count) {
 #if SOURCE == GATHERED
 /* Elements from |k| = (c * rows + y) * columns + x of a window on: of 32 bits to where they belong, of 16 into
    registers. */
-struct gathered {
-  u16 at[PER_PIECE];
-} ALIGNED16;
 DEVICE void gather(const struct mma_arguments *a, const char *source, const struct line *l, u32 k, char *to,
                    struct gathered *v) {
   u32 t = divide(k, a->across), x = k - t * a->across.divisor, c = divide(t, a->down), y = t - c * a->down.divisor;
