@@ -71,6 +71,12 @@ static uint32_t most_shared_bytes(const pn_device *device) {
   }
 }
 
+/* Blocks of a multiprocessor, as far as its shared memory goes; a kilobyte of it is each block's beside. */
+static double resident_of(const tile *t, const pn_device *device) {
+  uint32_t room = (most_shared_bytes(device) + 1024) / (shared_bytes_of(t) + 1024);
+  return room < t->resident ? room > 0 ? room : 1 : t->resident;
+}
+
 /* Multiply-adds of a multiprocessor in a cycle. Hopper's tensor cores reach two thirds of their rate by these
    instructions; where f32 has 128 units, shared memory is what they wait for. */
 static double rate_of(const pn_mma *m, const pn_device *device) {
@@ -99,7 +105,7 @@ double pn_mma_estimate(const pn_mma *m, const pn_device *device, double bytes, c
   double steps = ceil((double)steps_of(m) / splits), blocks = (double)blocks_of(m, t) * splits;
   double each = ceil(blocks / units), put = elements * ((2 + 2 * m->epilogue.operand_count) / 15.0 + m->work / 128);
   double alone = steps * (step > wait ? step : wait) + 1800 + put, together = each * (steps * step + put + 1000);
-  double waves = ceil(each / t->resident) * alone;
+  double waves = ceil(each / resident_of(t, device)) * alone;
   double cycles = each > 1 && together > waves ? together : waves, seconds = cycles / clock;
   if (splits > 1)
     seconds += 2.5e-6 + 8 * (double)(m->rows * m->columns * m->batches) * splits / device->bytes_per_second;
