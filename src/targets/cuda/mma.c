@@ -5,19 +5,21 @@
 #include <math.h>
 #include <string.h>
 
-/* Warps of 64 x 64 read the least of shared memory for their products; smaller ones are for small problems. */
+/* Warps of 64 x 64 read the least of shared memory for their products; smaller ones are for small problems. Steps of 128
+   bytes meet half as often as those of 64, and want twice the memory. */
 typedef struct tile {
   bool tensor;
   uint16_t rows, columns;
-  uint8_t down, across, stages, resident; /* warps; blocks of a multiprocessor */
+  uint8_t down, across, pieces, stages, resident; /* warps; 16 bytes of a step; blocks of a multiprocessor */
 } tile;
 static const tile tiles[] = {
-    {true, 128, 128, 2, 2, 4, 2},  {true, 256, 128, 4, 2, 4, 1}, {true, 128, 64, 2, 2, 4, 3},
-    {true, 64, 128, 2, 2, 4, 3},   {true, 64, 64, 2, 2, 4, 4},   {true, 64, 32, 2, 2, 4, 5},
-    {false, 128, 128, 4, 2, 4, 1}, {false, 64, 128, 2, 2, 3, 3}, {false, 64, 64, 2, 2, 4, 5},
-    {false, 128, 128, 2, 2, 4, 2},
+    {true, 128, 128, 2, 2, 4, 4, 2},  {true, 256, 128, 4, 2, 4, 4, 1},  {true, 128, 64, 2, 2, 4, 4, 3},
+    {true, 64, 128, 2, 2, 4, 4, 3},   {true, 64, 64, 2, 2, 4, 4, 4},    {true, 64, 32, 2, 2, 4, 4, 5},
+    {false, 128, 128, 4, 2, 4, 4, 1}, {false, 64, 128, 2, 2, 4, 3, 3},  {false, 64, 64, 2, 2, 4, 4, 5},
+    {false, 128, 128, 2, 2, 4, 4, 2}, {true, 128, 128, 2, 2, 8, 3, 2},  {true, 128, 128, 2, 2, 8, 2, 2},
+    {true, 64, 64, 2, 2, 8, 3, 4},
 };
-enum { PIECES = 4, ROW_BYTES = 16 * PIECES, MOST_SPLITS = 16, MOST_CONFIGS = 8, PASS_ROWS = 64, SUM_THREADS = 256 };
+enum { MOST_SPLITS = 16, MOST_CONFIGS = 8, PASS_ROWS = 64, SUM_THREADS = 256 };
 enum { TILE, SPLITS }; /* what config values mean */
 
 static bool is_half(pelton_dtype dtype) { return dtype == PELTON_DTYPE_F16 || dtype == PELTON_DTYPE_BF16; }
@@ -49,10 +51,12 @@ static int64_t blocks_of(const pn_mma *m, const tile *t) {
   return pn_div_up(m->rows, t->rows) * pn_div_up(m->columns, t->columns) * m->batches;
 }
 
-static int64_t steps_of(const pn_mma *m) { return pn_div_up(m->depth, PIECES * pn_mma_piece(m->dtype)); }
+static int64_t steps_of(const pn_mma *m, const tile *t) {
+  return pn_div_up(m->depth, t->pieces * pn_mma_piece(m->dtype));
+}
 
 static uint32_t shared_bytes_of(const tile *t) {
-  uint32_t ring = (uint32_t)t->stages * (uint32_t)(t->rows + t->columns) * ROW_BYTES;
+  uint32_t ring = (uint32_t)t->stages * (uint32_t)(t->rows + t->columns) * 16u * t->pieces;
   uint32_t rows = t->rows > PASS_ROWS ? PASS_ROWS : t->rows, pass = rows * (t->columns + 8u) * 4;
   return ring > pass ? ring : pass;
 }
@@ -92,17 +96,17 @@ double pn_mma_estimate(const pn_mma *m, const pn_device *device, double bytes, c
   const tile *t = tile_of(config, m->tensor);
   double splits = (double)splits_of(config), units = device->multiprocessors, elements = (double)t->rows * t->columns;
   double clock = device->fma_per_second / units / (device->capability <= 80 ? 64 : 128);
-  double depth = PIECES * (double)pn_mma_piece(m->dtype), stage = (double)(t->rows + t->columns) * ROW_BYTES;
-  double bands = (double)(t->rows * t->across + t->columns * t->down) * ROW_BYTES;
+  double depth = (double)(t->pieces * pn_mma_piece(m->dtype)), stage = (t->rows + t->columns) * 16.0 * t->pieces;
+  double bands = (t->rows * t->across + t->columns * t->down) * 16.0 * t->pieces;
   double multiply = elements * depth / rate_of(m, device), pass = (stage + bands) / 128, bring = stage / 50;
-  double step = multiply > pass ? multiply : pass, wait = m->tensor ? 330 : 450;
+  double step = multiply > pass ? multiply : pass, wait = m->tensor ? 170 + 40 * t->pieces : 450;
   if (bring > step) step = bring;
   if (m->source == PN_MMA_GATHERED || m->a_loose || m->b_loose) {
     double gather = (double)(t->rows + t->columns) * depth * 10 / 128;
     step += gather;
     wait += is_half(m->dtype) ? 900 : 200;
   }
-  double steps = ceil((double)steps_of(m) / splits), blocks = (double)blocks_of(m, t) * splits;
+  double steps = ceil((double)steps_of(m, t) / splits), blocks = (double)blocks_of(m, t) * splits;
   double each = ceil(blocks / units), put = elements * ((2 + 2 * m->epilogue.operand_count) / 15.0 + m->work / 128);
   double alone = steps * (step > wait ? step : wait) + 1800 + put, together = each * (steps * step + put + 1000);
   double waves = ceil(each / resident_of(t, device)) * alone;
@@ -118,7 +122,7 @@ static bool is_useful(const pn_mma *m, const pn_device *device, const tile *t, i
   if (t->columns > 32 && t->columns / 2 >= m->columns && t->tensor) return false;
   if (t->columns > 64 && t->columns / 2 >= m->columns) return false;
   if (t->rows > 64 && t->rows / 2 >= m->rows) return false;
-  return splits == 1 || (splits * 4 <= steps_of(m) && blocks_of(m, t) * splits <= 4 * (int64_t)device->multiprocessors);
+  return splits == 1 || (splits * 16 <= steps_of(m, t) * t->pieces && blocks_of(m, t) * splits <= 4 * (int64_t)device->multiprocessors);
 }
 
 /* By estimate. */
@@ -172,7 +176,7 @@ static void render_head(pn_mma *m, const pn_device *device, const pn_problem *p,
                  "#define ROWS %u\n#define COLUMNS %u\n#define WARPS_DOWN %u\n#define WARPS_ACROSS %u\n"
                  "#define STAGES %u\n#define RESIDENT %u\n#define PIECES %u\n#define SPLITS %u\n",
                  (unsigned)t->rows, (unsigned)t->columns, (unsigned)t->down, (unsigned)t->across, (unsigned)t->stages,
-                 (unsigned)t->resident, (unsigned)PIECES, (unsigned)splits);
+                 (unsigned)t->resident, (unsigned)t->pieces, (unsigned)splits);
   pn_text_printf(head,
                  "#define MATRIX 0\n#define PICTURES 1\n#define GATHERED 2\n#define SOURCE %d\n#define A_ELEMENTS %d\n"
                  "#define B_ELEMENTS %d\n#define CONSTANT %d\n#define BATCH_AXES %u\n",
@@ -216,7 +220,7 @@ pelton_status pn_mma_prepare(pn_mma *m, const pn_device *device, const pn_proble
   a->columns = (unsigned)m->columns;
   a->depth = (unsigned)m->depth;
   a->batches = (unsigned)m->batches;
-  a->steps = (unsigned)steps_of(m);
+  a->steps = (unsigned)steps_of(m, t);
   a->tiles = pn_cuda_divider(across);
   a->eights = pn_cuda_divider(eights);
   a->by_rows = pn_cuda_divider(m->rows);

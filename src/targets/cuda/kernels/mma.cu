@@ -31,6 +31,7 @@ enum {
   ROOM = RESIDENT == 3 ? 2 : 4,                     /* of registers */
   TOGETHER = OUT_EACH > ROOM ? ROOM : OUT_EACH      /* operands of so many are on their way at once */
 };
+#define PRODUCT asm volatile
 #include "mma.cuh"
 struct ALIGNED16 four {
   f32 at[4];

@@ -32,11 +32,14 @@ DEVICE void copy16(void *to, const void *from, u32 bytes) {
 DEVICE void copy4(void *to, const void *from, u32 bytes) { *(u32 *)to = bytes ? *(const u32 *)from : 0; }
 #endif
 
-/* d += a b: a 16 rows, b 8 columns. */
+/* d += a b: a 16 rows, b 8 columns. Whoever orders products and loads by hand has made it "asm volatile". */
+#ifndef PRODUCT
+#define PRODUCT asm
+#endif
 #if BYTES(X) == 4
 DEVICE void multiply(f32 *d, const u32 *a, u32 b0, u32 b1) {
 #if __CUDA_ARCH__ >= 800
-  asm("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+  PRODUCT("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
       : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 #endif
@@ -49,14 +52,14 @@ DEVICE u32 shortened(u32 bits) {
 }
 #elif __CUDA_ARCH__ >= 800
 DEVICE void multiply(f32 *d, const u32 *a, u32 b0, u32 b1) {
-  asm("mma.sync.aligned.m16n8k16.row.col.f32." JOIN_TEXT(X) "." JOIN_TEXT(X) ".f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, "
+  PRODUCT("mma.sync.aligned.m16n8k16.row.col.f32." JOIN_TEXT(X) "." JOIN_TEXT(X) ".f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, "
       "{%8,%9}, {%0,%1,%2,%3};"
       : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 }
 #else
 DEVICE void multiply(f32 *d, const u32 *a, u32 b0, u32 b1) {
-  asm("mma.sync.aligned.m16n8k8.row.col.f32." JOIN_TEXT(X) "." JOIN_TEXT(X) ".f32 {%0,%1,%2,%3}, {%4,%5}, {%8}, "
+  PRODUCT("mma.sync.aligned.m16n8k8.row.col.f32." JOIN_TEXT(X) "." JOIN_TEXT(X) ".f32 {%0,%1,%2,%3}, {%4,%5}, {%8}, "
       "{%0,%1,%2,%3};\n"
       "mma.sync.aligned.m16n8k8.row.col.f32." JOIN_TEXT(X) "." JOIN_TEXT(X) ".f32 {%0,%1,%2,%3}, {%6,%7}, {%9}, "
       "{%0,%1,%2,%3};"
