@@ -34,6 +34,7 @@ static pelton_status open_device(pelton_engine *engine, const pelton_run_options
   *device = (pn_device_options){.allocator = engine->allocator,
                                 .index = options->device_index,
                                 .threads = options->threads,
+                                .tf32 = pn_str_is(pn_image_metadata(engine->image, PN_METADATA_TF32), "1"),
                                 .pin_threads = options->pin_threads != 0,
                                 .error_bound = error_bound(engine->image)};
   if (options->device_libraries) {

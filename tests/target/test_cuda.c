@@ -171,10 +171,16 @@ TEST(options_name_an_older_device) {
   options.targets = "cuda";
   options.device_libraries = folder;
   options.level = 0;
+  options.precision = "tf32"; /* which the engine keeps */
   options.cpu_isa = "sm_80";
   REQUIRE_OK(pelton_model_parse(network_text, strlen(network_text), NULL, &model, &diag), &diag);
   REQUIRE_OK(pelton_engine_build(model, &options, &engine, &diag), &diag);
-  EXPECT_HAS(pelton_engine_report(engine), "sm_80");
+  EXPECT_HAS(pelton_engine_report(engine), "sm_80 tf32");
+  pelton_engine_release(engine);
+  options.precision = NULL;
+  options.cpu_isa = "sm_80";
+  REQUIRE_OK(pelton_engine_build(model, &options, &engine, &diag), &diag);
+  EXPECT_HAS(pelton_engine_report(engine), "sm_80 driver");
   pelton_engine_release(engine);
   options.cpu_isa = "sm_8x";
   EXPECT_EQ(pelton_engine_build(model, &options, &engine, &diag), PELTON_INVALID_ARGUMENT);

@@ -198,8 +198,8 @@ static pelton_status open_context(pn_device *device, const pn_device_options *op
   open_vendor_tactics(device, options->libraries);
   if (api->nvrtcVersion(&major, &minor)) major = 0;
   (void)snprintf(device->fingerprint, sizeof device->fingerprint,
-                 "cuda %s sm_%d driver=%d nvrtc=%d.%d cublaslt=%zu cudnn=%zu", found.info.name, device->capability,
-                 version, major, minor, device->lt ? api->cublasLtGetVersion() : (size_t)0,
+                 "cuda %s sm_%d%s driver=%d nvrtc=%d.%d cublaslt=%zu cudnn=%zu", found.info.name, device->capability,
+                 device->tf32 ? " tf32" : "", version, major, minor, device->lt ? api->cublasLtGetVersion() : (size_t)0,
                  device->dnn ? api->cudnnGetVersion() : (size_t)0);
   return PELTON_OK;
 }
