@@ -81,13 +81,21 @@ static double resident_of(const tile *t, const pn_device *device) {
   return room < t->resident ? room > 0 ? room : 1 : t->resident;
 }
 
-/* Multiply-adds of a multiprocessor in a cycle. Hopper's tensor cores reach two thirds of their rate by these
-   instructions; where f32 has 128 units, shared memory is what they wait for. */
+/* Multiply-adds of a multiprocessor in a cycle. Hopper's tensor cores were measured to reach a third of their rate by
+   these instructions; where f32 has 128 units, shared memory is what they wait for. */
 static double rate_of(const pn_mma *m, const pn_device *device) {
   int c = device->capability;
   if (!m->tensor) return c <= 80 ? 0.85 * 64 : 0.62 * 128;
-  double half = c == 80 ? 1024 : c == 90 || c == 100 || c == 103 ? 1300 : 512;
-  return 0.9 * (is_half(m->dtype) ? half : half / 2);
+  double half = c == 80 ? 820 : c == 90 || c == 100 || c == 103 ? 700 : 410;
+  return is_half(m->dtype) ? half : half / 2;
+}
+
+/* Cycles for what is done to a result. Operands as large as it are waited for, the longer the larger a tile is. */
+static double put_of(const pn_mma *m, double elements) {
+  double cycles = 2 / 15.0 + m->work / 128;
+  for (uint32_t i = 0; i < m->epilogue.operand_count; i++)
+    cycles += m->epilogue.strides[i][2] ? 0.15 + elements / 60000 : 0.05;
+  return cycles;
 }
 
 /* A step costs a multiprocessor its products, or what goes through shared memory for them, or what comes from the
@@ -107,7 +115,7 @@ double pn_mma_estimate(const pn_mma *m, const pn_device *device, double bytes, c
     wait += is_half(m->dtype) ? 900 : 200;
   }
   double steps = ceil((double)steps_of(m, t) / splits), blocks = (double)blocks_of(m, t) * splits;
-  double each = ceil(blocks / units), put = elements * ((2 + 2 * m->epilogue.operand_count) / 15.0 + m->work / 128);
+  double each = ceil(blocks / units), put = elements * put_of(m, elements);
   double alone = steps * (step > wait ? step : wait) + 1800 + put, together = each * (steps * step + put + 1000);
   double waves = ceil(each / resident_of(t, device)) * alone;
   double cycles = each > 1 && together > waves ? together : waves, seconds = cycles / clock;
