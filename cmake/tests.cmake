@@ -127,6 +127,13 @@ if(TARGET run_cases)
     set_property(TEST cases_cuda.${name} APPEND PROPERTY ENVIRONMENT
       PELTON_CASES_TARGET=cuda PELTON_CASES_LIBRARIES=${PELTON_FAKE_CUDA})
   endforeach()
+  # Tensor cores as an older device has them, and TF32.
+  foreach(name matmul conv)
+    pelton_test(cases_cuda_sm80.${name} long run_cases ${PROJECT_SOURCE_DIR}/tests/cases/${name}.txt)
+    set_property(TEST cases_cuda_sm80.${name} APPEND PROPERTY ENVIRONMENT
+      PELTON_CASES_TARGET=cuda PELTON_CASES_LIBRARIES=${PELTON_FAKE_CUDA} PELTON_CASES_CAPABILITY=80
+      PELTON_CASES_TF32=1 PELTON_CASES_TACTIC=_mma)
+  endforeach()
 endif()
 
 # Kernels that were compiled with Pelton are found again, for each kind of device that they are meant for: there is no

@@ -23,7 +23,7 @@ typedef struct pelton_context pelton_context;
 typedef struct pelton_run_options {
   uint32_t size;
   const char *target;   /* null: the first that the engine was tuned for and this machine has, else cpu */
-  const char *cpu_isa;  /* null: the machine's; lower it for tests: "portable", "avx2", ... */
+  const char *cpu_isa;  /* null: the machine's; lower it for tests: "portable", "avx2", ..., of a GPU "sm_80", ... */
   uint32_t threads;     /* of the engine's pool; 0: all that this process may use */
   uint32_t pin_threads; /* 1: bind them to cores */
   uint32_t device_index;

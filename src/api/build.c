@@ -293,14 +293,22 @@ static pelton_status check_options(const pelton_build_options *o, pelton_diag *d
   return PELTON_OK;
 }
 
-/* What later plans of the engine have to know. */
-static bool keep_options(build *b) {
-  if (b->options.error_bound == 0) return true;
-  char text[32];
-  (void)snprintf(text, sizeof text, "%.9g", b->options.error_bound);
+static pelton_status keep_option(build *b, const char *name, const char *text, pelton_diag *diag) {
   const char *kept = pn_str_copy(&b->image->arena, pn_str_from(text));
-  pn_metadata_entry entry = {PN_STR(PN_METADATA_ERROR_BOUND), pn_str_from(kept)};
-  return kept && pn_list_push(&b->image->arena, &b->image->metadata, entry);
+  pn_metadata_entry entry = {pn_str_from(name), pn_str_from(kept)};
+  bool ok = kept && pn_list_push(&b->image->arena, &b->image->metadata, entry);
+  return ok ? PELTON_OK : pn_fail_memory(diag, "an engine");
+}
+
+/* What later plans of the engine have to know. */
+static pelton_status keep_options(build *b, const char *target, pelton_diag *diag) {
+  pn_precision_request precision;
+  char text[32];
+  PN_TRY(pn_precision_parse(&b->options, target, &precision, diag));
+  if (precision.tf32) PN_TRY(keep_option(b, PN_METADATA_TF32, "1", diag));
+  if (b->options.error_bound == 0) return PELTON_OK;
+  (void)snprintf(text, sizeof text, "%.9g", b->options.error_bound);
+  return keep_option(b, PN_METADATA_ERROR_BOUND, text, diag);
 }
 
 static void release_model(void *model) { pelton_model_release(model); }
@@ -322,9 +330,10 @@ static pelton_status build_engine(build *b, const pelton_model *model, pelton_di
     pn_image_release(b->image);
     return pn_fail_memory(diag, "an engine");
   }
-  if (!keep_options(b)) {
+  pelton_status kept = keep_options(b, run.target, diag);
+  if (kept) {
     pn_image_release(b->image);
-    return pn_fail_memory(diag, "an engine");
+    return kept;
   }
   PN_TRY(pn_engine_create(b->image, &run, &b->engine, diag));
   b->image->only_binaries = b->options.only_kernels != 0;

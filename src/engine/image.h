@@ -60,6 +60,7 @@ const pn_packed_entry *pn_packed_find(const pn_packed_store *store, uint64_t key
 typedef struct pn_metadata_entry {
   pn_str key, value; /* see PN_METADATA_ below */
 } pn_metadata_entry;
+#define PN_METADATA_TF32 "tf32" /* "1": products in f32 may be of 19 bits, as pelton_build_options.precision said */
 #define PN_METADATA_ERROR_BOUND "error_bound" /* pelton_build_options.error_bound, when it was given */
 
 typedef PN_LIST(pn_span) pn_constant_list;

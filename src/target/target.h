@@ -16,6 +16,8 @@ typedef struct pn_device_options {
   uint32_t threads; /* CPU: of the pool the device makes; 0: all that this process may use */
   bool isa_lowered; /* CPU: |isa| is to be used instead of the machine's */
   pn_isa_set isa;
+  int capability;   /* CUDA: to be used as a device of this one, 80 for sm_80; 0, or more than it has: its own */
+  bool tf32;        /* CUDA: products in f32 may be of 19 bits */
   bool pin_threads;
   double error_bound;    /* pelton_build_options.error_bound; 0: the default */
   const char *libraries; /* folders, separated by ':', to look for the vendor's libraries first; may be null */

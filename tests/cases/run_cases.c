@@ -496,7 +496,11 @@ static void run_case_on(problem_case *c, const char *name) {
   static pn_device *device; /* one for all lines: what it compiled stays */
   const pn_tactic *const *tactics;
   attempt a = {.c = c, .target = pn_target_find(pn_str_from(name))};
-  pn_device_options options = {.allocator = &pn_allocator_default, .libraries = getenv("PELTON_CASES_LIBRARIES")};
+  const char *capability = getenv("PELTON_CASES_CAPABILITY");
+  pn_device_options options = {.allocator = &pn_allocator_default,
+                               .libraries = getenv("PELTON_CASES_LIBRARIES"),
+                               .capability = capability ? (int)strtol(capability, NULL, 10) : 0,
+                               .tf32 = getenv("PELTON_CASES_TF32") != NULL};
   pn_reason why = {""};
   uint32_t accepted = 0;
   pelton_diag_init(&diag);

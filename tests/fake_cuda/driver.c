@@ -487,12 +487,31 @@ static void run_together(struct fake_place *place) {
   }
 }
 
-static unsigned allowed_shared;
+/* Shared memory that functions asked for beyond what all have; of many functions the last ones are known. */
+static struct {
+  void *function;
+  unsigned bytes;
+} allowed[512];
+static unsigned next_allowed;
 int cuFuncSetAttribute(void *function, int attribute, int value) {
   STEP();
   if (!function || attribute != 8 || value < 0 || value > 232448) return INVALID;
-  allowed_shared = (unsigned)value;
+  pthread_mutex_lock(&lock);
+  unsigned i = 0;
+  while (i < 512 && allowed[i].function != function) i++;
+  if (i == 512) i = next_allowed++ % 512;
+  allowed[i].function = function;
+  allowed[i].bytes = (unsigned)value;
+  pthread_mutex_unlock(&lock);
   return 0;
+}
+static unsigned allowed_shared(const void *function) {
+  unsigned bytes = 49152;
+  pthread_mutex_lock(&lock);
+  for (unsigned i = 0; i < 512; i++)
+    if (allowed[i].function == function) bytes = allowed[i].bytes > bytes ? allowed[i].bytes : bytes;
+  pthread_mutex_unlock(&lock);
+  return bytes;
 }
 
 /* Tensor maps: the documented limits, and what device.h reads. */
@@ -580,7 +599,7 @@ int cuLaunchKernel(void *function, unsigned gx, unsigned gy, unsigned gz, unsign
   int wrong = check_stream(stream);
   if (wrong) return wrong;
   if (!gx || !gy || !gz || gy > 65535 || gz > 65535 || !bx || bx > 1024 || by != 1 || bz != 1 || extra) return INVALID;
-  if (shared > 49152 && shared > allowed_shared) return INVALID;
+  if (shared > allowed_shared(function)) return INVALID;
   if (s && s->recording) {
     struct recorded *r = aligned_alloc(64, sizeof *r);
     if (!r) return MEMORY;
@@ -811,4 +830,6 @@ int nvrtcGetCUBIN(struct program *p, char *cubin) {
   memcpy(cubin, p->is->image, p->is->bytes);
   return 0;
 }
+int nvrtcGetPTXSize(struct program *p, size_t *bytes) { return nvrtcGetCUBINSize(p, bytes); }
+int nvrtcGetPTX(struct program *p, char *text) { return nvrtcGetCUBIN(p, text); }
 #endif

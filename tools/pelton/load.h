@@ -40,7 +40,7 @@ typedef struct load_options {
   {"layer-precision", 0, OPTION_TEXT, &(o).layer_precision, "GLOB=P,...", "of nodes by name, whatever is safe", 0, 0},   \
   {"strict", 0, OPTION_FLAG, &(o).strict, NULL, "fail where a layer cannot have the --precision", 0, 0},               \
   {"shapes", 0, OPTION_LIST, &(o).shapes, "NAME:1x3x8x8", "of dynamic inputs; several with commas or again", 0, 0},    \
-  {"cpu-isa", 0, OPTION_TEXT, &(o).cpu_isa, "ISA", "portable, avx2, avx512, ...: less than the machine has", 0, 0},    \
+  {"cpu-isa", 0, OPTION_TEXT, &(o).cpu_isa, "ISA", "portable, avx2, avx512, sm_80, ...: less than it has", 0, 0},            \
   {"threads", 0, OPTION_INTEGER, &(o).threads, "N", "threads of the engine; 0: all that it may use", 0, 4096},         \
   {"level", 0, OPTION_INTEGER, &(o).level, "0-5", "how much is timed when a model is built; 0: nothing", 0, 5},        \
   {"error-bound", 0, OPTION_NUMBER, &(o).error_bound, "E", "of fast convolutions, relative (3e-5)", 0, 1},              \

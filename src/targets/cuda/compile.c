@@ -9,7 +9,7 @@
 
 static const char *const header_names[] = {"device.cuh", "arguments.h",   "element.cuh", "expression.cuh",
                                            "conv.cuh",   "low_float.cuh", "sample.cuh",  "wgmma.cuh",
-                                           "chain_mma.cuh", "conv_chain.cuh"};
+                                           "eight.cuh",  "mma.cuh",       "chain_mma.cuh", "conv_chain.cuh"};
 #define STANDARD "--std=c++17"
 
 uint64_t pn_cuda_compile_key(void) {
@@ -61,11 +61,12 @@ static pelton_status to_cubin(const pn_device *device, const pn_cuda_source *sou
   (void)snprintf(arch, sizeof arch, "--gpu-architecture=%s", device->form);
   const char *options[] = {arch, STANDARD, source->exact ? "--fmad=false" : "--fmad=true"};
   int error = api->nvrtcCompileProgram(program, (int)PN_COUNT(options), options);
-  if (!error) error = api->nvrtcGetCUBINSize(program, bytes);
+  /* A lowered device's driver compiles PTX for what the device really is. */
+  if (!error) error = (device->lowered ? api->nvrtcGetPTXSize : api->nvrtcGetCUBINSize)(program, bytes);
   if (error) return failed(device, program, error, source->entry, diag);
   char *cubin = pn_alloc(device->allocator, *bytes + 1, 64);
   if (!cubin) return pn_fail_memory(diag, "a kernel");
-  error = api->nvrtcGetCUBIN(program, cubin);
+  error = (device->lowered ? api->nvrtcGetPTX : api->nvrtcGetCUBIN)(program, cubin);
   if (error) {
     pn_release(device->allocator, cubin);
     return failed(device, program, error, source->entry, diag);

@@ -21,9 +21,11 @@ struct pn_device {
   pn_cu_context *context;
   atomic_bool gone; /* the context was destroyed, and with it all that was in it: nothing is to be released */
   int capability; /* 90: sm_90 */
-  char form[16];  /* what kernels are compiled for: "sm_90a", Hopper with what only Hopper has */
+  char form[16];  /* what kernels are compiled for: "sm_90a", Hopper with what only Hopper has; lowered: "compute_80" */
   char *libraries; /* folders to look in for what is opened later; null: none */
   uint64_t compile_key;
+  bool lowered;   /* it has a higher one, and kernels are compiled as text for |capability| */
+  bool tf32; /* products in f32 may be of 19 bits: the caller allowed it */
   bool launches_early; /* a kernel may begin before the one in front ends, in recordings too */
   int multiprocessors;
   uint64_t memory_bytes;
@@ -121,6 +123,8 @@ double pn_cuda_estimate(const pn_device *device, double fmas, double bytes, doub
 /* The same for the kernels of 64 x 64 tiles, |blocks| of them with |depth| steps each: few blocks leave most of the
    device idle, and a block alone on a multiprocessor waits for memory. */
 double pn_cuda_tile_estimate(const pn_device *device, double blocks, double depth, double bytes);
+/* A tactic's |error| where products of f32 are TF32's on devices that may shorten them; else none. */
+double pn_cuda_product_error(const pn_problem *problem, const pn_device *device, const pn_config *config);
 /* Bytes of all operands that lie in memory. */
 double pn_cuda_operand_bytes(const pn_problem *problem);
 /* Elements that 32-bit indices reach, in every operand; else refuses. */

@@ -55,6 +55,11 @@ void pn_cuda_table_release(const pn_device *device, void *table) {
   (void)device->api.cuMemFree_v2(pn_cuda_pointer(table));
 }
 
+double pn_cuda_product_error(const pn_problem *p, const pn_device *device, const pn_config *config) {
+  (void)config;
+  return device->tf32 && pn_problem_input(p, 0, 0)->dtype == PELTON_DTYPE_F32 ? 4e-3 : 0;
+}
+
 double pn_cuda_operand_bytes(const pn_problem *p) {
   double bytes = 0;
   for (uint32_t i = 0; i < p->operand_count; i++)

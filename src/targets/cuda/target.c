@@ -79,6 +79,9 @@ static bool start_driver(pn_cuda_api *api, const char *folders, int *version, in
   return false;
 }
 
+/* f32 units of a multiprocessor. */
+static double cores_of(int capability) { return capability <= 80 ? 64 : 128; }
+
 /* Everything about device |index|; info.refusal says why it cannot be used. */
 static void ask(const pn_cuda_api *api, int index, int driver, probe *out) {
   pn_device_info *info = &out->info;
@@ -98,8 +101,7 @@ static void ask(const pn_cuda_api *api, int index, int driver, probe *out) {
   out->multiprocessors = attribute(api, PN_CU_MULTIPROCESSORS, device);
   int clock = attribute(api, PN_CU_CLOCK_KHZ, device), memory_clock = attribute(api, PN_CU_MEMORY_CLOCK_KHZ, device);
   int bus = attribute(api, PN_CU_MEMORY_BUS_BITS, device);
-  double cores = out->capability == 80 || out->capability < 80 ? 64 : 128; /* f32 units of a multiprocessor */
-  out->fma_per_second = (double)out->multiprocessors * cores * (clock ? clock : 1500000) * 1e3;
+  out->fma_per_second = (double)out->multiprocessors * cores_of(out->capability) * (clock ? clock : 1500000) * 1e3;
   out->bytes_per_second = memory_clock && bus ? 2e3 * memory_clock * (bus / 8) * 0.85 : 1e12;
   (void)snprintf(info->detail, sizeof info->detail, "sm_%d, %d multiprocessors, driver %d.%d", out->capability,
                  out->multiprocessors, driver / 1000, driver % 1000 / 10);
@@ -183,8 +185,15 @@ static pelton_status open_context(pn_device *device, const pn_device_options *op
   PN_TRY(pn_cuda_check(device, api->cuDevicePrimaryCtxRetain(&device->context, device->ordinal), "making a context",
                        diag));
   PN_TRY(pn_cuda_enter(device, diag));
+  device->lowered = options->capability >= LEAST_CAPABILITY && options->capability < found.capability;
+  if (device->lowered) {
+    found.fma_per_second *= cores_of(options->capability) / cores_of(found.capability);
+    found.capability = options->capability;
+  }
   device->capability = found.capability;
-  (void)snprintf(device->form, sizeof device->form, "sm_%d%s", found.capability, found.capability == 90 ? "a" : "");
+  device->tf32 = options->tf32 && found.capability >= 80;
+  (void)snprintf(device->form, sizeof device->form, "%s_%d%s", device->lowered ? "compute" : "sm", found.capability,
+                 found.capability == 90 ? "a" : "");
   device->compile_key = pn_cuda_compile_key();
   device->launches_early = found.capability >= 90 && version >= EARLY_DRIVER;
   device->multiprocessors = found.multiprocessors;
@@ -194,8 +203,9 @@ static pelton_status open_context(pn_device *device, const pn_device_options *op
   device->bytes_per_second = found.bytes_per_second;
   open_vendor_tactics(device, options->libraries);
   /* NVRTC's version is not in it: that would have to be opened here, and takes longer than to load all kernels. */
-  (void)snprintf(device->fingerprint, sizeof device->fingerprint, "cuda %s sm_%d driver=%d cublaslt=%zu cudnn=%zu",
-                 found.info.name, device->capability, version, device->lt ? api->cublasLtGetVersion() : (size_t)0,
+  (void)snprintf(device->fingerprint, sizeof device->fingerprint, "cuda %s sm_%d%s driver=%d cublaslt=%zu cudnn=%zu",
+                 found.info.name, device->capability, device->tf32 ? " tf32" : "", version,
+                 device->lt ? api->cublasLtGetVersion() : (size_t)0,
                  device->dnn ? api->cudnnGetVersion() : (size_t)0);
   return PELTON_OK;
 }

@@ -120,8 +120,8 @@ static void render_head(pn_wgmma *w, const pn_problem *p, const tile *t, int64_t
                  "#define SPLITS %u\n#define RESIDENT %u\n#define MATRIX 0\n#define PICTURES 1\n#define GATHERED 2\n",
                  (unsigned)splits, (unsigned)t->resident);
   pn_text_printf(head,
-                 "#define SOURCE %d\n#define PLACES %d\n#define WHOLE %d\n#define CONSTANT %d\n%s#include "
-                 "\"wgmma.cuh\"\n",
+                 "#define SOURCE %d\n#define PLACES %d\n#define WHOLE %d\n#define CONSTANT %d\n%s#define HALF 1\n"
+                 "#include \"eight.cuh\"\n#include \"wgmma.cuh\"\n",
                  (int)w->source, (int)w->places, (int)whole, (int)w->constant, w->head);
   w->together = pn_cuda_epilogue_render_eight(p, &w->epilogue, w->bias, whole, head);
 }

@@ -204,6 +204,26 @@ struct wgmma_arguments {
   struct epilogue_arguments epilogue;
 };
 
+/* mma.cu: target[batch][rows][columns] = a b^T. Strides in elements. */
+struct mma_arguments {
+  unsigned rows, columns, depth, steps, batches; /* depth: of the sums; batches: or groups */
+  struct divider tiles;                          /* along the columns */
+  struct divider eights, by_rows;                /* mma_sum: pieces of a row, and rows */
+  struct divider chunks, across, down;           /* pieces of a place of the filter; its places in a row, its rows */
+  struct divider by_place, by_width;             /* places of a picture, and of a row of it */
+  int stride[2], pad[2], dilation[2], height, width;
+  int from_batch, from_c, from_y, from_x, tap_y, tap_x; /* of the source; from tap to tap */
+  int a_group, b_group;                                 /* from group to group */
+  int a_row, a_column, b_row, b_column;                 /* along b's rows go the sums */
+  int to_batch, to_channel, to_place;
+  struct divider batch[MOST_AXES];
+  int a_batch[MOST_AXES], b_batch[MOST_AXES];
+  float *partial; /* with splits: [splits, batches, rows, columns] */
+  void *target;
+  const void *source, *filter, *bias;
+  struct epilogue_arguments epilogue;
+};
+
 /* An axis of resize: tap t of output o reads input index[o * taps + t] with weight[o * taps + t]. */
 struct resize_arguments {
   unsigned count;
