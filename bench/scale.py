@@ -193,8 +193,8 @@ def part_memory(b, model):
 
 
 def large_model(path, gigabytes):
-    """Products of a vector with square matrices, their weights in a file beside the model: values repeat, so that only
-    the first matrix has to be made."""
+    """Products of a vector with square matrices, their weights in a file beside the model. The matrices are one, save for
+    a number that says which: engines keep equal constants once."""
     import numpy as np
     import onnx
     from onnx import TensorProto, helper
@@ -203,11 +203,12 @@ def large_model(path, gigabytes):
     each = 4 * n * n
     count = max(1, round(gigabytes * 1e9 / each))
     data = path.with_suffix(".bin")
-    piece = (np.random.default_rng(1).standard_normal((n, n), dtype=np.float32) / np.sqrt(n)).tobytes()
+    piece = np.random.default_rng(1).standard_normal((n, n), dtype=np.float32) / np.float32(np.sqrt(n))
     nodes, weights = [], []
     with open(data, "wb") as out:
         for i in range(count):
-            out.write(piece)
+            piece[0, 0] = i / count
+            out.write(piece.data)
             w = TensorProto(name=f"w{i}", data_type=TensorProto.FLOAT, dims=[n, n], data_location=TensorProto.EXTERNAL)
             for key, value in (("location", data.name), ("offset", i * each), ("length", each)):
                 w.external_data.add(key=key, value=str(value))

@@ -67,6 +67,7 @@ typedef struct pn_planner {
   uint32_t tactic_count;
   const char *fingerprint;
   double started; /* clock, for the budget */
+  bool cold;      /* constants do not stay in the caches from one run of the plan to the next */
 
   uint32_t *uses;           /* by value id: by needed nodes and as output */
   uint32_t *user;           /* by value id: a node that uses it, UINT32_MAX when none */
