@@ -154,6 +154,7 @@ pelton_status load_build(const char *path, const load_options *o, loaded *out, p
   options.timing_cache = o->timing_cache;
   options.no_passes = o->no_passes;
   options.omit_packed = o->omit_packed;
+  options.weight_limit_bytes = (uint64_t)(o->weight_limit * 1e6);
   const pelton_log log = {NULL, print_warning};
   *out = (loaded){.built = true};
   const double start = clock_now();
