@@ -298,6 +298,14 @@ static pelton_status play_once(const measurement *m, pn_recording *recording, do
   return PELTON_OK;
 }
 
+/* Whether a step was run often enough: for |budget| seconds, and |alike| times in about the least time. On a busy
+   machine the system takes a processor away for some milliseconds, several times a short step's own time: a single run
+   that met this would decide against the fastest tactic. */
+static bool is_enough(uint32_t alike, double spent, double budget) {
+  enum { CONFIRMED = 2, MOST_BUDGETS = 10 };
+  return alike > 0 && spent >= budget && (alike >= CONFIRMED || spent >= MOST_BUDGETS * budget);
+}
+
 pelton_status pn_timing_measure(const pn_target *target, pn_device *device, const pn_problem *problem,
                                 const pn_tactic *tactic, const pn_config *config, double budget,
                                 const pelton_allocator *allocator, double *seconds, pelton_diag *diag) {
@@ -310,15 +318,18 @@ pelton_status pn_timing_measure(const pn_target *target, pn_device *device, cons
   pn_recording *recording = NULL;
   bool records = target->record_begin && target->timer_start && !tactic->host_work;
   double best = INFINITY, spent = 0;
-  for (uint32_t run = 0; !status && run < 1000 && (run < 3 || spent < budget); run++) {
+  uint32_t alike = 0;
+  for (uint32_t run = 0; !status && run < 1000 && !is_enough(alike, spent, budget); run++) {
     pn_step step = {problem, *config, m.state, m.packed, m.workspace, m.operands};
     double took = 0;
     cool(&m, problem);
     status = recording ? play_once(&m, recording, &took, diag) : run_once(&m, &step, &took, diag);
     if (!status && run == 1 && records && took < SHORT_SECONDS) status = record(&m, &step, &recording, diag);
     spent += recording ? took * TOGETHER : took;
-    if (run && took < best) best = took > LEAST_SECONDS ? took : LEAST_SECONDS; /* the first touches cold memory */
-    if (run && took > budget) break;                                            /* long steps are steady */
+    if (!run) continue; /* the first touches cold memory */
+    took = took > LEAST_SECONDS ? took : LEAST_SECONDS;
+    alike = took < 0.9 * best ? 1 : alike + (took <= 1.1 * best);
+    if (took < best) best = took;
   }
   if (recording) target->recording_release(device, recording);
   measurement_end(&m, problem);
