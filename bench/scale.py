@@ -7,6 +7,7 @@ Parts:
     threads    times with 1, 2, 4 ... threads, and how much faster that is
     crowd      on as many cores as the second-last line says, more threads than cores; a busy program bound to one core
     streams    throughput of N contexts of one thread, against one context of N threads
+    choices    what level 0 chooses against the fastest that was timed, step by step; the least of --rounds timings
     levels     times of engines built without timing (level 0) against those timed (levels 1 and 2), and build times
     batch      ResNet-50 or the like: time of one picture in batches of 1 to 32
     size       time of a pixel from 112 x 112 to 896 x 896
@@ -27,7 +28,7 @@ from pathlib import Path
 
 import timing
 
-PARTS = ("threads", "crowd", "streams", "levels", "batch", "size", "memory", "open")
+PARTS = ("threads", "crowd", "streams", "choices", "levels", "batch", "size", "memory", "open")
 BUSY = "import os\nos.sched_setaffinity(0, {%d})\nwhile True: pass"
 
 
@@ -127,6 +128,35 @@ def part_streams(b, model):
     first = rows["1x1"]["per_s"]
     b.say("streams", Path(model).stem, rows, "  ".join(
         f"{name}: {r['per_s']:.1f}/s ({r['per_s'] / first:.2f}x)" for name, r in rows.items()))
+
+
+def part_choices(b, model):
+    """A busy machine disturbs whole networks more than the least of many timings of a step."""
+    n, stem, times = b.a.choice_threads or len(b.cores), Path(model).stem, {}
+    for r in range(b.a.rounds):
+        cache = b.work / f"{stem}.t{n}.{r}.times"
+        if not cache.exists():
+            timing.build_engine(b.a.pelton, model, str(b.work / "timed.pelton"), n, "3", ["--timing-cache", str(cache)])
+        for line in cache.read_text().splitlines()[1:]:
+            seconds, tactic, _, config, _, problem = line.split("\t")
+            known = times.setdefault(problem, {})
+            known[tactic, config] = min(float(seconds), known.get((tactic, config), float("inf")))
+    report = b.work / "level0.json"
+    timing.build_engine(b.a.pelton, model, str(b.work / "timed.pelton"), n, "0", ["--report", str(report)])
+    chosen = best = 0
+    rows = []
+    for step in json.loads(report.read_text())["plan"]:
+        known = times.get(step.get("problem"), {})
+        own = known.get((step.get("tactic"), ",".join(map(str, step.get("config", [])))))
+        if own is None:
+            continue  # there was one candidate only
+        chosen, best = chosen + own, best + min(known.values())
+        if own > 1.1 * min(known.values()):
+            rows.append({"step": step["step"], "tactic": step["tactic"], "ms": 1e3 * own,
+                         "best": " ".join(min(known, key=known.get)), "best_ms": 1e3 * min(known.values())})
+    b.say("choices", stem, {"threads": n, "chosen_ms": 1e3 * chosen, "best_ms": 1e3 * best, "worse": rows},
+          f"{n} threads: steps as level 0 chooses {1e3 * chosen:.3f} ms, the fastest {1e3 * best:.3f} ms: "
+          f"{chosen / best if best else 1:.3f}x")
 
 
 def part_levels(b, model):
@@ -240,6 +270,7 @@ def main():
     p.add_argument("--work", required=True, help="a folder for engines")
     p.add_argument("--parts", default="threads,crowd,streams,levels", help=", ".join(PARTS))
     p.add_argument("--levels", default="0,1,2")
+    p.add_argument("--choice-threads", type=int, default=0, help="of part choices; all")
     p.add_argument("--crowd", type=int, default=0, help="cores of part crowd; 2")
     p.add_argument("--gigabytes", type=float, default=10)
     p.add_argument("--rounds", type=int, default=3)
