@@ -34,7 +34,8 @@
 enum {
   THREADS_MAX = 1024,
   DEFAULT_SPIN_MICROSECONDS = 50, /* a sleep costs 5 to 50 */
-  MOST_SPIN_MICROSECONDS = 2000,  /* for tasks of others, however long they are */
+  LEAST_WAIT_MICROSECONDS = 250,  /* for tasks of others: they may be longer than one's own, */
+  MOST_WAIT_MICROSECONDS = 2000,  /* and are waited for asleep when they are long */
   PAUSES_A_LOOK = 32,         /* pauses between two looks at the clock: 0.5 to 2 us */
   LINE = 128                  /* two cache lines: processors fetch them in pairs */
 };
@@ -124,8 +125,10 @@ static bool spin_until(pn_pool *pool, bool (*condition)(pn_pool *), int64_t ns) 
 
 /* What to spin for the others' last tasks at most. */
 static int64_t last_tasks_ns(const pn_pool *pool, int64_t two_tasks_ns) {
-  const int64_t most = MOST_SPIN_MICROSECONDS * INT64_C(1000);
-  return pool->spin_microseconds * INT64_C(1000) + (two_tasks_ns < most ? two_tasks_ns : most);
+  const int64_t least = pool->spin_microseconds ? LEAST_WAIT_MICROSECONDS * INT64_C(1000) : 0,
+                most = MOST_WAIT_MICROSECONDS * INT64_C(1000);
+  int64_t wait = two_tasks_ns < least ? least : two_tasks_ns > most ? most : two_tasks_ns;
+  return pool->spin_microseconds * INT64_C(1000) + wait;
 }
 
 /* ---- workers --------------------------------------------------------------------------------------------------- */
