@@ -3,7 +3,7 @@ each round in a process of its own. Inputs are random; outputs are compared befo
 and the median of each, and the best peer's time divided by Pelton's. Ratios count, not absolute times: machines are
 noisy.
 
-    bench/peers.py --pelton build/release/pelton [--threads 2] [--rounds 3] [--peers onnxruntime,openvino,ncnn]
+    bench/peers.py --pelton build/release/pelton [--threads 2] [--rounds 3] [--peers onnxruntime,openvino,ncnn,torch]
                    [--json FILE] [--chart FILE.svg] MODEL.onnx...
 
 The peers are the programs of bench/runtimes; one whose package is not installed is left out, and said so.
@@ -23,7 +23,7 @@ import chart
 import timing
 
 RUNTIMES = Path(__file__).parent / "runtimes"
-PEERS = {"onnxruntime": "onnxruntime", "openvino": "openvino", "ncnn": "ncnn"}
+PEERS = {"onnxruntime": "onnxruntime", "openvino": "openvino", "ncnn": "ncnn", "torch": "torch"}
 TOLERANCE = 2e-3  # of the largest output: Winograd and the order of sums differ
 
 

@@ -43,7 +43,7 @@ set(image_libraries "")
 set(PELTON_STATIC_LIBS -lm ${CMAKE_DL_LIBS} -pthread) # as a consumer of the static library spells them
 if(NOT PELTON_RUNTIME_ONLY)
   pelton_layer(api "${api}" all_objects)
-  foreach(layer import passes vision compress protect)
+  foreach(layer import passes precision vision compress protect)
     file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${layer}/*.c)
     pelton_layer(${layer} "${sources}" all_objects)
   endforeach()

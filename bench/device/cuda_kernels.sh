@@ -10,30 +10,17 @@ suites=${CUDA_SUITES:-tensor_cores conv matmul}
 layers=${CUDA_LAYERS-resnet50:1 resnet50:64 bert128:64 vit:64}
 networks=${CUDA_NETWORKS-resnet50:1 resnet50:8 resnet50:64 resnet50:256 bert128:1 bert128:64 vit:1 vit:64}
 cd "$(dirname "$0")/../.."
+source bench/device/start.sh
 table=$out/table.txt
 : >"$table"
 wants() { [[ " $stages " == *" $1 "* ]]; }
 say() { echo "$*" | tee -a "$table"; }
-start=$SECONDS
 
-cmake -S . -B build/device -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo >"$out/build.log" 2>&1
-ninja -C build/device pelton run_cases >>"$out/build.log" 2>&1 || { tail -30 "$out/build.log"; exit 1; }
-pelton=build/device/pelton
-# The libraries of Python packages, where the system has none.
-libraries=$(python3 - <<'P'
-import glob, sys, sysconfig, os
-print(":".join(sorted({os.path.dirname(f) for p in (sysconfig.get_path("purelib"), *sys.path) if p for n in
-      ("libcudnn.so.9", "libcublasLt.so.1[23]", "libnvrtc.so.1[23]") for f in glob.glob(p + "/nvidia/**/" + n, recursive=True)})))
-P
-)
+build_pelton "$out" pelton run_cases
 device=(--target cuda --device-libraries "$libraries" --on-device)
 say "built after $((SECONDS - start)) s"
 work=$(mktemp -d)
-generate() {
-  python3 "$generator" "$1" --batch "$2" -o "$work/$1_$2.full" && python3 bench/half.py "$work/$1_$2.full" "$work/$1_$2.onnx"
-  rm -f "$work/$1_$2.full"
-}
-for pair in $(printf "%s\n" ${layers:-} ${networks:-} | sort -u); do generate "${pair%:*}" "${pair#*:}" & done
+for pair in $(printf "%s\n" ${layers:-} ${networks:-} | sort -u); do generate "${pair%:*}" "${pair#*:}" "$work/${pair/:/_}.onnx" half & done
 wait
 
 if wants cases; then

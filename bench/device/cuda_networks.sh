@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # cuda_networks.sh GEN_MODELS.py OUT [CASES] [STAGES]: on a machine with an NVIDIA GPU, builds Pelton, runs the case suite
 # and the folder CASES (of ONNX backend cases) on the target cuda, compares generated networks with the target cpu, and
-# times them with inputs and outputs on the device, PyTorch beside. STAGES: of "cases conformance compare time layers half
-# peers sanitize" those to run. Prints a table last; everything else under OUT.
+# times them with inputs and outputs on the device (PyTorch beside them: cuda_goals.sh). STAGES: of "cases conformance
+# compare time layers half sanitize" those to run. Prints a table last; everything else under OUT.
 set -uo pipefail
 generator=$(realpath "$1")
 out=$(realpath "$2")
 cases=${3:-}
-stages=${4:-cases conformance compare time layers half peers}
+stages=${4:-cases conformance compare time layers half}
 models=${CUDA_MODELS:-resnet50 mobilenetv1 mobilenetv2 ssd300 srcnn915 espcn fsrcnn yolov8n bert128 vit}
 timed=${CUDA_TIMED:-resnet50:1 resnet50:8 resnet50:64 mobilenetv1:1 mobilenetv2:1 mobilenetv2:64 ssd300:1 ssd300:32 srcnn915:1 espcn:1 fsrcnn:1 yolov8n:1 bert128:1 bert128:64 vit:1 vit:64}
 suites=${CUDA_SUITES:-tests/cases/*.txt}
@@ -18,27 +18,17 @@ distinct=${CUDA_DISTINCT:-} # "distinct": see half.py
 halves=${CUDA_HALVES:-resnet50:1 resnet50:8 resnet50:64 resnet50:256 mobilenetv2:1 mobilenetv2:64 ssd300:1 bert128:1 bert128:64 vit:1 vit:64}
 cases=${cases:+$(realpath "$cases")}
 cd "$(dirname "$0")/../.."
+source bench/device/start.sh
 table=$out/table.txt
 : >"$table"
 wants() { [[ " $stages " == *" $1 "* ]]; }
 say() { echo "$*" | tee -a "$table"; }
-start=$SECONDS
 
-cmake -S . -B build/device -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo >"$out/build.log" 2>&1
-ninja -C build/device pelton run_cases >>"$out/build.log" 2>&1 || { tail -30 "$out/build.log"; exit 1; }
-pelton=build/device/pelton
-# The libraries of Python packages, where the system has none.
-libraries=$(python3 - <<'P'
-import glob, sys, sysconfig, os
-print(":".join(sorted({os.path.dirname(f) for p in (sysconfig.get_path("purelib"), *sys.path) if p for n in
-      ("libcudnn.so.9", "libcublasLt.so.1[23]", "libnvrtc.so.1[23]") for f in glob.glob(p + "/nvidia/**/" + n, recursive=True)})))
-P
-)
+build_pelton "$out" pelton run_cases
 device=(--target cuda --device-libraries "$libraries")
 say "build $((SECONDS - start)) s; libraries $libraries"
 $pelton devices --device-libraries "$libraries" | tee -a "$table"
 work=$(mktemp -d)
-generate() { [[ -f $work/$1_$2.onnx ]] || python3 "$generator" "$1" --batch "$2" -o "$work/$1_$2.onnx"; }
 
 if wants cases; then
   for file in $suites; do
@@ -46,7 +36,7 @@ if wants cases; then
     PELTON_CASES_TARGET=cuda PELTON_CASES_LIBRARIES=$libraries timeout 200 build/device/tests/run_cases "$file" >"$out/cases_$name.log" 2>&1 &
   done
 fi
-for m in $models; do generate "$m" 1 & done
+for m in $models; do generate "$m" 1 "$work/${m}_1.onnx" & done
 wait
 if wants cases; then
   for file in $suites; do
@@ -79,7 +69,7 @@ if wants time; then
   say "$(printf '%-14s %6s %9s %9s %9s %10s %8s' network batch level0 level2 'ms+copies' images/s build_s)"
   for pair in $timed; do
     m=${pair%:*}; b=${pair#*:}
-    generate "$m" "$b"
+    generate "$m" "$b" "$work/${m}_$b.onnx"
     row=""
     for options in "--level 0 --on-device" "--level 2 --on-device" "--level 2"; do
       timeout 60 $pelton bench "$work/${m}_$b.onnx" "${device[@]}" $options --timing-cache "$work/times_${options:8:1}" --warmup 300 --duration 1 --json \
@@ -96,7 +86,7 @@ fi
 if wants layers; then
   for pair in $layered; do
     m=${pair%:*}; b=${pair#*:}
-    generate "$m" "$b"
+    generate "$m" "$b" "$work/${m}_$b.onnx"
     for level in 0 2; do
       timeout 60 $pelton bench "$work/${m}_$b.onnx" "${device[@]}" --level $level --on-device --timing-cache "$work/times_$level" --duration 0.3 \
         --layers >"$out/layers_${m}_${b}_$level.txt" 2>&1
@@ -106,7 +96,7 @@ fi
 if wants half; then
   for pair in $halves; do
     m=${pair%:*}; b=${pair#*:}
-    generate "$m" "$b" && python3 bench/half.py "$work/${m}_$b.onnx" "$work/half_${m}_$b.onnx" $distinct &
+    { generate "$m" "$b" "$work/${m}_$b.onnx"; generate "$m" "$b" "$work/half_${m}_$b.onnx" "${distinct:-half}"; } &
   done
   wait
   say "half: generated at $((SECONDS - start)) s"
@@ -118,7 +108,7 @@ if wants half; then
     say "fp16 $m b$b: $(python3 -c 'import json,sys; j=json.load(open(sys.argv[1])); print("%.4f ms, %.0f/s, build %.1f s" % (j["latency_ms"]["median"], j["batch"]/j["latency_ms"]["median"]*1e3, j["build_s"]))' "$work/bench.json")"
     [[ " $half_layers " == *" $pair "* ]] && timeout 60 $pelton bench "$work/half.onnx" "${device[@]}" --level 2 --on-device \
       --timing-cache "$work/times_2" --duration 0.3 --layers >"$out/layers_half_${m}_$b.txt" 2>&1
-    if [[ $b == 1 ]]; then # the same random inputs, rounded
+    if [[ $b == 1 && ! $distinct ]]; then # the same random inputs, rounded
       $pelton run "$work/${m}_1.onnx" --level 0 "${device[@]}" --output-dir "$work/full" >/dev/null 2>&1
       $pelton run "$work/half.onnx" --level 0 "${device[@]}" --output-dir "$work/half" >/dev/null 2>&1
       say "  against f32: $(python3 -c '
@@ -130,9 +120,6 @@ print("SQNR %.1f dB (%s)" % worst)' "$work/full" "$work/half" 2>&1 | tail -1)"
     fi
     [[ $b != 1 ]] && rm -f "$work/${m}_$b.onnx"
   done
-fi
-if wants peers; then
-  timeout 120 python3 bench/device/torch_networks.py 2>>"$out/peers.log" | tee -a "$table"
 fi
 if wants sanitize; then
   for name in $sanitized; do

@@ -12,27 +12,18 @@ others=${TWO_GPUS_OTHER_CONTEXTS-2 8} # what else is tried, with ResNet-50
 models=${TWO_GPUS_MODELS:-resnet50:1 bert128:1 resnet50:8}
 at_once=${TWO_GPUS_AT_ONCE:-1,8,32,64,128}
 cd "$(dirname "$0")/../.."
+source bench/device/start.sh
 table=$out/table.txt
 : >"$table"
 say() { echo "$*" | tee -a "$table"; }
-start=$SECONDS
 work=$(mktemp -d)
 
 for pair in $models; do
   m=${pair%:*}; b=${pair#*:}
-  { python3 "$generator" "$m" --batch "$b" -o "$work/${m}_$b.full" && python3 bench/half.py "$work/${m}_$b.full" "$work/${m}_$b.onnx"; } \
-    >"$out/generate_${m}_$b.log" 2>&1 &
+  generate "$m" "$b" "$work/${m}_$b.onnx" half >"$out/generate_${m}_$b.log" 2>&1 &
 done
-cmake -S . -B build/device -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo >"$out/build.log" 2>&1
-ninja -C build/device pelton >>"$out/build.log" 2>&1 || { tail -30 "$out/build.log"; exit 1; }
+build_pelton "$out" pelton
 wait
-pelton=build/device/pelton
-libraries=$(python3 - <<'P'
-import glob, sys, sysconfig, os
-print(":".join(sorted({os.path.dirname(f) for p in (sysconfig.get_path("purelib"), *sys.path) if p for n in
-      ("libcudnn.so.9", "libcublasLt.so.1[23]", "libnvrtc.so.1[23]") for f in glob.glob(p + "/nvidia/**/" + n, recursive=True)})))
-P
-)
 device=(--target cuda --device-libraries "$libraries")
 say "built after $((SECONDS - start)) s; $(nproc) processors"
 $pelton devices --device-libraries "$libraries" 2>&1 | tee -a "$table"

@@ -90,10 +90,18 @@ typedef struct pelton_input_profile {
   pelton_shape min, opt, max; /* |opt| is planned and tuned; rank 0 in min and max: as opt */
 } pelton_input_profile;
 
+/* What the elements of an f32 input may be. */
+typedef struct pelton_input_range {
+  const char *name;
+  double lo, hi;
+} pelton_input_range;
+
 typedef struct pelton_build_options {
   uint32_t size;
   const char *targets;          /* "cpu" (null) or "cuda": what it is tuned for; it runs on the others too */
-  const char *precision;        /* "fp32" (null), "fp16", "bf16", "int8", "best" */
+  /* Types that layers in f32 may be converted to where that is safe: "fp32" (null) none, or some of "fp16", "bf16" and
+     "tf32", separated by commas; "best": what the target computes fastest. See docs/precision.md. */
+  const char *precision;
   const char *cpu_isa;          /* null: the machine's; "portable", "avx2", "avx512", ... */
   uint32_t threads;             /* to tune for; 0: all */
   int32_t level;                /* 0: no timing, 1 (default) .. 5 */
@@ -115,6 +123,17 @@ typedef struct pelton_build_options {
      on normal random data, relative to its largest result, 0 to 1; 0: 3e-5. The direct sum is off by some 1e-6, so that
      below 1e-7 only direct sums are left. Kept in the engine. */
   double error_bound;
+  /* Evidence for |precision|: bounds of inputs, from which bounds of values are proven; and sample inputs, run in f32 to
+     see how large values become: sample_count times the inputs' tensors, in host memory, of the shapes that are planned.
+     Without samples some random inputs are drawn. */
+  const pelton_input_range *ranges;
+  uint32_t range_count;
+  uint32_t sample_count;
+  const pelton_tensor *samples;
+  /* "GLOB=fp32,GLOB=fp16,...": the type of the nodes, by their names or their sources', that the first fitting pattern
+     says, whatever the evidence; '*' stands for anything. */
+  const char *layer_precision;
+  uint32_t strict; /* 1: a layer that |precision| is asked for, and that had to stay in f32, fails the build */
   /* What the steps may read of constants, in the forms that they are packed into; 0: no limit. Fast convolutions pack
      filters into several times their bytes: where the limit is not held, those go first that gain the least time a
      byte. A limit that no choice holds is an error that says what can be held. The report has each step's bytes. */
@@ -122,7 +141,7 @@ typedef struct pelton_build_options {
 } pelton_build_options;
 #define PELTON_BUILD_OPTIONS_INIT                                                                                     \
   {(uint32_t)sizeof(pelton_build_options), NULL, NULL, NULL, 0, 1, 0.0, NULL, 0, NULL, 0, NULL, NULL, NULL, NULL, 0, \
-   NULL, 0, 0.0, 0}
+   NULL, 0, 0.0, NULL, 0, 0, NULL, NULL, 0, 0}
 
 /* Compiles |model| (which is not changed and may be released afterwards; its mapped files stay open as long as the
    engine needs them). Dynamic inputs without a profile are planned when a context first meets their shapes. */

@@ -1,5 +1,6 @@
 /* pelton_engine_build: clone, passes, plan for the profile's shapes, and the pieces of an engine. */
 #include "api/model.h"
+#include "api/precision.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "ir/verify.h"
@@ -216,6 +217,18 @@ static pelton_status run_passes(build *b, pelton_diag *diag) {
   return status ? status : pn_graph_verify(b->graph, diag);
 }
 
+/* Layers that may be in 16 bits; what that put into the graph, casts above all, is tidied by the passes. */
+static pelton_status run_precision(build *b, pelton_diag *diag) {
+  pn_precision_request request;
+  bool changed;
+  PN_TRY(pn_precision_parse(&b->options, b->engine->target->name, &request, diag));
+  PN_TRY(pn_precision_stage(b->graph, b->shapes, &b->options, &request, &b->json, &changed, diag));
+  if (!changed || b->options.no_passes) return PELTON_OK;
+  pn_pipeline_options options = {0};
+  PN_TRY(pn_passes_run(b->graph, &options, diag));
+  return pn_graph_verify(b->graph, diag);
+}
+
 static void report_warnings(build *b, const pn_model *model) {
   pn_json_array_begin(&b->json, "warnings");
   for (uint32_t i = 0; i < model->warnings.count; i++)
@@ -249,11 +262,8 @@ static pelton_status check_options(const pelton_build_options *o, pelton_diag *d
                    "this version tunes for one target at a time, not '%s'; an engine runs on the others too", target);
   if (!pn_target_find(pn_str_from(target)))
     return pn_fail(diag, PELTON_UNSUPPORTED, "this build of Pelton has no target '%s'", target);
-  if (o->precision && strcmp(o->precision, "fp32") != 0 && strcmp(o->precision, "best") != 0)
-    return pn_fail(diag, PELTON_UNSUPPORTED,
-                   "precision '%s' is not available on the %s yet; use fp32 (the types of a quantised model are kept "
-                   "as they are)",
-                   o->precision, target);
+  pn_precision_request precision;
+  PN_TRY(pn_precision_parse(o, target, &precision, diag));
   if (!(o->error_bound >= 0 && o->error_bound <= 1))
     return pn_fail(diag, PELTON_INVALID_ARGUMENT, "an error bound of %g is not in 0 to 1", o->error_bound);
   if (o->level < 0 || o->level > 5)
@@ -302,6 +312,7 @@ static pelton_status build_engine(build *b, const pelton_model *model, pelton_di
   progress(b, 0.0, "optimising the graph");
   PN_TRY(choose_shapes(b, 1, diag)); /* bounds of profiles first: passes may use them */
   PN_TRY(run_passes(b, diag));
+  PN_TRY(run_precision(b, diag));
   if (b->options.timing_cache) PN_TRY(pn_timing_load(&b->cache, b->options.timing_cache, diag));
   double start = pn_clock_seconds();
   PN_TRY(plan_some_shapes(b, diag));

@@ -1,7 +1,5 @@
 #include "runtime/frame.h"
 
-#include "base/clock.h"
-
 /* Of larger operands no shape follows: what is longer is data. */
 enum { CONTENT_ELEMENTS = 1024, CONTENT_FLOATS = 16 };
 
@@ -431,22 +429,6 @@ static pelton_status reserve(pn_frame *frame, const pn_plan *plan, pelton_diag *
   return PELTON_OK;
 }
 
-/* The value |v| as steps see it. */
-static char *address_of(const pn_frame *frame, pn_value_id v) {
-  return pn_frame_is_host(frame) ? frame->values[v.v].data : frame->slots[v.v].there;
-}
-
-void *pn_frame_locate(const pn_frame *frame, const pn_segment *s, const pn_place *place) {
-  switch (place->kind) {
-  case PN_PLACE_ARENA: return (char *)frame->machine->arena + place->offset;
-  case PN_PLACE_CONSTANT: return (void *)(uintptr_t)place->data; /* operands are void *; constants are only read */
-  case PN_PLACE_INPUT: return address_of(frame, s->inputs[place->index]) + place->offset;
-  case PN_PLACE_OUTPUT: return address_of(frame, s->outputs[place->index]) + place->offset;
-  case PN_PLACE_NONE: break;
-  }
-  return NULL;
-}
-
 /* Gives every result of the segment its memory. */
 static pelton_status bind_outputs(pn_frame *frame, const pn_segment *s, pelton_diag *diag) {
   for (uint32_t i = 0; i < s->absent_count; i++) frame->values[s->absent[i].v].data = NULL;
@@ -460,86 +442,6 @@ static pelton_status bind_outputs(pn_frame *frame, const pn_segment *s, pelton_d
   return PELTON_OK;
 }
 
-static pelton_status run_timed(pn_machine *m, const pn_tactic *tactic, const pn_step *call, double *seconds,
-                               pelton_diag *diag) {
-  const pn_target *target = m->engine->target;
-  if (target->timer_start) {
-    PN_TRY(target->timer_start(m->stream, diag));
-    PN_TRY(tactic->run(call, m->stream, diag));
-    return target->timer_stop(m->stream, seconds, diag);
-  }
-  double start = pn_clock_seconds();
-  PN_TRY(tactic->run(call, m->stream, diag));
-  PN_TRY(target->stream_synchronize(m->stream, diag));
-  *seconds = pn_clock_seconds() - start;
-  return PELTON_OK;
-}
-
-static pelton_status run_steps(pn_frame *frame, const pn_segment *s, pelton_diag *diag) {
-  pn_machine *m = frame->machine;
-  const pn_plan *plan = s->plan;
-  void *workspace = (char *)m->arena + plan->arena_bytes;
-  for (uint32_t i = 0; i < plan->steps.count; i++) {
-    const pn_plan_step *step = &plan->steps.data[i];
-    for (uint32_t k = 0; k < step->problem->operand_count; k++)
-      frame->pointers[k] = pn_frame_locate(frame, s, &step->places[k]);
-    pn_step call = {step->problem, step->config, step->state, step->packed, workspace, frame->pointers};
-    uint32_t mark = pn_diag_mark(diag);
-    pn_step_time time = {step, 0};
-    pelton_status status =
-        m->profile ? run_timed(m, step->tactic, &call, &time.seconds, diag) : step->tactic->run(&call, m->stream, diag);
-    if (status) {
-      pn_diag_prefix(diag, mark, "step '%.*s'", PN_STR_ARG(step->name));
-      return status;
-    }
-    if (m->profile && !pn_list_push(&m->profile_arena, &m->times, time)) return pn_fail_memory(diag, "the profile");
-  }
-  return PELTON_OK;
-}
-
-/* True when every address that the steps use is that of the run before. */
-static bool same_addresses(const pn_frame *frame, pn_segment *s) {
-  uint32_t at = 0;
-  bool same = true;
-  for (uint32_t i = 0; i < 1 + s->input_count + s->output_count; i++) {
-    const void *now = frame->machine->arena;
-    if (i > 0 && i <= s->input_count) now = s->reads_input[i - 1] ? address_of(frame, s->inputs[i - 1]) : NULL;
-    if (i > s->input_count) now = address_of(frame, s->outputs[i - 1 - s->input_count]);
-    same = same && s->bound[at] == now;
-    s->bound[at++] = now;
-  }
-  return same;
-}
-
-/* From the second run at the same addresses on, the steps are one recording, which spares the host a launch a step. */
-pelton_status pn_segment_record(pn_frame *frame, pn_segment *s, pelton_diag *diag) {
-  const pn_machine *m = frame->machine;
-  const pn_target *target = m->engine->target;
-  if (!same_addresses(frame, s)) {
-    if (s->recording) target->recording_release(m->engine->device, s->recording);
-    s->recording = NULL;
-    s->same_runs = 0;
-  }
-  bool record = s->recordable && !m->profile && target->record_begin;
-  if (!record || s->same_runs++ < 1 || s->recording) return PELTON_OK;
-  pn_recording *recording = NULL;
-  PN_TRY(target->record_begin(m->stream, diag));
-  pelton_status status = run_steps(frame, s, diag),
-                ended = target->record_end(m->stream, &recording, status ? NULL : diag);
-  if (status || ended) {
-    if (recording) target->recording_release(m->engine->device, recording);
-    return status ? status : ended;
-  }
-  s->recording = recording;
-  return PELTON_OK;
-}
-
-pelton_status pn_segment_play(pn_frame *frame, pn_segment *s, pelton_diag *diag) {
-  const pn_machine *m = frame->machine;
-  if (!s->recording || m->profile) return run_steps(frame, s, diag);
-  return m->engine->target->recording_play(m->stream, s->recording, diag);
-}
-
 static pelton_status run_segment(pn_frame *frame, pn_segment *s, pelton_diag *diag) {
   PN_TRY(reserve(frame, s->plan, diag));
   if (!pn_frame_is_host(frame)) {
@@ -550,7 +452,7 @@ static pelton_status run_segment(pn_frame *frame, pn_segment *s, pelton_diag *di
     return pn_frame_finish_device(frame, s, diag);
   }
   PN_TRY(bind_outputs(frame, s, diag));
-  PN_TRY(run_steps(frame, s, diag));
+  PN_TRY(pn_segment_run(frame, s, diag));
   PN_TRY(frame->machine->engine->target->stream_synchronize(frame->machine->stream, diag));
   for (uint32_t i = 0; i < s->output_count;
        i++) { /* results that no step writes in place: views of inputs, constants */

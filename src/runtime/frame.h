@@ -11,7 +11,16 @@
 #include "runtime/sink.h"
 
 enum { PN_SLOT_SPARE = 64 };     /* bytes beyond each value's and beyond the arena, which whole vectors may touch */
-enum { PN_FRAME_SEGMENTS = 64 }; /* planned segments a frame remembers; the least recently used goes */
+enum { PN_FRAME_SEGMENTS = 64 };    /* planned segments a frame remembers; the least recently used goes */
+enum { PN_SEGMENT_RECORDINGS = 4 }; /* recordings of a segment, at as many sets of addresses; likewise */
+
+/* A segment's steps at one set of addresses. */
+typedef struct pn_recorded {
+  pn_recording *recording; /* null: not yet */
+  const void **addresses;  /* arena, inputs, outputs */
+  uint64_t runs;           /* at these addresses; 0: none, the entry is free */
+  uint64_t last_used;
+} pn_recorded;
 
 typedef struct pn_segment {
   uint64_t key;
@@ -28,9 +37,8 @@ typedef struct pn_segment {
   /* Where device memory is not the host's, see residence.c. */
   const uint8_t *reads_input; /* by input: whether a step reads it */
   PN_LIST(void *) owned;      /* device copies of constants that are the plan's own */
-  pn_recording *recording;    /* of all steps, at the addresses of |bound| */
-  const void **bound;         /* arena, inputs, outputs of the latest run */
-  uint32_t same_runs;         /* runs in a row that found |bound| unchanged */
+  pn_recorded recorded[PN_SEGMENT_RECORDINGS];
+  pn_recorded *current; /* that of the run at hand; null: none, steps are run one by one */
   bool recordable;
 } pn_segment;
 
@@ -116,11 +124,6 @@ pelton_status pn_frame_plan(pn_frame *frame, const pn_tensor *inputs, const pn_p
 /* Puts the whole graph, on the callers' device memory, into |stream|; outputs only tell types and shapes. */
 pelton_status pn_frame_enqueue(pn_frame *frame, const pn_tensor *inputs, pn_tensor *outputs, void *stream,
                                pelton_diag *diag) PN_CHECKED;
-/* The steps of a bound segment on a device: makes the recording, when it is time to; and plays it, or runs them one by
-   one. */
-pelton_status pn_segment_record(pn_frame *frame, pn_segment *segment, pelton_diag *diag) PN_CHECKED;
-pelton_status pn_segment_play(pn_frame *frame, pn_segment *segment, pelton_diag *diag) PN_CHECKED;
-
 /* Forgets what was timed, and lets the segments go that were kept for it. */
 void pn_machine_forget_times(pn_machine *machine);
 
@@ -158,8 +161,15 @@ pelton_status pn_frame_enqueue_device(pn_frame *frame, pn_segment *segment, pn_t
                                       pelton_diag *diag) PN_CHECKED;
 /* Whether |pointer| is memory of the engine's device that the host cannot read. */
 bool pn_frame_on_device(const pn_frame *frame, const void *pointer);
-/* Where |place| is at run time. */
+/* steps.c: where |place| is at run time. */
 void *pn_frame_locate(const pn_frame *frame, const pn_segment *segment, const pn_place *place);
+/* A bound segment's steps one by one. */
+pelton_status pn_segment_run(pn_frame *frame, const pn_segment *segment, pelton_diag *diag) PN_CHECKED;
+/* On a device: makes the recording for this run's addresses, when it is time to; and plays it, or runs the steps. */
+bool pn_segment_reserve_recordings(pn_segment *segment);
+pelton_status pn_segment_record(pn_frame *frame, pn_segment *segment, pelton_diag *diag) PN_CHECKED;
+pelton_status pn_segment_play(pn_frame *frame, pn_segment *segment, pelton_diag *diag) PN_CHECKED;
+void pn_segment_forget_recordings(pn_segment *segment, const pelton_engine *engine);
 
 /* control.c and host_op.c: nodes that the runtime runs itself. */
 bool pn_is_host_op(const pn_node *node);

@@ -51,8 +51,7 @@ static pelton_status settle_step(pn_frame *frame, pn_segment *s, pn_plan_step *s
 pelton_status pn_segment_settle(pn_frame *frame, pn_segment *s, pelton_diag *diag) {
   pelton_engine *engine = frame->machine->engine;
   uint8_t *reads = PN_NEW_ARRAY(&s->arena, uint8_t, s->input_count + 1u);
-  s->bound = PN_NEW_ARRAY(&s->arena, const void *, 1u + s->input_count + s->output_count);
-  if (!reads || !s->bound) return pn_fail_memory(diag, "a plan");
+  if (!reads || !pn_segment_reserve_recordings(s)) return pn_fail_memory(diag, "a plan");
   s->reads_input = reads;
   s->recordable = s->plan->steps.count > 1;
   for (uint32_t i = 0; i < s->output_count; i++) /* a result that is an input's bytes */
@@ -72,7 +71,7 @@ pelton_status pn_segment_settle(pn_frame *frame, pn_segment *s, pelton_diag *dia
 
 void pn_segment_unsettle(pn_segment *s, pelton_engine *engine) {
   for (uint32_t i = 0; i < s->owned.count; i++) engine->target->memory_release(engine->device, s->owned.data[i]);
-  if (s->recording) engine->target->recording_release(engine->device, s->recording);
+  pn_segment_forget_recordings(s, engine);
 }
 
 /* ---- values --------------------------------------------------------------------------------------------------------

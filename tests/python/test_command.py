@@ -113,7 +113,7 @@ class Usage(Folder):
         self.check(2, "run", "m", "--shapes", "1x3", error="NAME:")
         self.check(2, "build", "m", error="-o ENGINE")
         self.check(2, "build", "m", "-o", "e", "--level", "6", error="0 to 5")
-        self.check(2, "build", "m", "-o", "e", "--precision", "fp12", error="fp32|")
+        self.check(2, "build", "m", "-o", "e", "--precision", "fp12", error="fp12")
         self.check(2, "build", "m", "-o", "e", "--min-shapes", "x:1", "--max-shapes", "x:1x2", error="ranks")
         self.check(2, "bench", "m", "--duration", "3 weeks", error="a time")
         self.check(2, "compare", "a")

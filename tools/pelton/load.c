@@ -1,10 +1,13 @@
 #include "load.h"
 
+#include "data/inputs.h"
 #include "text/progress.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 /* ---- shapes --------------------------------------------------------------------------------------------------------
  */
@@ -54,8 +57,43 @@ static bool parse_shapes(load_options *o, const text_list *texts, size_t offset)
   return true;
 }
 
+/* NAME=LO:HI */
+static bool parse_ranges(load_options *o) {
+  for (uint32_t i = 0; i < o->input_ranges.count; i++) {
+    const char *text = o->input_ranges.data[i], *equals = strrchr(text, '=');
+    char *middle = NULL, *end = NULL;
+    pelton_input_range range = {0};
+    if (equals && equals > text) range.lo = strtod(equals + 1, &middle);
+    if (middle && middle > equals + 1 && *middle == ':') range.hi = strtod(middle + 1, &end);
+    if (!end || end == middle + 1 || *end) {
+      print_error("'%s' is no range of an input; write NAME=-1:1", text);
+      return false;
+    }
+    range.name = memory_format("%.*s", (int)(equals - text), text);
+    o->ranges = memory_grow(o->ranges, o->range_count + 1u, sizeof *o->ranges);
+    o->ranges[o->range_count++] = range;
+  }
+  return true;
+}
+
+static bool check_precision(const load_options *o) {
+  static const char *const words[] = {"fp32", "fp16", "bf16", "tf32", "best"};
+  for (const char *text = o->precision; text && *text;) {
+    const size_t size = strcspn(text, ",");
+    bool known = false;
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+      known = known || (strlen(words[i]) == size && !memcmp(words[i], text, size));
+    if (!known) {
+      print_error("'%.*s' is no precision: fp32, fp16, bf16, tf32, several with commas, or best", (int)size, text);
+      return false;
+    }
+    text += size + (text[size] == ',');
+  }
+  return true;
+}
+
 int load_prepare(load_options *o) {
-  bool ok = parse_shapes(o, &o->min_shapes, offsetof(pelton_input_profile, min)) &&
+  bool ok = check_precision(o) && parse_ranges(o) && parse_shapes(o, &o->min_shapes, offsetof(pelton_input_profile, min)) &&
             parse_shapes(o, &o->max_shapes, offsetof(pelton_input_profile, max));
   /* Without others, the largest shape is the one to be ready for. */
   for (uint32_t i = 0; i < o->profile_count; i++)
@@ -76,6 +114,10 @@ int load_prepare(load_options *o) {
 void load_release(load_options *o) {
   for (uint32_t i = 0; i < o->profile_count; i++) free((void *)(uintptr_t)o->profiles[i].name);
   free(o->profiles);
+  for (uint32_t i = 0; i < o->range_count; i++) free((void *)(uintptr_t)o->ranges[i].name);
+  free(o->ranges);
+  free(o->samples.data);
+  free(o->input_ranges.data);
   free(o->shapes.data);
   free(o->overrides.data);
   free(o->min_shapes.data);
@@ -138,6 +180,58 @@ static void print_warning(void *self, pelton_log_level level, const char *messag
   if (level >= PELTON_LOG_WARNING) print_note("%s", message);
 }
 
+static bool is_folder(const char *path) {
+  struct stat found;
+  return !stat(path, &found) && S_ISDIR(found.st_mode);
+}
+
+/* The samples as tensors, by the inputs of an engine that is built for nothing else. */
+static pelton_status load_samples(const pelton_model *model, const pelton_build_options *options, const load_options *o,
+                                  tensors *out, pelton_diag *diag) {
+  pelton_build_options plain = *options;
+  pelton_engine *engine;
+  *out = (tensors){0};
+  plain.precision = plain.layer_precision = plain.timing_cache = plain.targets = NULL;
+  plain.range_count = plain.strict = 0;
+  plain.level = 0;
+  pelton_status status = pelton_engine_build(model, &plain, &engine, diag);
+  if (status) return status;
+  for (uint32_t i = 0; i < o->samples.count && !status; i++) {
+    const char *path = o->samples.data[i];
+    pelton_io_info info;
+    char *named = NULL;
+    text_list files = {0};
+    tensors one = {0};
+    for (uint32_t k = 0; k < pelton_engine_input_count(engine) && is_folder(path) && !status; k++) {
+      status = pelton_engine_input(engine, k, &info);
+      char *file = memory_format("%s/%s.npy", path, status ? "" : info.name);
+      if (!status && access(file, R_OK)) {
+        print_error("sample %s has no file for input '%s': %s", path, info.name, file);
+        status = PELTON_INVALID_ARGUMENT;
+      }
+      free(file);
+    }
+    if (status) break;
+    if (!is_folder(path) && !pelton_engine_input(engine, 0, &info)) {
+      named = memory_format("%s=%s", info.name, path);
+      files.data = memory_grow(NULL, 1, sizeof *files.data);
+      files.data[files.count++] = named;
+    }
+    if (inputs_make(engine, o, &files, named ? NULL : path, 0, &one) == EXIT_DONE) {
+      out->data = memory_grow(out->data, out->count + one.count, sizeof *out->data);
+      memcpy(out->data + out->count, one.data, one.count * sizeof *one.data);
+      out->count += one.count;
+      free(one.data);
+    } else {
+      status = PELTON_INVALID_ARGUMENT; /* the reason is printed */
+    }
+    free(files.data);
+    free(named);
+  }
+  pelton_engine_release(engine);
+  return status;
+}
+
 pelton_status load_build(const char *path, const load_options *o, loaded *out, pelton_diag *diag) {
   pelton_build_options options = PELTON_BUILD_OPTIONS_INIT;
   options.targets = o->target;
@@ -155,6 +249,10 @@ pelton_status load_build(const char *path, const load_options *o, loaded *out, p
   options.no_passes = o->no_passes;
   options.omit_packed = o->omit_packed;
   options.weight_limit_bytes = (uint64_t)(o->weight_limit * 1e6);
+  options.layer_precision = o->layer_precision;
+  options.strict = o->strict;
+  options.ranges = o->ranges;
+  options.range_count = o->range_count;
   const pelton_log log = {NULL, print_warning};
   *out = (loaded){.built = true};
   const double start = clock_now();
@@ -164,12 +262,19 @@ pelton_status load_build(const char *path, const load_options *o, loaded *out, p
   import.override_count = o->overrides.count;
   if (!o->quiet) import.log = &log;
   pelton_status status = pelton_model_import(path, &import, &model, diag);
+  tensors samples = {0};
+  if (!status && o->samples.count) {
+    status = load_samples(model, &options, o, &samples, diag);
+    options.samples = samples.data;
+    options.sample_count = o->samples.count;
+  }
   progress bar; /* what was warned of stands above it */
   progress_start(&bar, o->quiet);
   options.progress = progress_report;
   options.progress_self = &bar;
   if (!status) status = pelton_engine_build(model, &options, &out->engine, diag);
   progress_end(&bar);
+  tensors_release(&samples);
   pelton_model_release(model);
   out->build_seconds = clock_now() - start;
   return status;

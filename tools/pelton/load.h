@@ -14,9 +14,14 @@ typedef struct load_options {
   bool no_passes, omit_packed;
   text_list shapes, min_shapes, opt_shapes, max_shapes;
   text_list overrides; /* names */
+  text_list samples, input_ranges;
+  const char *layer_precision;
+  bool strict;
   /* Filled in by load_prepare. */
   pelton_input_profile *profiles;
   uint32_t profile_count;
+  pelton_input_range *ranges;
+  uint32_t range_count;
   double error_bound, weight_limit; /* MB */
   bool quiet; /* no progress */
 } load_options;
@@ -29,7 +34,11 @@ typedef struct load_options {
   {"target", 0, OPTION_TEXT, &(o).target, "T", "cpu or cuda", 0, 0},                                                   \
   {"device", 0, OPTION_INTEGER, &(o).device, "N", "which of the target's devices: see pelton devices", 0, 1024},       \
   {"device-libraries", 0, OPTION_TEXT, &(o).device_libraries, "DIRS", "of its driver, if not installed", 0, 0},         \
-  {"precision", 0, OPTION_CHOICE, &(o).precision, "fp32|fp16|bf16|int8|best", "of a model that is built", 0, 0},       \
+  {"precision", 0, OPTION_TEXT, &(o).precision, "P", "fp16, bf16, tf32, several with commas, or best: where safe", 0, 0}, \
+  {"samples", 0, OPTION_LIST, &(o).samples, "PATH", "for --precision: a folder of NAME.npy, or the only input's file", 0, 0}, \
+  {"input-range", 0, OPTION_LIST, &(o).input_ranges, "NAME=LO:HI", "for --precision: what an input may be", 0, 0},      \
+  {"layer-precision", 0, OPTION_TEXT, &(o).layer_precision, "GLOB=P,...", "of nodes by name, whatever is safe", 0, 0},   \
+  {"strict", 0, OPTION_FLAG, &(o).strict, NULL, "fail where a layer cannot have the --precision", 0, 0},               \
   {"shapes", 0, OPTION_LIST, &(o).shapes, "NAME:1x3x8x8", "of dynamic inputs; several with commas or again", 0, 0},    \
   {"cpu-isa", 0, OPTION_TEXT, &(o).cpu_isa, "ISA", "portable, avx2, avx512, ...: less than the machine has", 0, 0},    \
   {"threads", 0, OPTION_INTEGER, &(o).threads, "N", "threads of the engine; 0: all that it may use", 0, 4096},         \

@@ -1,0 +1,214 @@
+#include "api/precision.h"
+#include "base/json.h"
+
+#include <math.h>
+#include <string.h>
+
+/* How far a type must reach beyond what was seen: less where the inputs are known to be like real ones. */
+enum { RANDOM_RUNS = 2, MARGIN_KNOWN = 4, MARGIN_UNKNOWN = 16, NAMED = 3 };
+
+/* ---- what is asked ----------------------------------------------------------------------------------------------- */
+
+/* The text up to the next |separator|, taken from the front of |rest|. */
+static pn_str take(pn_str *rest, char separator) {
+  size_t n = 0;
+  while (n < rest->size && rest->data[n] != separator) n++;
+  const pn_str word = {rest->data, n};
+  rest->data += n < rest->size ? n + 1 : n;
+  rest->size -= n < rest->size ? n + 1 : n;
+  return word;
+}
+
+static bool dtype_named(pn_str word, pelton_dtype *out) {
+  *out = pn_str_is(word, "fp16") ? PELTON_DTYPE_F16 : pn_str_is(word, "bf16") ? PELTON_DTYPE_BF16 : PELTON_DTYPE_F32;
+  return *out != PELTON_DTYPE_F32 || pn_str_is(word, "fp32");
+}
+
+pelton_status pn_precision_parse(const pelton_build_options *options, const char *target, pn_precision_request *out,
+                                 pelton_diag *diag) {
+  pn_str rest = pn_str_from(options->precision ? options->precision : "fp32");
+  *out = (pn_precision_request){0};
+  while (rest.size) {
+    const pn_str word = take(&rest, ',');
+    pelton_dtype dtype;
+    if (pn_str_is(word, "best"))
+      out->half[PN_HALF_F16] = out->half[PN_HALF_BF16] = strcmp(target, "cuda") == 0;
+    else if (pn_str_is(word, "tf32"))
+      out->tf32 = true;
+    else if (!dtype_named(word, &dtype))
+      return pn_fail(diag, PELTON_UNSUPPORTED,
+                     "precision '%.*s' is not available; fp32, fp16, bf16, tf32, several with commas, or best are (the "
+                     "types of a quantised model are kept as they are)",
+                     PN_STR_ARG(word));
+    for (int h = 0; h < PN_HALF_COUNT; h++) out->half[h] = out->half[h] || pn_str_is(word, h == PN_HALF_F16 ? "fp16" : "bf16");
+  }
+  return PELTON_OK;
+}
+
+static pelton_status parse_rules(const char *text, pn_arena *arena, const pn_precision_rule **out, uint32_t *count,
+                                 pelton_diag *diag) {
+  PN_LIST(pn_precision_rule) rules = {0};
+  pn_str rest = pn_str_from(text ? text : "");
+  while (rest.size) {
+    pn_str word = take(&rest, ',');
+    const pn_str whole = word;
+    pn_precision_rule rule = {.pattern = take(&word, '=')};
+    if (!dtype_named(word, &rule.dtype))
+      return pn_fail(diag, PELTON_INVALID_ARGUMENT, "layer precision '%.*s' is not NAME=fp32, NAME=fp16 or NAME=bf16",
+                     PN_STR_ARG(whole));
+    if (!pn_list_push(arena, &rules, rule)) return pn_fail_memory(diag, "layer precisions");
+  }
+  *out = rules.data;
+  *count = rules.count;
+  return PELTON_OK;
+}
+
+/* ---- evidence ---------------------------------------------------------------------------------------------------- */
+
+static pelton_status take_ranges(const pn_graph *g, const pelton_build_options *options, pn_ranges *ranges,
+                                 pelton_diag *diag) {
+  for (uint32_t r = 0; r < options->range_count; r++) {
+    const pelton_input_range *given = &options->ranges[r];
+    bool known = false;
+    if (!(given->lo <= given->hi))
+      return pn_fail(diag, PELTON_INVALID_ARGUMENT, "the range of input '%s' is %g to %g", given->name, given->lo, given->hi);
+    for (uint32_t i = 0; i < g->inputs.count; i++) {
+      const pn_value_id v = g->inputs.data[i];
+      if (!pn_str_is(g->values.data[v.v].name, given->name)) continue;
+      known = true;
+      ranges->data[v.v].lo = given->lo;
+      ranges->data[v.v].hi = given->hi;
+    }
+    if (!known) return pn_fail(diag, PELTON_INVALID_ARGUMENT, "the model has no input '%s', for which a range is given", given->name);
+  }
+  return PELTON_OK;
+}
+
+static pelton_status check_samples(const pn_graph *g, const pelton_build_options *options, const pelton_shape *shapes,
+                                   pelton_diag *diag) {
+  for (uint32_t k = 0; k < options->sample_count * g->inputs.count; k++) {
+    const pelton_tensor *t = &options->samples[k];
+    const pn_value *input = &g->values.data[g->inputs.data[k % g->inputs.count].v];
+    const pelton_shape *wanted = &shapes[k % g->inputs.count];
+    bool same = t->dtype == input->type.dtype && t->shape.rank == wanted->rank && (t->data || !t->bytes);
+    for (uint32_t d = 0; d < wanted->rank && same; d++) same = t->shape.dims[d] == wanted->dims[d];
+    if (!same)
+      return pn_fail(diag, PELTON_INVALID_ARGUMENT,
+                     "sample %u: the tensor of input '%.*s' has not the type and shape that the engine is planned for",
+                     k / g->inputs.count, PN_STR_ARG(input->name));
+  }
+  return PELTON_OK;
+}
+
+/* Proofs and observations. |*without|: why nothing was observed, which is no error when nobody gave samples. */
+static pelton_status gather(const pn_graph *g, const pelton_shape *shapes, const pelton_build_options *options,
+                            pn_arena *arena, pn_ranges *ranges, const char **without, pelton_diag *diag) {
+  *without = NULL;
+  PN_TRY(pn_ranges_create(g, arena, ranges, diag));
+  PN_TRY(take_ranges(g, options, ranges, diag));
+  PN_TRY(pn_ranges_prove(g, ranges, diag));
+  PN_TRY(check_samples(g, options, shapes, diag));
+  const uint32_t mark = pn_diag_mark(diag);
+  const pelton_status status = pn_observe_runs(g, shapes, options, RANDOM_RUNS, ranges, diag);
+  if (!status || options->sample_count || status == PELTON_OUT_OF_MEMORY || status == PELTON_INTERNAL) return status;
+  *without = pn_str_copy(arena, pn_str_from(pelton_diag_message(diag, mark)));
+  pn_diag_rewind(diag, mark);
+  for (uint32_t v = 0; v < ranges->count; v++) /* half a run says nothing */
+    if (!ranges->data[v].proven_exact) ranges->data[v].observed = false;
+  return *without ? PELTON_OK : pn_fail_memory(diag, "samples");
+}
+
+/* ---- the report -------------------------------------------------------------------------------------------------- */
+
+static const char *evidence(const pelton_build_options *options, const char *without) {
+  if (options->sample_count) return options->range_count ? "samples and ranges" : "samples";
+  if (without) return options->range_count ? "ranges" : "none";
+  return options->range_count ? "ranges and random inputs within them" : "random inputs, which may be smaller than real ones";
+}
+
+static void report_node(const pn_graph *g, const pn_node *node, const pn_precision_choice *choice, const pn_ranges *ranges,
+                        pn_json *json) {
+  pn_json_object_begin(json, NULL);
+  pn_json_string(json, "node", node->name);
+  pn_json_string(json, "type", pn_str_from(pelton_dtype_name(choice->dtype)));
+  if (choice->forced) pn_json_bool(json, "asked", true);
+  if (choice->wide_inside) pn_json_string(json, "inside", pn_str_from("f32"));
+  for (uint32_t i = 0; i < node->outputs.count; i++) {
+    if (!pn_value_valid(node->outputs.data[i]) || g->values.data[node->outputs.data[i].v].type.dtype != PELTON_DTYPE_F32) continue;
+    const pn_range *r = &ranges->data[node->outputs.data[i].v];
+    if (r->observed) pn_json_f64(json, "largest", r->largest);
+    if (isfinite(pn_range_bound(r))) pn_json_f64(json, "bound", pn_range_bound(r));
+    break;
+  }
+  if (choice->why) pn_json_string(json, "why", pn_str_from(choice->why));
+  pn_json_object_end(json);
+}
+
+static void report(const pn_graph *g, const pelton_build_options *options, const pn_precision_request *request,
+                   const pn_precision_choice *choices, const pn_ranges *ranges, const char *without, pn_json *json) {
+  uint32_t counts[3] = {0};
+  pn_json_object_begin(json, "precision");
+  pn_json_string(json, "asked", pn_str_from(options->precision ? options->precision : "fp32"));
+  pn_json_string(json, "evidence", pn_str_from(evidence(options, without)));
+  if (without) pn_json_string(json, "not_observed", pn_str_from(without));
+  for (uint32_t n = 0; n < g->nodes.count; n++)
+    if (choices[n].wanted)
+      counts[choices[n].dtype == PELTON_DTYPE_F16 ? 1 : choices[n].dtype == PELTON_DTYPE_BF16 ? 2 : 0]++;
+  pn_json_i64(json, "f16", counts[1]);
+  pn_json_i64(json, "bf16", counts[2]);
+  pn_json_i64(json, "kept_f32", counts[0]);
+  if (request->tf32) pn_json_bool(json, "tf32", true);
+  pn_json_array_begin(json, "nodes");
+  for (uint32_t n = 0; n < g->nodes.count; n++)
+    if (choices[n].wanted) report_node(g, &g->nodes.data[n], &choices[n], ranges, json);
+  pn_json_array_end(json);
+  pn_json_object_end(json);
+}
+
+static pelton_status check_strict(const pn_graph *g, const pn_precision_choice *choices, pelton_diag *diag) {
+  uint32_t kept = 0;
+  pelton_status status = PELTON_OK;
+  for (uint32_t n = 0; n < g->nodes.count; n++) kept += choices[n].wanted && choices[n].why && !choices[n].forced;
+  if (!kept) return PELTON_OK;
+  status = pn_fail(diag, PELTON_UNSUPPORTED,
+                   "strict: %u layers would have to stay in f32; allow bf16 as well, name them in the layer precisions, or "
+                   "build without strict",
+                   kept);
+  for (uint32_t n = 0, told = 0; n < g->nodes.count && told < NAMED; n++) {
+    if (!choices[n].wanted || !choices[n].why || choices[n].forced) continue;
+    status = pn_fail(diag, PELTON_UNSUPPORTED, "node '%.*s': %s", PN_STR_ARG(g->nodes.data[n].name), choices[n].why);
+    told++;
+  }
+  return status;
+}
+
+static pelton_status run_stage(pn_graph *g, const pelton_shape *shapes, const pelton_build_options *options,
+                               const pn_precision_request *request, pn_arena *arena, pn_json *json, bool *changed,
+                               pelton_diag *diag) {
+  pn_ranges ranges;
+  const char *without;
+  pn_precision_choice *choices;
+  const bool known = options->sample_count || options->range_count;
+  pn_precision_options choosing = {.margin = known ? MARGIN_KNOWN : MARGIN_UNKNOWN};
+  memcpy(choosing.allowed, request->half, sizeof choosing.allowed);
+  PN_TRY(parse_rules(options->layer_precision, arena, &choosing.rules, &choosing.rule_count, diag));
+  PN_TRY(gather(g, shapes, options, arena, &ranges, &without, diag));
+  PN_TRY(pn_precision_choose(g, &ranges, &choosing, arena, &choices, diag));
+  report(g, options, request, choices, &ranges, without, json);
+  if (options->strict) PN_TRY(check_strict(g, choices, diag));
+  for (uint32_t n = 0; n < g->nodes.count; n++) *changed = *changed || choices[n].dtype != PELTON_DTYPE_F32;
+  return *changed ? pn_precision_convert(g, choices, diag) : PELTON_OK;
+}
+
+pelton_status pn_precision_stage(pn_graph *g, const pelton_shape *shapes, const pelton_build_options *options,
+                                 const pn_precision_request *request, pn_json *json, bool *changed, pelton_diag *diag) {
+  bool any = false;
+  *changed = false;
+  for (int h = 0; h < PN_HALF_COUNT; h++) any = any || request->half[h];
+  if (!any && !options->layer_precision) return PELTON_OK;
+  pn_arena arena;
+  pn_arena_init(&arena, options->allocator ? options->allocator : &pn_allocator_default);
+  const pelton_status status = run_stage(g, shapes, options, request, &arena, json, changed, diag);
+  pn_arena_deinit(&arena);
+  return status;
+}

@@ -1,0 +1,241 @@
+/* Which nodes go to 16 bits.
+
+   Some operators gain by it: convolutions, products, attention, whose kernels have tensor units for 16 bits. The others
+   only follow: a step between two of those would otherwise be two casts. A follower goes to the type of a node that it
+   reads from. A softmax at the very end stays: its cast costs the same behind the product, and small probabilities keep
+   their digits. */
+#include "precision/precision.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+enum { LEAST_DECIBELS = 40 }; /* of what rounding may leave: some 6.6 bits */
+
+typedef enum role { ROLE_NONE, ROLE_GAINS, ROLE_FOLLOWS } role;
+
+static role role_of(const pn_node *node) {
+  switch (node->op) {
+  case PN_OP_CONV:
+  case PN_OP_CONV_TRANSPOSE:
+  case PN_OP_MATMUL:
+  case PN_OP_ATTENTION: return ROLE_GAINS;
+  case PN_OP_REDUCE: {
+    const pn_reduce_kind kind = ((const pn_attrs_reduce *)node->attrs)->kind;
+    return kind <= PN_REDUCE_MIN || kind == PN_REDUCE_L1 || kind == PN_REDUCE_L2 ? ROLE_FOLLOWS : ROLE_NONE;
+  }
+  case PN_OP_LAYER_NORM: return node->outputs.count == 1 ? ROLE_FOLLOWS : ROLE_NONE;
+  case PN_OP_POINTWISE:
+  case PN_OP_POOL:
+  case PN_OP_SOFTMAX:
+  case PN_OP_GROUP_NORM:
+  case PN_OP_LRN:
+  case PN_OP_RESHAPE:
+  case PN_OP_FLATTEN:
+  case PN_OP_SQUEEZE:
+  case PN_OP_UNSQUEEZE:
+  case PN_OP_TRANSPOSE:
+  case PN_OP_EXPAND:
+  case PN_OP_TILE:
+  case PN_OP_SLICE:
+  case PN_OP_SPLIT:
+  case PN_OP_CONCAT:
+  case PN_OP_PAD:
+  case PN_OP_GATHER:
+  case PN_OP_DEPTH_TO_SPACE:
+  case PN_OP_SPACE_TO_DEPTH:
+  case PN_OP_RESIZE: return ROLE_FOLLOWS;
+  default: return ROLE_NONE;
+  }
+}
+
+bool pn_precision_is_data(const pn_node *node, uint32_t input) {
+  switch (node->op) {
+  case PN_OP_PAD: return input == 0 || input == 2;
+  case PN_OP_RESIZE: /* regions and scales are f32 by definition */
+  case PN_OP_GATHER:
+  case PN_OP_REDUCE: return input == 0;
+  default: return true; /* others' operands of f32 are data */
+  }
+}
+
+typedef struct chooser {
+  const pn_graph *g;
+  const pn_ranges *ranges;
+  const pn_precision_options *options;
+  pn_arena *arena;
+  pn_precision_choice *choices;
+} chooser;
+
+static const pn_value *f32_value(const chooser *c, pn_value_id v) {
+  const pn_value *value = pn_value_valid(v) ? &c->g->values.data[v.v] : NULL;
+  return value && value->type.dtype == PELTON_DTYPE_F32 ? value : NULL;
+}
+
+static const char *say(const chooser *c, const char *format, ...) PN_PRINTF(2, 3);
+static const char *say(const chooser *c, const char *format, ...) {
+  char text[256];
+  va_list args;
+  va_start(args, format);
+  (void)vsnprintf(text, sizeof text, format, args);
+  va_end(args);
+  const char *kept = pn_str_copy(c->arena, pn_str_from(text));
+  return kept ? kept : "it is not safe";
+}
+
+/* Null when |v| may be of |half|, else why not. */
+static const char *unsafe_value(const chooser *c, pn_value_id v, pn_half half) {
+  const pn_value *value = f32_value(c, v);
+  if (!value) return NULL;
+  const pn_range *r = &c->ranges->data[v.v];
+  const char *type = pelton_dtype_name(pn_half_dtype[half]);
+  const double bound = pn_range_bound(r), ends = pn_half_largest[half];
+  if (r->not_finite) return say(c, "'%.*s' has elements that are not finite", PN_STR_ARG(value->name));
+  if (!(bound <= ends)) {
+    if (!r->observed)
+      return say(c, "nothing is known of how large '%.*s' becomes: give samples or the inputs' ranges",
+                 PN_STR_ARG(value->name));
+    if (r->largest * (r->proven_exact ? 1 : c->options->margin) > ends)
+      return say(c, "'%.*s' reaches %.3g, %s ends at %.5g%s", PN_STR_ARG(value->name), r->largest, type, ends,
+                 r->largest > ends ? "" : " (a margin is kept)");
+  }
+  if (pn_range_decibels(r, half) < LEAST_DECIBELS)
+    return say(c, "'%.*s' would lose too much by rounding to %s: %.0f dB would be left", PN_STR_ARG(value->name), type,
+               pn_range_decibels(r, half));
+  return NULL;
+}
+
+static const char *unsafe_node(const chooser *c, const pn_node *node, pn_half half) {
+  const char *why = NULL;
+  for (uint32_t i = 0; i < node->inputs.count && !why; i++)
+    if (pn_precision_is_data(node, i)) why = unsafe_value(c, node->inputs.data[i], half);
+  for (uint32_t i = 0; i < node->outputs.count && !why; i++) why = unsafe_value(c, node->outputs.data[i], half);
+  return why;
+}
+
+/* An expression goes over when all its floats are f32. */
+static bool plain_expression(const chooser *c, const pn_node *node) {
+  const pn_expr *expr = ((const pn_attrs_pointwise *)node->attrs)->expr;
+  for (uint32_t i = 0; i < expr->step_count; i++) {
+    const pelton_dtype dtype = expr->steps[i].dtype;
+    if (dtype != PELTON_DTYPE_NONE && pn_dtype_is_float(dtype) && dtype != PELTON_DTYPE_F32) return false;
+  }
+  for (uint32_t i = 0; i < node->inputs.count; i++) {
+    const pelton_dtype dtype = c->g->values.data[node->inputs.data[i].v].type.dtype;
+    if (pn_dtype_is_float(dtype) && dtype != PELTON_DTYPE_F32) return false;
+  }
+  return true;
+}
+
+/* Whether an inner step of the expression could leave the type where the operands do not. */
+static bool leaves_inside(const chooser *c, const pn_node *node, pn_half half) {
+  const pn_expr *expr = ((const pn_attrs_pointwise *)node->attrs)->expr;
+  pn_interval operands[PN_EXPR_MAX_INPUTS], steps[PN_EXPR_MAX_STEPS];
+  for (uint32_t i = 0; i < expr->input_count; i++) {
+    const pn_range *r = &c->ranges->data[node->inputs.data[i].v];
+    double most = pn_range_bound(r);
+    if (r->observed) most = fmin(most, r->largest * (r->proven_exact ? 1 : c->options->margin));
+    operands[i] = (pn_interval){fmax(r->lo, -most), fmin(r->hi, most)};
+    if (!f32_value(c, node->inputs.data[i])) operands[i] = (pn_interval){-65504, 65504};
+  }
+  pn_expr_intervals(expr, operands, steps);
+  for (uint32_t i = 0; i + 1 < expr->step_count; i++)
+    if (!(fmax(fabs(steps[i].lo), fabs(steps[i].hi)) <= pn_half_largest[half])) return true;
+  return false;
+}
+
+static bool has_f32_result(const chooser *c, const pn_node *node) {
+  for (uint32_t i = 0; i < node->outputs.count; i++)
+    if (f32_value(c, node->outputs.data[i])) return true;
+  return false;
+}
+
+/* '*' stands for any run of characters. */
+static bool fits(pn_str pattern, pn_str name) {
+  size_t p = 0, n = 0, star = SIZE_MAX, back = 0;
+  while (n < name.size) {
+    if (p < pattern.size && pattern.data[p] == '*') {
+      star = p++;
+      back = n;
+    } else if (p < pattern.size && pattern.data[p] == name.data[n]) {
+      p++;
+      n++;
+    } else if (star != SIZE_MAX) {
+      p = star + 1;
+      n = ++back;
+    } else {
+      return false;
+    }
+  }
+  while (p < pattern.size && pattern.data[p] == '*') p++;
+  return p == pattern.size;
+}
+
+static const pn_precision_rule *rule_of(const chooser *c, const pn_node *node) {
+  for (uint32_t i = 0; i < c->options->rule_count; i++) {
+    const pn_precision_rule *rule = &c->options->rules[i];
+    if (fits(rule->pattern, node->name)) return rule;
+    for (uint32_t k = 0; k < node->provenance.count; k++)
+      if (fits(rule->pattern, node->provenance.data[k])) return rule;
+  }
+  return NULL;
+}
+
+/* The type of a node that |node| reads from, when that is in 16 bits; f32 otherwise. */
+static pelton_dtype followed(const chooser *c, const pn_node *node) {
+  for (uint32_t i = 0; i < node->inputs.count; i++) {
+    const pn_value *value = f32_value(c, node->inputs.data[i]);
+    if (!value || !pn_node_valid(value->producer) || !pn_precision_is_data(node, i)) continue;
+    const pelton_dtype dtype = c->choices[value->producer.v].dtype;
+    if (dtype != PELTON_DTYPE_F32) return dtype;
+  }
+  return PELTON_DTYPE_F32;
+}
+
+static bool only_output(const chooser *c, const pn_node *node) {
+  for (uint32_t n = 0; n < c->g->nodes.count; n++) {
+    const pn_node *other = &c->g->nodes.data[n];
+    for (uint32_t i = 0; !other->removed && i < other->inputs.count; i++)
+      if (pn_value_valid(other->inputs.data[i]) && pn_value_same(other->inputs.data[i], node->outputs.data[0]))
+        return false;
+  }
+  return true;
+}
+
+static void choose(const chooser *c, const pn_node *node, pn_precision_choice *choice) {
+  const role part = role_of(node);
+  const pn_precision_rule *rule = rule_of(c, node);
+  choice->dtype = PELTON_DTYPE_F32;
+  if (part == ROLE_NONE || !has_f32_result(c, node)) return;
+  const pelton_dtype near = part == ROLE_FOLLOWS ? followed(c, node) : PELTON_DTYPE_NONE;
+  if (part == ROLE_FOLLOWS && near == PELTON_DTYPE_F32 && !rule) return;
+  if (node->op == PN_OP_POINTWISE && !plain_expression(c, node)) return;
+  if (node->op == PN_OP_SOFTMAX && !rule && only_output(c, node)) return;
+  choice->wanted = true;
+  choice->forced = rule != NULL;
+  for (uint32_t k = 0; k < PN_HALF_COUNT; k++) { /* a follower tries the type that it reads first */
+    const uint32_t h = near == PELTON_DTYPE_BF16 ? PN_HALF_COUNT - 1 - k : k;
+    if (rule ? rule->dtype != pn_half_dtype[h] : !c->options->allowed[h]) continue;
+    const char *why = rule ? NULL : unsafe_node(c, node, (pn_half)h);
+    if (why) {
+      if (!choice->why) choice->why = why;
+      continue;
+    }
+    choice->dtype = pn_half_dtype[h];
+    choice->wide_inside = node->op == PN_OP_POINTWISE && leaves_inside(c, node, (pn_half)h);
+    break;
+  }
+  if (choice->dtype != PELTON_DTYPE_F32) choice->why = NULL;
+  if (rule && rule->dtype == PELTON_DTYPE_F32) choice->why = "asked for";
+}
+
+pelton_status pn_precision_choose(const pn_graph *g, const pn_ranges *ranges, const pn_precision_options *options,
+                                  pn_arena *arena, pn_precision_choice **out, pelton_diag *diag) {
+  chooser c = {g, ranges, options, arena, PN_NEW_ARRAY(arena, pn_precision_choice, g->nodes.count + 1u)};
+  if (!c.choices) return pn_fail_memory(diag, "the choice of precisions");
+  for (uint32_t n = 0; n < g->nodes.count; n++) c.choices[n].dtype = PELTON_DTYPE_F32;
+  for (uint32_t n = 0; n < g->nodes.count; n++)
+    if (!g->nodes.data[n].removed) choose(&c, &g->nodes.data[n], &c.choices[n]);
+  *out = c.choices;
+  return PELTON_OK;
+}
