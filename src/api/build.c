@@ -147,6 +147,7 @@ static pelton_status plan_first_segment(build *b, pelton_diag *diag) {
                                .device = b->engine->device,
                                .level = b->options.level,
                                .budget_seconds = b->options.budget_seconds,
+                               .weight_limit_bytes = (size_t)b->options.weight_limit_bytes,
                                .cache = &b->cache,
                                .keep_report = true,
                                .progress = plan_progress,
@@ -271,6 +272,7 @@ static void finish_report(build *b) {
     pn_json_i64(&b->json, "steps", plan->steps.count);
     pn_json_i64(&b->json, "fallbacks", plan->fallback_count);
     pn_json_i64(&b->json, "activation_bytes", (int64_t)plan->arena_bytes);
+    pn_json_i64(&b->json, "weight_bytes", (int64_t)plan->weight_bytes);
     pn_json_i64(&b->json, "workspace_bytes", (int64_t)plan->workspace_bytes);
     pn_json_raw(&b->json, "plan", (pn_str){plan->report.data, plan->report.size});
   }

@@ -70,7 +70,7 @@ static pelton_status time_of(pn_planner *p, const pn_problem *problem, const can
                              double *seconds, bool *known) {
   pn_timing_cache *cache = p->options->cache;
   *known = cache && pn_timing_find(cache, c->tactic, &c->config, p->fingerprint, key, seconds);
-  if (*known || !measure || p->options->level <= 0) return PELTON_OK;
+  if (*known || !measure || p->options->level <= 0 || p->weight_price > 0) return PELTON_OK;
   double budget = p->options->budget_seconds;
   if (budget > 0 && pn_clock_seconds() - p->started > budget) return PELTON_OK;
   double each = 0.002 * p->options->level;
@@ -115,7 +115,8 @@ pelton_status pn_planner_measure_ahead(pn_planner *p, const pn_problem *problem,
 }
 
 /* Measured are the first few that are not hopeless; what the cache knows of the others counts as well. Where only some
-   times are known, an estimate stands for the one that is not. */
+   times are known, an estimate stands for the one that is not. While weights are too many, each candidate's cost more;
+   then those that were not timed count as well, by their estimates in proportion to the first's time. */
 pelton_status pn_planner_measure(pn_planner *p, const pn_problem *problem, pn_choice *out) {
   candidate list[MAX_CANDIDATES];
   uint32_t count = candidates(p, problem, list);
@@ -127,12 +128,18 @@ pelton_status pn_planner_measure(pn_planner *p, const pn_problem *problem, pn_ch
   pn_text_init(&key, p->allocator);
   pn_problem_print(problem, &key);
   pelton_status status = key.failed ? pn_fail_memory(p->diag, "the plan") : PELTON_OK;
+  double best = 0, scale = 1;
   for (uint32_t i = 0; i < count && !status && !list[i].tactic->is_reference; i++) {
     double seconds = 0;
     bool known = false;
     status = time_of(p, problem, &list[i], (pn_str){key.data, key.size}, i < worth, &seconds, &known);
-    if (known && (i == 0 || seconds < (out->seconds > 0 ? out->seconds : out->estimate)))
-      *out = (pn_choice){list[i].tactic, list[i].config, list[i].estimate, seconds};
+    if (known && i == 0 && p->weight_price > 0) scale = seconds / list[0].estimate;
+    double cost = (known ? seconds : list[i].estimate * scale) +
+                  pn_planner_weight_cost(p, problem, list[i].tactic, &list[i].config);
+    if (i > 0 && !known && p->weight_price <= 0) continue;
+    if (i > 0 && !(cost < best)) continue;
+    best = cost;
+    *out = (pn_choice){list[i].tactic, list[i].config, list[i].estimate, seconds};
   }
   pn_text_deinit(&key);
   return status;

@@ -212,7 +212,18 @@ static pelton_status finish(pn_planner *p) {
   return p->options->keep_report ? pn_planner_report(p) : PELTON_OK;
 }
 
+/* Whether the graph's constants are more than the caches hold. */
+static bool is_cold(const pn_planner *p) {
+  const pn_target *target = p->options->target;
+  const pn_graph *g = p->request->graph;
+  if (!target->cache_bytes) return false;
+  size_t room = target->cache_bytes(p->options->device), bytes = 0;
+  for (uint32_t v = 0; v < g->values.count; v++) bytes += g->values.data[v].data ? g->values.data[v].data_bytes : 0;
+  return bytes > room;
+}
+
 static pelton_status make(pn_planner *p) {
+  p->cold = is_cold(p);
   PN_TRY(pn_planner_need(p));
   PN_TRY(pn_planner_partition(p));
   PN_TRY(pn_planner_choose(p));

@@ -5,6 +5,7 @@
      ahead.c      steps prepared by several threads
      partition.c  groups: which nodes run as one step
      choose.c     layouts, tactics, configs
+     weights.c    smaller weights, where there is a limit
      emit.c       steps and buffers, conversions between layouts
      memory.c     aliases and places
      report.c     what was decided and why */
@@ -76,6 +77,8 @@ typedef struct pn_planner {
   uint32_t tactic_count;
   const char *fingerprint;
   double started; /* clock, for the budget */
+  double weight_price; /* seconds that a byte of weights costs in the choice; 0 at first */
+  bool cold;      /* constants do not stay in the caches from one run of the plan to the next */
 
   uint32_t *uses;           /* by value id: by needed nodes and as output */
   uint32_t *user;           /* by value id: a node that uses it, UINT32_MAX when none */
@@ -132,5 +135,10 @@ bool pn_planner_decided(const pn_planner *p, pn_problem *problem, const pn_decis
 pelton_status pn_planner_estimate(pn_planner *p, const pn_problem *problem, pn_choice *out) PN_CHECKED;
 /* The best by measurement, among the most promising; the estimate's when timing is off or the budget is spent. */
 pelton_status pn_planner_measure(pn_planner *p, const pn_problem *problem, pn_choice *out) PN_CHECKED;
+/* Chooses anew where the weights of all groups' choices are more than the options allow. */
+pelton_status pn_planner_limit_weights(pn_planner *p) PN_CHECKED;
+/* What the weights of a candidate cost besides its time; 0 while nothing says that they are too many. */
+double pn_planner_weight_cost(const pn_planner *p, const pn_problem *problem, const pn_tactic *tactic,
+                              const pn_config *config);
 
 #endif

@@ -89,6 +89,10 @@ typedef struct pn_target {
      there can be none. */
   pelton_status (*device_list)(const pn_device_options *options, void (*each)(void *self, const pn_device_info *info),
                                void *self, pelton_diag *diag);
+  /* What the largest cache holds. Constants of a network with more of them come from memory at every run, which is how
+     they are timed then: |evict| takes memory out of the caches. Both null: they are timed as they come. */
+  size_t (*cache_bytes)(const pn_device *device);
+  void (*evict)(pn_device *device, const void *memory, size_t bytes);
   /* Measures, in some tenths of a second. May be null. */
   pelton_status (*peaks)(pn_device *device, pn_peaks *out, pelton_diag *diag);
   /* Both null: steps need no code that is compiled while Pelton runs. What is prepared between binaries_keep(true) and

@@ -476,7 +476,7 @@ static uint32_t try_layouts(attempt *a, pn_reason *why) {
     bool free = o->role == PN_OPERAND_INPUT || o->role == PN_OPERAND_OUTPUT;
     if (o->rank >= 3 && free && choices < MAX_LAYOUT_OPERANDS) choice[choices++] = i;
   }
-  a->problem = (pn_problem){c->node_count, c->nodes, c->value_count, a->operands};
+  a->problem = (pn_problem){c->node_count, c->nodes, c->value_count, a->operands, false};
   for (uint32_t mask = 0; mask < 1u << choices; mask++) {
     for (uint32_t k = 0; k < choices; k++)
       a->operands[choice[k]].layout = mask >> k & 1 ? PN_LAYOUT_CHANNELS_LAST : PN_LAYOUT_PLAIN;

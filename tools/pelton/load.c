@@ -252,6 +252,7 @@ pelton_status load_build(const char *path, const load_options *o, loaded *out, p
   options.no_passes = o->no_passes;
   options.omit_packed = o->omit_packed;
   options.only_kernels = o->only_kernels;
+  options.weight_limit_bytes = (uint64_t)(o->weight_limit * 1e6);
   options.layer_precision = o->layer_precision;
   options.strict = o->strict;
   options.ranges = o->ranges;

@@ -22,7 +22,7 @@ typedef struct load_options {
   uint32_t profile_count;
   pelton_input_range *ranges;
   uint32_t range_count;
-  double error_bound;
+  double error_bound, weight_limit; /* MB */
   bool quiet; /* no progress */
 } load_options;
 
@@ -44,6 +44,7 @@ typedef struct load_options {
   {"threads", 0, OPTION_INTEGER, &(o).threads, "N", "threads of the engine; 0: all that it may use", 0, 4096},         \
   {"level", 0, OPTION_INTEGER, &(o).level, "0-5", "how much is timed when a model is built; 0: nothing", 0, 5},        \
   {"error-bound", 0, OPTION_NUMBER, &(o).error_bound, "E", "of fast convolutions, relative (3e-5)", 0, 1},              \
+  {"weight-limit", 0, OPTION_NUMBER, &(o).weight_limit, "MB", "of weights as packed; the fastest that keeps to it", 0, 1e9}, \
   {"timing-cache", 0, OPTION_TEXT, &(o).timing_cache, "FILE", "measured times, read and extended", 0, 0},              \
   {"override", 0, OPTION_LIST, &(o).overrides, "NAME", "a constant that the model lets replace: make it an input", 0, 0}, \
   {"compile-kernels", 0, OPTION_FLAG, &(o).compile_kernels, NULL, "do not run the compiled kernels of an engine file", 0, 0}, \

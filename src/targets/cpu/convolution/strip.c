@@ -12,7 +12,7 @@ static uint32_t stage_nodes(const pn_problem *p, uint32_t first) {
 pn_problem pn_strip_stage_problem(const pn_problem *p, uint32_t index) {
   uint32_t first = 0;
   for (; index > 0; index--) first += stage_nodes(p, first);
-  return (pn_problem){stage_nodes(p, first), p->nodes + first, p->operand_count, p->operands};
+  return (pn_problem){stage_nodes(p, first), p->nodes + first, p->operand_count, p->operands, p->cold};
 }
 
 static bool make_stage(const pn_problem *p, const pn_device *device, pn_strip_stage *s, pn_reason *why) {
@@ -58,7 +58,7 @@ static bool make_stages(const pn_problem *p, const pn_device *device, pn_strip *
     if (t->stage_count == PN_STRIP_STAGES) return pn_refuse(why, "more than %d convolutions", PN_STRIP_STAGES);
     if (first > 0 && p->nodes[first].inputs[0] != p->nodes[first - 1].outputs[0])
       return pn_refuse(why, "no chain of convolutions");
-    pn_problem stage = {stage_nodes(p, first), p->nodes + first, p->operand_count, p->operands};
+    pn_problem stage = {stage_nodes(p, first), p->nodes + first, p->operand_count, p->operands, p->cold};
     if (!make_stage(&stage, device, &t->stages[t->stage_count], why)) return false;
     t->stage_count++;
     first += stage.node_count;

@@ -18,7 +18,7 @@
 
 #include <math.h>
 
-enum { MIN_CHANNELS = 16, MIN_TILES = 28, LARGE_TILES = 56 };
+enum { MIN_CHANNELS = 16, MIN_TILES = 28, LARGE_TILES = 56, FEW_TILES = 14 };
 
 typedef struct state {
   const pn_cpu_gemm_f32 *gemm;
@@ -89,11 +89,15 @@ static void fill_blocks(const pn_device *device, state *s) {
   /* Filters that do not stay in a cache are read from memory for every block: blocks are larger then. */
   bool large = s->packed_bytes > device->l3_bytes / 2;
   int64_t most = pn_max_i64(large ? LARGE_TILES : MIN_TILES, l2_floats / 2 / s->v_pitch);
+  /* A task for each thread, where the second cache would hold so many tiles that there are fewer: with 2 MB of it, four
+     threads found two tasks in a map of 56 x 56 with 64 channels, and eight took as long as four. */
+  int64_t ranges_most = pn_div_up(s->outputs, 64), blocks = pn_div_up(device->threads, ranges_most);
+  if (!large && device->threads > 1) most = pn_min_i64(most, pn_max_i64(FEW_TILES, pn_div_up(s->tiles, blocks)));
   s->blocks = pn_div_up(s->tiles, most);
   s->block_tiles = pn_div_up(s->tiles, s->blocks);
   s->blocks = pn_div_up(s->tiles, s->block_tiles);
   /* Each range of channels transforms the input again, which is little beside products with 64 channels. */
-  int64_t ranges = pn_min_i64(pn_div_up(wanted, s->blocks), pn_div_up(s->outputs, 64));
+  int64_t ranges = pn_min_i64(pn_div_up(wanted, s->blocks), ranges_most);
   if (s->blocks >= wanted || device->threads == 1) ranges = 1;
   s->panels_a_block = pn_div_up(s->panels, ranges);
   s->column_blocks = pn_div_up(s->panels, s->panels_a_block);
@@ -162,6 +166,7 @@ static double estimate(const pn_problem *p, const pn_device *device, const pn_co
   fill(p, device, config, &s);
   double tiles = (double)s.tiles, nr = s.width.nr, columns = (double)s.panels * nr;
   double products = tiles * (double)(s.points * s.channels) * columns;
+  double idle = pn_cpu_idle(device, s.blocks * s.column_blocks);
   /* Of a tile and channel, in multiply-adds: arithmetic, loads and stores. */
   static const double input[3] = {90, 260, 560}, output[3][3] = {{70}, {110, 160}, {0, 300, 400}};
   double in = input[s.alpha / 2 - 2], out = output[s.alpha / 2 - 2][s.size / 2 - 1];
@@ -169,7 +174,7 @@ static double estimate(const pn_problem *p, const pn_device *device, const pn_co
   double filters = (double)s.packed_bytes * (s.packed_bytes > device->l3_bytes / 2 ? (double)s.blocks : 1);
   double bytes = pn_cpu_operand_bytes(p) - (double)pn_operand_bytes(pn_problem_input(p, 0, 1));
   /* Prefetching hides a part of reading the filters, which are 16 or 36 values for 9. */
-  return pn_cpu_estimate(device, products + transforms, bytes, 0.85) + 0.6 * filters / device->bytes_per_second;
+  return pn_cpu_estimate(device, (products + transforms) * idle, bytes, 0.85) + 0.6 * filters / device->bytes_per_second;
 }
 
 static double error(const pn_problem *p, const pn_device *device, const pn_config *config) {
