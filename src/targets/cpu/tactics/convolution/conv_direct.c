@@ -128,6 +128,7 @@ static void fill(const pn_problem *p, const pn_device *device, const pn_config *
   s->vec = device->vec;
   s->transpose = device->transpose;
   (void)pn_epilogue_compile(p, &s->epilogue, NULL);
+  (void)pn_epilogue_bend(&s->epilogue);
   fill_shape(p, s);
   double costs[PN_CONV_TILE_WIDTHS];
   s->width = *pn_conv_tile_chosen(device->gemm, config, best_width(device->gemm, s, costs));
@@ -161,13 +162,13 @@ static void sizes(const pn_problem *p, const pn_device *device, const pn_config 
   state s = {0};
   fill(p, device, config, &s);
   out->state_bytes = sizeof(state) + (size_t)s.depth.taps * sizeof(ptrdiff_t);
-  out->packed_bytes = s.packed_bytes + (size_t)(s.groups * s.panels * s.width.nr) * 4;
+  out->packed_bytes = s.packed_bytes + (size_t)(s.groups * s.panels * s.width.nr * (s.epilogue.bends ? 2 : 1)) * 4;
   out->workspace_bytes = (size_t)device->threads * (s.scratch_bytes + PN_PROGRAM_SCRATCH_BYTES);
 }
 
 /* ---- packing ----------------------------------------------------------------------------------------------------- */
 
-/* [group][panel][tap][k][nr], then the bias in panels. */
+/* [group][panel][tap][k][nr], then the bias in panels, then the slopes where there are some. */
 static pelton_status pack(const pn_problem *p, const pn_device *device, const pn_config *config, void *packed,
                           pelton_diag *diag) {
   state s = {0};
@@ -195,7 +196,7 @@ static pelton_status prepare(const pn_problem *p, const pn_device *device, const
 typedef struct job {
   const state *s;
   const pn_step *step;
-  const float *in, *b, *bias, *residual;
+  const float *in, *b, *bias, *slope, *residual;
   float *out;
   char *scratch;
   uint32_t regions, border_parts;
@@ -279,6 +280,7 @@ static void compute_row(const job *j, const region *r, const float *a, int64_t y
                                  .bias = j->bias + panel * nr,
                                  .residual = j->residual ? j->residual + at : NULL,
                                  .residual_row_stride = s->outputs,
+                                 .slope = j->slope ? j->slope + panel * nr : NULL,
                                  .lo = s->epilogue.lo,
                                  .hi = s->epilogue.hi};
     s->width.fns[end - begin - 1](&tile);
@@ -314,9 +316,11 @@ static void fill_pixels(const job *j, int64_t pixel, int64_t count, float *scrat
   float *to = j->out + pixel * s->outputs;
   const float *residual = j->residual ? j->residual + pixel * s->outputs : NULL;
   for (int64_t i = 0; i < count * s->groups; i++) {
-    const float *bias = j->bias + i % s->groups * s->panels * s->width.nr;
+    int64_t first = i % s->groups * s->panels * s->width.nr;
+    const float *bias = j->bias + first, *slope = j->slope ? j->slope + first : NULL;
     for (int64_t o = 0; o < s->group_outputs; o++, to++) {
       float value = bias[o] + (residual ? *residual++ : 0);
+      if (slope && value < 0) value *= slope[o];
       value = value < s->epilogue.lo ? s->epilogue.lo : value;
       *to = value > s->epilogue.hi ? s->epilogue.hi : value;
     }
@@ -376,6 +380,7 @@ static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *di
   j.in = step->operands[p->nodes[0].inputs[0]];
   j.out = step->operands[p->nodes[p->node_count - 1].outputs[0]];
   j.bias = (const float *)(const void *)((const char *)step->packed + s->packed_bytes);
+  if (s->epilogue.bends) j.slope = j.bias + s->groups * s->panels * s->width.nr;
   if (s->epilogue.residual != PN_NO_OPERAND) j.residual = step->operands[s->epilogue.residual];
   j.regions = (uint32_t)(s->images * s->groups * s->regions_y * s->regions_x * s->column_blocks);
   if (s->border) j.border_parts = (uint32_t)pn_min_i64(s->images * s->out_rows, 2 * (int64_t)stream->device->threads);
@@ -385,7 +390,7 @@ static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *di
 
 const pn_tactic pn_tactic_cpu_conv_direct = {
     .name = "cpu.conv_direct",
-    .version = 1,
+    .version = 2,
     .accepts = accepts,
     .configs = configs,
     .estimate = estimate,
