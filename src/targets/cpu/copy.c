@@ -15,7 +15,8 @@ enum {
 static void widen_elements(pn_move *move) {
   uint32_t last = move->rank - 1;
   int64_t n = move->dims[last], bytes = n * move->element_bytes;
-  if (!last || (bytes != 2 && bytes != 4 && bytes != 8) || n == 1 || move->to[last] != 1 || move->from[last] != 1) return;
+  if (!last || (bytes != 2 && bytes != 4 && bytes != 8) || n == 1) return;
+  if (move->to[last] != 1 || move->from[last] != 1) return;
   if (move->to_offset % n || move->from_offset % n) return;
   for (uint32_t d = 0; d < last; d++)
     if (move->to[d] % n || move->from[d] % n) return;

@@ -55,7 +55,8 @@ static void choose_tasks(const pn_device *device, state *s) {
   double best = __builtin_inf();
   s->block_channels = 0;
   if (s->channels < FEWEST_CHANNELS) return;
-  for (int64_t channels = pn_min_i64(most, (int64_t)pn_align_up((size_t)s->channels, 16)); channels >= FEWEST_CHANNELS; channels -= 16)
+  most = pn_min_i64(most, (int64_t)pn_align_up((size_t)s->channels, 16));
+  for (int64_t channels = most; channels >= FEWEST_CHANNELS; channels -= 16)
     for (int64_t rows = height; rows >= pn_min_i64(height, 4); rows = rows > 4 ? pn_max_i64(4, (rows + 1) / 2) : 0) {
       int64_t tasks = s->images * pn_div_up(s->channels, channels) * pn_div_up(height, rows);
       double in = (double)((rows - 1) * s->y.stride + span), out = (double)(rows * s->x.output);
@@ -213,7 +214,8 @@ static void load_row(const block *b, int64_t y) {
   const state *s = b->j->s;
   float *to = ring_row(b, y);
   int64_t left = pn_min_i64(s->x.pad_begin, s->ring_columns);
-  int64_t columns = pn_max_i64(0, pn_min_i64(s->x.input, s->ring_columns - left)), right = s->ring_columns - left - columns;
+  int64_t columns = pn_max_i64(0, pn_min_i64(s->x.input, s->ring_columns - left));
+  int64_t right = s->ring_columns - left - columns;
   if (y < 0 || y >= s->y.input) {
     memset(to, 0, (size_t)(s->ring_columns * b->channels) * sizeof(float));
     return;

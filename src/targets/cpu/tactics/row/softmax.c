@@ -1,6 +1,6 @@
 /* Softmax and its logarithm in f32 along any axis. Along the innermost stored axis each row goes through the row
-   kernel; along another one a run of neighbours is normalised together, element by element, so that vectors stay full. Rows of a few
-   elements are turned for that, and back: a call a row costs as much as 20 elements. */
+   kernel; along another one a run of neighbours is normalised together, element by element, so that vectors stay full.
+   Rows of a few elements are turned for that, and back: a call a row costs as much as 20 elements. */
 #include "base/bytes.h"
 #include "targets/cpu/single.h"
 #include "target/strides.h"
