@@ -38,6 +38,7 @@ static bool make_stage(const pn_problem *p, const pn_device *device, pn_strip_st
               0.65;
   } else {
     s->kind = PN_STRIP_PANELS;
+    (void)pn_epilogue_bend(&s->epilogue);
     bool alias = s->x.stride * s->channels % PN_CONV_ALIAS == 0;
     if (alias) s->pitch += 16;
     s->depth = pn_conv_depth_make(&s->y, &s->x, s->channels, s->x.dilation == 1 && !alias);
@@ -171,7 +172,9 @@ static void place_constants(pn_strip *t) {
     int64_t weights = s->kind == PN_STRIP_DEPTHWISE ? taps * outputs : taps * s->channels * outputs;
     s->weights_at = t->packed_bytes;
     s->bias_at = s->weights_at + pn_align_up((size_t)weights * sizeof(float), 64);
-    t->packed_bytes = s->bias_at + pn_align_up((size_t)outputs * sizeof(float), 64);
+    s->slope_at = s->bias_at + pn_align_up((size_t)outputs * sizeof(float), 64);
+    t->packed_bytes = s->slope_at;
+    if (s->epilogue.bends && s->epilogue.native) t->packed_bytes += pn_align_up((size_t)outputs * sizeof(float), 64);
   }
 }
 

@@ -18,7 +18,7 @@
 
 #include <math.h>
 
-enum { MIN_CHANNELS = 16, MIN_TILES = 28, LARGE_TILES = 56, FEW_TILES = 14 };
+enum { MIN_CHANNELS = 12, MIN_TILES = 28, LARGE_TILES = 56, FEW_TILES = 14 };
 
 typedef struct state {
   const pn_cpu_gemm_f32 *gemm;
@@ -133,6 +133,7 @@ static void fill(const pn_problem *p, const pn_device *device, const pn_config *
   s->gemm = device->gemm;
   s->vec = device->vec;
   (void)pn_epilogue_compile(p, &s->epilogue, NULL);
+  (void)pn_epilogue_bend(&s->epilogue);
   fill_shape(p, config, s);
   s->input = kernels->input[s->alpha / 2 - 2];
   s->output = kernels->output[s->alpha / 2 - 2][s->size / 2 - 1];
@@ -188,7 +189,7 @@ static void sizes(const pn_problem *p, const pn_device *device, const pn_config 
   state s = {0};
   fill(p, device, config, &s);
   out->state_bytes = sizeof(state) + (size_t)s.channels * 4;
-  out->packed_bytes = s.packed_bytes + (size_t)(s.panels * s.width.nr) * 4;
+  out->packed_bytes = s.packed_bytes + (size_t)(s.panels * s.width.nr * (s.epilogue.bends ? 2 : 1)) * 4;
   out->workspace_bytes = (size_t)device->threads * s.thread_bytes;
 }
 
@@ -208,7 +209,7 @@ static void pack_lanes(const state *s, const float *w, int64_t k, int64_t lanes,
   }
 }
 
-/* [panel][point][channel][nr], and the bias. */
+/* [panel][point][channel][nr], the bias, and the slopes where there are some. */
 static pelton_status pack(const pn_problem *p, const pn_device *device, const pn_config *config, void *packed,
                           pelton_diag *diag) {
   state s = {0};
@@ -218,6 +219,8 @@ static pelton_status pack(const pn_problem *p, const pn_device *device, const pn
   const float *w = pn_problem_input(p, 0, 1)->data;
   float *bias = (float *)(void *)((char *)packed + s.packed_bytes);
   for (int64_t k = 0; k < s.panels * nr; k++) bias[k] = k < s.outputs ? pn_cpu_conv_bias(p, &s.epilogue, k) : 0;
+  for (int64_t k = 0; s.epilogue.bends && k < s.panels * nr; k++)
+    bias[s.panels * nr + k] = pn_epilogue_slope(p, &s.epilogue, k, s.outputs);
   for (int64_t k = 0, lanes; k < s.panels * nr; k += lanes) { /* several filters of a panel at once */
     lanes = pn_min_i64(PN_WINOGRAD_LANES, nr - k % nr);
     pack_lanes(&s, w, k, lanes, (float *)packed + k / nr * s.points * plane + k % nr);
@@ -240,7 +243,7 @@ static pelton_status prepare(const pn_problem *p, const pn_device *device, const
 typedef struct job {
   const state *s;
   const pn_step *step;
-  const float *in, *filters, *bias, *residual;
+  const float *in, *filters, *bias, *slope, *residual;
   float *out;
   char *scratch;
 } job;
@@ -344,6 +347,7 @@ static void transform_output(const job *j, int64_t first, int64_t tiles, int64_t
     pn_cpu_winograd_f32_output tile = {.from = m + t * s->m_pitch,
                                        .plane_stride = s->m_plane,
                                        .bias = j->bias + column,
+                                       .slope = j->slope ? j->slope + column : NULL,
                                        .residual = j->residual ? j->residual + offset : NULL,
                                        .out = j->out + offset,
                                        .row_stride = s->x.output * s->outputs,
@@ -385,6 +389,7 @@ static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *di
   j.in = step->operands[p->nodes[0].inputs[0]];
   j.out = step->operands[p->nodes[p->node_count - 1].outputs[0]];
   j.bias = (const float *)(const void *)((const char *)step->packed + s->packed_bytes);
+  if (s->epilogue.bends) j.slope = j.bias + s->panels * s->width.nr;
   if (s->epilogue.residual != PN_NO_OPERAND) j.residual = step->operands[s->epilogue.residual];
   pn_pool_run(stream->device->pool, (uint32_t)(s->blocks * s->column_blocks), task, &j);
   return PELTON_OK;
@@ -392,7 +397,7 @@ static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *di
 
 const pn_tactic pn_tactic_cpu_conv_winograd = {
     .name = "cpu.conv_winograd",
-    .version = 1,
+    .version = 2,
     .accepts = accepts,
     .configs = configs,
     .estimate = estimate,
