@@ -14,7 +14,7 @@ static bool read_layer(const pn_problem *p, uint32_t *node, uint32_t end, pn_cha
   pn_cuda_sum sum;
   if (op != PN_OP_CONV && op != PN_OP_CONV_TRANSPOSE) return pn_refuse(why, "not only convolutions");
   memset(l, 0, sizeof *l);
-  l->problem = (pn_problem){follows ? 2 : 1, p->nodes + *node, p->operand_count, p->operands};
+  l->problem = (pn_problem){follows ? 2 : 1, p->nodes + *node, p->operand_count, p->operands, p->cold};
   if (!pn_cuda_conv_accepts(&l->problem, op, windows, &l->epilogue, why)) return false;
   const pn_operand *x = pn_problem_input(&l->problem, 0, 0), *out = pn_problem_output(&l->problem, follows, 0);
   l->filter = pn_problem_input(&l->problem, 0, 1);
