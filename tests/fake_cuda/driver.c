@@ -412,7 +412,8 @@ int cuModuleLoadData(void **module, const void *image) {
   m->library = path ? dlopen(path, RTLD_NOW | RTLD_LOCAL) : NULL;
   const int *form = m->library ? dlsym(m->library, "fake_form") : NULL;
   pthread_mutex_unlock(&lock);
-  if (!form || *form / 10 != capability / 10 || *form > capability) {
+  /* A text that the driver compiles runs on whatever is newer, code of its own generation. */
+  if (!form || (*form > 0 && *form / 10 != capability / 10) || abs(*form) > capability) {
     if (m->library) dlclose(m->library);
     free(m);
     return form ? NO_BINARY : NO_IMAGE;
@@ -688,7 +689,7 @@ struct compiled {
   struct compiled *next;
   char *source, *image;
   size_t bytes;
-  int form;
+  int form; /* negative: a text that the driver compiles */
 };
 static struct compiled *compiled;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -787,7 +788,10 @@ int nvrtcDestroyProgram(struct program **program) {
 int nvrtcCompileProgram(struct program *p, int option_count, const char *const *options) {
   char base[] = "/tmp/fake-cuda-XXXXXX", command[1024], path[40];
   int form = 0;
-  for (int i = 0; i < option_count; i++) (void)sscanf(options[i], "--gpu-architecture=sm_%d", &form);
+  for (int i = 0; i < option_count; i++) {
+    (void)sscanf(options[i], "--gpu-architecture=sm_%d", &form);
+    if (sscanf(options[i], "--gpu-architecture=compute_%d", &form) == 1) form = -form;
+  }
   pthread_mutex_lock(&lock);
   compile_calls++;
   pthread_mutex_unlock(&lock);

@@ -111,9 +111,9 @@ static void note(const pn_cuda_programs *all, const pn_cuda_program *program, co
  */
 
 /* Whether code of |form| runs on the device: its own form, or that of an older one of the same generation ("sm_80" on
-   sm_89), unless it is for that one alone ("sm_90a"). */
+   sm_89), unless it is for that one alone ("sm_90a"). A lowered device is not really of the generation that it says. */
 static bool fits(const pn_device *device, pn_str form) {
-  if (pn_str_is(form, device->form)) return true;
+  if (pn_str_is(form, device->form) || device->lowered) return pn_str_is(form, device->form);
   return form.size == 5 && pn_str_starts(form, "sm_") && form.data[3] - '0' == device->capability / 10 &&
          form.data[4] >= '0' && form.data[4] - '0' <= device->capability % 10;
 }
