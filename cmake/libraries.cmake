@@ -98,6 +98,8 @@ if(NOT PELTON_RUNTIME_ONLY)
   endif()
 endif()
 
+include(builtin)
+
 # One library in both forms. |name| is the file's name, |export| the imported target's (pelton::|export|).
 function(pelton_library name export objects)
   add_library(${name} SHARED ${objects})

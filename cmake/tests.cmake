@@ -107,7 +107,7 @@ foreach(pair cases:txt passes:pir)
     pelton_test_program(run_${kind} ${runner})
     foreach(file IN LISTS data)
       get_filename_component(name ${file} NAME_WLE)
-      if(NOT name STREQUAL "tensor_cores") # pairs of nodes in 16 bits: the target cuda's alone
+      if(NOT name MATCHES "^tensor_") # chains of nodes in 16 bits: the target cuda's alone
         pelton_test(${kind}.${name} ${kind} run_${kind} ${file})
       endif()
     endforeach()
@@ -120,12 +120,29 @@ if(TARGET run_cases)
   foreach(file IN LISTS data)
     get_filename_component(name ${file} NAME_WLE)
     set(label cases)
-    if(name MATCHES "^(conv|reduce|conv_transpose|tensor_cores)$")
+    if(name MATCHES "^(conv|reduce|conv_transpose|tensor_cores|tensor_chains)$")
       set(label long)
     endif()
     pelton_test(cases_cuda.${name} ${label} run_cases ${file})
     set_property(TEST cases_cuda.${name} APPEND PROPERTY ENVIRONMENT
       PELTON_CASES_TARGET=cuda PELTON_CASES_LIBRARIES=${PELTON_FAKE_CUDA})
+  endforeach()
+  # Tensor cores as an older device has them, and TF32.
+  foreach(name matmul conv)
+    pelton_test(cases_cuda_sm80.${name} long run_cases ${PROJECT_SOURCE_DIR}/tests/cases/${name}.txt)
+    set_property(TEST cases_cuda_sm80.${name} APPEND PROPERTY ENVIRONMENT
+      PELTON_CASES_TARGET=cuda PELTON_CASES_LIBRARIES=${PELTON_FAKE_CUDA} PELTON_CASES_CAPABILITY=80
+      PELTON_CASES_TF32=1 PELTON_CASES_TACTIC=_mma)
+  endforeach()
+endif()
+
+# Kernels that were compiled with Pelton are found again, for each kind of device that they are meant for: there is no
+# NVRTC that could compile one.
+if(TARGET pelton_imagined)
+  foreach(capability 80 86 89 90)
+    pelton_test(target.builtin_${capability} target ${CMAKE_COMMAND} -E env PELTON_FAKE_CUDA_IMAGINE=${capability}
+      $<TARGET_FILE:pelton_command> build src/targets/cuda/builtin.pir --target cuda --level 0
+      --device-libraries ${PROJECT_BINARY_DIR}/builtin/alone -o ${PROJECT_BINARY_DIR}/builtin/test_${capability}.pelton)
   endforeach()
 endif()
 

@@ -108,8 +108,8 @@ int harness_main(int argc, char **argv, const harness_test *tests, size_t count)
 
 static void *failing_alloc(void *self, size_t bytes, size_t align) {
   harness_allocator *a = self;
-  a->count++;
-  if (a->fail_at && a->count >= a->fail_at) {
+  const uint64_t now = ++a->count;
+  if (a->fail_at && now >= a->fail_at) {
     a->failed = true;
     return NULL;
   }

@@ -67,8 +67,9 @@ const char *harness_shared(const char *relative);
      } while (a.failed); */
 typedef struct harness_allocator {
   pelton_allocator allocator;
-  uint64_t fail_at, count, live;
-  bool failed;
+  uint64_t fail_at;
+  _Atomic uint64_t count, live; /* several threads may allocate */
+  _Atomic bool failed;
 } harness_allocator;
 
 /* Prepares |a| in place and returns its allocator. */

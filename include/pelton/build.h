@@ -134,10 +134,16 @@ typedef struct pelton_build_options {
      says, whatever the evidence; '*' stands for anything. */
   const char *layer_precision;
   uint32_t strict; /* 1: a layer that |precision| is asked for, and that had to stay in f32, fails the build */
+  uint32_t only_kernels;        /* 1: what is saved is compiled kernels, also those that were only timed, and no
+                                   network: for Pelton's own build */
+  /* What the steps may read of constants, in the forms that they are packed into; 0: no limit. Fast convolutions pack
+     filters into several times their bytes: where the limit is not held, those go first that gain the least time a
+     byte. A limit that no choice holds is an error that says what can be held. The report has each step's bytes. */
+  uint64_t weight_limit_bytes;
 } pelton_build_options;
 #define PELTON_BUILD_OPTIONS_INIT                                                                                     \
   {(uint32_t)sizeof(pelton_build_options), NULL, NULL, NULL, 0, 1, 0.0, NULL, 0, NULL, 0, NULL, NULL, NULL, NULL, 0, \
-   NULL, 0, 0.0, NULL, 0, 0, NULL, NULL, 0}
+   NULL, 0, 0.0, NULL, 0, 0, NULL, NULL, 0, 0, 0}
 
 /* Compiles |model| (which is not changed and may be released afterwards; its mapped files stay open as long as the
    engine needs them). Dynamic inputs without a profile are planned when a context first meets their shapes. */

@@ -23,15 +23,18 @@ typedef struct pelton_context pelton_context;
 typedef struct pelton_run_options {
   uint32_t size;
   const char *target;   /* null: the first that the engine was tuned for and this machine has, else cpu */
-  const char *cpu_isa;  /* null: the machine's; lower it for tests: "portable", "avx2", ... */
+  const char *cpu_isa;  /* null: the machine's; lower it for tests: "portable", "avx2", ..., of a GPU "sm_80", ... */
   uint32_t threads;     /* of the engine's pool; 0: all that this process may use */
   uint32_t pin_threads; /* 1: bind them to cores */
   uint32_t device_index;
   const pelton_allocator *allocator; /* must outlive the engine */
   const pelton_log *log;
   const char *device_libraries; /* folders, separated by ':', to look for a device's driver and libraries first */
+  /* 1: the compiled kernels that an engine file holds are not used, but compiled here. They are code of whoever made
+     the file, which runs on the device with this process's rights: for files of strangers. */
+  uint32_t compile_kernels;
 } pelton_run_options;
-#define PELTON_RUN_OPTIONS_INIT {(uint32_t)sizeof(pelton_run_options), NULL, NULL, 0, 0, 0, NULL, NULL, NULL}
+#define PELTON_RUN_OPTIONS_INIT {(uint32_t)sizeof(pelton_run_options), NULL, NULL, 0, 0, 0, NULL, NULL, NULL, 0}
 
 /* Opens the engine at |path|. The file is mapped and must stay unchanged while the engine lives. |options| may be
    null. On failure |*out| is null and |diag| says why. Release with pelton_engine_release. */

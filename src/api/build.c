@@ -147,6 +147,7 @@ static pelton_status plan_first_segment(build *b, pelton_diag *diag) {
                                .device = b->engine->device,
                                .level = b->options.level,
                                .budget_seconds = b->options.budget_seconds,
+                               .weight_limit_bytes = (size_t)b->options.weight_limit_bytes,
                                .cache = &b->cache,
                                .keep_report = true,
                                .progress = plan_progress,
@@ -167,7 +168,9 @@ static pelton_status plan_some_shapes(build *b, pelton_diag *diag) {
   for (size_t i = 0; i < PN_COUNT(guesses); i++) {
     PN_TRY(choose_shapes(b, guesses[i], diag));
     status = plan_first_segment(b, diag);
-    if (!status || !b->guessed || status == PELTON_OUT_OF_MEMORY || status == PELTON_INTERNAL) return status;
+    if (!status || !b->guessed || status == PELTON_OUT_OF_MEMORY || status == PELTON_DEVICE_ERROR ||
+        status == PELTON_INTERNAL)
+      return status;
     if (i + 1 < PN_COUNT(guesses)) pn_diag_rewind(diag, mark);
   }
   pn_json_string(&b->json, "not_planned", pn_str_from(pelton_diag_message(diag, mark)));
@@ -236,6 +239,25 @@ static void report_warnings(build *b, const pn_model *model) {
   if (model->more_warnings) pn_json_i64(&b->json, "more_warnings", model->more_warnings);
 }
 
+/* Kernels, and what of the build's time it took to compile them. */
+static pelton_status report_kernels(build *b, pelton_diag *diag) {
+  const pelton_engine *engine = b->engine;
+  pn_binaries kernels;
+  uint64_t bytes = 0;
+  if (!engine->target->binaries) return PELTON_OK;
+  PN_TRY(engine->target->binaries(engine->device, &b->image->arena, &kernels, diag));
+  for (uint32_t i = 0; i < kernels.list.count; i++) bytes += kernels.list.data[i].bytes;
+  pn_json_object_begin(&b->json, "kernels");
+  pn_json_i64(&b->json, "count", kernels.list.count);
+  pn_json_i64(&b->json, "bytes", (int64_t)bytes);
+  if (kernels.list.count) pn_json_string(&b->json, "form", kernels.list.data[0].form);
+  pn_json_i64(&b->json, "compiled", kernels.compiled);
+  pn_json_i64(&b->json, "built_in", kernels.taken);
+  pn_json_f64(&b->json, "compile_s", kernels.compile_seconds);
+  pn_json_object_end(&b->json);
+  return PELTON_OK;
+}
+
 static void finish_report(build *b) {
   const pn_plan *plan = b->engine->built;
   pn_json_f64(&b->json, "passes_s", b->passes_seconds);
@@ -244,9 +266,13 @@ static void finish_report(build *b) {
   pn_json_string(&b->json, "device", pn_str_from(b->engine->target->fingerprint(b->engine->device)));
   pn_json_i64(&b->json, "nodes", b->graph->nodes.count);
   if (plan) {
+    pn_json_i64(&b->json, "timed", plan->timed_count);
+    pn_json_f64(&b->json, "timed_s", plan->timed_seconds);
+    pn_json_f64(&b->json, "ahead_s", plan->ahead_seconds);
     pn_json_i64(&b->json, "steps", plan->steps.count);
     pn_json_i64(&b->json, "fallbacks", plan->fallback_count);
     pn_json_i64(&b->json, "activation_bytes", (int64_t)plan->arena_bytes);
+    pn_json_i64(&b->json, "weight_bytes", (int64_t)plan->weight_bytes);
     pn_json_i64(&b->json, "workspace_bytes", (int64_t)plan->workspace_bytes);
     pn_json_raw(&b->json, "plan", (pn_str){plan->report.data, plan->report.size});
   }
@@ -269,14 +295,22 @@ static pelton_status check_options(const pelton_build_options *o, pelton_diag *d
   return PELTON_OK;
 }
 
-/* What later plans of the engine have to know. */
-static bool keep_options(build *b) {
-  if (b->options.error_bound == 0) return true;
-  char text[32];
-  (void)snprintf(text, sizeof text, "%.9g", b->options.error_bound);
+static pelton_status keep_option(build *b, const char *name, const char *text, pelton_diag *diag) {
   const char *kept = pn_str_copy(&b->image->arena, pn_str_from(text));
-  pn_metadata_entry entry = {PN_STR(PN_METADATA_ERROR_BOUND), pn_str_from(kept)};
-  return kept && pn_list_push(&b->image->arena, &b->image->metadata, entry);
+  pn_metadata_entry entry = {pn_str_from(name), pn_str_from(kept)};
+  bool ok = kept && pn_list_push(&b->image->arena, &b->image->metadata, entry);
+  return ok ? PELTON_OK : pn_fail_memory(diag, "an engine");
+}
+
+/* What later plans of the engine have to know. */
+static pelton_status keep_options(build *b, const char *target, pelton_diag *diag) {
+  pn_precision_request precision;
+  char text[32];
+  PN_TRY(pn_precision_parse(&b->options, target, &precision, diag));
+  if (precision.tf32) PN_TRY(keep_option(b, PN_METADATA_TF32, "1", diag));
+  if (b->options.error_bound == 0) return PELTON_OK;
+  (void)snprintf(text, sizeof text, "%.9g", b->options.error_bound);
+  return keep_option(b, PN_METADATA_ERROR_BOUND, text, diag);
 }
 
 static void release_model(void *model) { pelton_model_release(model); }
@@ -298,11 +332,15 @@ static pelton_status build_engine(build *b, const pelton_model *model, pelton_di
     pn_image_release(b->image);
     return pn_fail_memory(diag, "an engine");
   }
-  if (!keep_options(b)) {
+  pelton_status kept = keep_options(b, run.target, diag);
+  if (kept) {
     pn_image_release(b->image);
-    return pn_fail_memory(diag, "an engine");
+    return kept;
   }
   PN_TRY(pn_engine_create(b->image, &run, &b->engine, diag));
+  b->image->only_binaries = b->options.only_kernels != 0;
+  if (b->image->only_binaries && b->engine->target->binaries_keep)
+    b->engine->target->binaries_keep(b->engine->device, true);
   pn_model_retain(model);
   b->engine->source = (void *)(uintptr_t)model;
   b->engine->release_source = release_model;
@@ -318,6 +356,7 @@ static pelton_status build_engine(build *b, const pelton_model *model, pelton_di
   PN_TRY(keep_plan(b, diag));
   if (b->options.timing_cache) PN_TRY(pn_timing_save(&b->cache, b->options.timing_cache, diag));
   if (b->stopped) return pn_fail(diag, PELTON_INVALID_ARGUMENT, "the build was stopped by its caller");
+  PN_TRY(report_kernels(b, diag));
   finish_report(b);
   if (b->report.failed) return pn_fail_memory(diag, "the report");
   b->engine->report = b->report.data;
@@ -353,7 +392,33 @@ pelton_status pelton_engine_build(const pelton_model *model, const pelton_build_
 pelton_status pelton_engine_save(const pelton_engine *engine, const char *path, pelton_diag *diag) {
   if (!engine || !path)
     return pn_fail(diag, PELTON_INVALID_ARGUMENT, "pelton_engine_save: engine and path must not be null");
-  return pn_image_write(engine->image, path, diag);
+  pn_image image = *engine->image; /* with the kernels of this device's plans so far, those of others as they are */
+  pn_arena arena;
+  pn_binaries made = {.compiled = 0};
+  pn_arena_init(&arena, engine->allocator);
+  memset(&image.binaries, 0, sizeof image.binaries);
+  pelton_status status =
+      engine->target->binaries ? engine->target->binaries(engine->device, &arena, &made, diag) : PELTON_OK;
+  for (uint32_t k = 0; k < 2 && !status; k++) {
+    const pn_binary_list *from = k ? &engine->image->binaries : &made.list;
+    for (uint32_t i = 0; i < from->count && !status; i++) {
+      const pn_binary *p = &from->data[i];
+      if (!pn_binary_find(&image.binaries, p->key, p->form) && !pn_list_push(&arena, &image.binaries, *p))
+        status = pn_fail_memory(diag, "the engine");
+    }
+  }
+  if (image.only_binaries) {
+    /* The least graph that is one. */
+    image.graph = pn_graph_create(&arena, NULL, PN_STR("kernels"));
+    pn_value_id y = image.graph ? pn_graph_add_scalar(image.graph, PN_STR("y"), PELTON_DTYPE_F32, 0) : PN_NO_VALUE;
+    if (!pn_value_valid(y) || !pn_graph_add_output(image.graph, y)) image.graph = NULL;
+    memset(&image.records, 0, sizeof image.records);
+    memset(&image.packed.list, 0, sizeof image.packed.list);
+    if (!image.graph) status = pn_fail_memory(diag, "the engine");
+  }
+  if (!status) status = pn_image_write(&image, path, diag);
+  pn_arena_deinit(&arena);
+  return status;
 }
 
 const char *pelton_engine_report(const pelton_engine *engine) { return engine && engine->report ? engine->report : ""; }

@@ -125,6 +125,20 @@ static void json_nodes(pn_json *json, const pn_graph *g) {
   pn_json_array_end(json);
 }
 
+static void json_kernels(pn_json *json, const pn_image *image) {
+  pn_json_array_begin(json, "kernels");
+  for (uint32_t i = 0; i < image->binaries.count; i++) {
+    const pn_binary *p = &image->binaries.data[i];
+    pn_json_object_begin(json, NULL);
+    pn_json_string(json, "name", p->name);
+    pn_json_string(json, "form", p->form);
+    pn_json_string(json, "compiler", p->compiler);
+    pn_json_i64(json, "bytes", (int64_t)p->bytes);
+    pn_json_object_end(json);
+  }
+  pn_json_array_end(json);
+}
+
 static void json_records(pn_json *json, const pn_image *image) {
   pn_json_array_begin(json, "plans");
   for (uint32_t i = 0; i < image->records.count; i++) {
@@ -173,6 +187,7 @@ pelton_status pelton_engine_json(const pelton_engine *engine, char **out, pelton
     pn_json_object_end(&json);
   }
   pn_json_array_end(&json);
+  json_kernels(&json, engine->image);
   json_records(&json, engine->image);
   json_nodes(&json, g);
   pn_json_object_end(&json);

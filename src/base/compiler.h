@@ -64,6 +64,15 @@ PN_INLINE PN_UNUSED const char *pn_file_name(const char *path) {
 #define PN_PAUSE() ((void)0)
 #endif
 
+/* Takes the line of |address| out of all caches; nothing where there is no such instruction for programs. */
+#if defined(__x86_64__)
+#define PN_FLUSH_LINE(address) __builtin_ia32_clflush(address)
+#elif defined(__aarch64__) && defined(__linux__)
+#define PN_FLUSH_LINE(address) __asm__ volatile("dc civac, %0" : : "r"(address) : "memory")
+#else
+#define PN_FLUSH_LINE(address) ((void)(address))
+#endif
+
 #define PN_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 #if defined(__SANITIZE_ADDRESS__)

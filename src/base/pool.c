@@ -13,7 +13,12 @@
 
    Idle workers spin on |ticket| for a bounded time, then sleep. No wakeup is lost: a worker announces itself in
    |sleepers|, then looks at |ticket|; the caller writes |ticket|, then looks at |sleepers|; all four sequentially
-   consistent, so at least one of them sees the other. */
+   consistent, so at least one of them sees the other.
+
+   How long to spin. Whoever runs out of tasks while others still work expects them to end within about a task's time,
+   and the next job right after that: sleeping would cost more than the wait. Where it takes longer than two tasks, the
+   system has taken the other thread's processor away. Then spinning does harm: a processor whose thread sleeps is idle,
+   so that the system moves the waiting thread there at once, instead of when its turn comes some milliseconds later. */
 #define _GNU_SOURCE 1 /* pthread_setaffinity_np */
 #include "base/pool.h"
 
@@ -28,8 +33,9 @@
 
 enum {
   THREADS_MAX = 1024,
-  DEFAULT_SPIN_MICROSECONDS = 50,
-  CALLER_MICROSECONDS = 1000, /* a job's last task is seldom longer, and a sleep costs the caller 5 to 50 us */
+  DEFAULT_SPIN_MICROSECONDS = 50, /* a sleep costs 5 to 50 */
+  LEAST_WAIT_MICROSECONDS = 250,  /* for tasks of others: they may be longer than one's own, */
+  MOST_WAIT_MICROSECONDS = 2000,  /* and are waited for asleep when they are long */
   PAUSES_A_LOOK = 32,         /* pauses between two looks at the clock: 0.5 to 2 us */
   LINE = 128                  /* two cache lines: processors fetch them in pairs */
 };
@@ -58,18 +64,20 @@ struct pn_pool {
   pthread_cond_t work; /* sleeping workers wait here */
   pthread_cond_t done; /* and the caller here */
   const pelton_allocator *allocator;
-  uint32_t threads; /* with the caller */
+  uint32_t threads; /* with the caller: as many as a task's |thread| may tell apart */
+  uint32_t started; /* workers */
   uint32_t spin_microseconds;
-  worker *workers; /* threads - 1 */
+  worker *workers; /* |started| */
 };
 
 static uint32_t tasks_left(uint64_t ticket) { return (uint32_t)ticket; }
 
 /* ---- tasks ----------------------------------------------------------------------------------------------------- */
 
-/* Runs tasks of the current job until none is left; gives how many it ran. */
-static uint64_t tasks_run(pn_pool *pool, uint32_t thread) {
+/* Runs tasks of the current job until none is left; gives how many it ran, and the time of two of them. */
+static uint64_t tasks_run(pn_pool *pool, uint32_t thread, int64_t *two_tasks_ns) {
   uint64_t done = 0;
+  int64_t start = tasks_left(atomic_load_explicit(&pool->ticket, memory_order_relaxed)) ? pn_clock_ns() : 0;
   uint64_t ticket = atomic_load_explicit(&pool->ticket, memory_order_acquire);
   while (tasks_left(ticket)) {
     pn_task *task = atomic_load_explicit(&pool->task, memory_order_relaxed);
@@ -82,6 +90,7 @@ static uint64_t tasks_run(pn_pool *pool, uint32_t thread) {
     done++;
     ticket = atomic_load_explicit(&pool->ticket, memory_order_acquire);
   }
+  *two_tasks_ns = done ? 2 * (pn_clock_ns() - start) / (int64_t)done : 0;
   return done;
 }
 
@@ -94,14 +103,16 @@ static bool has_ended(pn_pool *pool) {
   return (atomic_load_explicit(&pool->pending, memory_order_acquire) & ~SLEEPER) == 0;
 }
 
-/* Waits until |condition| holds; false when |microseconds| have passed. A thread that spins may sit on the very
+static bool has_ended_or_work(pn_pool *pool) { return has_ended(pool) || has_work(pool); }
+
+/* Waits until |condition| holds; false when |ns| nanoseconds have passed. A thread that spins may sit on the very
    processor that the other one needs (on a busy machine the system wakes workers beside their caller, and 50 us of
    every job were lost to that): so it offers the processor between the looks, which costs 0.3 us when nobody wants
    it. */
-static bool spin_until(pn_pool *pool, bool (*condition)(pn_pool *), int64_t microseconds) {
+static bool spin_until(pn_pool *pool, bool (*condition)(pn_pool *), int64_t ns) {
   if (condition(pool)) return true;
-  if (!microseconds) return false;
-  int64_t end = pn_clock_ns() + microseconds * 1000;
+  if (!ns) return false;
+  int64_t end = pn_clock_ns() + ns;
   do {
     for (int i = 0; i < PAUSES_A_LOOK; i++) {
       PN_PAUSE();
@@ -110,6 +121,14 @@ static bool spin_until(pn_pool *pool, bool (*condition)(pn_pool *), int64_t micr
     sched_yield();
   } while (pn_clock_ns() < end);
   return condition(pool);
+}
+
+/* What to spin for the others' last tasks at most. */
+static int64_t last_tasks_ns(const pn_pool *pool, int64_t two_tasks_ns) {
+  const int64_t least = pool->spin_microseconds ? LEAST_WAIT_MICROSECONDS * INT64_C(1000) : 0,
+                most = MOST_WAIT_MICROSECONDS * INT64_C(1000);
+  int64_t wait = two_tasks_ns < least ? least : two_tasks_ns > most ? most : two_tasks_ns;
+  return pool->spin_microseconds * INT64_C(1000) + wait;
 }
 
 /* ---- workers --------------------------------------------------------------------------------------------------- */
@@ -127,13 +146,18 @@ static void *worker_main(void *argument) {
   worker *self = argument;
   pn_pool *pool = self->pool;
   while (!atomic_load_explicit(&pool->stop, memory_order_acquire)) {
-    uint64_t done = tasks_run(pool, self->thread);
+    int64_t two_tasks_ns;
+    uint64_t done = tasks_run(pool, self->thread, &two_tasks_ns);
     if (done && atomic_fetch_sub_explicit(&pool->pending, done, memory_order_acq_rel) == (SLEEPER | done)) {
       pthread_mutex_lock(&pool->mutex); /* the caller is now either asleep or past its look at |pending| */
       pthread_mutex_unlock(&pool->mutex);
       pthread_cond_signal(&pool->done);
     }
-    if (!spin_until(pool, has_work, pool->spin_microseconds)) worker_sleep(pool);
+    if (done && !spin_until(pool, has_ended_or_work, last_tasks_ns(pool, two_tasks_ns))) {
+      worker_sleep(pool);
+    } else if (!spin_until(pool, has_work, pool->spin_microseconds * INT64_C(1000))) {
+      worker_sleep(pool);
+    }
   }
   return NULL;
 }
@@ -203,8 +227,9 @@ pelton_status pn_pool_create(const pn_pool_options *options, pn_pool **out, pelt
   pool->workers = (worker *)(pool + 1);
   pool->allocator = options->allocator;
   pool->threads = threads;
-  pool->spin_microseconds = options->spin_microseconds ? options->spin_microseconds
-                            : threads > cpus           ? 0
+  pool->started = (threads > cpus && !options->crowd ? (cpus > 1 ? cpus : 2) : threads) - 1;
+  pool->spin_microseconds = options->spin_microseconds  ? options->spin_microseconds
+                            : pool->started + 1 > cpus ? 0
                                                        : DEFAULT_SPIN_MICROSECONDS;
   if (!sync_init(pool)) {
     pn_release(options->allocator, pool);
@@ -213,7 +238,7 @@ pelton_status pn_pool_create(const pn_pool_options *options, pn_pool **out, pelt
 
   uint32_t list[THREADS_MAX];
   uint32_t list_count = options->pin ? pn_cpu_list(list, THREADS_MAX) : 0;
-  for (uint32_t thread = 1; thread < threads; thread++) {
+  for (uint32_t thread = 1; thread <= pool->started; thread++) {
     int error = worker_start(pool, thread);
     if (error) {
       pool_end(pool, thread - 1);
@@ -227,7 +252,7 @@ pelton_status pn_pool_create(const pn_pool_options *options, pn_pool **out, pelt
 }
 
 void pn_pool_release(pn_pool *pool) {
-  if (pool) pool_end(pool, pool->threads - 1);
+  if (pool) pool_end(pool, pool->started);
 }
 
 uint32_t pn_pool_threads(const pn_pool *pool) { return pool ? pool->threads : 1; }
@@ -254,8 +279,8 @@ static void job_publish(pn_pool *pool, uint32_t count, pn_task *task, void *argu
 }
 
 /* Waits for the tasks that workers still have in hand. */
-static void job_wait(pn_pool *pool) {
-  if (spin_until(pool, has_ended, (int64_t)pool->spin_microseconds + CALLER_MICROSECONDS)) return;
+static void job_wait(pn_pool *pool, int64_t two_tasks_ns) {
+  if (spin_until(pool, has_ended, last_tasks_ns(pool, two_tasks_ns))) return;
   atomic_fetch_or_explicit(&pool->pending, SLEEPER, memory_order_acq_rel);
   pthread_mutex_lock(&pool->mutex);
   while (!has_ended(pool)) pthread_cond_wait(&pool->done, &pool->mutex);
@@ -270,7 +295,8 @@ void pn_pool_run(pn_pool *pool, uint32_t count, pn_task *task, void *argument) {
     return;
   }
   job_publish(pool, count, task, argument);
-  uint64_t done = tasks_run(pool, 0);
-  if (atomic_fetch_sub_explicit(&pool->pending, done, memory_order_acq_rel) != done) job_wait(pool);
+  int64_t two_tasks_ns;
+  uint64_t done = tasks_run(pool, 0, &two_tasks_ns);
+  if (atomic_fetch_sub_explicit(&pool->pending, done, memory_order_acq_rel) != done) job_wait(pool, two_tasks_ns);
   atomic_store_explicit(&pool->busy, false, memory_order_release);
 }

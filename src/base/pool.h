@@ -14,7 +14,9 @@ typedef struct pn_pool pn_pool;
 
 typedef struct pn_pool_options {
   const pelton_allocator *allocator; /* null: default */
-  uint32_t threads;                  /* 0: pn_cpu_count() */
+  uint32_t threads; /* 0: pn_cpu_count(). Of more than that only so many are started, but at least two: more of them
+                       would take each other's processors, 20 to 50 % of the time with two on each */
+  bool crowd;       /* start them all nevertheless */
   uint32_t spin_microseconds;        /* how long a worker spins before it sleeps; 0: 50, or none when oversubscribed */
   bool pin;                          /* bind workers to cores of the affinity mask */
 } pn_pool_options;

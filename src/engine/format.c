@@ -1,8 +1,8 @@
 #include "engine/format.h"
 
 const char *pn_section_kind_name(uint32_t kind) {
-  static const char *const names[PN_SECTION_KIND_COUNT] = {"?",       "metadata",     "graph",         "constants",
-                                                           "records", "packed index", "packed weights"};
+  static const char *const names[PN_SECTION_KIND_COUNT] = {"?",       "metadata",     "graph",          "constants",
+                                                           "records", "packed index", "packed weights", "kernels"};
   return kind < PN_SECTION_KIND_COUNT ? names[kind] : "?";
 }
 

@@ -9,6 +9,7 @@ enum {
   PN_SECTION_ROW_BYTES = 32, /* kind u32, zero u32, offset u64, bytes u64, checksum u64 */
   PN_SECTION_ALIGN = 4096,   /* so that weights are mapped on pages of their own */
   PN_TENSOR_ALIGN = 64,
+  PN_BINARY_ROW_BYTES = 44, /* without its texts: keys 2 u64, three lengths u32, offset u64, bytes u64 */
   PN_MAX_SECTIONS = 64
 };
 
@@ -22,6 +23,7 @@ typedef enum pn_section_kind {
   PN_SECTION_RECORDS = 4,
   PN_SECTION_PACKED_INDEX = 5,
   PN_SECTION_PACKED = 6,
+  PN_SECTION_BINARIES = 7,
   PN_SECTION_KIND_COUNT
 } pn_section_kind;
 const char *pn_section_kind_name(uint32_t kind);

@@ -146,6 +146,28 @@ static pelton_status load_packed(pn_image *image, pn_cursor *c, pn_span bytes, p
   return pn_cursor_status(c, diag);
 }
 
+/* The index, and behind it the code. What it does is the target's to judge; here, that it lies in the section. */
+static pelton_status load_binaries(pn_image *image, pn_cursor *c, pn_span section, pelton_diag *diag) {
+  const uint64_t start = pn_get_u64(c);
+  uint32_t count = pn_get_count(c, PN_BINARY_ROW_BYTES);
+  for (uint32_t i = 0; i < count && !c->failed; i++) {
+    pn_binary p = {.key = {pn_get_u64(c)}};
+    p.key[1] = pn_get_u64(c);
+    p.form = pn_get_str(c);
+    p.name = pn_get_str(c);
+    p.compiler = pn_get_str(c);
+    const uint64_t offset = pn_get_u64(c), bytes = pn_get_u64(c);
+    if (start > section.size || offset > section.size - start || bytes > section.size - start - offset ||
+        (start + offset) % PN_TENSOR_ALIGN)
+      return pn_fail(diag, PELTON_INVALID_DATA, "the engine's kernel '%.*s' lies outside of its section",
+                     PN_STR_ARG(p.name));
+    p.data = section.data + start + offset;
+    p.bytes = (size_t)bytes;
+    if (!pn_list_push(&image->arena, &image->binaries, p)) return pn_fail_memory(diag, "the engine");
+  }
+  return pn_cursor_status(c, diag);
+}
+
 static pelton_status read_image(pn_image *image, pelton_diag *diag) {
   pn_span sections[PN_SECTION_KIND_COUNT] = {{0}};
   uint32_t count = 0;
@@ -162,6 +184,10 @@ static pelton_status read_image(pn_image *image, pelton_diag *diag) {
     uint32_t records = pn_get_count(&c, 16);
     for (uint32_t i = 0; i < records; i++) PN_TRY(load_record(image, &c, diag));
     PN_TRY(pn_cursor_status(&c, diag));
+  }
+  if (sections[PN_SECTION_BINARIES].data) {
+    c = (pn_cursor){sections[PN_SECTION_BINARIES], "kernels", false};
+    PN_TRY(load_binaries(image, &c, sections[PN_SECTION_BINARIES], diag));
   }
   if (!sections[PN_SECTION_PACKED_INDEX].data) return PELTON_OK;
   c = (pn_cursor){sections[PN_SECTION_PACKED_INDEX], "packed index", false};

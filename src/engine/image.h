@@ -1,19 +1,20 @@
 /* What an engine file holds, in memory: the optimised graph and its weights once, and for each device it was tuned for
-   a record of decisions and the weights packed for them. Plans are caches, the graph is the truth: a record that no
-   longer fits is ignored, never an error.
+   a record of decisions, the weights packed for them and the code compiled for it. Plans are caches, the graph is the
+   truth: a record that no longer fits is ignored, never an error.
 
    The file (little-endian, offsets only, no pointers):
      header    magic "PELTON\x1a\n", format version, library version, file bytes, section count, checksum of header and
                section table
-     sections  kind, offset, bytes, checksum; kinds: text table, graph, constants, records, packed, metadata
+     sections  kind, offset, bytes, checksum; kinds: text table, graph, constants, records, packed, metadata, kernels
    Constants and packed weights lie at multiples of 4096 (the section) and 64 (each tensor) and are used in place from
-   the map. Checksums of the small sections are verified when an engine is opened; those of weights (which would have to
-   be read whole) by pn_image_check_weights. Every offset, count and index is checked before use: the reader meets files
+   the map, as are compiled kernels, each at a multiple of 64. Checksums of the small sections are verified when an
+   engine is opened; those of weights (which would have to be read whole) by pn_image_check_weights. Every offset, count and index is checked before use: the reader meets files
    of strangers. */
 #ifndef PN_ENGINE_IMAGE_H
 #define PN_ENGINE_IMAGE_H
 
 #include "base/file.h"
+#include "base/binary.h"
 #include "ir/graph.h"
 
 enum { PN_IMAGE_FORMAT_VERSION = 1, PN_DECISION_CONFIG_VALUES = 6 };
@@ -59,6 +60,7 @@ const pn_packed_entry *pn_packed_find(const pn_packed_store *store, uint64_t key
 typedef struct pn_metadata_entry {
   pn_str key, value; /* see PN_METADATA_ below */
 } pn_metadata_entry;
+#define PN_METADATA_TF32 "tf32" /* "1": products in f32 may be of 19 bits, as pelton_build_options.precision said */
 #define PN_METADATA_ERROR_BOUND "error_bound" /* pelton_build_options.error_bound, when it was given */
 
 typedef PN_LIST(pn_span) pn_constant_list;
@@ -71,7 +73,9 @@ typedef struct pn_image {
   pn_graph *graph;
   PN_LIST(pn_plan_record) records;
   pn_packed_store packed;
-  bool omit_packed; /* when it is written: plans pack again */
+  bool omit_packed;   /* when it is written: plans pack again */
+  bool only_binaries; /* when it is written: nothing else */
+  pn_binary_list binaries; /* of any number of devices */
   PN_LIST(pn_metadata_entry) metadata;
   pn_constant_list constants; /* of a read image: the tensors of the constants section, in its order */
 } pn_image;

@@ -68,6 +68,43 @@ static pelton_status store_packed(const pn_image *image, pn_arena *arena, pn_con
   return PELTON_OK;
 }
 
+static bool stands_before(const pn_binary *a, const pn_binary *b) {
+  return a->key[0] != b->key[0] ? a->key[0] < b->key[0] : pn_str_compare(a->form, b->form) < 0;
+}
+
+/* In the order of keys: threads compile them in any. */
+static pelton_status store_binaries(const pn_image *image, pn_arena *arena, pn_text *out, pelton_diag *diag) {
+  static const char zeros[PN_TENSOR_ALIGN];
+  const uint32_t count = image->binaries.count;
+  pn_binary *sorted = PN_NEW_ARRAY(arena, pn_binary, count + 1);
+  if (!sorted) return pn_fail_memory(diag, "the engine");
+  for (uint32_t i = 0; i < count; i++) {
+    uint32_t k = i;
+    for (; k && stands_before(&image->binaries.data[i], &sorted[k - 1]); k--) sorted[k] = sorted[k - 1];
+    sorted[k] = image->binaries.data[i];
+  }
+  uint64_t offset = 0, index = 8 + 4;
+  for (uint32_t i = 0; i < count; i++)
+    index += PN_BINARY_ROW_BYTES + sorted[i].form.size + sorted[i].name.size + sorted[i].compiler.size;
+  pn_put_u64(out, pn_align_up(index, PN_TENSOR_ALIGN)); /* where the code begins, which offsets count from */
+  pn_put_u32(out, count);
+  for (uint32_t i = 0; i < count; i++) {
+    pn_put_u64(out, sorted[i].key[0]);
+    pn_put_u64(out, sorted[i].key[1]);
+    pn_put_str(out, sorted[i].form);
+    pn_put_str(out, sorted[i].name);
+    pn_put_str(out, sorted[i].compiler);
+    pn_put_u64(out, offset);
+    pn_put_u64(out, sorted[i].bytes);
+    offset += pn_align_up(sorted[i].bytes, PN_TENSOR_ALIGN);
+  }
+  for (uint32_t i = 0; i < count; i++) {
+    pn_text_add(out, (pn_str){zeros, pn_align_up(out->size, PN_TENSOR_ALIGN) - out->size});
+    pn_text_add(out, (pn_str){sorted[i].data, sorted[i].bytes});
+  }
+  return PELTON_OK;
+}
+
 static void measure(section *s) {
   if (!s->tensors) {
     s->bytes = s->small.size;
@@ -132,7 +169,7 @@ static pelton_status write_file(pn_file_writer *w, section *sections, uint32_t c
 
 pelton_status pn_image_write(const pn_image *image, const char *path, pelton_diag *diag) {
   const pelton_allocator *allocator = image->arena.allocator;
-  enum { TEXTS = 4 };
+  enum { TEXTS = 5 };
   pn_text texts[TEXTS];
   pn_arena arena;
   pn_constant_list constants = {0}, packed = {0};
@@ -143,6 +180,7 @@ pelton_status pn_image_write(const pn_image *image, const char *path, pelton_dia
   pelton_status status = pn_graph_store(image->graph, &arena, &constants, &texts[1], diag);
   store_records(image, &texts[2]);
   if (!status) status = store_packed(image, &arena, &packed, &texts[3], diag);
+  if (!status) status = store_binaries(image, &arena, &texts[4], diag);
   for (int i = 0; i < TEXTS && !status; i++)
     if (texts[i].failed) status = pn_fail_memory(diag, "the engine");
   if (!status) {
@@ -153,10 +191,12 @@ pelton_status pn_image_write(const pn_image *image, const char *path, pelton_dia
         {.kind = PN_SECTION_PACKED_INDEX, .small = {texts[3].data, texts[3].size}},
         {.kind = PN_SECTION_CONSTANTS, .tensors = &constants},
         {.kind = PN_SECTION_PACKED, .tensors = &packed},
+        {.kind = PN_SECTION_BINARIES, .small = {texts[4].data, texts[4].size}},
     };
+    const uint32_t count = (uint32_t)PN_COUNT(sections) - !image->binaries.count;
     status = pn_file_writer_open(&writer, path, diag);
     if (!status) {
-      status = write_file(&writer, sections, (uint32_t)PN_COUNT(sections), allocator, diag);
+      status = write_file(&writer, sections, count, allocator, diag);
       if (!status) status = pn_file_writer_close(&writer, diag);
       if (status) pn_file_writer_abort(&writer);
     }

@@ -70,37 +70,76 @@ static pelton_status time_of(pn_planner *p, const pn_problem *problem, const can
                              double *seconds, bool *known) {
   pn_timing_cache *cache = p->options->cache;
   *known = cache && pn_timing_find(cache, c->tactic, &c->config, p->fingerprint, key, seconds);
-  if (*known || !measure || p->options->level <= 0) return PELTON_OK;
+  if (*known || !measure || p->options->level <= 0 || p->weight_price > 0) return PELTON_OK;
   double budget = p->options->budget_seconds;
   if (budget > 0 && pn_clock_seconds() - p->started > budget) return PELTON_OK;
   double each = 0.002 * p->options->level;
+  const double start = pn_clock_seconds();
   PN_TRY(pn_timing_measure(p->options->target, p->options->device, problem, c->tactic, &c->config, each, p->allocator,
                            seconds, p->diag));
+  p->plan->timed_count++;
+  p->plan->timed_seconds += pn_clock_seconds() - start;
   *known = true;
   if (cache && !pn_timing_add(cache, c->tactic, &c->config, p->fingerprint, key, *seconds))
     return pn_fail_memory(p->diag, "the timing cache");
   return PELTON_OK;
 }
 
+/* How many of |list|, from the first on, are worth timing: those that are not hopeless. */
+static uint32_t promising(const pn_planner *p, const candidate *list, uint32_t count) {
+  uint32_t most = 1 + 2 * (uint32_t)pn_max_i64(p->options->level, 0), n = 0;
+  while (n < count && n < most && !list[n].tactic->is_reference &&
+         (n == 0 || list[n].estimate <= 4 * list[0].estimate))
+    n++;
+  return n;
+}
+
+pelton_status pn_planner_measure_ahead(pn_planner *p, const pn_problem *problem, pn_ahead_list *jobs) {
+  candidate list[MAX_CANDIDATES];
+  const uint32_t count = candidates(p, problem, list), n = promising(p, list, count);
+  pn_timing_cache *cache = p->options->cache;
+  if (count < 2 || p->options->level <= 0) return PELTON_OK;
+  pn_text key;
+  pn_text_init(&key, p->allocator);
+  pn_problem_print(problem, &key);
+  bool ok = !key.failed;
+  for (uint32_t i = 0; i < n && ok; i++) {
+    double seconds;
+    if (cache && pn_timing_find(cache, list[i].tactic, &list[i].config, p->fingerprint, (pn_str){key.data, key.size},
+                                &seconds))
+      continue;
+    ok = pn_planner_add_ahead(p, jobs, problem, list[i].tactic, &list[i].config);
+  }
+  pn_text_deinit(&key);
+  return ok ? PELTON_OK : pn_fail_memory(p->diag, "the plan");
+}
+
 /* Measured are the first few that are not hopeless; what the cache knows of the others counts as well. Where only some
-   times are known, an estimate stands for the one that is not. */
+   times are known, an estimate stands for the one that is not. While weights are too many, each candidate's cost more;
+   then those that were not timed count as well, by their estimates in proportion to the first's time. */
 pelton_status pn_planner_measure(pn_planner *p, const pn_problem *problem, pn_choice *out) {
   candidate list[MAX_CANDIDATES];
   uint32_t count = candidates(p, problem, list);
   if (!count) return PELTON_OK;
-  uint32_t most = 1 + 2 * (uint32_t)pn_max_i64(p->options->level, 0);
+  const uint32_t worth = promising(p, list, count);
   *out = (pn_choice){list[0].tactic, list[0].config, list[0].estimate, 0};
   if (count == 1) return PELTON_OK;
   pn_text key;
   pn_text_init(&key, p->allocator);
   pn_problem_print(problem, &key);
   pelton_status status = key.failed ? pn_fail_memory(p->diag, "the plan") : PELTON_OK;
+  double best = 0, scale = 1;
   for (uint32_t i = 0; i < count && !status && !list[i].tactic->is_reference; i++) {
     double seconds = 0;
-    bool known = false, promising = i < most && (i == 0 || list[i].estimate <= 4 * list[0].estimate);
-    status = time_of(p, problem, &list[i], (pn_str){key.data, key.size}, promising, &seconds, &known);
-    if (known && (i == 0 || seconds < (out->seconds > 0 ? out->seconds : out->estimate)))
-      *out = (pn_choice){list[i].tactic, list[i].config, list[i].estimate, seconds};
+    bool known = false;
+    status = time_of(p, problem, &list[i], (pn_str){key.data, key.size}, i < worth, &seconds, &known);
+    if (known && i == 0 && p->weight_price > 0) scale = seconds / list[0].estimate;
+    double cost = (known ? seconds : list[i].estimate * scale) +
+                  pn_planner_weight_cost(p, problem, list[i].tactic, &list[i].config);
+    if (i > 0 && !known && p->weight_price <= 0) continue;
+    if (i > 0 && !(cost < best)) continue;
+    best = cost;
+    *out = (pn_choice){list[i].tactic, list[i].config, list[i].estimate, seconds};
   }
   pn_text_deinit(&key);
   return status;

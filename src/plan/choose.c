@@ -211,11 +211,25 @@ static pelton_status take_decisions(pn_planner *p, bool *all) {
   return PELTON_OK;
 }
 
+/* Sets the layouts, and has what is going to be timed prepared. */
+static pelton_status prepare_ahead(pn_planner *p) {
+  pn_ahead_list jobs = {0};
+  if (!p->options->target->binaries || p->options->level <= 0) return PELTON_OK;
+  for (uint32_t g = 0; g < p->groups.count; g++) {
+    const pn_group *group = &p->groups.data[g];
+    if (group->view) continue;
+    (void)pn_problem_set_layouts(group->problem, group->in_layout, group->out_layout);
+    PN_TRY(pn_planner_measure_ahead(p, group->problem, &jobs));
+  }
+  return pn_planner_ahead(p, &jobs);
+}
+
 pelton_status pn_planner_choose(pn_planner *p) {
   bool all;
   PN_TRY(take_decisions(p, &all));
   if (all) return PELTON_OK;
   PN_TRY(choose_layouts(p));
+  PN_TRY(prepare_ahead(p));
   for (uint32_t g = 0; g < p->groups.count; g++) {
     pn_group *group = &p->groups.data[g];
     if (p->options->progress) p->options->progress(p->options->progress_self, g, p->groups.count);
@@ -229,5 +243,5 @@ pelton_status pn_planner_choose(pn_planner *p) {
     if (!group->choice.tactic) return PN_INTERNAL(p->diag, "a group's layouts have no tactic");
     if (p->options->level > 0 || p->options->cache) PN_TRY(pn_planner_measure(p, group->problem, &group->choice));
   }
-  return PELTON_OK;
+  return pn_planner_limit_weights(p);
 }

@@ -176,10 +176,26 @@ static void describe_binding(const pn_planner *p, pn_value_id v, pn_plan_binding
   for (uint32_t d = 0; d < b->rank; d++) b->bytes *= (size_t)(b->dims[d] = type->dims[d].number);
 }
 
-static pelton_status finish(pn_planner *p) {
-  pn_plan *plan = p->plan;
+static pelton_status add_steps(pn_planner *p) {
+  pn_ahead_list jobs = {0};
+  for (uint32_t s = 0; s < p->emitted.count; s++) {
+    const pn_emitted *e = &p->emitted.data[s];
+    if (!e->removed && !pn_planner_add_ahead(p, &jobs, e->problem, e->choice.tactic, &e->choice.config))
+      return pn_fail_memory(p->diag, "the plan");
+  }
+  PN_TRY(pn_planner_ahead(p, &jobs));
   for (uint32_t s = 0; s < p->emitted.count; s++)
     if (!p->emitted.data[s].removed) PN_TRY(add_step(p, &p->emitted.data[s]));
+  return PELTON_OK;
+}
+
+static pelton_status finish(pn_planner *p) {
+  pn_plan *plan = p->plan;
+  const pn_target *target = p->options->target;
+  if (target->binaries_keep) target->binaries_keep(p->options->device, true);
+  pelton_status status = add_steps(p);
+  if (target->binaries_keep) target->binaries_keep(p->options->device, false);
+  PN_TRY(status);
   plan->input_count = p->request->input_count;
   plan->output_count = p->request->output_count;
   plan->inputs = PN_NEW_ARRAY(&plan->arena, pn_plan_binding, plan->input_count);
@@ -196,7 +212,18 @@ static pelton_status finish(pn_planner *p) {
   return p->options->keep_report ? pn_planner_report(p) : PELTON_OK;
 }
 
+/* Whether the graph's constants are more than the caches hold. */
+static bool is_cold(const pn_planner *p) {
+  const pn_target *target = p->options->target;
+  const pn_graph *g = p->request->graph;
+  if (!target->cache_bytes) return false;
+  size_t room = target->cache_bytes(p->options->device), bytes = 0;
+  for (uint32_t v = 0; v < g->values.count; v++) bytes += g->values.data[v].data ? g->values.data[v].data_bytes : 0;
+  return bytes > room;
+}
+
 static pelton_status make(pn_planner *p) {
+  p->cold = is_cold(p);
   PN_TRY(pn_planner_need(p));
   PN_TRY(pn_planner_partition(p));
   PN_TRY(pn_planner_choose(p));

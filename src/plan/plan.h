@@ -22,6 +22,7 @@ typedef struct pn_plan_options {
   pn_device *device;
   int level;                     /* 0: estimates only; 1: time the best few; 2..5: more candidates, more repeats */
   double budget_seconds;         /* for timing, all in all; <= 0: no limit */
+  size_t weight_limit_bytes;     /* what steps read of constants, packed or not; 0: no limit */
   struct pn_timing_cache *cache; /* may be null; read before timing, filled by it */
   const pn_packed_store *packed; /* packed weights of an engine, reused where they fit; may be null */
   pn_packed_shared *shared;      /* where else they are kept for other plans; may be null: this plan's own */
@@ -85,10 +86,14 @@ typedef struct pn_plan {
   pn_plan_binding *outputs;
   uint32_t output_count;
   size_t arena_bytes;     /* activations */
+  size_t weight_bytes;    /* what steps read of constants, as packed; 0 where decisions were taken from an engine */
   size_t workspace_bytes; /* shared scratch, behind the activations */
   pn_decisions decisions;
   pn_text report;          /* JSON array members of this plan's groups; empty unless asked for */
   uint32_t fallback_count; /* steps that run a reference */
+  /* What making it took, in part: measurements, and preparing steps by several threads before. */
+  uint32_t timed_count;
+  double timed_seconds, ahead_seconds;
   const pelton_allocator *allocator;
 } pn_plan;
 

@@ -2,8 +2,10 @@
      need.c       which values must be computed at all, and how often each is used
      problems.c   nodes as problems
      candidates.c tactics for a problem, and what they cost
+     ahead.c      steps prepared by several threads
      partition.c  groups: which nodes run as one step
      choose.c     layouts, tactics, configs
+     weights.c    smaller weights, where there is a limit
      emit.c       steps and buffers, conversions between layouts
      memory.c     aliases and places
      report.c     what was decided and why */
@@ -20,6 +22,14 @@ typedef struct pn_choice {
   double estimate;
   double seconds; /* measured; 0: not */
 } pn_choice;
+
+/* A step to prepare before it is wanted. */
+typedef struct pn_ahead {
+  const pn_problem *problem;
+  const pn_tactic *tactic;
+  pn_config config;
+} pn_ahead;
+typedef PN_LIST(pn_ahead) pn_ahead_list;
 
 enum { PN_COMBO_COUNT = PN_LAYOUT_COUNT * PN_LAYOUT_COUNT }; /* of input and output layout */
 
@@ -67,6 +77,8 @@ typedef struct pn_planner {
   uint32_t tactic_count;
   const char *fingerprint;
   double started; /* clock, for the budget */
+  double weight_price; /* seconds that a byte of weights costs in the choice; 0 at first */
+  bool cold;      /* constants do not stay in the caches from one run of the plan to the next */
 
   uint32_t *uses;           /* by value id: by needed nodes and as output */
   uint32_t *user;           /* by value id: a node that uses it, UINT32_MAX when none */
@@ -108,6 +120,13 @@ pelton_status pn_planner_conversion(pn_planner *p, pn_value_id v, pn_layout from
                                     pn_problem **out) PN_CHECKED;
 /* Sets the layouts of |problem|'s activations; false when the combination makes no sense for it. */
 bool pn_problem_set_layouts(pn_problem *problem, pn_layout in, pn_layout out);
+/* Puts |tactic| for |problem| into |jobs| when preparing it is slow and a thread may do it ahead; false when memory is
+   out. pn_planner_ahead does all |jobs|. */
+bool pn_planner_add_ahead(pn_planner *p, pn_ahead_list *jobs, const pn_problem *problem, const pn_tactic *tactic,
+                          const pn_config *config) PN_CHECKED;
+pelton_status pn_planner_ahead(pn_planner *p, const pn_ahead_list *jobs) PN_CHECKED;
+/* Adds to |jobs| what pn_planner_measure is going to time for |problem|. */
+pelton_status pn_planner_measure_ahead(pn_planner *p, const pn_problem *problem, pn_ahead_list *jobs) PN_CHECKED;
 /* Sets |problem|'s layouts and |out| to what was decided before: false when the tactic is not there any more in that
    version, or does not accept. */
 bool pn_planner_decided(const pn_planner *p, pn_problem *problem, const pn_decision *decision, pn_choice *out,
@@ -116,5 +135,10 @@ bool pn_planner_decided(const pn_planner *p, pn_problem *problem, const pn_decis
 pelton_status pn_planner_estimate(pn_planner *p, const pn_problem *problem, pn_choice *out) PN_CHECKED;
 /* The best by measurement, among the most promising; the estimate's when timing is off or the budget is spent. */
 pelton_status pn_planner_measure(pn_planner *p, const pn_problem *problem, pn_choice *out) PN_CHECKED;
+/* Chooses anew where the weights of all groups' choices are more than the options allow. */
+pelton_status pn_planner_limit_weights(pn_planner *p) PN_CHECKED;
+/* What the weights of a candidate cost besides its time; 0 while nothing says that they are too many. */
+double pn_planner_weight_cost(const pn_planner *p, const pn_problem *problem, const pn_tactic *tactic,
+                              const pn_config *config);
 
 #endif

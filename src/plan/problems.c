@@ -52,7 +52,7 @@ pelton_status pn_planner_problem(pn_planner *p, const uint32_t *nodes, uint32_t 
       indices++;
     }
   }
-  *problem = (pn_problem){count, list, operand_count, operands};
+  *problem = (pn_problem){count, list, operand_count, operands, p->cold};
   *out = problem;
   *out_values = values;
   return PELTON_OK;
@@ -102,7 +102,7 @@ pelton_status pn_planner_conversion(pn_planner *p, pn_value_id v, pn_layout from
   for (int32_t d = 0; d < type->rank; d++) perm[d] = d;
   attrs->perm = (pn_i64s){perm, (uint32_t)type->rank};
   *node = (pn_problem_node){PN_OP_TRANSPOSE, attrs, 1, 1, indices, indices + 1};
-  *problem = (pn_problem){1, node, 2, operands};
+  *problem = (pn_problem){1, node, 2, operands, false};
   *out = problem;
   return PELTON_OK;
 }

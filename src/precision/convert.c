@@ -3,7 +3,7 @@
    too, gets a cast back. */
 #include "precision/precision.h"
 
-#include "passes/rewrite.h"
+#include "ir/infer.h"
 
 #include <string.h>
 

@@ -1,6 +1,7 @@
 #include "runtime/engine.h"
 
 #include "base/format.h"
+#include "runtime/builtin.h"
 
 pelton_run_options pn_run_options(const pelton_run_options *options) {
   pelton_run_options out = PELTON_RUN_OPTIONS_INIT;
@@ -18,19 +19,36 @@ static double error_bound(const pn_image *image) {
   return bound > 0 && bound <= 1 ? bound : 0;
 }
 
+/* "80" of "sm_80". */
+static bool parse_capability(const char *digits, int *out) {
+  *out = 0;
+  for (const char *c = digits; *c; c++) {
+    if (*c < '0' || *c > '9' || *out > 99) return false;
+    *out = *out * 10 + (*c - '0');
+  }
+  return *out >= 50;
+}
+
 /* The target that the caller names; else the first that the engine was tuned for and that opens; else the CPU. */
 static pelton_status open_device(pelton_engine *engine, const pelton_run_options *options, pelton_diag *diag) {
   pn_device_options *device = &engine->device_options;
   *device = (pn_device_options){.allocator = engine->allocator,
                                 .index = options->device_index,
                                 .threads = options->threads,
+                                .tf32 = pn_str_is(pn_image_metadata(engine->image, PN_METADATA_TF32), "1"),
                                 .pin_threads = options->pin_threads != 0,
-                                .error_bound = error_bound(engine->image)};
+                                .error_bound = error_bound(engine->image),
+                                .binaries = options->compile_kernels ? NULL : &engine->image->binaries,
+                                .built_in = pn_builtin_binaries,
+                                .log = &engine->log};
   if (options->device_libraries) {
     device->libraries = pn_str_copy(&engine->image->arena, pn_str_from(options->device_libraries));
     if (!device->libraries) return pn_fail_memory(diag, "an engine");
   }
-  if (options->cpu_isa) {
+  if (options->cpu_isa && !strncmp(options->cpu_isa, "sm_", 3)) {
+    if (!parse_capability(options->cpu_isa + 3, &device->capability))
+      return pn_fail(diag, PELTON_INVALID_ARGUMENT, "no compute capability '%s'; sm_80 is one", options->cpu_isa);
+  } else if (options->cpu_isa) {
     device->isa_lowered = true;
     if (!pn_cpu_isa_parse(pn_str_from(options->cpu_isa), &device->isa))
       return pn_fail(diag, PELTON_INVALID_ARGUMENT,

@@ -57,6 +57,7 @@ void pn_problem_print(const pn_problem *p, pn_text *out) {
       }
     }
   }
+  if (p->cold) pn_text_printf(out, " # cold constants");
 }
 
 bool pn_refuse(pn_reason *why, const char *format, ...) {

@@ -37,6 +37,7 @@ typedef struct pn_problem {
   const pn_problem_node *nodes; /* in order of evaluation */
   uint32_t operand_count;
   const pn_operand *operands;
+  bool cold; /* constants come from memory whenever it runs: the network has more of them than the caches hold */
 } pn_problem;
 
 PN_INLINE const pn_operand *pn_problem_input(const pn_problem *p, uint32_t node, uint32_t i) {
@@ -55,7 +56,8 @@ int64_t pn_operand_elements(const pn_operand *operand);
 size_t pn_operand_bytes(const pn_operand *operand);
 
 /* "conv(f32[1,64,56,56]:channels_last, f32[64,64,3,3] const, f32[64] const) pads=[1,1,1,1] -> t0;
-   pointwise(t0, ...) expr=... -> f32[...]": one line; the timing cache's key. */
+   pointwise(t0, ...) expr=... -> f32[...]": one line; the timing cache's key. What is cold ends in
+   a comment that says so. */
 void pn_problem_print(const pn_problem *problem, pn_text *out);
 
 #endif

@@ -5,6 +5,7 @@
 #define PN_TARGET_TARGET_H
 
 #include "base/cpu.h"
+#include "base/binary.h"
 #include "target/tactic.h"
 
 struct pn_pool;
@@ -15,10 +16,17 @@ typedef struct pn_device_options {
   uint32_t threads; /* CPU: of the pool the device makes; 0: all that this process may use */
   bool isa_lowered; /* CPU: |isa| is to be used instead of the machine's */
   pn_isa_set isa;
+  int capability;   /* CUDA: to be used as a device of this one, 80 for sm_80; 0, or more than it has: its own */
+  bool tf32;        /* CUDA: products in f32 may be of 19 bits */
   bool pin_threads;
   double error_bound;    /* pelton_build_options.error_bound; 0: the default */
   const char *libraries; /* folders, separated by ':', to look for the vendor's libraries first; may be null */
   const pn_device *sibling; /* an open device of this target, to share with it what is the same on both; or null */
+  /* Code compiled before, that of the library itself, and where notes go; null, or as long as the device and its
+     siblings. */
+  const pn_binary_list *binaries;
+  const pn_binary_list *(*built_in)(void);
+  const pelton_log *log;
 } pn_device_options;
 
 /* What `pelton devices` says of one device. */
@@ -39,7 +47,7 @@ typedef struct pn_recording pn_recording;
 
    |front| (may be null) is an operator of one operand whose results the chain may take in as well, where only the chain
    uses them: the group's nodes are then those, in the graph's order, and the chain behind them. */
-enum { PN_PATTERN_NODES = 8, PN_PATTERN_FRONTS = 4 };
+enum { PN_PATTERN_NODES = 9, PN_PATTERN_FRONTS = 4 };
 typedef struct pn_pattern {
   const char *name;
   const char *ops[PN_PATTERN_NODES]; /* all, or ended by null */
@@ -58,6 +66,13 @@ typedef struct pn_peaks {
   pn_peak peak[PN_PEAKS];
 } pn_peaks;
 
+/* Code that a device compiled or was given. */
+typedef struct pn_binaries {
+  pn_binary_list list;     /* of plans; the bytes live as long as the device */
+  uint32_t compiled, taken; /* of all: here, and out of what was compiled before */
+  double compile_seconds;   /* all in all, of all threads */
+} pn_binaries;
+
 typedef struct pn_target {
   const char *name; /* "cpu", "cuda", ... */
   /* Opens a device. PELTON_DEVICE_ERROR with the reason when there is none or it is not usable. */
@@ -74,8 +89,16 @@ typedef struct pn_target {
      there can be none. */
   pelton_status (*device_list)(const pn_device_options *options, void (*each)(void *self, const pn_device_info *info),
                                void *self, pelton_diag *diag);
+  /* What the largest cache holds. Constants of a network with more of them come from memory at every run, which is how
+     they are timed then: |evict| takes memory out of the caches. Both null: they are timed as they come. */
+  size_t (*cache_bytes)(const pn_device *device);
+  void (*evict)(pn_device *device, const void *memory, size_t bytes);
   /* Measures, in some tenths of a second. May be null. */
   pelton_status (*peaks)(pn_device *device, pn_peaks *out, pelton_diag *diag);
+  /* Both null: steps need no code that is compiled while Pelton runs. What is prepared between binaries_keep(true) and
+     (false) is a plan's, and its code is in the list that binaries makes in |arena|. */
+  void (*binaries_keep)(pn_device *device, bool keep);
+  pelton_status (*binaries)(pn_device *device, pn_arena *arena, pn_binaries *out, pelton_diag *diag);
   /* Device memory, 64-byte aligned; null when there is none left. The CPU's is host memory. */
   void *(*memory_alloc)(pn_device *device, size_t bytes);
   void (*memory_release)(pn_device *device, void *memory);

@@ -476,7 +476,7 @@ static uint32_t try_layouts(attempt *a, pn_reason *why) {
     bool free = o->role == PN_OPERAND_INPUT || o->role == PN_OPERAND_OUTPUT;
     if (o->rank >= 3 && free && choices < MAX_LAYOUT_OPERANDS) choice[choices++] = i;
   }
-  a->problem = (pn_problem){c->node_count, c->nodes, c->value_count, a->operands};
+  a->problem = (pn_problem){c->node_count, c->nodes, c->value_count, a->operands, false};
   for (uint32_t mask = 0; mask < 1u << choices; mask++) {
     for (uint32_t k = 0; k < choices; k++)
       a->operands[choice[k]].layout = mask >> k & 1 ? PN_LAYOUT_CHANNELS_LAST : PN_LAYOUT_PLAIN;
@@ -496,7 +496,11 @@ static void run_case_on(problem_case *c, const char *name) {
   static pn_device *device; /* one for all lines: what it compiled stays */
   const pn_tactic *const *tactics;
   attempt a = {.c = c, .target = pn_target_find(pn_str_from(name))};
-  pn_device_options options = {.allocator = &pn_allocator_default, .libraries = getenv("PELTON_CASES_LIBRARIES")};
+  const char *capability = getenv("PELTON_CASES_CAPABILITY");
+  pn_device_options options = {.allocator = &pn_allocator_default,
+                               .libraries = getenv("PELTON_CASES_LIBRARIES"),
+                               .capability = capability ? (int)strtol(capability, NULL, 10) : 0,
+                               .tf32 = getenv("PELTON_CASES_TF32") != NULL};
   pn_reason why = {""};
   uint32_t accepted = 0;
   pelton_diag_init(&diag);

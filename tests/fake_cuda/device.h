@@ -27,6 +27,7 @@ void (*fake_barrier)(void);
 #define TENSOR_CORES 0
 #define DEVICE    static inline __attribute__((unused))
 #define SHARED    static
+#define DYNAMIC_SHARED(name, words) static u32 name[words] __attribute__((aligned(16)))
 #define BARRIER() fake_barrier()
 #define THREAD    (fake_place.thread)
 #define THREADS   (fake_place.threads)
@@ -35,9 +36,11 @@ void (*fake_barrier)(void);
 #define BLOCK_Z   (fake_place.block[2])
 #define BLOCKS_X  (fake_place.blocks[0])
 #define UNROLL
+#define ROLLED
 #define INFINITE INFINITY
 #define PTX 0
 #define ALIGNED16 __attribute__((aligned(16)))
+#define ALIGNED_TO(bytes) __attribute__((aligned(bytes)))
 
 typedef struct quad {
   u32 x, y, z, w;

@@ -2,8 +2,9 @@
    libnvrtc.so.13 (FAKE_NVRTC), into a folder that the target is told to look in.
 
    Kernels run for real: NVRTC's stand-in gives the source to the C compiler with device.h in place of device.cuh, and
-   the "cubin" is the path of the shared object that comes out. So the target's own kernels are tested where there is no
-   GPU; what only a GPU shows (races, alignment, speed) is not.
+   the "cubin" is the shared object that comes out. So the target's own kernels are tested where there is no GPU; what
+   only a GPU shows (races, alignment, speed) is not. An object says for which device it was compiled, and is refused on
+   another.
 
    fake_cuda_fail_at(n) makes the n-th call from now on fail, and every later one too when fake_cuda_lose is set, as
    after a lost driver; calls and live objects are counted. There may be several devices, each with a context, which is
@@ -11,9 +12,12 @@
    another. fake_cuda_lose_device(d, n) loses device d alone: from its n-th call on everything there fails.
 
    For commands, which cannot call these: PELTON_FAKE_CUDA_DEVICES is the number of devices,
-   PELTON_FAKE_CUDA_LOSE=D:N calls fake_cuda_lose_device(D, N). */
+   PELTON_FAKE_CUDA_LOSE=D:N calls fake_cuda_lose_device(D, N). PELTON_FAKE_CUDA_IMAGINE=SM makes devices of that
+   capability that load any cubin and run nothing: with the real NVRTC beside this driver it is seen what that makes of
+   the kernels, without a GPU. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <elf.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,9 +26,9 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-#ifndef FAKE_NVRTC
-
 #include <pthread.h>
+
+#ifndef FAKE_NVRTC
 
 enum {
   MEMORY = 2,
@@ -32,6 +36,8 @@ enum {
   NO_CONTEXT = 201,
   ANOTHER = 400,
   INVALID = 1,
+  NO_IMAGE = 200,
+  NO_BINARY = 209,
   MOST_BLOCKS = 1 << 16,
   STACK_BYTES = 1 << 16,
   MOST_DEVICES = 64
@@ -39,7 +45,7 @@ enum {
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static long calls, fail_at, live;
-static int lose, device_count = 1, capability = 90;
+static int lose, device_count = 1, capability = 90, imagined;
 static struct device_state {
   int retained;
   long calls, lost_at; /* 0: never */
@@ -68,8 +74,10 @@ long fake_cuda_device_bytes(int device);
 
 __attribute__((constructor)) static void look_at_environment(void) {
   const char *count_text = getenv("PELTON_FAKE_CUDA_DEVICES"), *lost = getenv("PELTON_FAKE_CUDA_LOSE");
+  const char *sm = getenv("PELTON_FAKE_CUDA_IMAGINE");
   int device;
   long n;
+  if (sm && atoi(sm) > 0) capability = imagined = atoi(sm);
   if (count_text && atoi(count_text) >= 0 && atoi(count_text) <= MOST_DEVICES) device_count = atoi(count_text);
   if (lost && sscanf(lost, "%d:%ld", &device, &n) == 2 && device >= 0 && device < MOST_DEVICES)
     fake_cuda_lose_device(device, n);
@@ -144,6 +152,8 @@ int cuDeviceTotalMem_v2(size_t *bytes, int device) {
 int cuDeviceGetAttribute(int *value, int attribute, int device) {
   STEP();
   (void)device;
+  if (imagined && attribute == 16) return *value = imagined >= 90 ? 132 : 108, 0; /* as large ones have, for estimates */
+  if (imagined && attribute == 13) return *value = imagined >= 90 ? 1980000 : 1410000, 0;
   *value = attribute == 75 ? capability / 10 : attribute == 76 ? capability % 10 : attribute == 16 ? 4 : 0;
   return 0;
 }
@@ -279,14 +289,15 @@ int cuMemcpyDtoHAsync_v2(void *to, uint64_t from, size_t bytes, void *stream) {
   if (!error) memcpy(to, (const void *)(uintptr_t)from, bytes);
   return error;
 }
-int cuPointerGetAttribute(void *data, int attribute, uint64_t pointer) {
+/* As the driver's: of memory that it does not know everything is zero, and that is no error. */
+int cuPointerGetAttributes(unsigned attributes, const int *attribute, void **data, uint64_t pointer) {
   STEP();
   unsigned found = 0;
   pthread_mutex_lock(&lock);
   for (const struct range *r = ranges; r && !found; r = r->next) found = pointer - r->begin < r->bytes ? r->kind : 0;
   pthread_mutex_unlock(&lock);
-  if (!found || attribute != 2) return INVALID;
-  *(unsigned *)data = found;
+  if (attributes != 1 || attribute[0] != 2) return INVALID;
+  *(unsigned *)data[0] = found;
   return 0;
 }
 
@@ -347,15 +358,65 @@ int cuEventElapsedTime(float *milliseconds, void *begin, void *end) {
 struct fake_module {
   void *library;
 };
+
+/* Shared objects that were loaded, each in a file for the life of the process: tests open many devices. */
+static struct image {
+  struct image *next;
+  void *bytes;
+  size_t size;
+  char path[40];
+} * images;
+
+__attribute__((destructor)) static void remove_images(void) {
+  while (images) {
+    struct image *i = images;
+    images = i->next;
+    unlink(i->path);
+    free(i->bytes);
+    free(i);
+  }
+}
+
+/* Of an object as linkers write them: sections' headers are last. */
+static size_t image_size(const Elf64_Ehdr *elf) { return elf->e_shoff + (size_t)elf->e_shnum * sizeof(Elf64_Shdr); }
+
+static const char *image_path(const void *bytes) {
+  const size_t size = image_size(bytes);
+  for (struct image *i = images; i; i = i->next)
+    if (i->size == size && !memcmp(i->bytes, bytes, size)) return i->path;
+  struct image *i = calloc(1, sizeof *i);
+  if (!i || !(i->bytes = malloc(size))) return NULL;
+  memcpy(i->bytes, bytes, size);
+  strcpy(i->path, "/tmp/fake-cuda-XXXXXX");
+  int file = mkstemp(i->path);
+  if (file < 0 || write(file, bytes, size) != (ssize_t)size) return NULL;
+  close(file);
+  i->size = size;
+  i->next = images;
+  images = i;
+  return i->path;
+}
+
 int cuModuleLoadData(void **module, const void *image) {
   STEP();
+  if (memcmp(image, "\177ELF", 4)) return NO_IMAGE;
   struct fake_module *m = calloc(1, sizeof *m);
   if (!m) return MEMORY;
-  m->library = dlopen(image, RTLD_NOW | RTLD_LOCAL); /* the cubin is a path */
-  if (!m->library) {
-    fprintf(stderr, "fake_cuda: %s\n", dlerror());
+  if (imagined) {
+    *module = m;
+    count(1);
+    return 0;
+  }
+  pthread_mutex_lock(&lock);
+  const char *path = image_path(image);
+  m->library = path ? dlopen(path, RTLD_NOW | RTLD_LOCAL) : NULL;
+  const int *form = m->library ? dlsym(m->library, "fake_form") : NULL;
+  pthread_mutex_unlock(&lock);
+  /* A text that the driver compiles runs on whatever is newer, code of its own generation. */
+  if (!form || (*form > 0 && *form / 10 != capability / 10) || abs(*form) > capability) {
+    if (m->library) dlclose(m->library);
     free(m);
-    return INVALID;
+    return form ? NO_BINARY : NO_IMAGE;
   }
   *module = m;
   count(1);
@@ -363,7 +424,7 @@ int cuModuleLoadData(void **module, const void *image) {
 }
 int cuModuleUnload(void *module) {
   struct fake_module *m = module;
-  dlclose(m->library);
+  if (m->library) dlclose(m->library);
   return release(m);
 }
 struct fake_place {
@@ -371,7 +432,10 @@ struct fake_place {
 };
 int cuModuleGetFunction(void **function, void *module, const char *name) {
   STEP();
-  *function = dlsym(((struct fake_module *)module)->library, name);
+  if (imagined)
+    *function = module;
+  else
+    *function = dlsym(((struct fake_module *)module)->library, name);
   return *function ? 0 : INVALID;
 }
 
@@ -424,12 +488,31 @@ static void run_together(struct fake_place *place) {
   }
 }
 
-static unsigned allowed_shared;
+/* Shared memory that functions asked for beyond what all have; of many functions the last ones are known. */
+static struct {
+  void *function;
+  unsigned bytes;
+} allowed[512];
+static unsigned next_allowed;
 int cuFuncSetAttribute(void *function, int attribute, int value) {
   STEP();
   if (!function || attribute != 8 || value < 0 || value > 232448) return INVALID;
-  allowed_shared = (unsigned)value;
+  pthread_mutex_lock(&lock);
+  unsigned i = 0;
+  while (i < 512 && allowed[i].function != function) i++;
+  if (i == 512) i = next_allowed++ % 512;
+  allowed[i].function = function;
+  allowed[i].bytes = (unsigned)value;
+  pthread_mutex_unlock(&lock);
   return 0;
+}
+static unsigned allowed_shared(const void *function) {
+  unsigned bytes = 49152;
+  pthread_mutex_lock(&lock);
+  for (unsigned i = 0; i < 512; i++)
+    if (allowed[i].function == function) bytes = allowed[i].bytes > bytes ? allowed[i].bytes : bytes;
+  pthread_mutex_unlock(&lock);
+  return bytes;
 }
 
 /* Tensor maps: the documented limits, and what device.h reads. */
@@ -487,6 +570,7 @@ int cuTensorMapEncodeIm2col(void *to, int type, unsigned rank, void *address, co
 
 static int run(void (*function)(void **), const unsigned *grid, unsigned threads, void **arguments) {
   Dl_info info;
+  if (imagined) return 0;
   if (!dladdr((void *)(uintptr_t)function, &info)) return INVALID;
   void *library = dlopen(info.dli_fname, RTLD_NOW | RTLD_NOLOAD);
   struct fake_place *place = library ? dlsym(library, "fake_place") : NULL;
@@ -516,7 +600,7 @@ int cuLaunchKernel(void *function, unsigned gx, unsigned gy, unsigned gz, unsign
   int wrong = check_stream(stream);
   if (wrong) return wrong;
   if (!gx || !gy || !gz || gy > 65535 || gz > 65535 || !bx || bx > 1024 || by != 1 || bz != 1 || extra) return INVALID;
-  if (shared > 49152 && shared > allowed_shared) return INVALID;
+  if (shared > allowed_shared(function)) return INVALID;
   if (s && s->recording) {
     struct recorded *r = aligned_alloc(64, sizeof *r);
     if (!r) return MEMORY;
@@ -600,36 +684,60 @@ int cuGraphExecDestroy(void *exec) { return cuGraphDestroy(exec); }
 
 #else /* ---- NVRTC ---- */
 
+/* What was compiled stays for the life of the process: tests open many devices. */
+struct compiled {
+  struct compiled *next;
+  char *source, *image;
+  size_t bytes;
+  int form; /* negative: a text that the driver compiles */
+};
+static struct compiled *compiled;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static long compile_calls;
+
 struct program {
   char *source, *log;
-  const char *path;
+  const struct compiled *is;
 };
 
-/* What was compiled stays for the life of the process: tests open many devices. */
-static struct compiled {
-  struct compiled *next;
-  char *source, *path;
-} * compiled;
+/* For the tests: how often a program was compiled. */
+long fake_nvrtc_calls(void) { return compile_calls; }
 
 __attribute__((destructor)) static void remove_compiled(void) {
   while (compiled) {
     struct compiled *c = compiled;
     compiled = c->next;
-    unlink(c->path);
     free(c->source);
-    free(c->path);
+    free(c->image);
     free(c);
   }
 }
 
-static const char *keep(char *source, const char *base) {
+static const struct compiled *find(const char *source, int form) {
+  const struct compiled *c;
+  pthread_mutex_lock(&lock);
+  for (c = compiled; c && (c->form != form || strcmp(c->source, source) != 0);) c = c->next;
+  pthread_mutex_unlock(&lock);
+  return c;
+}
+
+static const struct compiled *keep(const char *source, int form, const char *path) {
   struct compiled *c = calloc(1, sizeof *c);
-  char *path = malloc(strlen(base) + 4);
-  if (!c || !path) return NULL;
-  sprintf(path, "%s.so", base);
-  *c = (struct compiled){compiled, strdup(source), path};
+  FILE *file = fopen(path, "rb");
+  if (!c || !file) return NULL;
+  fseek(file, 0, SEEK_END);
+  c->bytes = (size_t)ftell(file);
+  rewind(file);
+  c->image = malloc(c->bytes);
+  c->source = strdup(source);
+  c->form = form;
+  if (!c->image || !c->source || fread(c->image, 1, c->bytes, file) != c->bytes) return NULL;
+  fclose(file);
+  pthread_mutex_lock(&lock);
+  c->next = compiled;
   compiled = c;
-  return path;
+  pthread_mutex_unlock(&lock);
+  return c;
 }
 int nvrtcVersion(int *major, int *minor) {
   *major = 13;
@@ -678,14 +786,16 @@ int nvrtcDestroyProgram(struct program **program) {
   return 0;
 }
 int nvrtcCompileProgram(struct program *p, int option_count, const char *const *options) {
-  char base[] = "/tmp/fake-cuda-XXXXXX", command[1024];
-  (void)option_count;
-  (void)options;
-  for (const struct compiled *c = compiled; c; c = c->next)
-    if (!strcmp(c->source, p->source)) {
-      p->path = c->path;
-      return 0;
-    }
+  char base[] = "/tmp/fake-cuda-XXXXXX", command[1024], path[40];
+  int form = 0;
+  for (int i = 0; i < option_count; i++) {
+    (void)sscanf(options[i], "--gpu-architecture=sm_%d", &form);
+    if (sscanf(options[i], "--gpu-architecture=compute_%d", &form) == 1) form = -form;
+  }
+  pthread_mutex_lock(&lock);
+  compile_calls++;
+  pthread_mutex_unlock(&lock);
+  if ((p->is = find(p->source, form)) != NULL) return 0;
   int file = mkstemp(base);
   if (file < 0) return 1;
   close(file);
@@ -693,7 +803,7 @@ int nvrtcCompileProgram(struct program *p, int option_count, const char *const *
            FAKE_COMPILER, base, base);
   FILE *pipe = popen(command, "w");
   if (!pipe) return 1;
-  fputs(p->source, pipe);
+  fprintf(pipe, "%s\nint fake_form = %d;\n", p->source, form);
   int status = pclose(pipe);
   if (status) {
     FILE *log = fopen(base, "r");
@@ -701,10 +811,12 @@ int nvrtcCompileProgram(struct program *p, int option_count, const char *const *
     if (log && p->log && !fread(p->log, 1, 4000, log)) p->log[0] = 0;
     if (log) fclose(log);
   } else {
-    p->path = keep(p->source, base);
+    snprintf(path, sizeof path, "%s.so", base);
+    p->is = keep(p->source, form, path);
+    unlink(path);
   }
   unlink(base);
-  return status || !p->path ? 6 : 0;
+  return status || !p->is ? 6 : 0;
 }
 int nvrtcGetProgramLogSize(struct program *p, size_t *bytes) {
   *bytes = p->log ? strlen(p->log) + 1 : 0;
@@ -715,11 +827,13 @@ int nvrtcGetProgramLog(struct program *p, char *log) {
   return 0;
 }
 int nvrtcGetCUBINSize(struct program *p, size_t *bytes) {
-  *bytes = p->path ? strlen(p->path) + 1 : 0;
+  *bytes = p->is ? p->is->bytes : 0;
   return 0;
 }
 int nvrtcGetCUBIN(struct program *p, char *cubin) {
-  strcpy(cubin, p->path);
+  memcpy(cubin, p->is->image, p->is->bytes);
   return 0;
 }
+int nvrtcGetPTXSize(struct program *p, size_t *bytes) { return nvrtcGetCUBINSize(p, bytes); }
+int nvrtcGetPTX(struct program *p, char *text) { return nvrtcGetCUBIN(p, text); }
 #endif

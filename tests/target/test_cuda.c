@@ -50,6 +50,26 @@ TEST(devices_are_listed_with_their_reasons) {
   pelton_text_release(text);
 }
 
+/* As an older one, whose kernels are compiled to text; never as a newer one. */
+TEST(a_device_may_be_used_as_an_older_one) {
+  static const struct {
+    int capability;
+    const char *means;
+  } lowered[] = {{80, "sm_80"}, {120, "sm_90"}, {61, "sm_90"}, {0, "sm_90"}};
+  const pn_target *target = pn_target_find(PN_STR("cuda"));
+  use_fake();
+  for (size_t i = 0; i < sizeof lowered / sizeof lowered[0]; i++) {
+    pn_device_options options = {
+        .allocator = &pn_allocator_default, .libraries = folder, .capability = lowered[i].capability};
+    pelton_diag diag = PELTON_DIAG_INIT;
+    pn_device *device;
+    REQUIRE_OK(target->device_open(&options, &device, &diag), &diag);
+    EXPECT_HAS(target->fingerprint(device), lowered[i].means);
+    target->device_close(device);
+  }
+  EXPECT_EQ(live(), 0);
+}
+
 TEST(what_goes_up_comes_down) {
   static const size_t sizes[] = {0, 1, 4097, (1u << 21) - 1, 1u << 21, 5000001, 9u << 20};
   const pn_target *target = pn_target_find(PN_STR("cuda"));
@@ -139,6 +159,33 @@ TEST(results_are_those_of_the_cpu) {
     REQUIRE_OK(life(network_text, "cuda", NULL, runs, cuda, sizeof cuda, &diag), &diag);
     for (size_t i = 0; i < sizeof cpu / sizeof cpu[0]; i++) EXPECT_NEAR(cuda[i], cpu[i], 1e-4);
   }
+  EXPECT_EQ(live(), 0);
+}
+
+TEST(options_name_an_older_device) {
+  pelton_build_options options = PELTON_BUILD_OPTIONS_INIT;
+  pelton_diag diag = PELTON_DIAG_INIT;
+  pelton_model *model = NULL;
+  pelton_engine *engine = NULL;
+  use_fake();
+  options.targets = "cuda";
+  options.device_libraries = folder;
+  options.level = 0;
+  options.precision = "tf32"; /* which the engine keeps */
+  options.cpu_isa = "sm_80";
+  REQUIRE_OK(pelton_model_parse(network_text, strlen(network_text), NULL, &model, &diag), &diag);
+  REQUIRE_OK(pelton_engine_build(model, &options, &engine, &diag), &diag);
+  EXPECT_HAS(pelton_engine_report(engine), "sm_80 tf32");
+  pelton_engine_release(engine);
+  options.precision = NULL;
+  options.cpu_isa = "sm_80";
+  REQUIRE_OK(pelton_engine_build(model, &options, &engine, &diag), &diag);
+  EXPECT_HAS(pelton_engine_report(engine), "sm_80 driver");
+  pelton_engine_release(engine);
+  options.cpu_isa = "sm_8x";
+  EXPECT_EQ(pelton_engine_build(model, &options, &engine, &diag), PELTON_INVALID_ARGUMENT);
+  EXPECT_HAS(pelton_diag_message(&diag, 0), "sm_8x");
+  pelton_model_release(model);
   EXPECT_EQ(live(), 0);
 }
 
@@ -414,7 +461,8 @@ TEST(any_allocation_may_fail) {
   printf("  %llu allocations\n", (unsigned long long)n - 1);
 }
 
-TEST_MAIN(T(a_device_says_why_it_cannot_be_used), T(devices_are_listed_with_their_reasons), T(what_goes_up_comes_down),
-          T(results_are_those_of_the_cpu), T(inputs_and_outputs_may_stay_on_the_device), T(a_callers_stream_takes_runs),
+TEST_MAIN(T(a_device_says_why_it_cannot_be_used), T(devices_are_listed_with_their_reasons),
+          T(a_device_may_be_used_as_an_older_one), T(what_goes_up_comes_down), T(results_are_those_of_the_cpu),
+          T(options_name_an_older_device), T(inputs_and_outputs_may_stay_on_the_device), T(a_callers_stream_takes_runs),
           T(buffers_take_turns), T(what_cannot_be_enqueued_says_why), T(memory_is_told_before_it_is_taken),
           T(pinned_memory_is_copied_from_directly), T(any_call_of_the_driver_may_fail), T(any_allocation_may_fail))

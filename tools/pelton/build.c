@@ -74,6 +74,8 @@ int command_build(int argc, char **argv) {
       {"budget", 0, OPTION_SECONDS, &b.load.budget, "30s", "at most this long for timing", 0, 0},
       {"omit-packed", 0, OPTION_FLAG, &b.load.omit_packed, NULL,
        "a smaller file: no weights packed for this machine; opening packs them", 0, 0},
+      {"only-kernels", 0, OPTION_FLAG, &b.load.only_kernels, NULL,
+       "save compiled kernels and no network: for Pelton's own build", 0, 0},
       {"report", 0, OPTION_TEXT, &b.report, "F.json|F.html", "what was done and why, as data or as a page", 0, 0},
       {"json", 0, OPTION_FLAG, &b.json, NULL, "the summary as JSON", 0, 0},
   };

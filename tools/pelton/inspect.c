@@ -28,6 +28,24 @@ static void print_io(const char *kind, const pelton_io_info *info) {
   puts("]");
 }
 
+/* Compiled code, all of one form and compiler in a line. */
+static void print_kernels(const json_value *kernels) {
+  for (const json_value *p = kernels ? kernels->first : NULL; p; p = p->next) {
+    const char *form = json_get_text(p, "form"), *compiler = json_get_text(p, "compiler");
+    double bytes = 0;
+    uint32_t count = 0;
+    bool told = false;
+    for (const json_value *q = kernels->first; q; q = q->next) {
+      if (strcmp(json_get_text(q, "form"), form) != 0 || strcmp(json_get_text(q, "compiler"), compiler) != 0) continue;
+      told |= !count && q != p;
+      count++;
+      bytes += json_get_number(q, "bytes", 0);
+    }
+    if (!told)
+      printf("# kernels  %u for %s, compiled by %s: %s\n", count, form, compiler, format_bytes((uint64_t)bytes).text);
+  }
+}
+
 /* Sections and plans, as comments before the text of the graph. */
 static void print_parts(const char *text) {
   json_value *json = json_parse(text);
@@ -35,6 +53,7 @@ static void print_parts(const char *text) {
   for (const json_value *s = sections ? sections->first : NULL; s; s = s->next)
     printf("# section  %s: %s at %.0f\n", json_get_text(s, "kind"),
            format_bytes((uint64_t)json_get_number(s, "bytes", 0)).text, json_get_number(s, "offset", 0));
+  print_kernels(json_get(json, "kernels"));
   for (const json_value *p = plans ? plans->first : NULL; p; p = p->next) {
     const json_value *decisions = json_get(p, "decisions");
     printf("# plan     %s, %s: %u steps\n", json_get_text(p, "target"), json_get_text(p, "device"),

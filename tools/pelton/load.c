@@ -161,6 +161,11 @@ bool path_is_engine(const char *path) {
   return is;
 }
 
+static void print_warning(void *self, pelton_log_level level, const char *message) {
+  (void)self;
+  if (level >= PELTON_LOG_WARNING) print_note("%s", message);
+}
+
 pelton_status load_open(const char *path, const load_options *o, loaded *out, pelton_diag *diag) {
   pelton_run_options options = PELTON_RUN_OPTIONS_INIT;
   options.target = o->target;
@@ -168,16 +173,14 @@ pelton_status load_open(const char *path, const load_options *o, loaded *out, pe
   options.device_libraries = o->device_libraries;
   options.cpu_isa = o->cpu_isa;
   options.threads = (uint32_t)o->threads;
+  options.compile_kernels = o->compile_kernels;
+  const pelton_log log = {NULL, print_warning};
+  options.log = &log;
   *out = (loaded){.engine = NULL};
   const double start = clock_now();
   const pelton_status status = pelton_engine_open(path, &options, &out->engine, diag);
   out->open_seconds = clock_now() - start;
   return status;
-}
-
-static void print_warning(void *self, pelton_log_level level, const char *message) {
-  (void)self;
-  if (level >= PELTON_LOG_WARNING) print_note("%s", message);
 }
 
 static bool is_folder(const char *path) {
@@ -248,6 +251,8 @@ pelton_status load_build(const char *path, const load_options *o, loaded *out, p
   options.timing_cache = o->timing_cache;
   options.no_passes = o->no_passes;
   options.omit_packed = o->omit_packed;
+  options.only_kernels = o->only_kernels;
+  options.weight_limit_bytes = (uint64_t)(o->weight_limit * 1e6);
   options.layer_precision = o->layer_precision;
   options.strict = o->strict;
   options.ranges = o->ranges;

@@ -11,7 +11,7 @@ typedef struct load_options {
   const char *target, *precision, *cpu_isa, *timing_cache, *device_libraries;
   int64_t threads, level, device;
   double budget;
-  bool no_passes, omit_packed;
+  bool no_passes, omit_packed, compile_kernels, only_kernels;
   text_list shapes, min_shapes, opt_shapes, max_shapes;
   text_list overrides; /* names */
   text_list samples, input_ranges;
@@ -22,7 +22,7 @@ typedef struct load_options {
   uint32_t profile_count;
   pelton_input_range *ranges;
   uint32_t range_count;
-  double error_bound;
+  double error_bound, weight_limit; /* MB */
   bool quiet; /* no progress */
 } load_options;
 
@@ -40,12 +40,14 @@ typedef struct load_options {
   {"layer-precision", 0, OPTION_TEXT, &(o).layer_precision, "GLOB=P,...", "of nodes by name, whatever is safe", 0, 0},   \
   {"strict", 0, OPTION_FLAG, &(o).strict, NULL, "fail where a layer cannot have the --precision", 0, 0},               \
   {"shapes", 0, OPTION_LIST, &(o).shapes, "NAME:1x3x8x8", "of dynamic inputs; several with commas or again", 0, 0},    \
-  {"cpu-isa", 0, OPTION_TEXT, &(o).cpu_isa, "ISA", "portable, avx2, avx512, ...: less than the machine has", 0, 0},    \
+  {"cpu-isa", 0, OPTION_TEXT, &(o).cpu_isa, "ISA", "portable, avx2, avx512, sm_80, ...: less than it has", 0, 0},            \
   {"threads", 0, OPTION_INTEGER, &(o).threads, "N", "threads of the engine; 0: all that it may use", 0, 4096},         \
   {"level", 0, OPTION_INTEGER, &(o).level, "0-5", "how much is timed when a model is built; 0: nothing", 0, 5},        \
   {"error-bound", 0, OPTION_NUMBER, &(o).error_bound, "E", "of fast convolutions, relative (3e-5)", 0, 1},              \
+  {"weight-limit", 0, OPTION_NUMBER, &(o).weight_limit, "MB", "of weights as packed; the fastest that keeps to it", 0, 1e9}, \
   {"timing-cache", 0, OPTION_TEXT, &(o).timing_cache, "FILE", "measured times, read and extended", 0, 0},              \
   {"override", 0, OPTION_LIST, &(o).overrides, "NAME", "a constant that the model lets replace: make it an input", 0, 0}, \
+  {"compile-kernels", 0, OPTION_FLAG, &(o).compile_kernels, NULL, "do not run the compiled kernels of an engine file", 0, 0}, \
   {"no-passes", 0, OPTION_FLAG, &(o).no_passes, NULL, "build the graph as it was imported", 0, 0}
 /* clang-format on */
 

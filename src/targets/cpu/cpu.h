@@ -52,6 +52,11 @@ PN_INLINE pn_cpu_form pn_cpu_stored_form(pelton_dtype dtype) {
 
 /* Estimates: the larger of arithmetic and memory time, and what it costs to start a job on the pool. */
 double pn_cpu_estimate(const pn_device *device, double fmas, double bytes, double efficiency);
+/* How many times longer |tasks| equal tasks take than work that all threads share evenly: threads without a task wait. */
+PN_INLINE double pn_cpu_idle(const pn_device *device, int64_t tasks) {
+  int64_t threads = device->threads;
+  return tasks > 0 ? (double)(pn_div_up(tasks, threads) * threads) / (double)tasks : 1;
+}
 /* Bytes of all operands that lie in memory. */
 double pn_cpu_operand_bytes(const pn_problem *problem);
 

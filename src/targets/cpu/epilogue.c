@@ -72,6 +72,44 @@ static bool match_native(const pn_problem *p, const pn_expr *expr, const pn_oper
   }
 }
 
+/* select(less(x, 0), mul(x, slope), x), or with less_equal: for a slope that is a constant number, or one a column. */
+static void match_bend(const pn_problem *p, const pn_expr *expr, pn_epilogue *e) {
+  const pn_expr_step *steps = expr->steps, *last = &steps[expr->step_count - 1];
+  if (last->op != PN_EXPR_SELECT) return;
+  const pn_expr_step *test = &steps[last->argument[0]], *product = &steps[last->argument[1]];
+  uint16_t x = last->argument[2];
+  if ((test->op != PN_EXPR_LESS && test->op != PN_EXPR_LESS_EQUAL) || test->argument[0] != x) return;
+  const pn_expr_step *zero = &steps[test->argument[1]];
+  if (zero->op != PN_EXPR_CONSTANT || zero->constant.f64 != 0) return;
+  if (steps[x].op != PN_EXPR_INPUT || steps[x].argument[0] != e->accumulator) return;
+  if (product->op != PN_EXPR_MUL || (product->argument[0] != x && product->argument[1] != x)) return;
+  const pn_expr_step *slope = &steps[product->argument[product->argument[0] == x]];
+  e->slope = PN_NO_OPERAND;
+  if (slope->op == PN_EXPR_CONSTANT) {
+    e->slope_constant = (float)slope->constant.f64;
+  } else {
+    if (slope->op != PN_EXPR_INPUT || slope->argument[0] == e->accumulator) return;
+    const pn_epilogue_operand *w = &e->operands[slope->argument[0]];
+    const pn_operand *o = &p->operands[w->operand];
+    if (o->role != PN_OPERAND_CONSTANT || o->dtype != PELTON_DTYPE_F32 || w->row_stride || !o->data) return;
+    if (w->column_stride)
+      e->slope = w->operand;
+    else
+      e->slope_constant = ((const float *)o->data)[0];
+  }
+  e->bends = true;
+}
+
+bool pn_epilogue_bend(pn_epilogue *e) {
+  if (e->bends) e->native = true;
+  return e->bends;
+}
+
+float pn_epilogue_slope(const pn_problem *p, const pn_epilogue *e, int64_t column, int64_t columns) {
+  if (column >= columns) return 0;
+  return e->slope == PN_NO_OPERAND ? e->slope_constant : ((const float *)p->operands[e->slope].data)[column];
+}
+
 bool pn_epilogue_compile(const pn_problem *p, pn_epilogue *e, pn_reason *why) {
   memset(e, 0, sizeof *e);
   e->native = true;
@@ -106,6 +144,7 @@ bool pn_epilogue_compile(const pn_problem *p, pn_epilogue *e, pn_reason *why) {
   e->bias = e->residual = PN_NO_OPERAND;
   e->lo = -INFINITY;
   e->hi = INFINITY;
+  match_bend(p, expr, e);
   return true;
 }
 

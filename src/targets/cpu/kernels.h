@@ -49,6 +49,7 @@ typedef struct pn_cpu_gemm_f32_tile {
   const float *bias;     /* nr floats, with PN_CPU_GEMM_BIAS */
   const float *residual; /* or null; may be |c| itself */
   ptrdiff_t residual_row_stride;
+  const float *slope; /* nr floats that what is below 0 is multiplied by, before the clamp; or null */
   float lo, hi;
 } pn_cpu_gemm_f32_tile;
 typedef void pn_cpu_gemm_f32_fn(const pn_cpu_gemm_f32_tile *tile);
@@ -350,6 +351,7 @@ typedef struct pn_cpu_winograd_f32_output {
   ptrdiff_t plane_stride;
   const float *bias;     /* a channel */
   const float *residual; /* or null; strides as |out| */
+  const float *slope;    /* a channel, of what is below 0, before the clamp; or null */
   float *out;
   ptrdiff_t row_stride, pixel_stride;
   size_t rows, columns; /* of the tile that exist, 1 to m each */

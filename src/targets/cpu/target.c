@@ -76,6 +76,14 @@ static uint32_t patterns(const pn_device *device, const pn_pattern **out) {
   return (uint32_t)PN_COUNT(pattern_table);
 }
 
+static size_t cache_bytes(const pn_device *device) { return device->l3_bytes; }
+
+static void evict(pn_device *device, const void *memory, size_t bytes) {
+  enum { LINE = 64 };
+  (void)device;
+  for (size_t i = 0; i < bytes; i += LINE) PN_FLUSH_LINE((const char *)memory + i);
+}
+
 static void *memory_alloc(pn_device *device, size_t bytes) { return pn_alloc_raw(device->allocator, bytes, 64); }
 static void memory_release(pn_device *device, void *memory) { pn_release(device->allocator, memory); }
 
@@ -115,6 +123,8 @@ const pn_target pn_target_cpu = {
     .packing = packing,
     .tactics = tactics,
     .patterns = patterns,
+    .cache_bytes = cache_bytes,
+    .evict = evict,
     .peaks = pn_cpu_peaks,
     .memory_alloc = memory_alloc,
     .memory_release = memory_release,

@@ -91,7 +91,7 @@ typedef struct asking {
   const pn_problem *problem;
   const pn_window *windows;
   int type;
-  bool failed;
+  bool tf32, failed;
   struct pn_dnn_kept *kept;
   pn_dnn_descriptor *operations[MOST_OPERATIONS];
   uint32_t operation_count;
@@ -258,7 +258,7 @@ static void build_operations(asking *a, const pn_cuda_sum *sum, bool bias) {
 /* ---- plans ----------------------------------------------------------------------------------------------------------
  */
 
-/* f32 stays f32: no tensor cores with shortened inputs. */
+/* f32 stays f32, if it is not to be TF32: no tensor cores with shortened inputs. */
 static bool is_exact(asking *a, pn_dnn_descriptor *config) {
   pn_dnn_descriptor *engine = create(a, ENGINE);
   int notes[16];
@@ -267,8 +267,9 @@ static bool is_exact(asking *a, pn_dnn_descriptor *config) {
     return false;
   if (a->api->cudnnBackendGetAttribute(engine, ENGINE_NOTES, TYPE_NUMERICAL_NOTE, 16, &count, notes)) return false;
   for (int64_t i = 0; i < count && i < 16; i++) {
-    if (notes[i] == NOTE_DOWN_CONVERT || notes[i] == NOTE_REDUCED_REDUCTION) return false;
-    if (notes[i] == NOTE_TENSOR_CORE && a->type == DATA_FLOAT) return false;
+    if (notes[i] == NOTE_REDUCED_REDUCTION) return false;
+    if (notes[i] == NOTE_DOWN_CONVERT && !(a->type == DATA_FLOAT && a->tf32)) return false;
+    if (notes[i] == NOTE_TENSOR_CORE && a->type == DATA_FLOAT && !a->tf32) return false;
   }
   return true;
 }
@@ -317,7 +318,12 @@ static void release_kept(const pn_device *device, struct pn_dnn_kept *kept) {
 
 static void ask(const pn_device *device, const pn_problem *p, const pn_window *windows, const pn_cuda_sum *sum,
                 bool fused, int mode, uint32_t most, pn_dnn_convolution *out) {
-  asking a = {.api = &device->api, .handle = device->dnn, .problem = p, .windows = windows, .next_id = PN_DNN_BETWEEN};
+  asking a = {.api = &device->api,
+              .handle = device->dnn,
+              .problem = p,
+              .windows = windows,
+              .tf32 = device->tf32,
+              .next_id = PN_DNN_BETWEEN};
   uint32_t before = out->plan_count;
   a.kept = pn_alloc(device->allocator, sizeof *a.kept, _Alignof(struct pn_dnn_kept));
   if (!a.kept) return;

@@ -10,7 +10,8 @@
 #include <stdatomic.h>
 
 struct pn_cuda_module;
-struct pn_cuda_cubins;
+typedef struct pn_cuda_program pn_cuda_program;
+typedef struct pn_cuda_programs pn_cuda_programs;
 struct pn_dnn_convolution;
 
 struct pn_device {
@@ -20,6 +21,11 @@ struct pn_device {
   pn_cu_context *context;
   atomic_bool gone; /* the context was destroyed, and with it all that was in it: nothing is to be released */
   int capability; /* 90: sm_90 */
+  char form[16];  /* what kernels are compiled for: "sm_90a", Hopper with what only Hopper has; lowered: "compute_80" */
+  char *libraries; /* folders to look in for what is opened later; null: none */
+  uint64_t compile_key;
+  bool lowered;   /* it has a higher one, and kernels are compiled as text for |capability| */
+  bool tf32; /* products in f32 may be of 19 bits: the caller allowed it */
   bool launches_early; /* a kernel may begin before the one in front ends, in recordings too */
   int multiprocessors;
   uint64_t memory_bytes;
@@ -27,7 +33,8 @@ struct pn_device {
   double fma_per_second, half_fma_per_second, bytes_per_second;
   pthread_mutex_t lock; /* of what follows */
   struct pn_cuda_module *modules;
-  struct pn_cuda_cubins *cubins; /* shared with other devices, has a lock of its own */
+  char compiler[24];           /* "NVRTC 13.0"; empty: nothing was compiled yet */
+  pn_cuda_programs *programs; /* shared with other devices, have a lock of their own */
   pn_lt_handle *lt;         /* null: no cuBLASLt */
   pn_dnn_handle *dnn;       /* null: no cuDNN */
   pthread_mutex_t dnn_lock; /* of the handle's stream and of |convolutions| */
@@ -63,7 +70,7 @@ pelton_status pn_cuda_enter(const pn_device *device, pelton_diag *diag) PN_CHECK
 /* Before something is released: goes on whatever the driver says, which knows best what a lost device still holds. */
 PN_INLINE void pn_cuda_enter_anyway(const pn_device *device) { (void)device->api.cuCtxSetCurrent(device->context); }
 
-/* ---- modules: sources compiled by NVRTC once for all devices that share cubins, loaded once a device */
+/* ---- modules: sources compiled once for all devices that share programs, loaded once a device */
 
 /* The names of the sources in kernels/, in order, ended by null; "device.cuh" stands before all of them. |entry| is the
    kernel. |head| (may be null) is text in front: macros that choose a variant, rendered functions. */
@@ -74,14 +81,20 @@ typedef struct pn_cuda_source {
   bool exact; /* products and sums are not contracted */
 } pn_cuda_source;
 
-/* Compiles (or finds) and loads; slow, for prepare. The function lives as long as the device. */
+/* Finds (or compiles) and loads; slow, for prepare. From any thread. The function lives as long as the device. */
 pelton_status pn_cuda_function(const pn_device *device, const pn_cuda_source *source, pn_cu_function **out,
                                pelton_diag *diag) PN_CHECKED;
 void pn_cuda_modules_release(pn_device *device);
 void pn_cuda_modules_forget(pn_device *device); /* the driver has none of them any more */
-/* What compiled sources are kept in: |device| joins |sibling|'s, or (null) gets its own. */
-pelton_status pn_cuda_cubins_join(pn_device *device, const pn_device *sibling, pelton_diag *diag) PN_CHECKED;
-void pn_cuda_cubins_leave(pn_device *device); /* when it has none, nothing */
+/* The compiled ones: |device| joins its sibling's, or gets its own. */
+pelton_status pn_cuda_programs_join(pn_device *device, const pn_device_options *options, pelton_diag *diag) PN_CHECKED;
+void pn_cuda_programs_leave(pn_device *device); /* when it has none, nothing */
+/* |program| was asked for: while a plan keeps programs, it is one of them. */
+void pn_cuda_programs_use(const pn_device *device, pn_cuda_program *program);
+/* pn_target's binaries_keep and binaries. */
+void pn_cuda_programs_keep(pn_device *device, bool keep);
+pelton_status pn_cuda_programs_list(pn_device *device, pn_arena *arena, pn_binaries *out,
+                                    pelton_diag *diag) PN_CHECKED;
 /* The embedded text of kernels/|name|; null when there is none. */
 const char *pn_cuda_source_text(const char *name);
 
@@ -92,6 +105,11 @@ enum { PN_CUDA_BLOCK = 256 }; /* threads of a block in all kernels */
 /* Puts |function| into the stream with one argument: the struct at |arguments|. */
 pelton_status pn_cuda_launch(pn_stream *stream, pn_cu_function *function, uint32_t grid_x, uint32_t grid_y,
                              uint32_t grid_z, uint32_t threads, const void *arguments, pelton_diag *diag) PN_CHECKED;
+/* The same with |shared_bytes| of DYNAMIC_SHARED memory, which prepare has asked for. */
+pelton_status pn_cuda_launch_shared(pn_stream *stream, pn_cu_function *function, const uint32_t *grid, uint32_t threads,
+                                    uint32_t shared_bytes, const void *arguments, pelton_diag *diag) PN_CHECKED;
+pelton_status pn_cuda_allow_shared(const pn_device *device, pn_cu_function *function, uint32_t bytes,
+                                   pelton_diag *diag) PN_CHECKED;
 /* Blocks for |items| pieces of work of one thread each, which then go round: enough to fill the device. */
 uint32_t pn_cuda_blocks(const pn_device *device, int64_t items);
 
@@ -105,6 +123,8 @@ double pn_cuda_estimate(const pn_device *device, double fmas, double bytes, doub
 /* The same for the kernels of 64 x 64 tiles, |blocks| of them with |depth| steps each: few blocks leave most of the
    device idle, and a block alone on a multiprocessor waits for memory. */
 double pn_cuda_tile_estimate(const pn_device *device, double blocks, double depth, double bytes);
+/* A tactic's |error| where products of f32 are TF32's on devices that may shorten them; else none. */
+double pn_cuda_product_error(const pn_problem *problem, const pn_device *device, const pn_config *config);
 /* Bytes of all operands that lie in memory. */
 double pn_cuda_operand_bytes(const pn_problem *problem);
 /* Elements that 32-bit indices reach, in every operand; else refuses. */

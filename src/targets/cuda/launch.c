@@ -3,15 +3,30 @@
 
 #include <math.h>
 
+pelton_status pn_cuda_launch_shared(pn_stream *s, pn_cu_function *function, const uint32_t *grid, uint32_t threads,
+                                    uint32_t shared_bytes, const void *arguments, pelton_diag *diag) {
+  void *list[1] = {(void *)(uintptr_t)arguments};         /* the driver only reads */
+  if (!grid[0] || !grid[1] || !grid[2]) return PELTON_OK; /* nothing to do */
+  PN_TRY(pn_cuda_enter(s->device, diag));
+  /* May begin while the kernel before still runs, for which it waits itself: device.cuh. */
+  pn_cu_launch_attribute early = {.id = PN_CU_LAUNCH_EARLY, .value = {1}};
+  pn_cu_launch config = {
+      {grid[0], grid[1], grid[2]}, {threads, 1, 1}, shared_bytes, s->stream, &early, s->device->launches_early};
+  return pn_cuda_check(s->device, s->device->api.cuLaunchKernelEx(&config, function, list, NULL), "launching a kernel",
+                       diag);
+}
+
 pelton_status pn_cuda_launch(pn_stream *s, pn_cu_function *function, uint32_t grid_x, uint32_t grid_y, uint32_t grid_z,
                              uint32_t threads, const void *arguments, pelton_diag *diag) {
-  void *list[1] = {(void *)(uintptr_t)arguments};      /* the driver only reads */
-  if (!grid_x || !grid_y || !grid_z) return PELTON_OK; /* nothing to do */
-  PN_TRY(pn_cuda_enter(s->device, diag));
-  return pn_cuda_check(
-      s->device,
-      s->device->api.cuLaunchKernel(function, grid_x, grid_y, grid_z, threads, 1, 1, 0, s->stream, list, NULL),
-      "launching a kernel", diag);
+  const uint32_t grid[3] = {grid_x, grid_y, grid_z};
+  return pn_cuda_launch_shared(s, function, grid, threads, 0, arguments, diag);
+}
+
+pelton_status pn_cuda_allow_shared(const pn_device *device, pn_cu_function *function, uint32_t bytes,
+                                   pelton_diag *diag) {
+  PN_TRY(pn_cuda_enter(device, diag));
+  return pn_cuda_check(device, device->api.cuFuncSetAttribute(function, PN_CU_FUNCTION_MOST_SHARED_BYTES, (int)bytes),
+                       "asking for shared memory", diag);
 }
 
 uint32_t pn_cuda_blocks(const pn_device *device, int64_t items) {
@@ -38,6 +53,11 @@ void pn_cuda_table_release(const pn_device *device, void *table) {
   if (!table || atomic_load(&((pn_device *)(uintptr_t)device)->gone)) return;
   pn_cuda_enter_anyway(device);
   (void)device->api.cuMemFree_v2(pn_cuda_pointer(table));
+}
+
+double pn_cuda_product_error(const pn_problem *p, const pn_device *device, const pn_config *config) {
+  (void)config;
+  return device->tf32 && pn_problem_input(p, 0, 0)->dtype == PELTON_DTYPE_F32 ? 4e-3 : 0;
 }
 
 double pn_cuda_operand_bytes(const pn_problem *p) {

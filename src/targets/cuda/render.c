@@ -202,50 +202,67 @@ static void render_eight_loads(const char *name, const char *type, bool together
                    name, type, base, index, step);
 }
 
-uint32_t pn_cuda_epilogue_render_eight(const pn_problem *p, const pn_cuda_epilogue *epilogue, bool bias, bool whole,
-                                       pn_text *out) {
-  const char *x = pn_cuda_type_name(pn_problem_input(p, 0, 0)->dtype);
-  pelton_dtype inputs[PN_EXPR_MAX_INPUTS], types[PN_EXPR_MAX_STEPS];
-  uint32_t all_together = 0;
-  if (p->node_count > 1) pn_text_printf(out, "#include \"expression.cuh\"\n");
-  pn_text_printf(out,
-                 "DEVICE void finish(const struct wgmma_arguments *a, f32 *value, u32 n, u32 m, u32 p, u32 count) {\n"
-                 "  const struct epilogue_arguments *e = &a->epilogue;\n");
-  if (bias) {
-    pn_text_printf(out, "  f32 bias[8];\n");
-    render_eight_loads("bias", x, whole, "a->bias", "m", 1, out);
-    pn_text_printf(out, "  UNROLL for (u32 i = 0; i < 8; i++) value[i] += bias[i];\n");
-  }
-  for (uint32_t i = 0; p->node_count > 1 && i < p->nodes[1].input_count; i++) {
+/* take(): the operands of eight neighbours, in the order of their reading. */
+static uint32_t render_take(const pn_problem *p, const pn_cuda_epilogue *epilogue, bool bias, bool whole,
+                            pn_text *out) {
+  uint32_t all_together = 0, inputs = p->node_count > 1 ? p->nodes[1].input_count : 0;
+  pn_text_printf(out, "struct taken {\n  f32 bias[8];\n");
+  for (uint32_t i = 0; i < inputs; i++)
+    if (epilogue->of_input[i] != UINT8_MAX)
+      pn_text_printf(out, "  %s in_%u[8];\n", pn_cuda_form_name(pn_problem_input(p, 1, i)->dtype), (unsigned)i);
+  pn_text_printf(out, "};\nDEVICE void take(const struct epilogue_arguments *e, const void *b, struct taken *t, u32 n, "
+                      "u32 m, u32 p, u32 count) {\n");
+  if (bias) render_eight_loads("t->bias", pn_cuda_type_name(pn_problem_input(p, 0, 0)->dtype), whole, "b", "m", 1, out);
+  for (uint32_t i = 0; i < inputs; i++) {
     uint32_t k = epilogue->of_input[i];
-    inputs[i] = pn_problem_input(p, 1, i)->dtype;
+    pelton_dtype dtype = pn_problem_input(p, 1, i)->dtype;
     if (k == UINT8_MAX) continue;
     const int *s = epilogue->strides[k];
-    bool half = inputs[i] == PELTON_DTYPE_F16 || inputs[i] == PELTON_DTYPE_BF16;
-    char name[16], base[32], index[16];
-    (void)snprintf(name, sizeof name, "in_%u", (unsigned)i);
+    char name[24], base[32], index[16];
+    (void)snprintf(name, sizeof name, "t->in_%u", (unsigned)i);
     (void)snprintf(base, sizeof base, "e->operands[%u]", (unsigned)k);
     (void)snprintf(index, sizeof index, "at_%u", (unsigned)i);
     pn_text_printf(out,
-                   "  %s %s[8];\n  u32 %s = (u32)((int)n * e->strides[%u][0] + (int)m * e->strides[%u][1] + (int)p * "
+                   "  u32 %s = (u32)((int)n * e->strides[%u][0] + (int)m * e->strides[%u][1] + (int)p * "
                    "e->strides[%u][2]);\n",
-                   pn_cuda_form_name(inputs[i]), name, index, (unsigned)k, (unsigned)k, (unsigned)k);
-    bool together = whole && half && s[1] == 1 && s[0] % 8 == 0 && s[2] % 8 == 0;
+                   index, (unsigned)k, (unsigned)k, (unsigned)k);
+    bool together = whole && pn_cuda_is_f32_form(dtype) && s[1] == 1 && s[0] % 8 == 0 && s[2] % 8 == 0;
     if (together) all_together |= 1u << k;
-    render_eight_loads(name, pn_cuda_type_name(inputs[i]), together, base, index, s[1], out);
+    render_eight_loads(name, pn_cuda_type_name(dtype), together, base, index, s[1], out);
   }
+  pn_text_printf(out, "}\n");
+  return all_together;
+}
+
+/* apply(): bias and expression over what was taken. */
+static void render_apply(const pn_problem *p, const pn_cuda_epilogue *epilogue, bool bias, pn_text *out) {
+  pelton_dtype inputs[PN_EXPR_MAX_INPUTS], types[PN_EXPR_MAX_STEPS];
+  pn_text_printf(out, "DEVICE void apply(const struct taken *t, f32 *value) {\n");
+  if (bias) pn_text_printf(out, "  UNROLL for (u32 i = 0; i < 8; i++) value[i] += t->bias[i];\n");
+  for (uint32_t i = 0; p->node_count > 1 && i < p->nodes[1].input_count; i++)
+    inputs[i] = pn_problem_input(p, 1, i)->dtype;
   if (p->node_count > 1 && !pn_expr_types(expression_of(p), inputs, types, NULL)) { /* accepted before */
     pn_text_printf(out, "  UNROLL for (u32 i = 0; i < 8; i++) {\n");
     for (uint32_t i = 0; i < p->nodes[1].input_count; i++) {
       bool own = epilogue->of_input[i] == UINT8_MAX;
-      pn_text_printf(out, own ? "#define INPUT_%u value[i]\n" : "#define INPUT_%u in_%u[i]\n", (unsigned)i,
+      pn_text_printf(out, own ? "#define INPUT_%u value[i]\n" : "#define INPUT_%u t->in_%u[i]\n", (unsigned)i,
                      (unsigned)i);
     }
     render_steps(expression_of(p), types, true, out);
     pn_text_printf(out, "    value[i] = v%u;\n  }\n", (unsigned)expression_of(p)->step_count - 1);
   }
   pn_text_printf(out, "}\n");
-  return all_together;
+}
+
+uint32_t pn_cuda_epilogue_render_eight(const pn_problem *p, const pn_cuda_epilogue *epilogue, bool bias, bool whole,
+                                       pn_text *out) {
+  if (p->node_count > 1) pn_text_printf(out, "#include \"expression.cuh\"\n");
+  uint32_t together = render_take(p, epilogue, bias, whole, out);
+  render_apply(p, epilogue, bias, out);
+  pn_text_printf(out, "DEVICE void finish(const struct epilogue_arguments *e, const void *b, f32 *value, u32 n, u32 m, "
+                      "u32 p, u32 count) {\n  struct taken t;\n  take(e, b, &t, n, m, p, count);\n"
+                      "  apply(&t, value);\n}\n");
+  return together;
 }
 
 void pn_cuda_epilogue_fill(const pn_cuda_epilogue *epilogue, struct epilogue_arguments *out) {

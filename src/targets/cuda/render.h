@@ -36,10 +36,11 @@ bool pn_cuda_epilogue_accepts(const pn_problem *problem, pn_cuda_strides_fn *str
                               pn_reason *why);
 /* Prints EPILOGUE(value, n, m, p) and the function behind it. */
 void pn_cuda_epilogue_render(const pn_problem *problem, const pn_cuda_epilogue *epilogue, pn_text *out);
-/* Prints finish(a, value, n, m, p, count): bias (|bias|: there is one) and expression over the sums of eight neighbours
-   from channel m on, of which |count| are there; with |whole| all eight always are. What stands between two steps is not rounded to 16 bits. For
-   wgmma.cu. Gives a bit for each operand of the epilogue that is read by eights,
-   aligned. */
+/* Prints finish(epilogue, bias, value, n, m, p, count): bias (|bias|: there is one) and expression over the sums of
+   eight neighbours from channel m on, of which |count| are there; with |whole| all eight always are. What stands between
+   two steps is not rounded to 16 bits. It is take(epilogue, bias, taken, n, m, p, count), which reads operands, and
+   apply(taken, value). For wgmma.cu and mma.cu, behind eight.cuh. Gives a bit for each operand of the epilogue that is
+   read by eights, aligned. */
 uint32_t pn_cuda_epilogue_render_eight(const pn_problem *problem, const pn_cuda_epilogue *epilogue, bool bias, bool whole,
                                    pn_text *out);
 void pn_cuda_epilogue_fill(const pn_cuda_epilogue *epilogue, struct epilogue_arguments *out);

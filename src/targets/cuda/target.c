@@ -1,6 +1,7 @@
 /* NVIDIA GPUs through the driver API, which is opened at run time. A device uses its primary context, so that it shares
    memory and streams with whatever else in the process runs on it. */
 #include "targets/cuda/convolution.h"
+#include "targets/cuda/programs.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -16,7 +17,9 @@ static const pn_tactic *const tactic_table[] = {
 
 static const pn_pattern pattern_table[] = {
     {"attention", {"matmul", "pointwise?", "softmax", "matmul", "transpose?", NULL}, "transpose"},
-    {"conv+pointwise", {"conv", "pointwise", NULL}, NULL},
+    {"convs", {"conv", "pointwise?", "conv?", "pointwise?", "conv?", "pointwise?", "conv_transpose?", "pointwise?",
+      "depth_to_space?"},
+     NULL},
     {"conv_transpose+pointwise", {"conv_transpose", "pointwise", NULL}, NULL},
     {"matmul+pointwise", {"matmul", "pointwise", NULL}, NULL},
 };
@@ -76,6 +79,9 @@ static bool start_driver(pn_cuda_api *api, const char *folders, int *version, in
   return false;
 }
 
+/* f32 units of a multiprocessor. */
+static double cores_of(int capability) { return capability <= 80 ? 64 : 128; }
+
 /* Everything about device |index|; info.refusal says why it cannot be used. */
 static void ask(const pn_cuda_api *api, int index, int driver, probe *out) {
   pn_device_info *info = &out->info;
@@ -95,8 +101,7 @@ static void ask(const pn_cuda_api *api, int index, int driver, probe *out) {
   out->multiprocessors = attribute(api, PN_CU_MULTIPROCESSORS, device);
   int clock = attribute(api, PN_CU_CLOCK_KHZ, device), memory_clock = attribute(api, PN_CU_MEMORY_CLOCK_KHZ, device);
   int bus = attribute(api, PN_CU_MEMORY_BUS_BITS, device);
-  double cores = out->capability == 80 || out->capability < 80 ? 64 : 128; /* f32 units of a multiprocessor */
-  out->fma_per_second = (double)out->multiprocessors * cores * (clock ? clock : 1500000) * 1e3;
+  out->fma_per_second = (double)out->multiprocessors * cores_of(out->capability) * (clock ? clock : 1500000) * 1e3;
   out->bytes_per_second = memory_clock && bus ? 2e3 * memory_clock * (bus / 8) * 0.85 : 1e12;
   (void)snprintf(info->detail, sizeof info->detail, "sm_%d, %d multiprocessors, driver %d.%d", out->capability,
                  out->multiprocessors, driver / 1000, driver % 1000 / 10);
@@ -115,14 +120,16 @@ static pelton_status device_list(const pn_device_options *options, void (*each)(
   char why[240] = "";
   if (!start_driver(&api, options->libraries, &version, &count, why, sizeof why))
     return pn_fail(diag, PELTON_DEVICE_ERROR, "no CUDA device: %s", why);
+  pn_cuda_api nvrtc = {.confined = api.confined};
+  bool compiles = pn_cuda_library_open(&nvrtc, PN_CUDA_LIBRARY_NVRTC, options->libraries, why, sizeof why);
+  pn_cuda_library_close(&nvrtc);
   for (int i = 0; i < count; i++) {
     probe one;
-    pn_cuda_api nvrtc = {.confined = api.confined};
     ask(&api, i, version, &one);
-    if (!one.info.refusal[0]) /* refuses with its own words */
-      (void)pn_cuda_library_open(&nvrtc, PN_CUDA_LIBRARY_NVRTC, options->libraries, one.info.refusal,
-                                 sizeof one.info.refusal);
-    pn_cuda_library_close(&nvrtc);
+    size_t used = strlen(one.info.detail);
+    if (!one.info.refusal[0] && !compiles)
+      (void)snprintf(one.info.detail + used, sizeof one.info.detail - used,
+                     ", runs only engines that hold its kernels: %s", why);
     each(self, &one.info);
   }
   pn_cuda_library_close(&api);
@@ -144,9 +151,10 @@ static void device_close(pn_device *device) {
   }
   if (whole) (void)api->cuDevicePrimaryCtxRelease_v2(device->ordinal);
   pn_cuda_library_close(api);
-  pn_cuda_cubins_leave(device);
+  pn_cuda_programs_leave(device);
   (void)pthread_mutex_destroy(&device->lock);
   (void)pthread_mutex_destroy(&device->dnn_lock);
+  pn_release(device->allocator, device->libraries);
   pn_release(device->allocator, device);
 }
 
@@ -162,7 +170,7 @@ static void open_vendor_tactics(pn_device *device, const char *folders) {
 
 static pelton_status open_context(pn_device *device, const pn_device_options *options, pelton_diag *diag) {
   pn_cuda_api *api = &device->api;
-  int version = 0, count = 0, major = 0, minor = 0;
+  int version = 0, count = 0;
   char why[240] = "";
   probe found;
   if (!start_driver(api, options->libraries, &version, &count, why, sizeof why))
@@ -170,9 +178,6 @@ static pelton_status open_context(pn_device *device, const pn_device_options *op
   if (options->index >= (uint32_t)count)
     return pn_fail(diag, PELTON_DEVICE_ERROR, "there is no CUDA device %u: the driver sees %d", options->index, count);
   ask(api, (int)options->index, version, &found);
-  if (!found.info.refusal[0] &&
-      pn_cuda_library_open(api, PN_CUDA_LIBRARY_NVRTC, options->libraries, why, sizeof why) == false)
-    (void)snprintf(found.info.refusal, sizeof found.info.refusal, "%s", why);
   if (found.info.refusal[0])
     return pn_fail(diag, PELTON_DEVICE_ERROR, "CUDA device %u (%s) cannot be used: %s", options->index, found.info.name,
                    found.info.refusal);
@@ -180,7 +185,16 @@ static pelton_status open_context(pn_device *device, const pn_device_options *op
   PN_TRY(pn_cuda_check(device, api->cuDevicePrimaryCtxRetain(&device->context, device->ordinal), "making a context",
                        diag));
   PN_TRY(pn_cuda_enter(device, diag));
+  device->lowered = options->capability >= LEAST_CAPABILITY && options->capability < found.capability;
+  if (device->lowered) {
+    found.fma_per_second *= cores_of(options->capability) / cores_of(found.capability);
+    found.capability = options->capability;
+  }
   device->capability = found.capability;
+  device->tf32 = options->tf32 && found.capability >= 80;
+  (void)snprintf(device->form, sizeof device->form, "%s_%d%s", device->lowered ? "compute" : "sm", found.capability,
+                 found.capability == 90 ? "a" : "");
+  device->compile_key = pn_cuda_compile_key();
   device->launches_early = found.capability >= 90 && version >= EARLY_DRIVER;
   device->multiprocessors = found.multiprocessors;
   device->memory_bytes = found.info.memory_bytes;
@@ -188,10 +202,10 @@ static pelton_status open_context(pn_device *device, const pn_device_options *op
   device->half_fma_per_second = found.fma_per_second * (found.capability >= 90 ? 14 : 8);
   device->bytes_per_second = found.bytes_per_second;
   open_vendor_tactics(device, options->libraries);
-  if (api->nvrtcVersion(&major, &minor)) major = 0;
-  (void)snprintf(device->fingerprint, sizeof device->fingerprint,
-                 "cuda %s sm_%d driver=%d nvrtc=%d.%d cublaslt=%zu cudnn=%zu", found.info.name, device->capability,
-                 version, major, minor, device->lt ? api->cublasLtGetVersion() : (size_t)0,
+  /* NVRTC's version is not in it: that would have to be opened here, and takes longer than to load all kernels. */
+  (void)snprintf(device->fingerprint, sizeof device->fingerprint, "cuda %s sm_%d%s driver=%d cublaslt=%zu cudnn=%zu",
+                 found.info.name, device->capability, device->tf32 ? " tf32" : "", version,
+                 device->lt ? api->cublasLtGetVersion() : (size_t)0,
                  device->dnn ? api->cudnnGetVersion() : (size_t)0);
   return PELTON_OK;
 }
@@ -207,7 +221,15 @@ static pelton_status device_open(const pn_device_options *options, pn_device **o
     pn_release(options->allocator, device);
     return pn_fail_memory(diag, "the CUDA device");
   }
-  pelton_status status = pn_cuda_cubins_join(device, options->sibling, diag);
+  pelton_status status = pn_cuda_programs_join(device, options, diag);
+  if (!status && options->libraries) {
+    const size_t bytes = strlen(options->libraries) + 1;
+    device->libraries = pn_alloc(options->allocator, bytes, 1);
+    if (device->libraries)
+      memcpy(device->libraries, options->libraries, bytes);
+    else
+      status = pn_fail_memory(diag, "the CUDA device");
+  }
   if (!status) status = open_context(device, options, diag);
   if (status)
     device_close(device);
@@ -246,11 +268,17 @@ static void memory_release(pn_device *device, void *memory) {
   (void)device->api.cuMemFree_v2(pn_cuda_pointer(memory));
 }
 
-static bool memory_is_device(const pn_device *device, const void *pointer) {
+/* 0: the driver does not know it. The call for one attribute would say so by an error, which tools that watch for
+   errors count. */
+static unsigned memory_kind(const pn_device *device, const void *pointer) {
   unsigned kind = 0;
-  if (!pointer || device->api.cuCtxSetCurrent(device->context)) return false;
-  return !device->api.cuPointerGetAttribute(&kind, PN_CU_POINTER_MEMORY_TYPE, pn_cuda_pointer(pointer)) &&
-         kind == PN_CU_MEMORY_DEVICE;
+  int attributes[1] = {PN_CU_POINTER_MEMORY_TYPE};
+  void *data[1] = {&kind};
+  return device->api.cuPointerGetAttributes(1, attributes, data, pn_cuda_pointer(pointer)) ? 0 : kind;
+}
+
+static bool memory_is_device(const pn_device *device, const void *pointer) {
+  return pointer && !device->api.cuCtxSetCurrent(device->context) && memory_kind(device, pointer) == PN_CU_MEMORY_DEVICE;
 }
 
 static void *host_alloc(pn_device *device, size_t bytes) {
@@ -268,9 +296,7 @@ static void host_release(pn_device *device, void *memory) {
 }
 
 static bool is_pinned(const pn_device *device, const void *pointer) {
-  unsigned kind = 0;
-  return !device->api.cuPointerGetAttribute(&kind, PN_CU_POINTER_MEMORY_TYPE, pn_cuda_pointer(pointer)) &&
-         kind == PN_CU_MEMORY_HOST;
+  return memory_kind(device, pointer) == PN_CU_MEMORY_HOST;
 }
 
 /* The next staging buffer, once the copies that used it are done. */
@@ -499,6 +525,8 @@ const pn_target pn_target_cuda = {
     .tactics = tactics,
     .patterns = patterns,
     .device_list = device_list,
+    .binaries_keep = pn_cuda_programs_keep,
+    .binaries = pn_cuda_programs_list,
     .memory_alloc = memory_alloc,
     .memory_release = memory_release,
     .memory_is_device = memory_is_device,

@@ -120,8 +120,8 @@ static void render_head(pn_wgmma *w, const pn_problem *p, const tile *t, int64_t
                  "#define SPLITS %u\n#define RESIDENT %u\n#define MATRIX 0\n#define PICTURES 1\n#define GATHERED 2\n",
                  (unsigned)splits, (unsigned)t->resident);
   pn_text_printf(head,
-                 "#define SOURCE %d\n#define PLACES %d\n#define WHOLE %d\n#define CONSTANT %d\n%s#include "
-                 "\"wgmma.cuh\"\n",
+                 "#define SOURCE %d\n#define PLACES %d\n#define WHOLE %d\n#define CONSTANT %d\n%s#define HALF 1\n"
+                 "#include \"eight.cuh\"\n#include \"wgmma.cuh\"\n",
                  (int)w->source, (int)w->places, (int)whole, (int)w->constant, w->head);
   w->together = pn_cuda_epilogue_render_eight(p, &w->epilogue, w->bias, whole, head);
 }
@@ -136,10 +136,7 @@ static pelton_status find_function(pn_wgmma *w, const pn_device *device, const p
       head.failed ? pn_fail_memory(diag, "a kernel") : pn_cuda_function(device, &source, &w->function, diag);
   pn_text_deinit(&head);
   if (status) return status;
-  PN_TRY(pn_cuda_enter(device, diag));
-  return pn_cuda_check(
-      device, device->api.cuFuncSetAttribute(w->function, PN_CU_FUNCTION_MOST_SHARED_BYTES, (int)w->shared_bytes),
-      "asking for shared memory", diag);
+  return pn_cuda_allow_shared(device, w->function, w->shared_bytes, diag);
 }
 
 pelton_status pn_wgmma_prepare(pn_wgmma *w, const pn_device *device, const pn_problem *p, const pn_config *config,

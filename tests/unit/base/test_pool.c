@@ -14,7 +14,7 @@ enum { TASKS = 1000, THREADS = 64 };
 
 static pn_pool *pool_make(uint32_t threads, uint32_t spin_microseconds) {
   pelton_diag diag = PELTON_DIAG_INIT;
-  pn_pool_options options = {.threads = threads, .spin_microseconds = spin_microseconds};
+  pn_pool_options options = {.threads = threads, .spin_microseconds = spin_microseconds, .crowd = true};
   pn_pool *pool = NULL;
   REQUIRE_OK(pn_pool_create(&options, &pool, &diag), &diag);
   return pool;

@@ -18,6 +18,8 @@ static void expect_tile(const char *name, const problem *p, pn_cpu_gemm_f32_fn *
   operand b = operand_make((p->taps - 1) * p->b_tap_stride + p->k * p->nr, -1, 1);
   const size_t c_count = (p->mr - 1) * (size_t)p->c_stride + p->n;
   operand c = operand_make(c_count, -1, 1), residual = operand_make(c_count, -1, 1), bias = operand_make(p->nr, -1, 1);
+  operand slope = operand_make(p->nr, -1, 1);
+  const bool with_slope = random_size(0, 3) == 0;
   if (with_special) {
     a.data[random_size(0, p->k - 1)] = NAN;
     if (p->mr > 1) a.data[(size_t)p->a_stride + random_size(0, p->k - 1)] = INFINITY;
@@ -29,7 +31,8 @@ static void expect_tile(const char *name, const problem *p, pn_cpu_gemm_f32_fn *
       .a = a.data, .a_row_stride = p->a_stride, .tap_offset = p->tap_offset, .tap_count = p->taps, .k = p->k,
       .b = b.data, .b_tap_stride = p->b_tap_stride, .c = c.data, .c_row_stride = p->c_stride, .n = p->n, .start = start,
       .bias = start == PN_CPU_GEMM_BIAS ? bias.data : NULL, .residual = with_residual ? residual.data : NULL,
-      .residual_row_stride = p->c_stride, .lo = with_clamp ? -0.25f : -INFINITY, .hi = with_clamp ? 0.5f : INFINITY};
+      .residual_row_stride = p->c_stride, .slope = with_slope ? slope.data : NULL,
+      .lo = with_clamp ? -0.25f : -INFINITY, .hi = with_clamp ? 0.5f : INFINITY};
   fn(&tile);
 
   const double tolerance = 1e-6 * (double)(p->k * p->taps + 4);
@@ -45,6 +48,7 @@ static void expect_tile(const char *name, const problem *p, pn_cpu_gemm_f32_fn *
             want += (double)a.data[r * (size_t)p->a_stride + (size_t)p->tap_offset[t] + kk] *
                     (double)b.data[t * p->b_tap_stride + kk * p->nr + j];
         if (with_residual) want += residual.data[at];
+        if (with_slope && want < 0) want *= slope.data[j];
         if (with_clamp && want < -0.25) want = -0.25;
         if (with_clamp && want > 0.5) want = 0.5;
       }
@@ -56,6 +60,7 @@ static void expect_tile(const char *name, const problem *p, pn_cpu_gemm_f32_fn *
   EXPECT_EQ(wrong, 0);
   free(before);
   operand_free(a), operand_free(b), operand_free(c), operand_free(residual), operand_free(bias);
+  operand_free(slope);
 }
 
 TEST(every_tile) {

@@ -12,7 +12,7 @@ typedef struct windows {
 
 static windows windows_make(size_t rows, size_t columns, ptrdiff_t stride, ptrdiff_t dilation) {
   windows w = {.rows = rows, .columns = columns, .dilation = dilation, .stride = stride};
-  w.width = random_size(1, 11);
+  w.width = random_size(0, 3) ? random_size(1, 11) : 1;
   w.channels = random_size(0, 3) ? random_size(1, 70) : 16 * random_size(1, 4);
   w.c = (ptrdiff_t)(w.channels + random_size(0, 3));
   const size_t pixels = (w.width - 1) * (size_t)stride + (columns - 1) * (size_t)dilation + 1;
@@ -39,9 +39,11 @@ static void windows_free(windows *w) { operand_free(w->in), operand_free(w->out)
 
 static void random_window(size_t *rows, size_t *columns, ptrdiff_t *stride, ptrdiff_t *dilation) {
   static const size_t common[] = {3, 5};
-  const bool special = random_size(0, 2) > 0;
+  const bool special = random_size(0, 2) > 0, cut = random_size(0, 2) == 0; /* cut: at the ends of a picture */
   *rows = special ? common[random_size(0, 1)] : random_size(1, 7);
   *columns = special ? *rows : random_size(1, 7);
+  if (special && cut) *rows -= 1;
+  if (special && cut && random_size(0, 1)) *columns -= 1;
   *stride = (ptrdiff_t)random_size(1, special ? 2 : 3);
   *dilation = special ? 1 : (ptrdiff_t)random_size(1, 2);
 }

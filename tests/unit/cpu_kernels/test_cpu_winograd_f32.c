@@ -8,9 +8,9 @@ enum { ALPHA_MAX = 8 };
 typedef struct tile {
   size_t m, r, alpha, channels, rows, columns;
   ptrdiff_t plane, pixel_stride, row_stride;
-  bool with_residual;
+  bool with_residual, with_slope;
   float lo, hi;
-  operand pixels[ALPHA_MAX * ALPHA_MAX], filter, points, bias, residual, out;
+  operand pixels[ALPHA_MAX * ALPHA_MAX], filter, points, bias, residual, slope, out;
 } tile;
 
 static tile tile_make(size_t m, size_t r) {
@@ -22,6 +22,7 @@ static tile tile_make(size_t m, size_t r) {
   t.pixel_stride = (ptrdiff_t)(t.channels + random_size(0, 3));
   t.row_stride = (ptrdiff_t)t.columns * t.pixel_stride + (ptrdiff_t)random_size(0, 9);
   t.with_residual = random_size(0, 1);
+  t.with_slope = random_size(0, 2) == 0;
   if (random_size(0, 1)) t.lo = -0.5f, t.hi = 0.75f;
   for (size_t i = 0; i < t.alpha * t.alpha; i++) t.pixels[i] = operand_make(t.channels, -1, 1);
   const size_t out = (t.rows - 1) * (size_t)t.row_stride + (t.columns - 1) * (size_t)t.pixel_stride + t.channels;
@@ -29,6 +30,7 @@ static tile tile_make(size_t m, size_t r) {
   t.points = operand_make((t.alpha * t.alpha - 1) * (size_t)t.plane + t.channels, 7, 7);
   t.bias = operand_make(t.channels, -1, 1);
   t.residual = operand_make(out, -1, 1);
+  t.slope = operand_make(t.channels, -1, 1);
   t.out = operand_make(out, 7, 7);
   return t;
 }
@@ -36,7 +38,7 @@ static tile tile_make(size_t m, size_t r) {
 static void tile_free(const tile *t) {
   for (size_t i = 0; i < t->alpha * t->alpha; i++) operand_free(t->pixels[i]);
   operand_free(t->filter), operand_free(t->points), operand_free(t->bias), operand_free(t->residual);
-  operand_free(t->out);
+  operand_free(t->slope), operand_free(t->out);
 }
 
 static void convolve(const pn_cpu_winograd_f32 *kernels, const tile *t) {
@@ -55,6 +57,7 @@ static void convolve(const pn_cpu_winograd_f32 *kernels, const tile *t) {
                                     .plane_stride = t->plane,
                                     .bias = t->bias.data,
                                     .residual = t->with_residual ? t->residual.data : NULL,
+                                    .slope = t->with_slope ? t->slope.data : NULL,
                                     .out = t->out.data,
                                     .row_stride = t->row_stride,
                                     .pixel_stride = t->pixel_stride,
@@ -72,6 +75,7 @@ static double expected(const tile *t, size_t y, size_t x, size_t c, size_t at) {
   for (size_t i = 0; i < t->r; i++)
     for (size_t j = 0; j < t->r; j++)
       sum += (double)t->pixels[(y + i) * t->alpha + x + j].data[c] * (double)filter[t->r * i + j];
+  if (t->with_slope && sum < 0) sum *= (double)t->slope.data[c];
   return sum < (double)t->lo ? (double)t->lo : sum > (double)t->hi ? (double)t->hi : sum;
 }
 

@@ -2,6 +2,7 @@
 #include "engine/format.h"
 #include "harness.h"
 #include "network.h"
+#include "runtime/engine.h"
 
 #include <stdio.h>
 
@@ -10,6 +11,15 @@ static char path[512]; /* in the folder of the build, so that two builds' tests 
 static void name_path(void) {
   const char *folder = getenv("PELTON_BUILD");
   snprintf(path, sizeof path, "%s/test_engine_file.pelton", folder && *folder ? folder : "build");
+}
+
+/* Kernels as another target would keep them. */
+static void add_kernels(pn_image *image) {
+  static const char code[3][100] = {"one", "another", "a third"};
+  for (uint32_t i = 0; i < 3; i++) {
+    const pn_binary b = {{7 - i, i}, PN_STR("sm_90a"), PN_STR("softmax.cu softmax"), PN_STR("NVRTC 13.0"), code[i], 98 + i};
+    REQUIRE(pn_list_push(&image->arena, &image->binaries, b));
+  }
 }
 
 /* Builds the network, saves it, and reads the file. For free(). */
@@ -23,6 +33,7 @@ static uint8_t *make_file(size_t *size) {
   name_path();
   REQUIRE_OK(pelton_model_parse(network_text, sizeof network_text - 1, NULL, &model, &diag), &diag);
   REQUIRE_OK(pelton_engine_build(model, &options, &engine, &diag), &diag);
+  add_kernels(engine->image);
   REQUIRE_OK(pelton_engine_save(engine, path, &diag), &diag);
   pelton_engine_release(engine);
   pelton_model_release(model);
@@ -68,6 +79,29 @@ TEST(a_saved_engine_runs_as_the_built_one) {
   EXPECT_NEAR(sum, 1, 1e-5);
   pelton_engine_release(mapped);
   pelton_engine_release(copied);
+  free(bytes);
+  remove(path);
+}
+
+TEST(kernels_are_kept_in_order) {
+  size_t size;
+  uint8_t *bytes = make_file(&size);
+  pelton_diag diag = PELTON_DIAG_INIT;
+  pn_image *image;
+  REQUIRE_OK(pn_image_open_memory(bytes, size, NULL, &image, &diag), &diag);
+  REQUIRE(image->binaries.count == 3);
+  for (uint32_t i = 0; i < 3; i++) {
+    const pn_binary *b = &image->binaries.data[i];
+    EXPECT_EQ(b->key[0], 5 + i);
+    EXPECT_EQ(b->key[1], 2 - i);
+    EXPECT_EQ(b->bytes, 100 - i);
+    EXPECT_EQ((uintptr_t)b->data % 64, 0);
+    EXPECT(pn_str_is(b->form, "sm_90a") && pn_str_is(b->name, "softmax.cu softmax"));
+    EXPECT_STR((const char *)b->data, i == 0 ? "a third" : i == 1 ? "another" : "one");
+    EXPECT(pn_binary_find(&image->binaries, b->key, PN_STR("sm_90a")) == b);
+    EXPECT(pn_binary_find(&image->binaries, b->key, PN_STR("sm_80")) == NULL);
+  }
+  pn_image_release(image);
   free(bytes);
   remove(path);
 }
@@ -219,5 +253,5 @@ TEST(mutations_end_in_an_error_or_a_run) {
   remove(path);
 }
 
-TEST_MAIN(T(a_saved_engine_runs_as_the_built_one), T(aligned_memory_is_used_in_place), T(weights_have_checksums_too),
+TEST_MAIN(T(a_saved_engine_runs_as_the_built_one), T(kernels_are_kept_in_order), T(aligned_memory_is_used_in_place), T(weights_have_checksums_too),
           T(every_truncation_is_an_error), T(a_newer_format_says_what_to_do), T(mutations_end_in_an_error_or_a_run))

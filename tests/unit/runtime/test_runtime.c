@@ -186,7 +186,7 @@ TEST(threads_share_an_engine) {
  */
 
 /* Everything from the text to a result, with |allocator|. */
-static pelton_status whole_life(const pelton_allocator *allocator, uint64_t *run_allocations, const uint64_t *count) {
+static pelton_status whole_life(const pelton_allocator *allocator, uint64_t *run_allocations, const _Atomic uint64_t *count) {
   pelton_import_options import = PELTON_IMPORT_OPTIONS_INIT;
   pelton_build_options build = PELTON_BUILD_OPTIONS_INIT;
   pelton_diag diag = PELTON_DIAG_INIT;

@@ -27,10 +27,20 @@ static size_t put_character(char *out, unsigned long c) {
   return 3;
 }
 
+/* To the closing quote: no string is longer than it is written. */
+static size_t written_length(const char *s) {
+  size_t n = strcspn(s, "\"\\");
+  while (s[n] == '\\' && s[n + 1]) {
+    n += 2;
+    n += strcspn(s + n, "\"\\");
+  }
+  return n;
+}
+
 /* A string after its opening quote, in new memory; null when it does not end. Pairs of surrogates stay as they are:
    the library writes characters, not escapes. */
 static char *read_string(const char **at) {
-  char *out = memory_new(strlen(*at) + 1, 1);
+  char *out = memory_new(written_length(*at) + 1, 1);
   size_t n = 0;
   for (const char *s = *at; *s; s++) {
     if (*s == '"') {

@@ -71,4 +71,7 @@ void pn_conv_pack_groups(const pn_problem *p, const pn_epilogue *epilogue, const
   for (int64_t g = 0; g < groups; g++)
     for (int64_t j = 0; j < columns; j++)
       *to++ = j < outputs ? pn_cpu_conv_bias(p, epilogue, g * outputs + j) : 0;
+  for (int64_t g = 0; epilogue->bends && epilogue->native && g < groups; g++)
+    for (int64_t j = 0; j < columns; j++)
+      *to++ = j < outputs ? pn_epilogue_slope(p, epilogue, g * outputs + j, filter->dims[0]) : 0;
 }

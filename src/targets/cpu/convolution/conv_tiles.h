@@ -36,7 +36,8 @@ pn_conv_depth pn_conv_depth_make(const pn_window *y, const pn_window *x, int64_t
 /* Panels for outputs [0, outputs) of the filter |w| ([output][channel][filter row][filter column]):
    [panel][tap][k][nr], zero beyond the last output. Returns the float behind the last one written. */
 float *pn_conv_pack(const pn_conv_depth *depth, const float *w, int64_t outputs, int64_t nr, float *to);
-/* So the filters of all |groups| of a convolution, and behind them its bias (the epilogue's, too), in panels of nr. */
+/* So the filters of all |groups| of a convolution, behind them its bias (the epilogue's, too) in panels of nr, and
+   the slopes of an epilogue that bends. */
 void pn_conv_pack_groups(const pn_problem *problem, const pn_epilogue *epilogue, const pn_conv_depth *depth,
                          int64_t groups, int64_t nr, float *to);
 

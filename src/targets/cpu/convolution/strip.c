@@ -12,7 +12,7 @@ static uint32_t stage_nodes(const pn_problem *p, uint32_t first) {
 pn_problem pn_strip_stage_problem(const pn_problem *p, uint32_t index) {
   uint32_t first = 0;
   for (; index > 0; index--) first += stage_nodes(p, first);
-  return (pn_problem){stage_nodes(p, first), p->nodes + first, p->operand_count, p->operands};
+  return (pn_problem){stage_nodes(p, first), p->nodes + first, p->operand_count, p->operands, p->cold};
 }
 
 static bool make_stage(const pn_problem *p, const pn_device *device, pn_strip_stage *s, pn_reason *why) {
@@ -38,6 +38,7 @@ static bool make_stage(const pn_problem *p, const pn_device *device, pn_strip_st
               0.65;
   } else {
     s->kind = PN_STRIP_PANELS;
+    (void)pn_epilogue_bend(&s->epilogue);
     bool alias = s->x.stride * s->channels % PN_CONV_ALIAS == 0;
     if (alias) s->pitch += 16;
     s->depth = pn_conv_depth_make(&s->y, &s->x, s->channels, s->x.dilation == 1 && !alias);
@@ -58,7 +59,7 @@ static bool make_stages(const pn_problem *p, const pn_device *device, pn_strip *
     if (t->stage_count == PN_STRIP_STAGES) return pn_refuse(why, "more than %d convolutions", PN_STRIP_STAGES);
     if (first > 0 && p->nodes[first].inputs[0] != p->nodes[first - 1].outputs[0])
       return pn_refuse(why, "no chain of convolutions");
-    pn_problem stage = {stage_nodes(p, first), p->nodes + first, p->operand_count, p->operands};
+    pn_problem stage = {stage_nodes(p, first), p->nodes + first, p->operand_count, p->operands, p->cold};
     if (!make_stage(&stage, device, &t->stages[t->stage_count], why)) return false;
     t->stage_count++;
     first += stage.node_count;
@@ -171,7 +172,9 @@ static void place_constants(pn_strip *t) {
     int64_t weights = s->kind == PN_STRIP_DEPTHWISE ? taps * outputs : taps * s->channels * outputs;
     s->weights_at = t->packed_bytes;
     s->bias_at = s->weights_at + pn_align_up((size_t)weights * sizeof(float), 64);
-    t->packed_bytes = s->bias_at + pn_align_up((size_t)outputs * sizeof(float), 64);
+    s->slope_at = s->bias_at + pn_align_up((size_t)outputs * sizeof(float), 64);
+    t->packed_bytes = s->slope_at;
+    if (s->epilogue.bends && s->epilogue.native) t->packed_bytes += pn_align_up((size_t)outputs * sizeof(float), 64);
   }
 }
 

@@ -33,7 +33,7 @@ typedef struct pn_strip_stage {
   int64_t pitch;              /* floats between its pixels */
   int64_t columns;            /* pixels of a row; columns outside of the picture are zeros */
   size_t buffer_at;           /* bytes from the start of the thread's scratch */
-  size_t weights_at, bias_at; /* bytes in the packed constants */
+  size_t weights_at, bias_at, slope_at; /* bytes in the packed constants; slopes where the epilogue bends */
   double cost;                /* multiply-adds' worth of time for one pixel of its result */
 } pn_strip_stage;
 

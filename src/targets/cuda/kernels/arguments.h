@@ -27,12 +27,26 @@ struct move_arguments {
   const void *source; /* null: zeros */
 };
 
+/* Several moves that do not meet, of few axes, at once: blockIdx.y says which. */
+enum { MOST_TOGETHER = 4, MOST_TOGETHER_AXES = 4 };
+struct moves_arguments {
+  struct {
+    unsigned count;
+    int aligned;
+    struct divider dims[MOST_TOGETHER_AXES];
+    int to[MOST_TOGETHER_AXES], from[MOST_TOGETHER_AXES];
+    void *target;
+    const void *source;
+  } move[MOST_TOGETHER];
+};
+
 /* target[b][c][r] = source[b][r][c], with any distances between rows and batches. */
 struct turn_arguments {
   unsigned rows, columns;
   int source_row, target_row;
   struct divider batch[MOST_MOVE_AXES]; /* the axes around, all of them in blockIdx.z */
   int batch_to[MOST_MOVE_AXES], batch_from[MOST_MOVE_AXES];
+  int aligned; /* both, to 16 bytes */
   void *target;
   const void *source;
 };
@@ -57,6 +71,7 @@ struct reduce_arguments {
   void *target;
   const void *source;
   int keep_last; /* arg_reduce: of equal elements the last */
+  int aligned;   /* reduce_columns: to 16 bytes */
 };
 
 /* Rows along an axis: row r starts at (r / inner) * length * inner + r % inner and goes in steps of inner. */
@@ -129,6 +144,18 @@ struct conv_arguments {
   struct epilogue_arguments epilogue;
 };
 
+/* conv_chain: places are those of the layers before the last. */
+struct conv_chain_arguments {
+  unsigned height, width;           /* of places */
+  unsigned from_height, from_width; /* of the source */
+  unsigned out_height, out_width;
+  unsigned out_rows, rows; /* of places with results of their own; and of a block */
+  int from_batch, from_channel, from_y, from_x, to_batch, to_channel, to_y, to_x;
+  void *target;
+  const void *source, *weights;
+  struct epilogue_arguments epilogue; /* what the last expression reads of each result */
+};
+
 /* Counts of channels are of those that a thread takes at once. */
 struct depthwise_arguments {
   unsigned count; /* of threads' works */
@@ -174,6 +201,26 @@ struct wgmma_arguments {
   int from_batch;            /* GATHERED */
   void *target;
   const void *source, *bias;
+  struct epilogue_arguments epilogue;
+};
+
+/* mma.cu: target[batch][rows][columns] = a b^T. Strides in elements. */
+struct mma_arguments {
+  unsigned rows, columns, depth, steps, batches; /* depth: of the sums; batches: or groups */
+  struct divider tiles;                          /* along the columns */
+  struct divider eights, by_rows;                /* mma_sum: pieces of a row, and rows */
+  struct divider chunks, across, down;           /* pieces of a place of the filter; its places in a row, its rows */
+  struct divider by_place, by_width;             /* places of a picture, and of a row of it */
+  int stride[2], pad[2], dilation[2], height, width;
+  int from_batch, from_c, from_y, from_x, tap_y, tap_x; /* of the source; from tap to tap */
+  int a_group, b_group;                                 /* from group to group */
+  int a_row, a_column, b_row, b_column;                 /* along b's rows go the sums */
+  int to_batch, to_channel, to_place;
+  struct divider batch[MOST_AXES];
+  int a_batch[MOST_AXES], b_batch[MOST_AXES];
+  float *partial; /* with splits: [splits, batches, rows, columns] */
+  void *target;
+  const void *source, *filter, *bias;
   struct epilogue_arguments epilogue;
 };
 

@@ -18,15 +18,14 @@ enum {
 };
 #define LOG2E 1.4426950408889634f
 
+#include "mma.cuh"
+
 /* |count| elements of eight, then zeros. */
 DEVICE void copy_chunk(u16 *to, const u16 *from, u32 count, int vector) {
-#if PTX
   if (vector) {
-    u32 place = (u32)__cvta_generic_to_shared(to);
-    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(place), "l"(from), "r"(count * 2) : "memory");
+    copy16(to, from, count * 2);
     return;
   }
-#endif
   for (u32 i = 0; i < 8; i++) to[i] = i < count ? from[i] : (u16)0;
 }
 
@@ -72,33 +71,6 @@ DEVICE f32 score_of(const struct attention_tensor_arguments *a, f32 s, u32 n, u3
 }
 
 #if PTX
-#define JOIN_TEXT_(a) #a
-#define JOIN_TEXT(a)  JOIN_TEXT_(a)
-#define COPIES_END()  asm volatile("cp.async.commit_group;" ::: "memory")
-#define COPIES_WAIT() asm volatile("cp.async.wait_group 1;" ::: "memory")
-
-/* d += a b: a 16 x 16 by rows, b 16 x 8 by columns. */
-DEVICE void multiply(f32 *d, const u32 *a, u32 b0, u32 b1) {
-  asm("mma.sync.aligned.m16n8k16.row.col.f32." JOIN_TEXT(X) "." JOIN_TEXT(X) ".f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, "
-      "{%8,%9}, {%0,%1,%2,%3};"
-      : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
-      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
-}
-/* Four 8 x 8 matrices; lane l says where row l % 8 of matrix l / 8 is. */
-DEVICE void load_matrices(u32 *to, const u16 *from) {
-  u32 place = (u32)__cvta_generic_to_shared(from);
-  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];"
-               : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3])
-               : "r"(place)
-               : "memory");
-}
-DEVICE void load_matrices_turned(u32 *to, const u16 *from) {
-  u32 place = (u32)__cvta_generic_to_shared(from);
-  asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3}, [%4];"
-               : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3])
-               : "r"(place)
-               : "memory");
-}
 DEVICE u32 pack(f32 low, f32 high) {
   u32 v;
   asm("cvt.rn." JOIN_TEXT(X) "x2.f32 %0, %1, %2;" : "=r"(v) : "f"(high), "f"(low));
@@ -119,44 +91,7 @@ DEVICE f32 row_sum(f32 v) {
   return v + __shfl_xor_sync(0xffffffffu, v, 2);
 }
 #else
-/* On a host the same, by way of memory that all threads write and then read. */
-#define COPIES_END()
-#define COPIES_WAIT()
-SHARED u32 parts[WORKERS][6];
-SHARED const u16 *places[WORKERS];
 SHARED f32 values[WORKERS];
-
-DEVICE f32 half_of(u32 lane, u32 i, u32 high) { return LOAD(X, &parts[THREAD / 32 * 32 + lane][i], high); }
-DEVICE void multiply(f32 *d, const u32 *a, u32 b0, u32 b1) {
-  u32 lane = THREAD % 32;
-  for (u32 i = 0; i < 4; i++) parts[THREAD][i] = a[i];
-  parts[THREAD][4] = b0;
-  parts[THREAD][5] = b1;
-  BARRIER();
-  for (u32 e = 0; e < 4; e++)
-    for (u32 k = 0; k < 16; k++)
-      d[e] += half_of(lane / 4 * 4 + k % 8 / 2, e / 2 + k / 8 * 2, k % 2) *
-              half_of((lane % 4 * 2 + e % 2) * 4 + k % 8 / 2, 4 + k / 8, k % 2);
-  BARRIER();
-}
-DEVICE void load_matrices(u32 *to, const u16 *from) {
-  places[THREAD] = from;
-  BARRIER();
-  for (u32 m = 0; m < 4; m++) {
-    const u16 *line = places[THREAD / 32 * 32 + m * 8 + THREAD % 32 / 4] + THREAD % 4 * 2;
-    to[m] = line[0] | (u32)line[1] << 16;
-  }
-  BARRIER();
-}
-DEVICE void load_matrices_turned(u32 *to, const u16 *from) {
-  places[THREAD] = from;
-  BARRIER();
-  for (u32 m = 0; m < 4; m++) {
-    const u16 **lines = &places[THREAD / 32 * 32 + m * 8 + THREAD % 4 * 2];
-    to[m] = lines[0][THREAD % 32 / 4] | (u32)lines[1][THREAD % 32 / 4] << 16;
-  }
-  BARRIER();
-}
 DEVICE u32 pack(f32 low, f32 high) {
   u32 v;
   STORE(X, &v, 0, low);
@@ -337,7 +272,7 @@ KERNEL_OF(attention_tensor, struct attention_tensor_arguments, WORKERS,
       copy_rows(v_tile[stage ^ 1], V_ROW, v, a.v_strides[OF_ROW], start + KEYS, a.keys, VALUE_DEPTH, VALUES, a.vector);
     }
     COPIES_END();
-    COPIES_WAIT();
+    COPIES_WAIT(1);
     BARRIER();
     const u16 *k_place = k_tile[stage] + (turn / 2 * 8 + lane % 8) * K_ROW + turn % 2 * 8;
     const u16 *v_place = v_tile[stage] + (turn % 2 * 8 + lane % 8) * V_ROW + turn / 2 * 8;

@@ -1,9 +1,7 @@
 /* What follows a convolution that is done already: bias and expression over the result, in place. Elements of 16 bits
    that lie by channels go eight at a time. */
 #include "conv.cuh"
-#define BYTES_f16  2
-#define BYTES_bf16 2
-#define EIGHTS     (CHANNELS_LAST && JOIN(BYTES_, X) == 2 && JOIN(BYTES_, Y) == 2)
+#define EIGHTS (CHANNELS_LAST && BYTES(X) == 2 && BYTES(Y) == 2)
 
 #if EIGHTS
 DEVICE void finish_eights(const struct conv_arguments a) {

@@ -14,10 +14,23 @@ typedef unsigned long long u64;
 typedef float f32;
 typedef double f64;
 
-#define KERNEL(name, arguments) extern "C" __global__ void __launch_bounds__(256) name(const arguments a)
+/* A kernel may begin while the one before it in the stream still runs (launch.c), and lets the next one begin as soon
+   as all its blocks have; it touches no memory until the one before is done. */
+#if __CUDA_ARCH__ >= 900
+#define BEGIN_EARLY() asm volatile("griddepcontrol.launch_dependents;\ngriddepcontrol.wait;" ::: "memory")
+#else
+#define BEGIN_EARLY()
+#endif
+#define KERNEL_BODY(bounds, name, arguments)                            \
+  static __device__ __forceinline__ void body_##name(const arguments &a); \
+  extern "C" __global__ void bounds name(const arguments a) {           \
+    BEGIN_EARLY();                                                      \
+    body_##name(a);                                                     \
+  }                                                                     \
+  static __device__ __forceinline__ void body_##name(const arguments &a)
+#define KERNEL(name, arguments) KERNEL_BODY(__launch_bounds__(256), name, arguments)
 /* |blocks| of |threads| threads are to fit a multiprocessor: what registers are shared by. */
-#define KERNEL_OF(name, arguments, threads, blocks) \
-  extern "C" __global__ void __launch_bounds__(threads, blocks) name(const arguments a)
+#define KERNEL_OF(name, arguments, threads, blocks) KERNEL_BODY(__launch_bounds__(threads, blocks), name, arguments)
 /* With more than 256 threads, at least |blocks| of them on a multiprocessor, arguments that instructions may point to;
    |cluster| is empty or __cluster_dims__. */
 #define WIDE_KERNEL(threads, blocks, cluster, name, arguments) \
@@ -25,6 +38,8 @@ typedef double f64;
 #define TENSOR_CORES            1
 #define DEVICE                  static __device__ __forceinline__
 #define SHARED                  __shared__
+/* Memory of the block as large as the launch says, |words| where a kernel is run by a host. */
+#define DYNAMIC_SHARED(name, words) extern __shared__ __align__(16) u32 name[]
 #define BARRIER()               __syncthreads()
 #define THREAD                  (threadIdx.x)
 #define THREADS                 (blockDim.x)
@@ -33,10 +48,12 @@ typedef double f64;
 #define BLOCK_Z                 (blockIdx.z)
 #define BLOCKS_X                (gridDim.x)
 #define UNROLL                  _Pragma("unroll")
+#define ROLLED                  _Pragma("unroll 1")
 #define INFINITE                __int_as_float(0x7f800000)
 #define PTX                     1 /* kernels that are written in it have another body for a host */
 
 #define ALIGNED16               __align__(16)
+#define ALIGNED_TO(bytes)       __align__(bytes)
 typedef uint4 quad; /* 16 bytes, the most that a thread reads at once */
 
 /* |value| of the 32 threads that go together combined into one that all get. All threads of a block come here. */

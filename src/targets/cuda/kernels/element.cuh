@@ -69,6 +69,10 @@ DEVICE void store_quad(void *p, u32 i, quad all, int aligned) {
 #define JOIN(a, b)          JOIN_(a, b)
 #define LOAD(type, p, i)    JOIN(load_, type)((p), (i))
 #define STORE(type, p, i, v) JOIN(store_, type)((p), (i), (v))
+#define BYTES_f32   4
+#define BYTES_f16   2
+#define BYTES_bf16  2
+#define BYTES(type) JOIN(BYTES_, type)
 
 /* |value| of every thread of the block combined into one that all get. THREADS is a power of two. */
 #define BLOCK_REDUCE(type, value, combine)                                                            \

@@ -54,7 +54,7 @@ DEVICE void put(const struct wgmma_arguments *a, f32 *value, u32 row, u32 column
 #endif
   u32 to = (BLOCK_Y * a->rows + row) * a->columns + column;
   u32 count = WHOLE || column + PIECE <= a->columns ? PIECE : a->columns - column;
-  finish(a, value, n, column, place, count);
+  finish(&a->epilogue, a->bias, value, n, column, place, count);
 #if WHOLE
   JOIN(store8_, Y)(a->target, to, value);
 #else

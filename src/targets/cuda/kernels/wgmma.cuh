@@ -4,63 +4,9 @@
    Tiles are of DEPTH = 64 elements (128 bytes) a row, rows one behind the other, and the 16-byte pieces of row r of
    eight are permuted by xor with r: the "128-byte swizzle", which the copy engine writes and the tensor cores read
    without two of them meeting in a bank. Tiles begin at a multiple of 1024. */
-enum { DEPTH = 64, PIECE = 8 };
+enum { DEPTH = 64 };
 
-#if !TENSOR_CORES
-#define EIGHT(type)                                                                          \
-  DEVICE void load8_##type(const void *p, u32 i, f32 *out) {                                 \
-    for (u32 k = 0; k < PIECE; k++) out[k] = load_##type(p, i + k);                          \
-  }                                                                                          \
-  DEVICE void store8_##type(void *p, u32 i, const f32 *in) {                                 \
-    for (u32 k = 0; k < PIECE; k++) store_##type(p, i + k, in[k]);                           \
-  }
-EIGHT(f16)
-EIGHT(bf16)
-#else
-
-/* Eight elements next to each other, aligned: one access. */
-struct __align__(16) eight {
-  u16 at[PIECE];
-};
-DEVICE void load8_f16(const void *p, u32 i, f32 *out) {
-  struct eight v = *(const struct eight *)((const u16 *)p + i);
-  UNROLL
-  for (int k = 0; k < PIECE; k++) out[k] = f16_to_f32(v.at[k]);
-}
-DEVICE void load8_bf16(const void *p, u32 i, f32 *out) {
-  struct eight v = *(const struct eight *)((const u16 *)p + i);
-  UNROLL
-  for (int k = 0; k < PIECE; k++) out[k] = bf16_to_f32(v.at[k]);
-}
-DEVICE void store8_f16(void *p, u32 i, const f32 *in) {
-  struct eight v;
-  UNROLL
-  for (int k = 0; k < PIECE; k++) v.at[k] = f16_from_f32(in[k]);
-  *(struct eight *)((u16 *)p + i) = v;
-}
-DEVICE u16 bf16_rounded(f32 v) {
-  u16 x;
-  asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(x) : "f"(v));
-  return x;
-}
-DEVICE void store8_bf16(void *p, u32 i, const f32 *in) {
-  struct eight v;
-  UNROLL
-  for (int k = 0; k < PIECE; k++) v.at[k] = bf16_rounded(in[k]);
-  *(struct eight *)((u16 *)p + i) = v;
-}
-
-/* For results of 16 bits: to 2e-7 of one, or relative. */
-DEVICE f32 quick_erf(f32 x) {
-  f32 a = fabsf(x), t = __fdividef(1, 1 + 0.3275911f * a);
-  f32 p = ((((1.061405429f * t - 1.453152027f) * t + 1.421413741f) * t - 0.284496736f) * t + 0.254829592f) * t;
-  return copysignf(1 - p * __expf(-a * a), x);
-}
-DEVICE f32 quick_tanh(f32 x) { return 1 - __fdividef(2, 1 + __expf(2 * x)); }
-#define erff  quick_erf
-#define tanhf quick_tanh
-#define expf  __expf
-
+#if TENSOR_CORES
 /* ---- barriers in shared memory */
 
 DEVICE u32 shared_address(const void *p) { return (u32)__cvta_generic_to_shared(p); }

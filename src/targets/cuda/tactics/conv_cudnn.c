@@ -1,4 +1,5 @@
-/* Convolutions by cuDNN, in strict f32 (plain) or 16 bits with f32 sums (channels_last). Bias, residual and relu are
+/* Convolutions by cuDNN, in strict f32 (plain), 16 bits with f32 sums (channels_last), or TF32 where it was asked for
+   (either). Bias, residual and relu are
    part of cuDNN's kernel where it has one; otherwise, as for any other expression, a kernel of our own goes over the
    result. The configs are cuDNN's first choices. */
 #include "targets/cuda/convolution.h"
@@ -30,10 +31,11 @@ typedef struct request {
   bool is_sum;
 } request;
 
-static bool find(const pn_problem *p, request *r, pn_reason *why) {
+static bool find(const pn_problem *p, const pn_device *device, request *r, pn_reason *why) {
   if (!pn_cuda_conv_accepts(p, PN_OP_CONV, r->windows, &r->epilogue, why)) return false;
   const pn_operand *x = pn_problem_input(p, 0, 0), *y = pn_problem_output(p, p->node_count - 1, 0);
   pn_layout wanted = x->dtype == PELTON_DTYPE_F32 ? PN_LAYOUT_PLAIN : PN_LAYOUT_CHANNELS_LAST;
+  if (x->dtype == PELTON_DTYPE_F32 && device->tf32) wanted = x->layout;
   if (y->dtype != x->dtype) return pn_refuse(why, "the result is of another type");
   if (x->layout != wanted || y->layout != wanted)
     return pn_refuse(why, "wants everything in %s", pn_layout_name(wanted));
@@ -49,7 +51,7 @@ static const pn_dnn_convolution *plans_of(const pn_problem *p, const pn_device *
     (void)pn_refuse(why, "cuDNN is not installed");
     return NULL;
   }
-  if (!find(p, r, why)) return NULL;
+  if (!find(p, device, r, why)) return NULL;
   const pn_dnn_convolution *c = pn_dnn_convolution_find(device, p, r->windows, r->is_sum ? &r->sum : NULL);
   if (!c) (void)pn_refuse(why, "cuDNN has no kernel for it that keeps its precision");
   return c;
@@ -77,6 +79,14 @@ static bool finishes(const pn_problem *p, const pn_dnn_plan *plan) {
   return !plan->fused && (p->node_count > 1 || pn_problem_input(p, 0, 2));
 }
 
+/* Multiply-adds with outputs filled up to a tile's: measured, a convolution to one channel takes as long as one to 64,
+   in f32 to 32. */
+static double filled_work(const pn_problem *p, bool tensor) {
+  int64_t outputs = pn_problem_output(p, 0, 0)->dims[1], tile = tensor ? 64 : 32;
+  bool fills = outputs >= tile || ((const pn_attrs_conv *)p->nodes[0].attrs)->group > 1;
+  return pn_cuda_conv_work(p) * (fills ? 1 : (double)tile / (double)outputs);
+}
+
 /* Measured on an H200 in 16 bits: small pictures take as long as one tile's sums, one after the other; channels that
    are no multiple of 8 are far from the rest. */
 static double half_seconds(const pn_problem *p, double seconds) {
@@ -89,15 +99,15 @@ static double half_seconds(const pn_problem *p, double seconds) {
 static double estimate(const pn_problem *p, const pn_device *device, const pn_config *config) {
   request r;
   const pn_dnn_convolution *c = plans_of(p, device, &r, NULL);
-  double rate = pn_problem_input(p, 0, 0)->dtype == PELTON_DTYPE_F32
-                    ? 0.6
-                    : 0.5 * device->half_fma_per_second / device->fma_per_second;
+  bool full = pn_problem_input(p, 0, 0)->dtype == PELTON_DTYPE_F32;
+  double tensor = 0.5 * device->half_fma_per_second / device->fma_per_second;
+  double rate = !full ? tensor : device->tf32 ? tensor / 2 : 0.6;
   if (((const pn_attrs_conv *)p->nodes[0].attrs)->group > 1)
     rate *= 0.02; /* measured: depthwise is far from the rest */
   double places = (double)(pn_operand_elements(pn_problem_output(p, 0, 0)) / pn_problem_output(p, 0, 0)->dims[1]);
   if (places < 4096 && rate < 1)
     rate *= 0.1 + 0.9 * places / 4096; /* and small pictures in f32 fill little of the device */
-  double seconds = pn_cuda_estimate(device, pn_cuda_conv_work(p), pn_cuda_operand_bytes(p), rate);
+  double seconds = pn_cuda_estimate(device, filled_work(p, rate > 1), pn_cuda_operand_bytes(p), rate);
   if (rate > 1) seconds = half_seconds(p, seconds);
   seconds *= 1 + 0.02 * config->value[0];
   /* In f32 the convolution alone is the safer guess: its kernels are the tuned ones, and what PyTorch takes. */
@@ -244,6 +254,7 @@ const pn_tactic pn_tactic_cuda_conv_cudnn = {
     .accepts = accepts,
     .configs = configs,
     .estimate = estimate,
+    .error = pn_cuda_product_error,
     .sizes = sizes,
     .pack = pack,
     .prepare = prepare,

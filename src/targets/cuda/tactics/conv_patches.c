@@ -80,7 +80,7 @@ static void make_product(const pn_problem *p, const pn_window *w, product *m) {
   m->pointwise.expr = &m->expr;
   m->nodes[0] = (pn_problem_node){PN_OP_MATMUL, &m->matmul, 2, 1, m->first, m->first + 2};
   m->nodes[1] = (pn_problem_node){PN_OP_POINTWISE, &m->pointwise, 2, 1, m->second, m->second + 2};
-  m->problem = (pn_problem){bias ? 2 : 1, m->nodes, bias ? (uint32_t)OPERANDS : (uint32_t)BIAS, m->operands};
+  m->problem = (pn_problem){bias ? 2 : 1, m->nodes, bias ? (uint32_t)OPERANDS : (uint32_t)BIAS, m->operands, false};
 }
 
 /* The product's tactic of the least estimate; null: none takes it. */

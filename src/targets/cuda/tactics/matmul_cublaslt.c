@@ -1,5 +1,5 @@
-/* Matrix products by cuBLASLt, in strict f32 or 16 bits with f32 sums, with what it can append: bias along the columns,
-   a residual, relu. Its heuristic's first choices are the configs. */
+/* Matrix products by cuBLASLt, in strict f32 (TF32 where it was asked for) or 16 bits with f32 sums, with what it can
+   append: bias along the columns, a residual, relu. Its heuristic's first choices are the configs. */
 #include "targets/cuda/product.h"
 #include "targets/cuda/sum.h"
 
@@ -10,6 +10,7 @@ enum { CHOICES = 4, WORKSPACE_BYTES = 32 << 20, ALIGNMENT = 16 };
 enum { /* of cublasLt.h, cublas_api.h and library_types.h */
        COMPUTE_32F = 68,
        COMPUTE_32F_PEDANTIC = 69,
+       COMPUTE_32F_FAST_TF32 = 77,
        R_32F = 0,
        R_16F = 2,
        R_16BF = 14,
@@ -74,9 +75,9 @@ static double estimate(const pn_problem *p, const pn_device *device, const pn_co
   pn_cuda_sum sum;
   if (!find(p, &product, &sum, NULL)) return 1;
   double work = (double)product.m * (double)product.n * (double)product.k * (double)product.batches;
-  double rate = pn_problem_input(p, 0, 0)->dtype == PELTON_DTYPE_F32
-                    ? 0.7
-                    : 0.6 * device->half_fma_per_second / device->fma_per_second;
+  bool full = pn_problem_input(p, 0, 0)->dtype == PELTON_DTYPE_F32;
+  double tensor = 0.6 * device->half_fma_per_second / device->fma_per_second;
+  double rate = !full ? tensor : device->tf32 ? tensor / 2 : 0.7;
   return pn_cuda_estimate(device, work, pn_cuda_operand_bytes(p), rate) * (1 + 0.02 * config->value[0]) + 1e-6;
 }
 
@@ -113,7 +114,8 @@ static int make_layout(const pn_cuda_api *api, pn_lt_layout **out, int type, int
 static int describe(const pn_problem *p, const pn_cuda_product *product, state *s) {
   const pn_cuda_api *api = &s->device->api;
   pelton_dtype dtype = pn_problem_input(p, 0, 0)->dtype;
-  int type = type_of(dtype), compute = dtype == PELTON_DTYPE_F32 ? COMPUTE_32F_PEDANTIC : COMPUTE_32F;
+  int exact = s->device->tf32 ? COMPUTE_32F_FAST_TF32 : COMPUTE_32F_PEDANTIC;
+  int type = type_of(dtype), compute = dtype == PELTON_DTYPE_F32 ? exact : COMPUTE_32F;
   bool a_turned = product->a_column != 1, b_turned = product->b_column != 1; /* stored the other way round */
   if (product->k == 1) a_turned = product->a_row != 1;
   if (product->n == 1 && product->b_row == 1) b_turned = true;
@@ -208,6 +210,7 @@ const pn_tactic pn_tactic_cuda_matmul_cublaslt = {
     .accepts = accepts,
     .configs = configs,
     .estimate = estimate,
+    .error = pn_cuda_product_error,
     .sizes = sizes,
     .prepare = prepare,
     .release_state = release_state,

@@ -20,6 +20,7 @@ typedef struct one {
 
 typedef struct state {
   uint32_t count;
+  pn_cu_function *together; /* for all of the list at once; null: one after the other */
   one list[];
 } state;
 
@@ -36,6 +37,8 @@ static double estimate(const pn_problem *p, const pn_device *device, const pn_co
   uint32_t count = 1;
   (void)config;
   (void)pn_movement_describe(p, NULL, 0, &count, NULL);
+  pn_op op = p->nodes[0].op;
+  if ((op == PN_OP_CONCAT || op == PN_OP_SPLIT) && count <= MOST_TOGETHER) count = 1;
   return pn_cuda_estimate(device, 0, 1.5 * pn_cuda_operand_bytes(p), 1) + 2e-6 * count;
 }
 
@@ -61,11 +64,28 @@ static int turned_axis(const pn_move *m) {
   return -1;
 }
 
+/* Of a tile: as much as 8 KiB. */
+static uint32_t turn_side(const pn_move *m) { return m->element_bytes < 4 ? 64 : 32; }
+
+/* Elements that |dim| of them beside each other allow to be moved at once, when rows and batches are |row| and |batch|
+   apart: 16 bytes at most. */
+static int64_t together(const pn_move *m, uint32_t axis, int64_t dim, int64_t row, const int64_t *strides,
+                        int64_t offset) {
+  int64_t many = m->element_bytes < 8 ? 16 / (int64_t)m->element_bytes : 1, last = m->rank - 1;
+  for (; many > 1; many /= 2) {
+    bool all = dim % many == 0 && row % many == 0 && offset % many == 0;
+    for (uint32_t d = 0; d < last && all; d++) all = d == axis || strides[d] % many == 0;
+    if (all) break;
+  }
+  return many;
+}
+
 static pelton_status prepare_turn(const pn_device *device, const pn_move *m, uint32_t axis, one *o, pelton_diag *diag) {
-  char head[96];
-  uint32_t last = m->rank - 1, axes = 0;
+  char head[160];
+  uint32_t last = m->rank - 1, axes = 0, side = turn_side(m);
   struct turn_arguments *t = &o->turned;
-  int64_t batches = 1;
+  int64_t batches = 1, read = together(m, axis, m->dims[axis], m->from[last], m->from, m->from_offset),
+          write = together(m, axis, m->dims[last], m->to[axis], m->to, m->to_offset);
   t->rows = (unsigned)m->dims[last]; /* rows run along the source */
   t->columns = (unsigned)m->dims[axis];
   t->source_row = (int)m->from[last];
@@ -78,10 +98,12 @@ static pelton_status prepare_turn(const pn_device *device, const pn_move *m, uin
     batches *= m->dims[d];
   }
   o->turn = true;
-  o->grid[0] = (uint32_t)pn_div_up(t->columns, 32);
-  o->grid[1] = (uint32_t)pn_div_up(t->rows, 32);
+  o->grid[0] = (uint32_t)pn_div_up(t->columns, side);
+  o->grid[1] = (uint32_t)pn_div_up(t->rows, side);
   o->grid[2] = (uint32_t)batches;
-  (void)snprintf(head, sizeof head, "#define WORD %s\n#define AXES %u\n", word_of(m->element_bytes), (unsigned)axes);
+  (void)snprintf(head, sizeof head,
+                 "#define WORD %s\n#define AXES %u\n#define SIDE %u\n#define READ %d\n#define WRITE %d\n",
+                 word_of(m->element_bytes), (unsigned)axes, (unsigned)side, (int)read, (int)write);
   pn_cuda_source source = {head, "turn.cu", "turn", false};
   return pn_cuda_function(device, &source, &o->function, diag);
 }
@@ -113,10 +135,62 @@ static pelton_status prepare_move(const pn_device *device, const pn_move *m, one
   o->move.count = (unsigned)count;
   o->grid[0] = pn_cuda_blocks(device, count);
   o->grid[1] = o->grid[2] = 1;
-  (void)snprintf(head, sizeof head, "#define WORD %s\n#define AXES %u\n#define QUADS %d\n", word_of(m->element_bytes),
-                 (unsigned)m->rank, many > 1);
+  (void)snprintf(head, sizeof head, "#define WORD %s\n#define AXES %u\n#define QUADS %d\n#define TOGETHER 0\n",
+                 word_of(m->element_bytes), (unsigned)m->rank, many > 1);
   pn_cuda_source source = {head, "move.cu", "move", false};
   return pn_cuda_function(device, &source, &o->function, diag);
+}
+
+static void normalize(pn_move *m) {
+  for (uint32_t d = 0; d < m->rank; d++)
+    if (m->dims[d] <= 0) return; /* nothing to do */
+  pn_move_normalize(m);
+}
+
+/* Parts that are put beside each other, or taken apart: each for itself, and alike. Axes are filled up in front. */
+static bool goes_together(const pn_problem *p, const pn_move *moves, uint32_t count, uint32_t *axes, bool *quads) {
+  pn_op op = p->nodes[0].op;
+  if ((op != PN_OP_CONCAT && op != PN_OP_SPLIT) || count < 2 || count > MOST_TOGETHER) return false;
+  *axes = 1;
+  *quads = true;
+  for (uint32_t i = 0; i < count; i++) {
+    const pn_move *m = &moves[i];
+    for (uint32_t d = 0; d < m->rank; d++)
+      if (m->dims[d] <= 0) return false;
+    if (m->rank > MOST_TOGETHER_AXES || m->from_operand == PN_NO_OPERAND || turned_axis(m) >= 0) return false;
+    if (m->rank > *axes) *axes = m->rank;
+    *quads &= quad_of(m) > 1;
+  }
+  return true;
+}
+
+static pelton_status prepare_together(const pn_device *device, pn_move *moves, uint32_t axes, bool quads, state *s,
+                                      pelton_diag *diag) {
+  char head[128];
+  for (uint32_t i = 0; i < s->count; i++) {
+    const pn_move *m = &moves[i];
+    one *o = &s->list[i];
+    int64_t many = quads ? quad_of(m) : 1, count = 1;
+    uint32_t added = axes - m->rank;
+    for (uint32_t d = 0; d < axes; d++) {
+      bool there = d >= added, last = d + 1 == axes;
+      int64_t dim = there ? m->dims[d - added] / (last ? many : 1) : 1;
+      o->move.dims[d] = pn_cuda_divider(dim);
+      o->move.to[d] = there ? (int)(m->to[d - added] / (last ? 1 : many)) : 0;
+      o->move.from[d] = there ? (int)(m->from[d - added] / (last ? 1 : many)) : 0;
+      count *= dim;
+    }
+    o->move.count = (unsigned)count;
+    o->to_operand = m->to_operand;
+    o->from_operand = m->from_operand;
+    o->to_offset = m->to_offset * m->element_bytes;
+    o->from_offset = m->from_offset * m->element_bytes;
+    o->grid[0] = pn_cuda_blocks(device, count);
+  }
+  (void)snprintf(head, sizeof head, "#define WORD %s\n#define AXES %u\n#define QUADS %d\n#define TOGETHER 1\n",
+                 word_of(moves[0].element_bytes), (unsigned)axes, (int)quads);
+  pn_cuda_source source = {head, "move.cu", "moves", false};
+  return pn_cuda_function(device, &source, &s->together, diag);
 }
 
 static pelton_status prepare_one(const pn_device *device, pn_move *m, one *o, pelton_diag *diag) {
@@ -126,12 +200,11 @@ static pelton_status prepare_one(const pn_device *device, pn_move *m, one *o, pe
   o->from_operand = m->from_operand;
   o->to_offset = m->to_offset * m->element_bytes;
   o->from_offset = m->from_offset * m->element_bytes;
-  pn_move_normalize(m);
   int axis = turned_axis(m);
   int64_t batches = 1;
   for (uint32_t d = 0; d + 1 < m->rank; d++)
     if ((int)d != axis) batches *= m->dims[d];
-  int64_t row_blocks = pn_div_up(m->dims[m->rank - 1], 32);
+  int64_t row_blocks = pn_div_up(m->dims[m->rank - 1], turn_side(m));
   if (axis >= 0 && batches < 65536 && row_blocks < 65536) return prepare_turn(device, m, (uint32_t)axis, o, diag);
   return prepare_move(device, m, o, diag);
 }
@@ -148,13 +221,39 @@ static pelton_status prepare(const pn_problem *p, const pn_device *device, const
   pelton_status status = moves ? PELTON_OK : pn_fail_memory(diag, "a movement");
   if (!status && !pn_movement_describe(p, moves, sizeof *moves, &s->count, NULL))
     status = PN_INTERNAL(diag, "a movement changed after it was accepted");
-  for (uint32_t i = 0; i < s->count && !status; i++) status = prepare_one(device, &moves[i], &s->list[i], diag);
+  uint32_t axes;
+  bool quads;
+  for (uint32_t i = 0; i < s->count && !status; i++) normalize(&moves[i]);
+  if (!status && goes_together(p, moves, s->count, &axes, &quads)) {
+    status = prepare_together(device, moves, axes, quads, s, diag);
+  } else {
+    for (uint32_t i = 0; i < s->count && !status; i++) status = prepare_one(device, &moves[i], &s->list[i], diag);
+  }
   pn_arena_deinit(&scratch);
   return status;
 }
 
+static pelton_status run_together(const pn_step *step, pn_stream *stream, pelton_diag *diag) {
+  const state *s = step->state;
+  struct moves_arguments a = {.move = {{0}}};
+  uint32_t grid[3] = {1, s->count, 1};
+  for (uint32_t i = 0; i < s->count; i++) {
+    const one *o = &s->list[i];
+    a.move[i].count = o->move.count;
+    memcpy(a.move[i].dims, o->move.dims, sizeof a.move[i].dims);
+    memcpy(a.move[i].to, o->move.to, sizeof a.move[i].to);
+    memcpy(a.move[i].from, o->move.from, sizeof a.move[i].from);
+    a.move[i].target = (char *)step->operands[o->to_operand] + o->to_offset;
+    a.move[i].source = (const char *)step->operands[o->from_operand] + o->from_offset;
+    a.move[i].aligned = pn_cuda_aligned(a.move[i].target) && pn_cuda_aligned(a.move[i].source);
+    if (o->grid[0] > grid[0]) grid[0] = o->grid[0];
+  }
+  return pn_cuda_launch(stream, s->together, grid[0], grid[1], grid[2], PN_CUDA_BLOCK, &a, diag);
+}
+
 static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *diag) {
   const state *s = step->state;
+  if (s->together) return run_together(step, stream, diag);
   for (uint32_t i = 0; i < s->count; i++) {
     const one *o = &s->list[i];
     if (!o->function) continue;
@@ -166,6 +265,8 @@ static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *di
     move.target = turned.target = to;
     move.source = turned.source = from;
     move.aligned = pn_cuda_aligned(to) && pn_cuda_aligned(from);
+    turned.aligned = pn_cuda_aligned(step->operands[o->to_operand]) &&
+                     (o->from_operand == PN_NO_OPERAND || pn_cuda_aligned(step->operands[o->from_operand]));
     PN_TRY(pn_cuda_launch(stream, o->function, o->grid[0], o->grid[1], o->grid[2], PN_CUDA_BLOCK,
                           o->turn ? (const void *)&turned : (const void *)&move, diag));
   }
@@ -174,7 +275,7 @@ static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *di
 
 const pn_tactic pn_tactic_cuda_move = {
     .name = "cuda.move",
-    .version = 2,
+    .version = 3,
     .accepts = accepts,
     .estimate = estimate,
     .sizes = sizes,

@@ -1,5 +1,6 @@
 /* Reductions over any constant axes, of any type and between any layouts. Where few results take many elements, a block
-   works on each; where neighbouring results are neighbours in memory, a thread does. */
+   works on each; where neighbouring results are neighbours in memory, a thread does, or a block on as many as are read
+   at once. */
 #include "target/movement.h"
 #include "target/strides.h"
 #include "targets/cuda/render.h"
@@ -9,9 +10,14 @@
 
 typedef struct state {
   pn_cu_function *function;
-  uint32_t grid, threads;
+  uint32_t grid[2], threads;
   struct reduce_arguments arguments;
 } state;
+
+typedef enum way { BY_BLOCK, BY_THREAD, BY_COLUMNS } way;
+
+/* Bytes of a row that a block reads: many where there are blocks enough. */
+enum { FEW_BYTES = 128, MANY_BYTES = 512, LEAST_LINES = 8, MOST_LINES = 4096 };
 
 typedef struct axes {
   uint32_t count;
@@ -129,7 +135,7 @@ static void describe(const pn_reduce_kind kind, bool real, pn_text *head) {
 }
 
 static pelton_status find_function(const pn_problem *p, const pn_device *device, const axes *kept, const axes *reduced,
-                                   bool by_thread, state *s, pelton_diag *diag) {
+                                   way how, uint32_t column_bytes, state *s, pelton_diag *diag) {
   const pn_operand *x = pn_problem_input(p, 0, 0);
   pn_reduce_kind kind = ((const pn_attrs_reduce *)p->nodes[0].attrs)->kind;
   bool real = pn_dtype_is_float(x->dtype), wide = x->dtype == PELTON_DTYPE_F64;
@@ -144,17 +150,43 @@ static pelton_status find_function(const pn_problem *p, const pn_device *device,
                                                 : "i64",
                  (unsigned)kept->count, (unsigned)reduced->count, wide ? "exp" : "expf", wide ? "log" : "logf",
                  wide ? "sqrt" : "sqrtf");
+  int element = (int)pelton_dtype_bytes(x->dtype);
+  pn_text_printf(&head, "#define COLUMNS %d\n#define PIECE %d\n", how == BY_COLUMNS ? (int)column_bytes / element : 0,
+                 16 / element);
   describe(kind, real, &head);
   bool exponential = kind == PN_REDUCE_LOG_SUM_EXP;
   pn_cuda_source source = {head.data, exponential ? "log_sum_exp.cu" : "reduce.cu",
                            exponential ? "log_sum_exp"
-                           : by_thread ? "reduce_thread"
-                                       : "reduce_block",
+                           : how == BY_THREAD  ? "reduce_thread"
+                           : how == BY_COLUMNS ? "reduce_columns"
+                                               : "reduce_block",
                            false};
   pelton_status status =
       head.failed ? pn_fail_memory(diag, "a kernel") : pn_cuda_function(device, &source, &s->function, diag);
   pn_text_deinit(&head);
   return status;
+}
+
+/* Results in rows of which 16 bytes lie together, around one axis. */
+static bool by_columns(const pn_problem *p, const pn_device *device, const axes *kept, const axes *reduced) {
+  const pn_operand *x = pn_problem_input(p, 0, 0);
+  if (!pn_cuda_is_f32_form(x->dtype) || reduced->count != 1 || kept->count < 1 || kept->count > 2) return false;
+  int64_t piece = 16 / (int64_t)pelton_dtype_bytes(x->dtype), columns = FEW_BYTES / 16 * piece;
+  int64_t inner = kept->dims[kept->count - 1], outer = kept->count == 2 ? kept->dims[0] : 1;
+  if (kept->from[kept->count - 1] != 1 || inner % piece || reduced->from[0] % piece || outer > 65535 ||
+      (kept->count == 2 && kept->from[0] % piece))
+    return false;
+  return reduced->all >= LEAST_LINES &&
+         (reduced->all <= MOST_LINES || pn_div_up(inner, columns) * outer >= device->multiprocessors);
+}
+
+static void add_outer_axis(axes *a) {
+  a->dims[1] = a->dims[0];
+  a->from[1] = a->from[0];
+  a->to[1] = a->to[0];
+  a->dims[0] = 1;
+  a->from[0] = a->to[0] = 0;
+  a->count = 2;
 }
 
 static pelton_status prepare(const pn_problem *p, const pn_device *device, const pn_config *config, void *memory,
@@ -163,6 +195,9 @@ static pelton_status prepare(const pn_problem *p, const pn_device *device, const
   axes kept = {0}, reduced = {0};
   (void)config;
   find_axes(p, &kept, &reduced);
+  bool exponential = ((const pn_attrs_reduce *)p->nodes[0].attrs)->kind == PN_REDUCE_LOG_SUM_EXP;
+  bool columns = !exponential && by_columns(p, device, &kept, &reduced);
+  if (columns && kept.count == 1) add_outer_axis(&kept);
   for (uint32_t d = 0; d < kept.count; d++) {
     s->arguments.kept[d] = pn_cuda_divider(kept.dims[d]);
     s->arguments.kept_from[d] = (int)kept.from[d];
@@ -175,13 +210,21 @@ static pelton_status prepare(const pn_problem *p, const pn_device *device, const
   s->arguments.count = (unsigned)kept.all;
   s->arguments.length = (unsigned)reduced.all;
   s->arguments.scale = 1 / (double)reduced.all;
-  bool exponential = ((const pn_attrs_reduce *)p->nodes[0].attrs)->kind == PN_REDUCE_LOG_SUM_EXP;
   bool beside = kept.count && kept.from[kept.count - 1] == 1; /* results lie beside each other */
   bool by_thread = !exponential && (reduced.all < 32 || (beside && kept.all >= (int64_t)device->multiprocessors * 64));
-  s->threads = by_thread ? 64 : reduced.all >= 256 ? 256 : reduced.all >= 64 ? 64 : 32;
+  way how = columns ? BY_COLUMNS : by_thread ? BY_THREAD : BY_BLOCK;
+  s->threads = columns || (!by_thread && reduced.all >= 256) ? 256 : by_thread || reduced.all >= 64 ? 64 : 32;
   int64_t blocks = by_thread ? pn_div_up(kept.all, s->threads) : kept.all;
-  s->grid = (uint32_t)pn_min_i64(blocks, (int64_t)device->multiprocessors * 64);
-  return find_function(p, device, &kept, &reduced, by_thread, s, diag);
+  s->grid[0] = (uint32_t)pn_min_i64(blocks, (int64_t)device->multiprocessors * 64);
+  s->grid[1] = 1;
+  uint32_t column_bytes = FEW_BYTES;
+  if (columns) {
+    int64_t bytes = kept.dims[1] * (int64_t)pelton_dtype_bytes(pn_problem_input(p, 0, 0)->dtype);
+    if (pn_div_up(bytes, MANY_BYTES) * kept.dims[0] >= 2 * (int64_t)device->multiprocessors) column_bytes = MANY_BYTES;
+    s->grid[0] = (uint32_t)pn_div_up(bytes, column_bytes);
+    s->grid[1] = (uint32_t)kept.dims[0];
+  }
+  return find_function(p, device, &kept, &reduced, how, column_bytes, s, diag);
 }
 
 static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *diag) {
@@ -190,12 +233,13 @@ static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *di
   struct reduce_arguments a = s->arguments;
   a.source = step->operands[node->inputs[0]];
   a.target = step->operands[node->outputs[0]];
-  return pn_cuda_launch(stream, s->function, s->grid, 1, 1, s->threads, &a, diag);
+  a.aligned = pn_cuda_aligned(a.source);
+  return pn_cuda_launch(stream, s->function, s->grid[0], s->grid[1], 1, s->threads, &a, diag);
 }
 
 const pn_tactic pn_tactic_cuda_reduce = {
     .name = "cuda.reduce",
-    .version = 1,
+    .version = 2,
     .accepts = accepts,
     .estimate = estimate,
     .sizes = sizes,

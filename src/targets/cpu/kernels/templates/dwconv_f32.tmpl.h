@@ -98,6 +98,11 @@ FIXED_RUN(3, 3, 1)
 FIXED_RUN(3, 3, 2)
 FIXED_RUN(5, 5, 1)
 FIXED_RUN(5, 5, 2)
+/* At the upper and lower ends of a picture, and pixels at its left and right ends. */
+FIXED_RUN(2, 3, 1)
+FIXED_RUN(2, 3, 2)
+FIXED_RUN(3, 2, 1)
+FIXED_RUN(2, 2, 1)
 static void run_any(const pn_cpu_dwconv_f32_run *d) {
   size_t c = 0;
   for (; c + VL <= d->window.channels; c += VL) any_block(d, c, vf_head(VL), 1);
@@ -107,6 +112,7 @@ static void run_any(const pn_cpu_dwconv_f32_run *d) {
 static void run(const pn_cpu_dwconv_f32_run *d) {
   const size_t rows = d->window.row_count, columns = d->window.column_count;
   const ptrdiff_t pixel = d->window.pixel_stride, column = d->window.column_stride;
+  const bool one = d->window.width == 1; /* no stride counts */
   if (rows == 3 && columns == 3 && pixel == column)
     run_3x3_1(d);
   else if (rows == 3 && columns == 3 && pixel == 2 * column)
@@ -115,6 +121,14 @@ static void run(const pn_cpu_dwconv_f32_run *d) {
     run_5x5_1(d);
   else if (rows == 5 && columns == 5 && pixel == 2 * column)
     run_5x5_2(d);
+  else if (rows == 2 && columns == 3 && pixel == column)
+    run_2x3_1(d);
+  else if (rows == 2 && columns == 3 && pixel == 2 * column)
+    run_2x3_2(d);
+  else if (rows == 3 && columns == 2 && one)
+    run_3x2_1(d);
+  else if (rows == 2 && columns == 2 && one)
+    run_2x2_1(d);
   else
     run_any(d);
 }

@@ -65,6 +65,15 @@ PN_INLINE void start(vf *acc, const pn_cpu_gemm_f32_tile *t, int mr, int nv) {
   if (t->start == PN_CPU_GEMM_ADD_TO_C) add_rows(acc, t->c, t->c_row_stride, t->n, mr, nv);
 }
 
+PN_INLINE void bend(vf *acc, const float *slope, int mr, int nv) {
+  vf slopes[NV_MAX];
+  PN_UNROLL
+  for (int v = 0; v < nv; v++) slopes[v] = vf_load(slope + v * VL);
+  PN_UNROLL
+  for (int i = 0; i < mr * nv; i++)
+    acc[i] = vf_select(vf_lt(acc[i], vf_zero()), vf_mul(acc[i], slopes[i % nv]), acc[i]);
+}
+
 /* Clamp and store; |whole| when no column is cut, because a masked store of AVX2 is microcode on some machines. */
 PN_INLINE void finish(vf *acc, const pn_cpu_gemm_f32_tile *t, int mr, int nv, int whole) {
   const vf lo = vf_set1(t->lo), hi = vf_set1(t->hi);
@@ -87,6 +96,7 @@ PN_INLINE void tile(const pn_cpu_gemm_f32_tile *t, int mr, int nv) {
   start(acc, t, mr, nv);
   accumulate(acc, t, mr, nv);
   if (t->residual) add_rows(acc, t->residual, t->residual_row_stride, t->n, mr, nv);
+  if (t->slope) bend(acc, t->slope, mr, nv);
   if (t->n == (size_t)(nv * VL))
     finish(acc, t, mr, nv, 1);
   else

@@ -137,6 +137,8 @@ PN_INLINE void output_vector(const pn_cpu_winograd_f32_output *t, size_t c, vhea
                              int m) {
   const vf lo = vf_set1(t->lo), hi = vf_set1(t->hi);
   const vf bias = whole ? vf_load(t->bias + c) : vf_load_head(t->bias + c, head);
+  vf slope = vf_zero();
+  if (t->slope) slope = whole ? vf_load(t->slope + c) : vf_load_head(t->slope + c, head);
   vf v[PN_WINOGRAD_POINTS_MAX];
   PN_UNROLL
   for (int x = 0; x < alpha; x++) {
@@ -156,6 +158,7 @@ PN_INLINE void output_vector(const pn_cpu_winograd_f32_output *t, size_t c, vhea
       const ptrdiff_t at = y * t->row_stride + x * t->pixel_stride + (ptrdiff_t)c;
       vf value = vf_add(v[y * alpha + x], bias);
       if (t->residual) value = vf_add(value, whole ? vf_load(t->residual + at) : vf_load_head(t->residual + at, head));
+      if (t->slope) value = vf_select(vf_lt(value, vf_zero()), vf_mul(value, slope), value);
       value = vf_min(hi, vf_max(lo, value));
       if (whole)
         vf_store(t->out + at, value);

@@ -77,7 +77,9 @@ static double estimate(const pn_problem *p, const pn_device *device, const pn_co
   double gathered = (double)(s.batch * s.groups) * (double)s.depth * (double)s.columns.places;
   double rows = (double)(s.outputs < 6 ? 6 : s.outputs),
          copy = s.columns.axis[s.columns.axes - 1].stride == 1 ? 16 : 48;
-  return pn_cpu_estimate(device, gathered * (rows + copy), pn_cpu_operand_bytes(p), 0.8);
+  double idle = pn_cpu_idle(device, s.batch * s.groups * s.blocks);
+  double filters = 2 * (double)s.filter_bytes / device->bytes_per_second; /* copied by one thread */
+  return pn_cpu_estimate(device, gathered * (rows + copy) * idle, pn_cpu_operand_bytes(p), 0.8) + filters;
 }
 
 static void sizes(const pn_problem *p, const pn_device *device, const pn_config *config, pn_sizes *out) {

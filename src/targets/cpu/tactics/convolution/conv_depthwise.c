@@ -1,17 +1,30 @@
-/* Depthwise convolutions (each channel its own filter) in f32, channels-last: vectors run along the channels, a task is
-   a few output rows. Filter rows that fall outside of the picture are left away; pixels at the left and right ends,
-   where filter columns fall outside, are computed one by one with the columns that remain. */
+/* Depthwise convolutions (each channel its own filter) in f32, channels-last: vectors run along the channels.
+
+   Where the rows that a filter sees fit into the first cache for some of the channels, a task is these channels of a
+   band of rows: it copies each input row once, with zeros at its ends, into a ring of its own. In place the pixels of
+   many channels lie so that they share the sets of the first cache (512 channels: two sets), each row would come from
+   the second one as often as the filter has rows, and a seventh of a row of 14 pixels are ends.
+
+   Else a task is a few output rows. Filter rows that fall outside of the picture are left away; pixels at the left and
+   right ends, where filter columns fall outside, are computed one by one with the columns that remain. */
+#include "base/bytes.h"
 #include "targets/cpu/convolution/conv.h"
 
-enum { MAX_ROWS = 64 };
+enum {
+  MAX_ROWS = 64,
+  RING_BYTES = 20 * 1024, /* results and weights lie in the first cache as well */
+  FEWEST_CHANNELS = 32    /* of a task: two lines of a pixel */
+};
 
 typedef struct state {
   const pn_cpu_dwconv_f32 *dwconv;
+  const pn_cpu_gemm_f32 *gemm;
   const pn_cpu_vec_f32 *vec;
   int64_t images, channels;
   pn_window y, x;
   int64_t inner_begin, inner_end; /* output columns that all filter columns reach */
-  size_t weight_bytes;
+  int64_t ring_columns, block_channels, blocks, band_rows, bands; /* block_channels is 0: in place */
+  size_t weight_bytes, scratch_bytes;                             /* scratch_bytes: of a thread */
   float lo, hi;
   pn_epilogue epilogue;
 } state;
@@ -34,11 +47,38 @@ static double estimate(const pn_problem *p, const pn_device *device, const pn_co
   return pn_cpu_estimate(device, taps * (double)pn_operand_elements(out), pn_cpu_operand_bytes(p), 0.4);
 }
 
+/* The channels and rows of a task of the ring: by what the busiest thread has to do. */
+static void choose_tasks(const pn_device *device, state *s) {
+  int64_t span = pn_window_span(&s->y), height = s->y.output;
+  s->ring_columns = (s->x.output - 1) * s->x.stride + pn_window_span(&s->x);
+  int64_t most = RING_BYTES / (span * s->ring_columns * (int64_t)sizeof(float)) / 16 * 16;
+  double best = __builtin_inf();
+  s->block_channels = 0;
+  if (s->channels < FEWEST_CHANNELS) return;
+  most = pn_min_i64(most, (int64_t)pn_align_up((size_t)s->channels, 16));
+  for (int64_t channels = most; channels >= FEWEST_CHANNELS; channels -= 16)
+    for (int64_t rows = height; rows >= pn_min_i64(height, 4); rows = rows > 4 ? pn_max_i64(4, (rows + 1) / 2) : 0) {
+      int64_t tasks = s->images * pn_div_up(s->channels, channels) * pn_div_up(height, rows);
+      double in = (double)((rows - 1) * s->y.stride + span), out = (double)(rows * s->x.output);
+      double cost = (double)channels * (out * (double)(s->y.kernel * s->x.kernel) + 3 * in * (double)s->ring_columns);
+      cost *= (double)pn_div_up(tasks, device->threads);
+      if (cost >= best) continue;
+      best = cost;
+      s->block_channels = channels;
+      s->band_rows = rows;
+    }
+  if (!s->block_channels) return;
+  s->blocks = pn_div_up(s->channels, s->block_channels);
+  s->bands = pn_div_up(height, s->band_rows);
+  s->scratch_bytes += pn_align_up((size_t)(span * s->ring_columns * s->block_channels) * sizeof(float), 64);
+}
+
 static void fill(const pn_problem *p, const pn_device *device, state *s) {
   const pn_operand *in = pn_problem_input(p, 0, 0);
   (void)pn_cpu_conv_window(p, &s->y, &s->x); /* accepted before */
   (void)pn_epilogue_compile(p, &s->epilogue, NULL);
   s->dwconv = pn_cpu_dwconv_f32_best(device->isa);
+  s->gemm = device->gemm;
   s->vec = device->vec;
   s->images = in->dims[0];
   s->channels = in->dims[1];
@@ -55,6 +95,8 @@ static void fill(const pn_problem *p, const pn_device *device, state *s) {
   int64_t last = s->x.input + s->x.pad_begin - pn_window_span(&s->x); /* the last start that stays inside */
   s->inner_end =
       last < 0 ? s->inner_begin : pn_max_i64(s->inner_begin, pn_min_i64(s->x.output, last / s->x.stride + 1));
+  s->scratch_bytes = PN_PROGRAM_SCRATCH_BYTES;
+  choose_tasks(device, s);
 }
 
 static void sizes(const pn_problem *p, const pn_device *device, const pn_config *config, pn_sizes *out) {
@@ -63,7 +105,7 @@ static void sizes(const pn_problem *p, const pn_device *device, const pn_config 
   fill(p, device, &s);
   out->state_bytes = sizeof(state);
   out->packed_bytes = s.weight_bytes + (size_t)s.channels * 4;
-  out->workspace_bytes = (size_t)device->threads * PN_PROGRAM_SCRATCH_BYTES;
+  out->workspace_bytes = (size_t)device->threads * s.scratch_bytes;
 }
 
 static pelton_status pack(const pn_problem *p, const pn_device *device, const pn_config *config, void *packed,
@@ -145,13 +187,91 @@ static void run_row(const job *j, int64_t image, int64_t y, float *scratch) {
                     scratch);
 }
 
-static void task(void *argument, uint32_t index, uint32_t thread) {
+static void task_in_place(void *argument, uint32_t index, uint32_t thread) {
   const job *j = argument;
   const state *s = j->s;
   int64_t begin, end;
-  float *scratch = (float *)(void *)((char *)j->step->workspace + (size_t)PN_PROGRAM_SCRATCH_BYTES * thread);
+  float *scratch = (float *)(void *)((char *)j->step->workspace + s->scratch_bytes * thread);
   pn_cpu_share(s->images * s->y.output, 1, index, j->parts, &begin, &end);
   for (int64_t i = begin; i < end; i++) run_row(j, i / s->y.output, i % s->y.output, scratch);
+}
+
+/* ---- through the ring -------------------------------------------------------------------------------------------- */
+
+typedef struct block {
+  const job *j;
+  int64_t image, channel, channels; /* the first, and how many */
+  float *ring, *scratch;
+} block;
+
+static float *ring_row(const block *b, int64_t y) {
+  int64_t span = pn_window_span(&b->j->s->y);
+  return b->ring + (y % span + span) % span * b->j->s->ring_columns * b->channels;
+}
+
+/* Row |y| of the input, or zeros for one outside of it. */
+static void load_row(const block *b, int64_t y) {
+  const state *s = b->j->s;
+  float *to = ring_row(b, y);
+  int64_t left = pn_min_i64(s->x.pad_begin, s->ring_columns);
+  int64_t columns = pn_max_i64(0, pn_min_i64(s->x.input, s->ring_columns - left));
+  int64_t right = s->ring_columns - left - columns;
+  if (y < 0 || y >= s->y.input) {
+    memset(to, 0, (size_t)(s->ring_columns * b->channels) * sizeof(float));
+    return;
+  }
+  memset(to, 0, (size_t)(left * b->channels) * sizeof(float));
+  to += left * b->channels;
+  s->gemm->copy_rows(b->j->in + (b->image * s->y.input + y) * s->x.input * s->channels + b->channel, s->channels,
+                     (size_t)columns, (size_t)b->channels, to, b->channels);
+  memset(to + columns * b->channels, 0, (size_t)(right * b->channels) * sizeof(float));
+}
+
+static void compute_row(const block *b, int64_t y) {
+  const state *s = b->j->s;
+  const float *weights = b->j->step->packed, *rows[MAX_ROWS];
+  int64_t row = (b->image * s->y.output + y) * s->x.output;
+  float *out = b->j->out + row * s->channels + b->channel;
+  for (int64_t i = 0; i < s->y.kernel; i++)
+    rows[i] = ring_row(b, y * s->y.stride + i * s->y.dilation - s->y.pad_begin);
+  pn_cpu_dwconv_f32_run run = {.window = {.rows = rows,
+                                          .row_count = (size_t)s->y.kernel,
+                                          .column_count = (size_t)s->x.kernel,
+                                          .column_stride = s->x.dilation * b->channels,
+                                          .pixel_stride = s->x.stride * b->channels,
+                                          .out = out,
+                                          .out_stride = s->channels,
+                                          .width = (size_t)s->x.output,
+                                          .channels = (size_t)b->channels},
+                               .weights = weights + b->channel,
+                               .weight_row_stride = s->x.kernel * s->channels,
+                               .weight_column_stride = s->channels,
+                               .bias = weights + s->weight_bytes / 4 + b->channel,
+                               .lo = s->lo,
+                               .hi = s->hi};
+  s->dwconv->run(&run);
+  pn_epilogue_apply(&s->epilogue, s->vec, b->j->step->operands, out, s->channels, row, s->x.output, b->channel,
+                    b->channels, b->scratch);
+}
+
+static void task_ring(void *argument, uint32_t index, uint32_t thread) {
+  const job *j = argument;
+  const state *s = j->s;
+  char *own = (char *)j->step->workspace + s->scratch_bytes * thread;
+  int64_t band = index / s->blocks % s->bands, channel = index % s->blocks * s->block_channels;
+  block b = {.j = j,
+             .image = index / s->blocks / s->bands,
+             .channel = channel,
+             .channels = pn_min_i64(s->block_channels, s->channels - channel),
+             .ring = (float *)(void *)(own + PN_PROGRAM_SCRATCH_BYTES),
+             .scratch = (float *)(void *)own};
+  int64_t loaded = INT64_MIN, end = pn_min_i64((band + 1) * s->band_rows, s->y.output);
+  for (int64_t y = band * s->band_rows; y < end; y++) {
+    int64_t first = y * s->y.stride - s->y.pad_begin, behind = first + pn_window_span(&s->y);
+    for (int64_t i = pn_max_i64(first, loaded); i < behind; i++) load_row(&b, i);
+    loaded = behind;
+    compute_row(&b, y);
+  }
 }
 
 static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *diag) {
@@ -162,7 +282,10 @@ static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *di
   j.in = step->operands[p->nodes[0].inputs[0]];
   j.out = step->operands[p->nodes[p->node_count - 1].outputs[0]];
   j.parts = (uint32_t)pn_min_i64(s->images * s->y.output, 4 * (int64_t)stream->device->threads);
-  pn_pool_run(stream->device->pool, j.parts, task, &j);
+  if (s->block_channels)
+    pn_pool_run(stream->device->pool, (uint32_t)(s->images * s->bands * s->blocks), task_ring, &j);
+  else
+    pn_pool_run(stream->device->pool, j.parts, task_in_place, &j);
   return PELTON_OK;
 }
 

@@ -6,7 +6,8 @@
    The picture is cut into regions of rows and columns small enough for the second cache. Where a region needs padding,
    comes in plain layout, or its pixels lie so that they would share one set of the first cache, it is copied into
    scratch first, once for all the output channels that the task computes: the copy costs one pass, the product some
-   tens to thousands. 1x1 convolutions without stride are one long row. */
+   tens to thousands. 1x1 convolutions without stride are one long row; what padding makes of them is a border that
+   holds the bias, around the product of what lies inside. */
 #include "targets/cpu/convolution/conv.h"
 #include "targets/cpu/convolution/conv_tiles.h"
 
@@ -18,7 +19,9 @@ typedef struct state {
   const pn_cpu_transpose_f32 *transpose;
   pn_cpu_gemm_f32_width width;
   int64_t images, groups, channels, group_channels, group_outputs, outputs;
-  pn_window y, x;
+  pn_window y, x; /* without the border */
+  int64_t out_rows, out_columns, border_top, border_left; /* the result's, and where what lies inside begins */
+  bool border;
   pn_conv_depth depth;
   bool plain_input, copy, compact; /* compact: the scratch holds just the pixels that a 1x1 filter reads */
   int64_t pitch, row_pitch;                /* floats between pixels and rows of what tiles read */
@@ -42,6 +45,28 @@ static uint32_t best_width(const pn_cpu_gemm_f32 *gemm, const state *s, double *
   return pn_conv_tile_width(gemm, pn_min_i64(s->x.output, MAX_WIDTH), s->group_outputs, costs);
 }
 
+/* The outputs of a 1x1 window that see an input: [*begin, *end). */
+static bool sees_input(const pn_window *w, int64_t *begin, int64_t *end) {
+  *begin = pn_min_i64(w->output, pn_div_up(w->pad_begin, w->stride));
+  *end = pn_min_i64(w->output, (w->input - 1 + w->pad_begin) / w->stride + 1);
+  return *begin < *end;
+}
+
+static pn_window inside_of(const pn_window *w, int64_t begin, int64_t end) {
+  return (pn_window){w->input, w->kernel, w->stride, w->dilation, w->pad_begin - begin * w->stride, 0, end - begin};
+}
+
+/* Leaves in |y| and |x| what lies inside of the border. */
+static void cut_border(state *s) {
+  int64_t top, bottom, left, right;
+  if (!sees_input(&s->y, &top, &bottom) || !sees_input(&s->x, &left, &right)) return; /* all is computed from zeros */
+  s->border = true;
+  s->border_top = top;
+  s->border_left = left;
+  s->y = inside_of(&s->y, top, bottom);
+  s->x = inside_of(&s->x, left, right);
+}
+
 static void fill_shape(const pn_problem *p, state *s) {
   const pn_operand *in = pn_problem_input(p, 0, 0), *w = pn_problem_input(p, 0, 1);
   (void)pn_cpu_conv_window(p, &s->y, &s->x); /* accepted before */
@@ -55,11 +80,16 @@ static void fill_shape(const pn_problem *p, state *s) {
       in->layout == PN_LAYOUT_PLAIN && !pn_layout_same(PN_LAYOUT_PLAIN, PN_LAYOUT_CHANNELS_LAST, in->rank, in->dims);
   bool point = s->y.kernel == 1 && s->x.kernel == 1,
        padded = s->y.pad_begin || s->y.pad_end || s->x.pad_begin || s->x.pad_end;
-  if (point && !padded && s->y.stride == 1 && s->x.stride == 1 && !s->plain_input) { /* one long row */
+  s->out_rows = s->y.output;
+  s->out_columns = s->x.output;
+  if (point && padded) cut_border(s);
+  padded = padded && !s->border;
+  if (point && !s->border && !padded && s->y.stride == 1 && s->x.stride == 1 && !s->plain_input) { /* one long row */
     int64_t pixels = s->images * s->y.output * s->x.output;
     s->x = (pn_window){pixels, 1, 1, 1, 0, 0, pixels};
     s->y = (pn_window){1, 1, 1, 1, 0, 0, 1};
-    s->images = 1;
+    s->images = s->out_rows = 1;
+    s->out_columns = pixels;
   }
   bool alias = s->x.stride * s->group_channels % PN_CONV_ALIAS == 0 && s->group_channels > 1;
   bool merged = s->x.dilation == 1 && !alias; /* from constants and attributes alone: packed weights depend on it */
@@ -98,6 +128,7 @@ static void fill(const pn_problem *p, const pn_device *device, const pn_config *
   s->vec = device->vec;
   s->transpose = device->transpose;
   (void)pn_epilogue_compile(p, &s->epilogue, NULL);
+  (void)pn_epilogue_bend(&s->epilogue);
   fill_shape(p, s);
   double costs[PN_CONV_TILE_WIDTHS];
   s->width = *pn_conv_tile_chosen(device->gemm, config, best_width(device->gemm, s, costs));
@@ -131,13 +162,13 @@ static void sizes(const pn_problem *p, const pn_device *device, const pn_config 
   state s = {0};
   fill(p, device, config, &s);
   out->state_bytes = sizeof(state) + (size_t)s.depth.taps * sizeof(ptrdiff_t);
-  out->packed_bytes = s.packed_bytes + (size_t)(s.groups * s.panels * s.width.nr) * 4;
+  out->packed_bytes = s.packed_bytes + (size_t)(s.groups * s.panels * s.width.nr * (s.epilogue.bends ? 2 : 1)) * 4;
   out->workspace_bytes = (size_t)device->threads * (s.scratch_bytes + PN_PROGRAM_SCRATCH_BYTES);
 }
 
 /* ---- packing ----------------------------------------------------------------------------------------------------- */
 
-/* [group][panel][tap][k][nr], then the bias in panels. */
+/* [group][panel][tap][k][nr], then the bias in panels, then the slopes where there are some. */
 static pelton_status pack(const pn_problem *p, const pn_device *device, const pn_config *config, void *packed,
                           pelton_diag *diag) {
   state s = {0};
@@ -165,9 +196,10 @@ static pelton_status prepare(const pn_problem *p, const pn_device *device, const
 typedef struct job {
   const state *s;
   const pn_step *step;
-  const float *in, *b, *bias, *residual;
+  const float *in, *b, *bias, *slope, *residual;
   float *out;
   char *scratch;
+  uint32_t regions, border_parts;
 } job;
 
 typedef struct region {
@@ -221,11 +253,16 @@ static void copy_region(const state *s, const float *in, const region *r, float 
   }
 }
 
+/* The pixel of the result at |y| and |x| of what lies inside. */
+static int64_t pixel_at(const state *s, int64_t image, int64_t y, int64_t x) {
+  return (image * s->out_rows + s->border_top + y) * s->out_columns + s->border_left + x;
+}
+
 static void compute_row(const job *j, const region *r, const float *a, int64_t y, int64_t q) {
   const state *s = j->s;
   int64_t nr = s->width.nr, columns = r->x1 - r->x0, tiles = pn_div_up(columns, s->width.mr_max);
   int64_t stride = s->compact ? s->pitch : s->x.stride * s->pitch, panel = r->group * s->panels + q;
-  int64_t pixel = (r->image * s->y.output + y) * s->x.output + r->x0;
+  int64_t pixel = pixel_at(s, r->image, y, r->x0);
   for (int64_t t = 0; t < tiles; t++) {
     int64_t begin = columns * t / tiles, end = columns * (t + 1) / tiles;
     int64_t at = (pixel + begin) * s->outputs + r->group * s->group_outputs + q * nr;
@@ -243,6 +280,7 @@ static void compute_row(const job *j, const region *r, const float *a, int64_t y
                                  .bias = j->bias + panel * nr,
                                  .residual = j->residual ? j->residual + at : NULL,
                                  .residual_row_stride = s->outputs,
+                                 .slope = j->slope ? j->slope + panel * nr : NULL,
                                  .lo = s->epilogue.lo,
                                  .hi = s->epilogue.hi};
     s->width.fns[end - begin - 1](&tile);
@@ -252,28 +290,69 @@ static void compute_row(const job *j, const region *r, const float *a, int64_t y
 static void compute_region(const job *j, const region *r, uint32_t thread) {
   const state *s = j->s;
   char *own = j->scratch + (s->scratch_bytes + PN_PROGRAM_SCRATCH_BYTES) * thread;
-  const float *a = j->in +
-                   ((r->image * s->y.input + r->y0 * s->y.stride) * s->x.input + r->x0 * s->x.stride) * s->channels +
-                   r->group * s->group_channels;
-  if (s->copy) {
+  const float *a = (const float *)(const void *)own;
+  if (s->copy)
     copy_region(s, j->in, r, (float *)(void *)own);
-    a = (const float *)(const void *)own;
-  }
+  else
+    a = j->in + r->group * s->group_channels +
+        ((r->image * s->y.input + r->y0 * s->y.stride - s->y.pad_begin) * s->x.input + r->x0 * s->x.stride -
+         s->x.pad_begin) *
+            s->channels;
   int64_t row_step = s->compact ? s->row_pitch : s->y.stride * s->row_pitch;
   for (int64_t q = r->panel; q < r->panel + r->panels; q++)
     for (int64_t y = r->y0; y < r->y1; y++) compute_row(j, r, a + (y - r->y0) * row_step, y, q);
   int64_t column = r->panel * s->width.nr, columns = pn_min_i64(r->panels * s->width.nr, s->group_outputs - column);
   column += r->group * s->group_outputs;
   for (int64_t y = r->y0; y < r->y1 && !s->epilogue.native; y++) {
-    int64_t row = (r->image * s->y.output + y) * s->x.output + r->x0;
+    int64_t row = pixel_at(s, r->image, y, r->x0);
     pn_epilogue_apply(&s->epilogue, s->vec, j->step->operands, j->out + row * s->outputs + column, s->outputs, row,
                       r->x1 - r->x0, column, columns, (float *)(void *)(own + s->scratch_bytes));
+  }
+}
+
+/* |count| pixels of the result from |pixel| on that see no input. */
+static void fill_pixels(const job *j, int64_t pixel, int64_t count, float *scratch) {
+  const state *s = j->s;
+  float *to = j->out + pixel * s->outputs;
+  const float *residual = j->residual ? j->residual + pixel * s->outputs : NULL;
+  for (int64_t i = 0; i < count * s->groups; i++) {
+    int64_t first = i % s->groups * s->panels * s->width.nr;
+    const float *bias = j->bias + first, *slope = j->slope ? j->slope + first : NULL;
+    for (int64_t o = 0; o < s->group_outputs; o++, to++) {
+      float value = bias[o] + (residual ? *residual++ : 0);
+      if (slope && value < 0) value *= slope[o];
+      value = value < s->epilogue.lo ? s->epilogue.lo : value;
+      *to = value > s->epilogue.hi ? s->epilogue.hi : value;
+    }
+  }
+  if (count)
+    pn_epilogue_apply(&s->epilogue, s->vec, j->step->operands, j->out + pixel * s->outputs, s->outputs, pixel, count, 0,
+                      s->outputs, scratch);
+}
+
+/* Part |index| of the rows of the result, without what lies inside. */
+static void fill_rows(const job *j, uint32_t index, uint32_t thread) {
+  const state *s = j->s;
+  char *own = j->scratch + (s->scratch_bytes + PN_PROGRAM_SCRATCH_BYTES) * thread;
+  float *scratch = (float *)(void *)(own + s->scratch_bytes);
+  int64_t begin, end;
+  pn_cpu_share(s->images * s->out_rows, 1, index, j->border_parts, &begin, &end);
+  for (int64_t i = begin; i < end; i++) {
+    int64_t y = i % s->out_rows - s->border_top;
+    bool inside = y >= 0 && y < s->y.output;
+    int64_t left = inside ? s->border_left : s->out_columns, right = inside ? left + s->x.output : left;
+    fill_pixels(j, i * s->out_columns, left, scratch);
+    fill_pixels(j, i * s->out_columns + right, s->out_columns - right, scratch);
   }
 }
 
 static void task(void *argument, uint32_t index, uint32_t thread) {
   const job *j = argument;
   const state *s = j->s;
+  if (index >= j->regions) {
+    fill_rows(j, index - j->regions, thread);
+    return;
+  }
   int64_t i = index;
   region r;
   int64_t block = i % s->column_blocks;
@@ -301,15 +380,17 @@ static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *di
   j.in = step->operands[p->nodes[0].inputs[0]];
   j.out = step->operands[p->nodes[p->node_count - 1].outputs[0]];
   j.bias = (const float *)(const void *)((const char *)step->packed + s->packed_bytes);
+  if (s->epilogue.bends) j.slope = j.bias + s->groups * s->panels * s->width.nr;
   if (s->epilogue.residual != PN_NO_OPERAND) j.residual = step->operands[s->epilogue.residual];
-  pn_pool_run(stream->device->pool, (uint32_t)(s->images * s->groups * s->regions_y * s->regions_x * s->column_blocks),
-              task, &j);
+  j.regions = (uint32_t)(s->images * s->groups * s->regions_y * s->regions_x * s->column_blocks);
+  if (s->border) j.border_parts = (uint32_t)pn_min_i64(s->images * s->out_rows, 2 * (int64_t)stream->device->threads);
+  pn_pool_run(stream->device->pool, j.regions + j.border_parts, task, &j);
   return PELTON_OK;
 }
 
 const pn_tactic pn_tactic_cpu_conv_direct = {
     .name = "cpu.conv_direct",
-    .version = 1,
+    .version = 2,
     .accepts = accepts,
     .configs = configs,
     .estimate = estimate,

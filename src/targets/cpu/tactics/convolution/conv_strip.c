@@ -78,6 +78,9 @@ static pelton_status pack(const pn_problem *p, const pn_device *device, const pn
     float *bias = (float *)(void *)((char *)packed + s->bias_at);
     pack_weights(s, pn_problem_input(&stage, 0, 1)->data, (float *)(void *)((char *)packed + s->weights_at));
     for (int64_t o = 0; o < s->outputs; o++) bias[o] = pn_cpu_conv_bias(&stage, &s->epilogue, o);
+    float *slope = (float *)(void *)((char *)packed + s->slope_at);
+    for (int64_t o = 0; s->epilogue.bends && s->epilogue.native && o < s->outputs; o++)
+      slope[o] = pn_epilogue_slope(&stage, &s->epilogue, o, s->outputs);
   }
   return PELTON_OK;
 }
@@ -201,6 +204,7 @@ static void panel_row(const strip_task *t, const piece *p, int64_t y, int64_t q)
                                  .bias = packed_at(t, s->bias_at) + q * nr,
                                  .residual = residual ? residual + begin * s->outputs : NULL,
                                  .residual_row_stride = s->outputs,
+                                 .slope = s->epilogue.bends ? packed_at(t, s->slope_at) + q * nr : NULL,
                                  .lo = s->lo,
                                  .hi = s->hi};
     s->width.fns[end - begin - 1](&tile);
@@ -383,7 +387,7 @@ static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *di
 
 const pn_tactic pn_tactic_cpu_conv_strip = {
     .name = "cpu.conv_strip",
-    .version = 1,
+    .version = 2,
     .accepts = accepts,
     .configs = configs,
     .estimate = estimate,

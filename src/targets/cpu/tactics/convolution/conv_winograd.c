@@ -18,7 +18,7 @@
 
 #include <math.h>
 
-enum { MIN_CHANNELS = 16, MIN_TILES = 28, LARGE_TILES = 56 };
+enum { MIN_CHANNELS = 12, MIN_TILES = 28, LARGE_TILES = 56, FEW_TILES = 14 };
 
 typedef struct state {
   const pn_cpu_gemm_f32 *gemm;
@@ -89,11 +89,15 @@ static void fill_blocks(const pn_device *device, state *s) {
   /* Filters that do not stay in a cache are read from memory for every block: blocks are larger then. */
   bool large = s->packed_bytes > device->l3_bytes / 2;
   int64_t most = pn_max_i64(large ? LARGE_TILES : MIN_TILES, l2_floats / 2 / s->v_pitch);
+  /* A task for each thread, where the second cache would hold so many tiles that there are fewer: with 2 MB of it, four
+     threads found two tasks in a map of 56 x 56 with 64 channels, and eight took as long as four. */
+  int64_t ranges_most = pn_div_up(s->outputs, 64), blocks = pn_div_up(device->threads, ranges_most);
+  if (!large && device->threads > 1) most = pn_min_i64(most, pn_max_i64(FEW_TILES, pn_div_up(s->tiles, blocks)));
   s->blocks = pn_div_up(s->tiles, most);
   s->block_tiles = pn_div_up(s->tiles, s->blocks);
   s->blocks = pn_div_up(s->tiles, s->block_tiles);
   /* Each range of channels transforms the input again, which is little beside products with 64 channels. */
-  int64_t ranges = pn_min_i64(pn_div_up(wanted, s->blocks), pn_div_up(s->outputs, 64));
+  int64_t ranges = pn_min_i64(pn_div_up(wanted, s->blocks), ranges_most);
   if (s->blocks >= wanted || device->threads == 1) ranges = 1;
   s->panels_a_block = pn_div_up(s->panels, ranges);
   s->column_blocks = pn_div_up(s->panels, s->panels_a_block);
@@ -129,6 +133,7 @@ static void fill(const pn_problem *p, const pn_device *device, const pn_config *
   s->gemm = device->gemm;
   s->vec = device->vec;
   (void)pn_epilogue_compile(p, &s->epilogue, NULL);
+  (void)pn_epilogue_bend(&s->epilogue);
   fill_shape(p, config, s);
   s->input = kernels->input[s->alpha / 2 - 2];
   s->output = kernels->output[s->alpha / 2 - 2][s->size / 2 - 1];
@@ -162,6 +167,7 @@ static double estimate(const pn_problem *p, const pn_device *device, const pn_co
   fill(p, device, config, &s);
   double tiles = (double)s.tiles, nr = s.width.nr, columns = (double)s.panels * nr;
   double products = tiles * (double)(s.points * s.channels) * columns;
+  double idle = pn_cpu_idle(device, s.blocks * s.column_blocks);
   /* Of a tile and channel, in multiply-adds: arithmetic, loads and stores. */
   static const double input[3] = {90, 260, 560}, output[3][3] = {{70}, {110, 160}, {0, 300, 400}};
   double in = input[s.alpha / 2 - 2], out = output[s.alpha / 2 - 2][s.size / 2 - 1];
@@ -169,7 +175,7 @@ static double estimate(const pn_problem *p, const pn_device *device, const pn_co
   double filters = (double)s.packed_bytes * (s.packed_bytes > device->l3_bytes / 2 ? (double)s.blocks : 1);
   double bytes = pn_cpu_operand_bytes(p) - (double)pn_operand_bytes(pn_problem_input(p, 0, 1));
   /* Prefetching hides a part of reading the filters, which are 16 or 36 values for 9. */
-  return pn_cpu_estimate(device, products + transforms, bytes, 0.85) + 0.6 * filters / device->bytes_per_second;
+  return pn_cpu_estimate(device, (products + transforms) * idle, bytes, 0.85) + 0.6 * filters / device->bytes_per_second;
 }
 
 static double error(const pn_problem *p, const pn_device *device, const pn_config *config) {
@@ -183,7 +189,7 @@ static void sizes(const pn_problem *p, const pn_device *device, const pn_config 
   state s = {0};
   fill(p, device, config, &s);
   out->state_bytes = sizeof(state) + (size_t)s.channels * 4;
-  out->packed_bytes = s.packed_bytes + (size_t)(s.panels * s.width.nr) * 4;
+  out->packed_bytes = s.packed_bytes + (size_t)(s.panels * s.width.nr * (s.epilogue.bends ? 2 : 1)) * 4;
   out->workspace_bytes = (size_t)device->threads * s.thread_bytes;
 }
 
@@ -203,7 +209,7 @@ static void pack_lanes(const state *s, const float *w, int64_t k, int64_t lanes,
   }
 }
 
-/* [panel][point][channel][nr], and the bias. */
+/* [panel][point][channel][nr], the bias, and the slopes where there are some. */
 static pelton_status pack(const pn_problem *p, const pn_device *device, const pn_config *config, void *packed,
                           pelton_diag *diag) {
   state s = {0};
@@ -213,6 +219,8 @@ static pelton_status pack(const pn_problem *p, const pn_device *device, const pn
   const float *w = pn_problem_input(p, 0, 1)->data;
   float *bias = (float *)(void *)((char *)packed + s.packed_bytes);
   for (int64_t k = 0; k < s.panels * nr; k++) bias[k] = k < s.outputs ? pn_cpu_conv_bias(p, &s.epilogue, k) : 0;
+  for (int64_t k = 0; s.epilogue.bends && k < s.panels * nr; k++)
+    bias[s.panels * nr + k] = pn_epilogue_slope(p, &s.epilogue, k, s.outputs);
   for (int64_t k = 0, lanes; k < s.panels * nr; k += lanes) { /* several filters of a panel at once */
     lanes = pn_min_i64(PN_WINOGRAD_LANES, nr - k % nr);
     pack_lanes(&s, w, k, lanes, (float *)packed + k / nr * s.points * plane + k % nr);
@@ -235,7 +243,7 @@ static pelton_status prepare(const pn_problem *p, const pn_device *device, const
 typedef struct job {
   const state *s;
   const pn_step *step;
-  const float *in, *filters, *bias, *residual;
+  const float *in, *filters, *bias, *slope, *residual;
   float *out;
   char *scratch;
 } job;
@@ -339,6 +347,7 @@ static void transform_output(const job *j, int64_t first, int64_t tiles, int64_t
     pn_cpu_winograd_f32_output tile = {.from = m + t * s->m_pitch,
                                        .plane_stride = s->m_plane,
                                        .bias = j->bias + column,
+                                       .slope = j->slope ? j->slope + column : NULL,
                                        .residual = j->residual ? j->residual + offset : NULL,
                                        .out = j->out + offset,
                                        .row_stride = s->x.output * s->outputs,
@@ -380,6 +389,7 @@ static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *di
   j.in = step->operands[p->nodes[0].inputs[0]];
   j.out = step->operands[p->nodes[p->node_count - 1].outputs[0]];
   j.bias = (const float *)(const void *)((const char *)step->packed + s->packed_bytes);
+  if (s->epilogue.bends) j.slope = j.bias + s->panels * s->width.nr;
   if (s->epilogue.residual != PN_NO_OPERAND) j.residual = step->operands[s->epilogue.residual];
   pn_pool_run(stream->device->pool, (uint32_t)(s->blocks * s->column_blocks), task, &j);
   return PELTON_OK;
@@ -387,7 +397,7 @@ static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *di
 
 const pn_tactic pn_tactic_cpu_conv_winograd = {
     .name = "cpu.conv_winograd",
-    .version = 1,
+    .version = 2,
     .accepts = accepts,
     .configs = configs,
     .estimate = estimate,

@@ -112,7 +112,7 @@ static void make_product(const plan *s, product *m) {
   m->inputs[1] = 1;
   m->outputs[0] = 2;
   m->node = (pn_problem_node){PN_OP_MATMUL, &m->attrs, 2, 1, m->inputs, m->outputs};
-  m->problem = (pn_problem){1, &m->node, 3, m->operands};
+  m->problem = (pn_problem){1, &m->node, 3, m->operands, false};
 }
 
 static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why) {

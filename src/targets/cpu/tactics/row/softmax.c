@@ -1,16 +1,17 @@
 /* Softmax and its logarithm in f32 along any axis. Along the innermost stored axis each row goes through the row
    kernel; along another one a run of neighbours is normalised together, element by element, so that vectors stay full.
- */
+   Rows of a few elements are turned for that, and back: a call a row costs as much as 20 elements. */
 #include "base/bytes.h"
 #include "targets/cpu/single.h"
 #include "target/strides.h"
 
-enum { RUN = 256 };
+enum { RUN = 256, SHORT = 16, SCRATCH = (3 + SHORT) * RUN }; /* floats; 3 RUNs are sums and their like */
 
 typedef struct state {
   const pn_cpu_vec_f32 *vec;
   const pn_cpu_reduce_f32 *reduce;
-  bool log;
+  const pn_cpu_transpose_f32 *transpose;
+  bool log, turn; /* turn: |inner| counts the rows, which lie |extent| apart */
   int64_t outer, extent, inner, inner_parts; /* of the stored axes, around the one */
   uint32_t parts;
 } state;
@@ -34,11 +35,17 @@ static void fill(const pn_problem *p, const pn_device *device, state *s) {
       pn_layout_place(x->layout, x->rank, (uint32_t)(attrs->axis < 0 ? attrs->axis + x->rank : attrs->axis));
   s->vec = device->vec;
   s->reduce = device->reduce;
+  s->transpose = device->transpose;
   s->log = attrs->log;
   s->outer = s->inner = 1;
   s->extent = stored[axis];
   for (uint32_t i = 0; i < axis; i++) s->outer *= stored[i];
   for (uint32_t i = axis + 1; i < x->rank; i++) s->inner *= stored[i];
+  s->turn = s->inner == 1 && s->extent > 1 && s->extent <= SHORT && s->outer >= SHORT;
+  if (s->turn) {
+    s->inner = s->outer;
+    s->outer = 1;
+  }
   s->inner_parts = pn_div_up(s->inner, RUN);
   s->parts =
       pn_cpu_parts(device, s->outer * s->inner_parts, 4 * pn_cpu_operand_bytes(p)); /* exponentials take time too */
@@ -54,7 +61,7 @@ static void sizes(const pn_problem *p, const pn_device *device, const pn_config 
   (void)p;
   (void)config;
   out->state_bytes = sizeof(state);
-  out->workspace_bytes = (size_t)device->threads * 3 * RUN * sizeof(float);
+  out->workspace_bytes = (size_t)device->threads * SCRATCH * sizeof(float);
 }
 
 static pelton_status prepare(const pn_problem *p, const pn_device *device, const pn_config *config, void *memory,
@@ -65,31 +72,40 @@ static pelton_status prepare(const pn_problem *p, const pn_device *device, const
   return PELTON_OK;
 }
 
-/* |n| neighbours at |x|, the elements of the axis |s->inner| apart. */
-static void columns(const state *s, const float *x, float *y, size_t n, float *scratch) {
+/* |n| neighbours at |x|, the elements of the axis |apart|. */
+static void columns(const state *s, const float *x, float *y, int64_t apart, size_t n, float *scratch) {
   const pn_cpu_vec_f32 *v = s->vec;
   float *greatest = scratch, *sum = scratch + RUN, *exponential = scratch + 2 * RUN;
   v->unary[PN_CPU_UNARY_copy](n, x, NULL, greatest);
   for (int64_t i = 1; i < s->extent; i++)
-    v->binary[PN_CPU_BINARY_max][PN_CPU_RUN_RUN](n, greatest, x + i * s->inner, greatest);
+    v->binary[PN_CPU_BINARY_max][PN_CPU_RUN_RUN](n, greatest, x + i * apart, greatest);
   v->fill(n, 0, sum);
   for (int64_t i = 0; i < s->extent; i++) {
-    float *to = s->log ? exponential : y + i * s->inner;
-    v->binary[PN_CPU_BINARY_sub][PN_CPU_RUN_RUN](n, x + i * s->inner, greatest, to);
+    float *to = s->log ? exponential : y + i * apart;
+    v->binary[PN_CPU_BINARY_sub][PN_CPU_RUN_RUN](n, x + i * apart, greatest, to);
     v->unary[PN_CPU_UNARY_exp](n, to, NULL, to);
     v->binary[PN_CPU_BINARY_add][PN_CPU_RUN_RUN](n, sum, to, sum);
   }
   if (s->log) {
     v->unary[PN_CPU_UNARY_log](n, sum, NULL, sum);
     for (int64_t i = 0; i < s->extent; i++) {
-      v->binary[PN_CPU_BINARY_sub][PN_CPU_RUN_RUN](n, x + i * s->inner, greatest, y + i * s->inner);
-      v->binary[PN_CPU_BINARY_sub][PN_CPU_RUN_RUN](n, y + i * s->inner, sum, y + i * s->inner);
+      v->binary[PN_CPU_BINARY_sub][PN_CPU_RUN_RUN](n, x + i * apart, greatest, y + i * apart);
+      v->binary[PN_CPU_BINARY_sub][PN_CPU_RUN_RUN](n, y + i * apart, sum, y + i * apart);
     }
     return;
   }
   v->unary[PN_CPU_UNARY_reciprocal](n, sum, NULL, sum);
   for (int64_t i = 0; i < s->extent; i++)
-    v->binary[PN_CPU_BINARY_mul][PN_CPU_RUN_RUN](n, y + i * s->inner, sum, y + i * s->inner);
+    v->binary[PN_CPU_BINARY_mul][PN_CPU_RUN_RUN](n, y + i * apart, sum, y + i * apart);
+}
+
+/* |n| rows at |x|. */
+static void short_rows(const state *s, const float *x, float *y, int64_t n, float *scratch) {
+  float *turned = scratch + 3 * RUN;
+  size_t extent = (size_t)s->extent;
+  s->transpose->transpose(x, s->extent, (size_t)n, extent, turned, RUN);
+  columns(s, turned, turned, RUN, (size_t)n, scratch);
+  s->transpose->transpose(turned, RUN, extent, (size_t)n, y, s->extent);
 }
 
 static void task(void *argument, uint32_t part, uint32_t thread) {
@@ -98,11 +114,15 @@ static void task(void *argument, uint32_t part, uint32_t thread) {
   int64_t unit, end;
   pn_cpu_share(s->outer * s->inner_parts, 1, part, s->parts, &unit, &end);
   for (; unit < end; unit++) {
-    int64_t begin = unit % s->inner_parts * RUN, at = unit / s->inner_parts * s->extent * s->inner + begin;
-    if (s->inner == 1)
+    int64_t begin = unit % s->inner_parts * RUN, n = pn_min_i64(RUN, s->inner - begin);
+    int64_t at = unit / s->inner_parts * s->extent * s->inner + begin;
+    float *scratch = j->scratch + thread * SCRATCH;
+    if (s->turn)
+      short_rows(s, j->x + begin * s->extent, j->y + begin * s->extent, n, scratch);
+    else if (s->inner == 1)
       (s->log ? s->reduce->log_softmax : s->reduce->softmax)((size_t)s->extent, j->x + at, j->y + at);
     else
-      columns(s, j->x + at, j->y + at, (size_t)pn_min_i64(RUN, s->inner - begin), j->scratch + thread * 3 * RUN);
+      columns(s, j->x + at, j->y + at, s->inner, (size_t)n, scratch);
   }
 }
 

@@ -1,0 +1,75 @@
+/* Results eight at a time, as the kernels of products finish them: their operands and results from and to memory, and
+   what expressions use in 16 bits. Addresses are multiples of 16 bytes. */
+enum { PIECE = 8 };
+
+#if !TENSOR_CORES
+#define EIGHT(type)                                                                          \
+  DEVICE void load8_##type(const void *p, u32 i, f32 *out) {                                 \
+    for (u32 k = 0; k < PIECE; k++) out[k] = load_##type(p, i + k);                          \
+  }                                                                                          \
+  DEVICE void store8_##type(void *p, u32 i, const f32 *in) {                                 \
+    for (u32 k = 0; k < PIECE; k++) store_##type(p, i + k, in[k]);                           \
+  }
+EIGHT(f16)
+EIGHT(bf16)
+EIGHT(f32)
+#else
+
+/* Eight elements next to each other, aligned: one access. */
+struct __align__(16) eight {
+  u16 at[PIECE];
+};
+DEVICE void load8_f16(const void *p, u32 i, f32 *out) {
+  struct eight v = *(const struct eight *)((const u16 *)p + i);
+  UNROLL
+  for (int k = 0; k < PIECE; k++) out[k] = f16_to_f32(v.at[k]);
+}
+DEVICE void load8_bf16(const void *p, u32 i, f32 *out) {
+  struct eight v = *(const struct eight *)((const u16 *)p + i);
+  UNROLL
+  for (int k = 0; k < PIECE; k++) out[k] = bf16_to_f32(v.at[k]);
+}
+DEVICE void load8_f32(const void *p, u32 i, f32 *out) {
+  const float4 *from = (const float4 *)((const f32 *)p + i);
+  *(float4 *)out = from[0];
+  *(float4 *)(out + 4) = from[1];
+}
+DEVICE void store8_f16(void *p, u32 i, const f32 *in) {
+  struct eight v;
+  UNROLL
+  for (int k = 0; k < PIECE; k++) v.at[k] = f16_from_f32(in[k]);
+  *(struct eight *)((u16 *)p + i) = v;
+}
+#if __CUDA_ARCH__ >= 800
+DEVICE u16 bf16_rounded(f32 v) {
+  u16 x;
+  asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(x) : "f"(v));
+  return x;
+}
+#else
+#define bf16_rounded bf16_from_f32
+#endif
+DEVICE void store8_bf16(void *p, u32 i, const f32 *in) {
+  struct eight v;
+  UNROLL
+  for (int k = 0; k < PIECE; k++) v.at[k] = bf16_rounded(in[k]);
+  *(struct eight *)((u16 *)p + i) = v;
+}
+DEVICE void store8_f32(void *p, u32 i, const f32 *in) {
+  float4 *to = (float4 *)((f32 *)p + i);
+  to[0] = *(const float4 *)in;
+  to[1] = *(const float4 *)(in + 4);
+}
+
+#if HALF /* for results of 16 bits: to 2e-7 of one, or relative */
+DEVICE f32 quick_erf(f32 x) {
+  f32 a = fabsf(x), t = __fdividef(1, 1 + 0.3275911f * a);
+  f32 p = ((((1.061405429f * t - 1.453152027f) * t + 1.421413741f) * t - 0.284496736f) * t + 0.254829592f) * t;
+  return copysignf(1 - p * __expf(-a * a), x);
+}
+DEVICE f32 quick_tanh(f32 x) { return 1 - __fdividef(2, 1 + __expf(2 * x)); }
+#define erff  quick_erf
+#define tanhf quick_tanh
+#define expf  __expf
+#endif
+#endif
