@@ -1,5 +1,6 @@
 #include "targets/cuda/wgmma.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
@@ -123,6 +124,10 @@ static void render_head(pn_wgmma *w, const pn_problem *p, const tile *t, int64_t
                  "#define SOURCE %d\n#define PLACES %d\n#define WHOLE %d\n#define CONSTANT %d\n%s#define HALF 1\n"
                  "#include \"eight.cuh\"\n#include \"wgmma.cuh\"\n",
                  (int)w->source, (int)w->places, (int)whole, (int)w->constant, w->head);
+  int64_t begin = 0;
+  pn_text_printf(head, "#define PARTS %u\n#define PART_BEGINS 0", (unsigned)(w->parts ? w->parts : 1));
+  for (uint32_t i = 0; i < w->parts; i++) pn_text_printf(head, ", %" PRId64, begin += w->part_columns[i]);
+  pn_text_printf(head, "\n");
   w->together = pn_cuda_epilogue_render_eight(p, &w->epilogue, w->bias, whole, head);
 }
 
@@ -181,6 +186,7 @@ static bool is_aligned(const pn_wgmma *w, const struct wgmma_arguments *a, const
   uintptr_t all = (uintptr_t)right;
   if (w->source != PN_WGMMA_GATHERED) all |= (uintptr_t)left;
   if (w->columns % 8 == 0) all |= (uintptr_t)a->target | (uintptr_t)a->bias;
+  for (uint32_t i = 1; i < w->parts; i++) all |= (uintptr_t)a->more[i - 1];
   for (uint32_t k = 0; k < w->epilogue.operand_count; k++)
     if (w->together >> k & 1) all |= (uintptr_t)a->epilogue.operands[k];
   return !(all & 15);
@@ -206,7 +212,9 @@ pelton_status pn_wgmma_run(const pn_wgmma *w, const pn_step *step, const void *a
   struct wgmma_arguments arguments = w->arguments;
   arguments.source = a;
   arguments.bias = bias ? step->operands[pn_operand_index(p, bias)] : NULL;
-  arguments.target = step->operands[p->nodes[p->node_count - 1].outputs[0]];
+  const uint16_t *results = p->nodes[p->node_count - 1].outputs;
+  arguments.target = step->operands[results[0]];
+  for (uint32_t i = 1; i < w->parts; i++) arguments.more[i - 1] = step->operands[results[i]];
   pn_cuda_epilogue_bind(&w->epilogue, step->operands, &arguments.epilogue);
   if (!is_aligned(w, &arguments, a, b))
     return pn_fail(diag, PELTON_DEVICE_ERROR, "an operand of %s is not aligned to 16 bytes: give memory that is",

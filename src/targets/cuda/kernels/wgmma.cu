@@ -7,8 +7,9 @@
    its part of the rows, always in the same order.
 
    Fixed by the head: X, Y, COLUMNS, WARPGROUPS, STAGES, SPLITS, RESIDENT (blocks of a multiprocessor), SOURCE (how rows
-   come: MATRIX, PICTURES, GATHERED), CONSTANT (b is), WHOLE (columns are a multiple of 8), finish(), which follows the
-   sums of eight neighbours, and for GATHERED its own numbers.
+   come: MATRIX, PICTURES, GATHERED), CONSTANT (b is), WHOLE (columns are a multiple of 8), PARTS and where each begins
+   (results that the columns go to, with a multiple of 8 each), finish(), which follows the sums of eight neighbours, and
+   for GATHERED its own numbers.
 
    A grid may start while the one in front of it runs: it fetches weights, and waits before it reads anything else. */
 enum { ROWS = 64 * WARPGROUPS };
@@ -52,15 +53,29 @@ DEVICE void put(const struct wgmma_arguments *a, f32 *value, u32 row, u32 column
   n = divide(row, a->by_place);
   place = row - n * a->by_place.divisor;
 #endif
+  void *target = a->target;
+#if PARTS > 1
+  const u32 begins[PARTS + 1] = {PART_BEGINS};
+  u32 begin = 0, pitch = begins[1];
+  UNROLL
+  for (u32 i = 1; i < PARTS; i++)
+    if (column >= begins[i]) {
+      target = a->more[i - 1];
+      begin = begins[i];
+      pitch = begins[i + 1] - begins[i];
+    }
+  u32 to = row * pitch + column - begin;
+#else
   u32 to = (BLOCK_Y * a->rows + row) * a->columns + column;
+#endif
   u32 count = WHOLE || column + PIECE <= a->columns ? PIECE : a->columns - column;
   finish(&a->epilogue, a->bias, value, n, column, place, count);
 #if WHOLE
-  JOIN(store8_, Y)(a->target, to, value);
+  JOIN(store8_, Y)(target, to, value);
 #else
   UNROLL
   for (u32 i = 0; i < PIECE; i++)
-    if (i < count) STORE(Y, a->target, to + i, value[i]);
+    if (i < count) STORE(Y, target, to + i, value[i]);
 #endif
 }
 
