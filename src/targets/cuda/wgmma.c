@@ -5,13 +5,16 @@
 #include <string.h>
 
 /* Tiles of 64 rows a warpgroup. Two blocks on a multiprocessor hide each other's beginning and end; 232,448 bytes of
-   shared memory are a block's most, 233,472 a multiprocessor's. */
+   shared memory are a block's most, 233,472 a multiprocessor's. The last ones are for sums of few steps, whose time is
+   that of memory: with short rings many blocks fit, and hide each other's waiting. */
 typedef struct tile {
   uint8_t warpgroups, stages, resident;
   uint16_t columns;
 } tile;
 static const tile tiles[] = {{2, 3, 2, 128}, {2, 4, 1, 256}, {2, 4, 2, 64},
-                             {1, 4, 2, 128}, {1, 4, 3, 64},  {1, 6, 3, 32}};
+                             {1, 4, 2, 128}, {1, 4, 3, 64},  {1, 6, 3, 32},
+                             {1, 1, 6, 64},  {1, 2, 6, 64},  {1, 1, 4, 128},
+                             {1, 2, 4, 128}};
 enum { GATHER_TILE = 2, MOST_SPLITS = 8, MOST_CONFIGS = 8, SHARED_ALIGN = 1024, ROW_BYTES = 2 * PN_WGMMA_DEPTH };
 enum { TILE, SPLITS }; /* what config values mean */
 
@@ -65,11 +68,13 @@ double pn_wgmma_estimate(const pn_wgmma *w, const pn_device *device, double byte
   double steps = ceil((double)w->steps / splits), blocks = (double)blocks_of(w, t) * splits,
          each = ceil(blocks / units);
   double put = elements * (double)(2 + 2 * w->epilogue.operand_count) / 15 + elements * w->work / 128;
-  double alone = steps * (step > 295 ? step : 295) + 1320 + put, together = each * (steps * step + put + 980);
+  double crowd = t->resident > 3 ? 3.0 / t->resident : 1;
+  double alone = steps * (step > 295 ? step : 295) + 1320 + put;
+  double together = each * (steps * step + put + 980 * crowd);
   double waves = ceil(each / t->resident) * alone;
   double cycles = each > 1 && together > waves ? together : waves;
   double seconds = cycles / clock + (splits > 1 ? 0.9e-6 + 0.17e-6 * splits * elements / 4096 : 0);
-  double memory = bytes / (0.6 * device->bytes_per_second);
+  double memory = bytes / ((crowd < 1 ? 0.75 : 0.6) * device->bytes_per_second);
   return 1.3e-6 + (seconds > memory ? seconds : memory);
 }
 
@@ -77,6 +82,7 @@ static bool is_useful(const pn_wgmma *w, const pn_device *device, uint32_t k, in
   const tile *t = &tiles[k];
   if (w->source == PN_WGMMA_GATHERED) return k == GATHER_TILE && splits == 1;
   if (t->columns > 32 && t->columns / 2 >= w->columns) return false;
+  if (t->stages < 3 && pn_div_up(w->steps, splits) > t->stages * t->stages) return false; /* it would wait at every step */
   return splits == 1 || (splits * 2 <= w->steps && blocks_of(w, t) * splits <= 3 * (int64_t)device->multiprocessors);
 }
 
