@@ -33,7 +33,8 @@ typedef struct pn_wgmma {
   uint32_t parts; /* results that the columns go to; 0: one */
   int64_t part_columns[MOST_COLUMN_PARTS];
   struct wgmma_arguments arguments; /* what the source wants to say of windows and batches */
-  char head[512];                   /* macros for GATHERED */
+  bool pairs;                       /* GATHERED reads words of two elements */
+  char head[640];                   /* macros for GATHERED */
   /* by pn_wgmma_prepare: */
   pn_cu_function *function;
   uint32_t together; /* operands of the epilogue that are read by eights: a bit each */

@@ -193,7 +193,7 @@ struct tensor_map {
 enum { MOST_COLUMN_PARTS = 4 }; /* results that columns go to */
 struct wgmma_arguments {
   struct tensor_map a, b;
-  unsigned rows, columns, steps;
+  unsigned rows, columns, steps, tile_count;
   struct divider tiles;              /* along the columns */
   struct divider chunks, taps;       /* steps of a place of the filter, places of its row */
   struct divider by_place, by_width; /* places of a picture, and of a row of it */
