@@ -91,7 +91,8 @@ static bool is_useful(const pn_wgmma *w, const pn_device *device, uint32_t k, in
   const tile *t = &tiles[k];
   if (w->source == PN_WGMMA_GATHERED) return k == GATHER_TILE && splits == 1;
   if (t->columns > 32 && t->columns / 2 >= w->columns) return false;
-  if (t->stages < 3 && pn_div_up(w->steps, splits) > t->stages * t->stages) return false; /* it would wait at every step */
+  /* A short ring would wait at every step. */
+  if (t->stages < 3 && pn_div_up(w->steps, splits) > t->stages * t->stages) return false;
   return splits == 1 || (splits * 2 <= w->steps && blocks_of(w, t) * splits <= 3 * (int64_t)device->multiprocessors);
 }
 

@@ -9,10 +9,10 @@
    there are many. With SPLITS, a cluster of so many blocks shares the steps of one tile, and each adds up and finishes
    its part of the rows, always in the same order.
 
-   Fixed by the head: X, Y, COLUMNS, WARPGROUPS, STAGES, SPLITS, RESIDENT (blocks of a multiprocessor), DIRECT, SOURCE (how rows
-   come: MATRIX, PICTURES, GATHERED), CONSTANT (b is), WHOLE (columns are a multiple of 8), PARTS and where each begins
-   (results that the columns go to, with a multiple of 8 each), finish(), which follows the sums of eight neighbours, and
-   for GATHERED its own numbers.
+   Fixed by the head: X, Y, COLUMNS, WARPGROUPS, STAGES, SPLITS, RESIDENT (blocks of a multiprocessor), DIRECT, SOURCE
+   (how rows come: MATRIX, PICTURES, GATHERED), CONSTANT (b is), WHOLE (columns are a multiple of 8), PARTS and where
+   each begins (results that the columns go to, with a multiple of 8 each), finish(), which follows the sums of eight
+   neighbours, and for GATHERED its own numbers.
 
    A grid may start while the one in front of it runs: it fetches weights, and waits before it reads anything else. */
 enum { ROWS = 64 * WARPGROUPS };

@@ -195,8 +195,10 @@ static pelton_status pack(const pn_problem *p, const pn_device *device, const pn
   memset(to, 0, (size_t)(w->dims[0] * padded) * sizeof *to);
   for (int64_t m = 0; m < w->dims[0]; m++)
     for (int64_t c = 0; c < channels; c++)
-      for (int64_t t = 0; t < taps; t++)
-        to[m * padded + (gathered ? gathered_place(&row, taps, axis[1].kernel, c, t) : t * run + c)] = from[(m * channels + c) * taps + t];
+      for (int64_t t = 0; t < taps; t++) {
+        const int64_t place = gathered ? gathered_place(&row, taps, axis[1].kernel, c, t) : t * run + c;
+        to[m * padded + place] = from[(m * channels + c) * taps + t];
+      }
   return PELTON_OK;
 }
 

@@ -103,7 +103,8 @@ static pelton_status pack(const pn_problem *p, const pn_device *device, const pn
   uint16_t *to = packed;
   (void)device;
   (void)config;
-  if (!pn_cuda_product_parts(p, &body, &parts, NULL) || !pn_cuda_product_accepts(&body, &product, NULL)) return PN_INTERNAL(diag, "a product changed after it was accepted");
+  if (!pn_cuda_product_parts(p, &body, &parts, NULL) || !pn_cuda_product_accepts(&body, &product, NULL))
+    return PN_INTERNAL(diag, "a product changed after it was accepted");
   if (!is_packed(p, &product)) return PELTON_OK; /* read as it is */
   int64_t padded = pn_div_up(product.k, PN_WGMMA_DEPTH) * PN_WGMMA_DEPTH;
   for (int64_t n = 0; n < product.n; n++)
