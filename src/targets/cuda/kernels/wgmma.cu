@@ -184,8 +184,13 @@ DEVICE void consume(f32 (&sum)[COLUMNS / 2], u32 count, u32 base, u32 full, u32 
     UNROLL
     for (u32 k = 0; k < DEPTH / 16; k++) multiply(sum, left + 2 * k, right + 2 * k);
     products_commit();
+#if STAGES > 1
     PRODUCTS_WAIT(1); /* those before: their stage is free */
     if (i > 0 && THREAD % 32 == 0) meeting_arrive(empty + 8 * before);
+#else
+    PRODUCTS_WAIT(0); /* there is no other stage to go on with */
+    if (i + 1 < count && THREAD % 32 == 0) meeting_arrive(empty);
+#endif
     before = at->stage;
     if (++at->stage == STAGES) {
       at->stage = 0;
@@ -307,6 +312,7 @@ WIDE_KERNEL(CONSUMERS + FETCHERS, RESIDENT, CLUSTER, wgmma, struct wgmma_argumen
     UNROLL
     for (u32 i = 0; i < COLUMNS / 2; i++) sum[i] = 0;
     s = share_of(&a, tile);
+    __syncwarp();
     consume(sum, s.count, shared_address(ring), full, empty, &at);
     if (tile == BLOCK_X) grid_wait(); /* what follows reads what others wrote */
     finish_tile(&a, sum, &s);
