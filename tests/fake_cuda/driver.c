@@ -154,7 +154,7 @@ int cuDeviceGetAttribute(int *value, int attribute, int device) {
   (void)device;
   if (imagined && attribute == 16) return *value = imagined >= 90 ? 132 : 108, 0; /* as large ones have, for estimates */
   if (imagined && attribute == 13) return *value = imagined >= 90 ? 1980000 : 1410000, 0;
-  *value = attribute == 75 ? capability / 10 : attribute == 76 ? capability % 10 : attribute == 16 ? 4 : 0;
+  *value = attribute == 75 ? capability / 10 : attribute == 76 ? capability % 10 : attribute == 16 ? 4 : attribute == 38 ? 1 << 20 : 0;
   return 0;
 }
 /* A context is its device's state. */

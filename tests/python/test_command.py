@@ -21,6 +21,10 @@ SQUARE = """graph "square"(%x: f32[2,2]) -> (%y)
   %y: f32[2,2] = pointwise(%x) expr="mul(x0,x0)"
 end
 """
+PRODUCT = """graph "product"(%x: f16[64,64]) -> (%y)
+  %y: f16[64,64] = matmul(%x, %x)
+end
+"""
 IMAGE = """graph "image"(%data: f32[1,3,2,2]) -> (%y)
   %y: f32[1,3,2,2] = pointwise(%data) expr="neg(x0)"
 end
@@ -253,6 +257,16 @@ class Work(Folder):
         self.assertTrue(value["runs"] > 0 and value["throughput_per_s"] > 0 and value["engine_bytes"] > 0 and value["peak_rss_bytes"] > 0)
         layers = json.loads(self.check(0, "bench", model, "--duration", "10ms", "--layers", "--json").stdout)["layers"]
         self.assertEqual([set(layer) >= {"step", "tactic", "us"} for layer in layers], [True])
+        self.assertTrue(layers[0]["limit_us"] > 0 and layers[0]["percent_of_limit"] > 0)
+
+    def test_layers_know_the_limit_of_their_type(self):
+        folder = os.path.join(os.environ.get("PELTON_BUILD", ""), "tests", "fake_cuda")
+        if not os.path.exists(os.path.join(folder, "libcuda.so.1")):
+            self.skipTest("the fake driver is not built")
+        model = self.write("t.pir", PRODUCT)
+        options = ["--target", "cuda", "--device-libraries", folder, "--level", "0", "--duration", "1ms", "--layers", "--json"]
+        layers = json.loads(self.check(0, "bench", model, *options).stdout)["layers"]
+        self.assertEqual([(layer["type"], layer["limit_us"] > 0) for layer in layers if layer["flops"] > 0], [("f16", True)])
 
     def test_bench_serves(self):
         model = self.write("s.pir", SQUARE)

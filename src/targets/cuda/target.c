@@ -525,6 +525,7 @@ const pn_target pn_target_cuda = {
     .tactics = tactics,
     .patterns = patterns,
     .device_list = device_list,
+    .peaks = pn_cuda_peaks,
     .binaries_keep = pn_cuda_programs_keep,
     .binaries = pn_cuda_programs_list,
     .memory_alloc = memory_alloc,
