@@ -51,7 +51,9 @@ static struct device_state {
   int retained;
   long calls, lost_at; /* 0: never */
 } devices[MOST_DEVICES];
-static _Thread_local int current = -1;
+/* Not where dlopen allocates such variables: sanitizers take a block at the wrong place of a page for another one, with
+   a size that is none, and end the process. */
+static _Thread_local int current __attribute__((tls_model("initial-exec"))) = -1;
 
 /* ---- for the tests ---- */
 void fake_cuda_fail_at(long n) { fail_at = n ? calls + n : 0; }
