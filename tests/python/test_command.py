@@ -5,6 +5,7 @@ PELTON_BIN names the command; without it the test is skipped.
 """
 import json
 import os
+import re
 import struct
 import subprocess
 import sys
@@ -243,6 +244,18 @@ class Work(Folder):
         told = json.loads(self.check(3, "check", add, mistakes, "--json", error="has no type").stdout)
         self.assertEqual([t["valid"] for t in told], [True, False])
         self.assertGreater(len(told[1]["reasons"]), 10)
+
+    def test_the_page_of_the_command_is_whole(self):
+        with open("docs/command.md", encoding="utf-8") as file:
+            common, *sections = re.split(r"^## (?=[a-z])", file.read(), flags=re.M)
+        pages = {section.split("\n", 1)[0]: section for section in sections}
+        listed = re.findall(r"^  ([a-z]+) ", self.check(0, "--help").stdout, re.M)
+        self.assertEqual(set(pages), set(listed) - {"help", "version"})
+        said = lambda text: set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", text)) - {"--help", "-h"}
+        for command, page in pages.items():
+            has = set(re.findall(r"^  (?:-\w, )?(--[a-z-]+)", self.check(0, command, "--help").stdout, re.M)) - {"--help"}
+            self.assertEqual(has - said(page) - said(common), set(), command)
+            self.assertEqual({option for option in said(page) if option.startswith("--")} - has, set(), command)
 
     def test_bench_keys(self):
         model = self.write("s.pir", SQUARE)
