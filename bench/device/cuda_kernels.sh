@@ -24,8 +24,11 @@ for pair in $(printf "%s\n" ${layers:-} ${networks:-} | sort -u); do generate "$
 wait
 
 if wants cases; then
+  cp bench/device/many_tiles.txt "$work/many_tiles.txt"
+  for name in $suites; do cp "tests/cases/$name.txt" "$work/$name.txt"; done
+  suites+=" many_tiles"
   for name in $suites; do
-    PELTON_CASES_TARGET=cuda PELTON_CASES_LIBRARIES=$libraries timeout 60 build/device/tests/run_cases "tests/cases/$name.txt" >"$out/cases_$name.log" 2>&1 &
+    PELTON_CASES_TARGET=cuda PELTON_CASES_LIBRARIES=$libraries timeout 60 build/device/tests/run_cases "$work/$name.txt" >"$out/cases_$name.log" 2>&1 &
   done
   wait $(jobs -p)
   for name in $suites; do

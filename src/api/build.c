@@ -231,6 +231,17 @@ static pelton_status run_precision(build *b, pelton_diag *diag) {
   return pn_graph_verify(b->graph, diag);
 }
 
+/* What only targets like this one gain by. */
+static pelton_status run_last_passes(build *b, pelton_diag *diag) {
+  const pn_target *target = b->engine->target;
+  if (b->options.no_passes || !target->splits_products || !target->splits_products(b->engine->device)) return PELTON_OK;
+  pn_json_array_begin(&b->json, "target_passes");
+  pn_pipeline_options options = {.report = &b->json};
+  pelton_status status = pn_passes_finish(b->graph, &options, diag);
+  pn_json_array_end(&b->json);
+  return status ? status : pn_graph_verify(b->graph, diag);
+}
+
 static void report_warnings(build *b, const pn_model *model) {
   pn_json_array_begin(&b->json, "warnings");
   for (uint32_t i = 0; i < model->warnings.count; i++)
@@ -349,6 +360,7 @@ static pelton_status build_engine(build *b, const pelton_model *model, pelton_di
   PN_TRY(choose_shapes(b, 1, diag)); /* bounds of profiles first: passes may use them */
   PN_TRY(run_passes(b, diag));
   PN_TRY(run_precision(b, diag));
+  PN_TRY(run_last_passes(b, diag));
   if (b->options.timing_cache) PN_TRY(pn_timing_load(&b->cache, b->options.timing_cache, diag));
   double start = pn_clock_seconds();
   PN_TRY(plan_some_shapes(b, diag));

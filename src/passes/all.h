@@ -19,5 +19,6 @@ pn_pass_function pn_pass_lower_batch_norm;
 pn_pass_function pn_pass_fold_scale;
 pn_pass_function pn_pass_fuse_pointwise;
 pn_pass_function pn_pass_recognise_activations;
+pn_pass_function pn_pass_merge_products;
 
 #endif

@@ -27,5 +27,7 @@ typedef struct pn_pipeline_options {
 
 /* Runs the pipeline on |g| and its subgraphs until nothing changes (a bounded number of rounds). */
 pelton_status pn_passes_run(pn_graph *g, const pn_pipeline_options *options, pelton_diag *diag) PN_CHECKED;
+/* The last of all, once, for targets that finish a product in parts: products of one operand become one. */
+pelton_status pn_passes_finish(pn_graph *g, const pn_pipeline_options *options, pelton_diag *diag) PN_CHECKED;
 
 #endif

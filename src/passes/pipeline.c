@@ -41,8 +41,10 @@ static const pn_pass passes[] = {
     PASS(fuse_pointwise),
     /* Behind fusion, which brings the parts of an activation together. */
     PASS(recognise_activations),
+    /* Not in the pipeline: only some targets gain by it, see pn_passes_finish. */
+    PASS(merge_products),
 };
-enum { DEFAULT_COUNT = PN_COUNT(passes) };
+enum { DEFAULT_COUNT = PN_COUNT(passes) - 1 };
 
 uint32_t pn_pass_list(const pn_pass **out) {
   *out = passes;
@@ -64,22 +66,31 @@ static void report(struct pn_json *json, const char *pass, uint32_t round, uint3
   pn_json_object_end(json);
 }
 
+static pelton_status run_pass(pn_graph *g, const pn_pass *pass, const pn_pipeline_options *options, uint32_t round,
+                              uint32_t *total, pelton_diag *diag) {
+  uint32_t changed = 0;
+  const uint32_t mark = pn_diag_mark(diag);
+  pelton_status status = pass->run(g, &changed, diag);
+  if (!status && changed && options->verify) status = pn_graph_verify(g, diag);
+  if (status) {
+    pn_diag_prefix(diag, mark, "pass %s", pass->name);
+    return status;
+  }
+  report(options->report, pass->name, round, changed);
+  *total += changed;
+  return PELTON_OK;
+}
+
 pelton_status pn_passes_run(pn_graph *g, const pn_pipeline_options *options, pelton_diag *diag) {
   for (uint32_t round = 1; round <= MOST_ROUNDS; round++) {
     uint32_t total = 0;
-    for (size_t i = 0; i < DEFAULT_COUNT; i++) {
-      uint32_t changed = 0;
-      const uint32_t mark = pn_diag_mark(diag);
-      pelton_status status = passes[i].run(g, &changed, diag);
-      if (!status && changed && options->verify) status = pn_graph_verify(g, diag);
-      if (status) {
-        pn_diag_prefix(diag, mark, "pass %s", passes[i].name);
-        return status;
-      }
-      report(options->report, passes[i].name, round, changed);
-      total += changed;
-    }
+    for (size_t i = 0; i < DEFAULT_COUNT; i++) PN_TRY(run_pass(g, &passes[i], options, round, &total, diag));
     if (!total) break;
   }
   return PELTON_OK;
+}
+
+pelton_status pn_passes_finish(pn_graph *g, const pn_pipeline_options *options, pelton_diag *diag) {
+  uint32_t changed = 0;
+  return run_pass(g, &passes[DEFAULT_COUNT], options, 1, &changed, diag);
 }

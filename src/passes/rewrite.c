@@ -118,6 +118,28 @@ pn_value_id pn_rewrite_add(pn_rewrite *r, pn_op op, const void *attrs, pn_str na
   return result;
 }
 
+pn_node_id pn_rewrite_take_over(pn_rewrite *r, pn_op op, const void *attrs, pn_str name, const pn_value_id *inputs,
+                                uint32_t count, const pn_value_id *outputs, uint32_t output_count) {
+  pn_node_id *before = PN_NEW_ARRAY(r->scratch, pn_node_id, output_count);
+  if (!before) return PN_NO_NODE;
+  for (uint32_t i = 0; i < output_count; i++) {
+    pn_value *value = pn_graph_value(r->g, outputs[i]);
+    before[i] = value->producer;
+    pn_graph_node(r->g, before[i])->outputs.data[0] = PN_NO_VALUE;
+    value->producer = PN_NO_NODE;
+    value->output_index = 0;
+  }
+  const pn_node_id id = pn_graph_add_node_to(r->g, op, attrs, name, inputs, count, outputs, output_count);
+  if (!pn_node_valid(id) || !make_room(r)) return PN_NO_NODE;
+  add_uses(r, pn_graph_node(r->g, id));
+  for (uint32_t i = 0; i < output_count; i++) {
+    pn_node *old = pn_graph_node(r->g, before[i]);
+    old->removed = true;
+    if (!drop_uses(r, before[i].v, &old->inputs)) return PN_NO_NODE;
+  }
+  return id;
+}
+
 pelton_status pn_rewrite_become(pn_rewrite *r, pn_node *node, pn_op op, const void *attrs, const pn_value_id *inputs,
                                 uint32_t count) {
   const pn_value_list before = node->inputs;

@@ -67,6 +67,10 @@ bool pn_rewrite_scalar(pn_rewrite *r, pn_value_id v, double *out) PN_CHECKED;
 /* A node with one result of |type|; PN_NO_VALUE when memory is out. May move the list of nodes. */
 pn_value_id pn_rewrite_add(pn_rewrite *r, pn_op op, const void *attrs, pn_str name, const pn_value_id *inputs,
                            uint32_t count, const pn_type *type);
+/* A node that computes |outputs| from now on, each of them the only result of another node, which goes. PN_NO_NODE when
+   memory is out. May move the list of nodes. */
+pn_node_id pn_rewrite_take_over(pn_rewrite *r, pn_op op, const void *attrs, pn_str name, const pn_value_id *inputs,
+                                uint32_t count, const pn_value_id *outputs, uint32_t output_count);
 /* |node| computes its results in another way: other operands, operator and attributes (in the graph's arena). */
 pelton_status pn_rewrite_become(pn_rewrite *r, pn_node *node, pn_op op, const void *attrs, const pn_value_id *inputs,
                                 uint32_t count) PN_CHECKED;

@@ -232,10 +232,10 @@ pelton_status pn_planner_partition(pn_planner *p) {
     if (!p->node_needed[n] || p->group_of[n] != UINT32_MAX) continue;
     double sum;
     uint32_t nodes[PN_PATTERN_NODES] = {n}, count = 1;
-    for (uint32_t i = 0; i < pattern_count && count == 1 && !alone[n]; i++) {
-      uint32_t length = match(p, &patterns[i], n, nodes);
-      if (length > 1) PN_TRY(first_group(p, nodes, length, &count, &sum));
-    }
+    /* The longest chain first: what a shorter one takes of it may be what the longer one needs. */
+    for (uint32_t length = PN_PATTERN_NODES; length > 1 && count == 1 && !alone[n]; length--)
+      for (uint32_t i = 0; i < pattern_count && count == 1; i++)
+        if (match(p, &patterns[i], n, nodes) == length) PN_TRY(first_group(p, nodes, length, &count, &sum));
     PN_TRY(add_group(p, nodes, count));
   }
   return sort_groups(p);

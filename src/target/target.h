@@ -87,6 +87,8 @@ typedef struct pn_target {
   /* Tactics in a fixed order, the reference last. */
   uint32_t (*tactics)(const pn_device *device, const pn_tactic *const **out);
   uint32_t (*patterns)(const pn_device *device, const pn_pattern **out); /* longest first */
+  /* Whether tactics write parts of a product's columns as results of their own; null: no. */
+  bool (*splits_products)(const pn_device *device);
   /* Gives |each| every device of this kind, usable or not; null: the one that device_open opens. An error says why
      there can be none. */
   pelton_status (*device_list)(const pn_device_options *options, void (*each)(void *self, const pn_device_info *info),

@@ -156,6 +156,8 @@ int cuDeviceGetAttribute(int *value, int attribute, int device) {
   STEP();
   (void)device;
   if (imagined && attribute == 16) return *value = imagined >= 90 ? 132 : 108, 0; /* as large ones have, for estimates */
+  if (imagined && attribute == 36) return *value = imagined >= 90 ? 3201000 : 1593000, 0;
+  if (imagined && attribute == 37) return *value = imagined >= 90 ? 6144 : 5120, 0;
   if (imagined && attribute == 13) return *value = imagined >= 90 ? 1980000 : 1410000, 0;
   *value = attribute == 75 ? capability / 10 : attribute == 76 ? capability % 10 : attribute == 16 ? 4 : attribute == 38 ? 1 << 20 : 0;
   return 0;

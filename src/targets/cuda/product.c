@@ -9,6 +9,7 @@ bool pn_cuda_product_accepts(const pn_problem *p, pn_cuda_product *out, pn_reaso
   const pn_attrs_matmul *attrs = p->nodes[0].attrs;
   const pn_operand *a = pn_problem_input(p, 0, 0), *b = pn_problem_input(p, 0, 1), *y = pn_problem_output(p, 0, 0);
   memset(out, 0, sizeof *out);
+  if (p->nodes[p->node_count - 1].op == PN_OP_SPLIT) return pn_refuse(why, "columns that go to several results");
   if (!pn_cuda_is_f32_form(a->dtype) || b->dtype != a->dtype)
     return pn_refuse(why, "f32, f16 and bf16 only, without mixing");
   for (uint32_t i = 0; i < p->operand_count; i++)
@@ -60,6 +61,26 @@ bool pn_cuda_product_accepts(const pn_problem *p, pn_cuda_product *out, pn_reaso
     out->batch_axes = 0;
   }
   return pn_cuda_fits(p, why);
+}
+
+bool pn_cuda_product_parts(const pn_problem *p, pn_problem *body, pn_cuda_parts *out, pn_reason *why) {
+  const pn_problem_node *last = &p->nodes[p->node_count - 1];
+  *body = *p;
+  *out = (pn_cuda_parts){.count = 1};
+  if (p->node_count < 2 || last->op != PN_OP_SPLIT) return true;
+  body->node_count--;
+  const pn_operand *whole = pn_problem_input(p, p->node_count - 1, 0);
+  const int64_t axis = ((const pn_attrs_split *)last->attrs)->axis;
+  if (!whole || !whole->rank || (axis != -1 && axis != whole->rank - 1))
+    return pn_refuse(why, "a split that is not of the columns");
+  if (last->output_count > MOST_COLUMN_PARTS) return pn_refuse(why, "more than %d parts", (int)MOST_COLUMN_PARTS);
+  out->count = last->output_count;
+  for (uint32_t i = 0; i < out->count; i++) {
+    const pn_operand *part = pn_problem_output(p, p->node_count - 1, i);
+    if (!part) return pn_refuse(why, "a part that nobody wants");
+    out->columns[i] = part->dims[part->rank - 1];
+  }
+  return true;
 }
 
 /* The result's rows and batches together are "places" when the product joined them: strides must then agree. */

@@ -21,7 +21,7 @@ static const pn_pattern pattern_table[] = {
       "depth_to_space?"},
      NULL},
     {"conv_transpose+pointwise", {"conv_transpose", "pointwise", NULL}, NULL},
-    {"matmul+pointwise", {"matmul", "pointwise", NULL}, NULL},
+    {"product", {"matmul", "pointwise?", "split?", NULL}, NULL},
 };
 
 enum { LEAST_CAPABILITY = 70, LEAST_DRIVER = 12000, EARLY_DRIVER = 12040};
@@ -251,6 +251,8 @@ static uint32_t patterns(const pn_device *device, const pn_pattern **out) {
   *out = pattern_table;
   return (uint32_t)PN_COUNT(pattern_table);
 }
+
+static bool splits_products(const pn_device *device) { return device->capability == 90; /* gemm_wgmma */ }
 
 /* ---- memory -------------------------------------------------------------------------------------------------------
  */
@@ -524,6 +526,7 @@ const pn_target pn_target_cuda = {
     .fingerprint = fingerprint,
     .tactics = tactics,
     .patterns = patterns,
+    .splits_products = splits_products,
     .device_list = device_list,
     .peaks = pn_cuda_peaks,
     .binaries_keep = pn_cuda_programs_keep,

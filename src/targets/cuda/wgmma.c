@@ -1,16 +1,20 @@
 #include "targets/cuda/wgmma.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
 /* Tiles of 64 rows a warpgroup. Two blocks on a multiprocessor hide each other's beginning and end; 232,448 bytes of
-   shared memory are a block's most, 233,472 a multiprocessor's. */
+   shared memory are a block's most, 233,472 a multiprocessor's. The last ones are for sums of few steps, whose time is
+   that of memory: with short rings many blocks fit, and hide each other's waiting. */
 typedef struct tile {
   uint8_t warpgroups, stages, resident;
   uint16_t columns;
 } tile;
 static const tile tiles[] = {{2, 3, 2, 128}, {2, 4, 1, 256}, {2, 4, 2, 64},
-                             {1, 4, 2, 128}, {1, 4, 3, 64},  {1, 6, 3, 32}};
+                             {1, 4, 2, 128}, {1, 4, 3, 64},  {1, 6, 3, 32},
+                             {1, 1, 6, 64},  {1, 2, 6, 64},  {1, 1, 4, 128},
+                             {1, 2, 4, 128}, {2, 4, 1, 192}};
 enum { GATHER_TILE = 2, MOST_SPLITS = 8, MOST_CONFIGS = 8, SHARED_ALIGN = 1024, ROW_BYTES = 2 * PN_WGMMA_DEPTH };
 enum { TILE, SPLITS }; /* what config values mean */
 
@@ -52,6 +56,9 @@ static const tile *tile_of(const pn_config *config) {
   return &tiles[k < PN_COUNT(tiles) ? k : 0];
 }
 
+/* Whether sums are finished from registers, by blocks that go from tile to tile. */
+static bool is_direct(const pn_wgmma *w, int64_t splits) { return w->source != PN_WGMMA_GATHERED && splits == 1; }
+
 /* Fitted to some 400 timings of layers on an H200, to a fifth of the time: a step costs a multiprocessor the tensor
    cores' time or that of bringing it from the second-level cache, a tile what is done to its results and what another
    block does not hide, a cluster its meetings. */
@@ -60,15 +67,23 @@ double pn_wgmma_estimate(const pn_wgmma *w, const pn_device *device, double byte
   double splits = (double)splits_of(config), units = device->multiprocessors, tile_rows = (double)rows_of(t);
   double clock = device->fma_per_second / units / 128, elements = tile_rows * t->columns;
   double multiply = t->warpgroups * t->columns * 2 / 0.93, bring = (tile_rows + t->columns) * ROW_BYTES / 55;
-  double step = w->source == PN_WGMMA_GATHERED ? 700 : multiply > bring ? multiply : bring;
+  double gathering = w->pairs ? 250 : 700;
+  double step = w->source == PN_WGMMA_GATHERED ? gathering : multiply > bring ? multiply : bring;
   double steps = ceil((double)w->steps / splits), blocks = (double)blocks_of(w, t) * splits,
          each = ceil(blocks / units);
   double put = elements * (double)(2 + 2 * w->epilogue.operand_count) / 15 + elements * w->work / 128;
-  double alone = steps * (step > 295 ? step : 295) + 1320 + put, together = each * (steps * step + put + 980);
+  double crowd = t->resident > 3 ? 3.0 / t->resident : 1;
+  double alone = steps * (step > 295 ? step : 295) + 1320 + put;
+  double together = each * (steps * step + put + 980 * crowd);
   double waves = ceil(each / t->resident) * alone;
+  /* Blocks that go from tile to tile begin once. */
+  if (is_direct(w, splits_of(config)) && w->batches == 1) {
+    together = each * (steps * step + put + 250 * crowd);
+    waves = together + 1320;
+  }
   double cycles = each > 1 && together > waves ? together : waves;
   double seconds = cycles / clock + (splits > 1 ? 0.9e-6 + 0.17e-6 * splits * elements / 4096 : 0);
-  double memory = bytes / (0.6 * device->bytes_per_second);
+  double memory = bytes / ((crowd < 1 ? 0.75 : 0.6) * device->bytes_per_second);
   return 1.3e-6 + (seconds > memory ? seconds : memory);
 }
 
@@ -76,6 +91,8 @@ static bool is_useful(const pn_wgmma *w, const pn_device *device, uint32_t k, in
   const tile *t = &tiles[k];
   if (w->source == PN_WGMMA_GATHERED) return k == GATHER_TILE && splits == 1;
   if (t->columns > 32 && t->columns / 2 >= w->columns) return false;
+  /* A short ring would wait at every step. */
+  if (t->stages < 3 && pn_div_up(w->steps, splits) > t->stages * t->stages) return false;
   return splits == 1 || (splits * 2 <= w->steps && blocks_of(w, t) * splits <= 3 * (int64_t)device->multiprocessors);
 }
 
@@ -106,6 +123,11 @@ uint32_t pn_wgmma_configs(const pn_wgmma *w, const pn_device *device, double byt
 /* ---- prepare --------------------------------------------------------------------------------------------------------
  */
 
+/* Where those that multiply gather all, there is room for one block more. */
+static uint32_t resident_of(const pn_wgmma *w, const tile *t) {
+  return w->source == PN_WGMMA_GATHERED && w->steps <= t->warpgroups ? t->resident + 1u : t->resident;
+}
+
 /* GATHERED steps are all there at once. */
 static uint32_t stages_of(const pn_wgmma *w, const tile *t) {
   return w->source == PN_WGMMA_GATHERED ? (uint32_t)w->steps : t->stages;
@@ -116,13 +138,18 @@ static void render_head(pn_wgmma *w, const pn_problem *p, const tile *t, int64_t
   bool whole = w->columns % 8 == 0;
   pn_text_printf(head, "#define X %s\n#define Y %s\n#define COLUMNS %u\n#define WARPGROUPS %u\n#define STAGES %u\n",
                  type, type, (unsigned)t->columns, (unsigned)t->warpgroups, (unsigned)stages_of(w, t));
+  pn_text_printf(head, "#define DIRECT %d\n", (int)is_direct(w, splits));
   pn_text_printf(head,
                  "#define SPLITS %u\n#define RESIDENT %u\n#define MATRIX 0\n#define PICTURES 1\n#define GATHERED 2\n",
-                 (unsigned)splits, (unsigned)t->resident);
+                 (unsigned)splits, (unsigned)resident_of(w, t));
   pn_text_printf(head,
                  "#define SOURCE %d\n#define PLACES %d\n#define WHOLE %d\n#define CONSTANT %d\n%s#define HALF 1\n"
                  "#include \"eight.cuh\"\n#include \"wgmma.cuh\"\n",
                  (int)w->source, (int)w->places, (int)whole, (int)w->constant, w->head);
+  int64_t begin = 0;
+  pn_text_printf(head, "#define PARTS %u\n#define PART_BEGINS 0", (unsigned)(w->parts ? w->parts : 1));
+  for (uint32_t i = 0; i < w->parts; i++) pn_text_printf(head, ", %" PRId64, begin += w->part_columns[i]);
+  pn_text_printf(head, "\n");
   w->together = pn_cuda_epilogue_render_eight(p, &w->epilogue, w->bias, whole, head);
 }
 
@@ -145,16 +172,19 @@ pelton_status pn_wgmma_prepare(pn_wgmma *w, const pn_device *device, const pn_pr
   int64_t splits = splits_of(config), across = pn_div_up(w->columns, t->columns);
   uint32_t ring = stages_of(w, t) * (uint32_t)(rows_of(t) + t->columns) * ROW_BYTES;
   uint32_t sums = (uint32_t)rows_of(t) * (t->columns + 8u) * 4;
+  const bool direct = is_direct(w, splits);
+  const int64_t tile_count = pn_div_up(w->rows, rows_of(t)) * across, at_once = device->multiprocessors * t->resident;
   w->tile_rows = (uint32_t)rows_of(t);
   w->tile_columns = t->columns;
-  w->grid[0] = (uint32_t)(pn_div_up(w->rows, rows_of(t)) * across);
+  w->grid[0] = (uint32_t)(direct && w->batches == 1 && tile_count > at_once ? at_once : tile_count);
   w->grid[1] = (uint32_t)w->batches;
   w->grid[2] = (uint32_t)splits;
-  w->threads = 128u * t->warpgroups + (w->source == PN_WGMMA_GATHERED ? 128 : 32);
-  w->shared_bytes = (ring > sums ? ring : sums) + SHARED_ALIGN;
+  w->threads = 128u * t->warpgroups + (w->source == PN_WGMMA_GATHERED && w->steps > t->warpgroups ? 128 : 32);
+  w->shared_bytes = (ring > sums || direct ? ring : sums) + SHARED_ALIGN;
   w->arguments.rows = (unsigned)w->rows;
   w->arguments.columns = (unsigned)w->columns;
   w->arguments.steps = (unsigned)w->steps;
+  w->arguments.tile_count = (unsigned)tile_count;
   w->arguments.tiles = pn_cuda_divider(across);
   pn_cuda_epilogue_fill(&w->epilogue, &w->arguments.epilogue);
   return find_function(w, device, p, t, splits, diag);
@@ -179,8 +209,9 @@ static int encode(const pn_wgmma *w, const pn_cuda_api *api, const pn_wgmma_map 
 
 static bool is_aligned(const pn_wgmma *w, const struct wgmma_arguments *a, const void *left, const void *right) {
   uintptr_t all = (uintptr_t)right;
-  if (w->source != PN_WGMMA_GATHERED) all |= (uintptr_t)left;
+  all |= w->source != PN_WGMMA_GATHERED ? (uintptr_t)left : w->pairs ? (uintptr_t)left % 4 : 0;
   if (w->columns % 8 == 0) all |= (uintptr_t)a->target | (uintptr_t)a->bias;
+  for (uint32_t i = 1; i < w->parts; i++) all |= (uintptr_t)a->more[i - 1];
   for (uint32_t k = 0; k < w->epilogue.operand_count; k++)
     if (w->together >> k & 1) all |= (uintptr_t)a->epilogue.operands[k];
   return !(all & 15);
@@ -206,7 +237,9 @@ pelton_status pn_wgmma_run(const pn_wgmma *w, const pn_step *step, const void *a
   struct wgmma_arguments arguments = w->arguments;
   arguments.source = a;
   arguments.bias = bias ? step->operands[pn_operand_index(p, bias)] : NULL;
-  arguments.target = step->operands[p->nodes[p->node_count - 1].outputs[0]];
+  const uint16_t *results = p->nodes[p->node_count - 1].outputs;
+  arguments.target = step->operands[results[0]];
+  for (uint32_t i = 1; i < w->parts; i++) arguments.more[i - 1] = step->operands[results[i]];
   pn_cuda_epilogue_bind(&w->epilogue, step->operands, &arguments.epilogue);
   if (!is_aligned(w, &arguments, a, b))
     return pn_fail(diag, PELTON_DEVICE_ERROR, "an operand of %s is not aligned to 16 bytes: give memory that is",

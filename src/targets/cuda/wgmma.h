@@ -30,8 +30,11 @@ typedef struct pn_wgmma {
   bool bias, places, constant; /* |places|: rows are places of pictures; |constant|: b is, and packed */
   pn_wgmma_map a, b;
   pn_cuda_epilogue epilogue;
+  uint32_t parts; /* results that the columns go to; 0: one */
+  int64_t part_columns[MOST_COLUMN_PARTS];
   struct wgmma_arguments arguments; /* what the source wants to say of windows and batches */
-  char head[512];                   /* macros for GATHERED */
+  bool pairs;                       /* GATHERED reads words of two elements */
+  char head[640];                   /* macros for GATHERED */
   /* by pn_wgmma_prepare: */
   pn_cu_function *function;
   uint32_t together; /* operands of the epilogue that are read by eights: a bit each */
@@ -46,7 +49,7 @@ uint32_t pn_wgmma_configs(const pn_wgmma *w, const pn_device *device, double byt
 double pn_wgmma_estimate(const pn_wgmma *w, const pn_device *device, double bytes, const pn_config *config);
 pelton_status pn_wgmma_prepare(pn_wgmma *w, const pn_device *device, const pn_problem *problem, const pn_config *config,
                                pelton_diag *diag) PN_CHECKED;
-/* Launches on |a| and |b|. An operand that is read sixteen bytes at a time and does not lie so is an error: the
+/* Launches on |a| and |b|; results are those of the step's last node. An operand that is read sixteen bytes at a time and does not lie so is an error: the
    planner's views do, a caller's memory might not. */
 pelton_status pn_wgmma_run(const pn_wgmma *w, const pn_step *step, const void *a, const void *b, pn_stream *stream,
                            pelton_diag *diag) PN_CHECKED;

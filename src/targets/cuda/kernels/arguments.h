@@ -190,16 +190,17 @@ struct tensor_map {
 #endif
 
 /* target[batch][rows][columns] = a b^T in steps of 64: see wgmma.cu. */
+enum { MOST_COLUMN_PARTS = 4 }; /* results that columns go to */
 struct wgmma_arguments {
   struct tensor_map a, b;
-  unsigned rows, columns, steps;
+  unsigned rows, columns, steps, tile_count;
   struct divider tiles;              /* along the columns */
   struct divider chunks, taps;       /* steps of a place of the filter, places of its row */
   struct divider by_place, by_width; /* places of a picture, and of a row of it */
   int stride[2], pad[2], dilation[2];
   unsigned a_moves, b_moves; /* 1: from batch to batch */
   int from_batch;            /* GATHERED */
-  void *target;
+  void *target, *more[MOST_COLUMN_PARTS - 1]; /* of the columns' first part, and of the others */
   const void *source, *bias;
   struct epilogue_arguments epilogue;
 };

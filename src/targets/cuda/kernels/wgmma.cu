@@ -2,13 +2,17 @@
    tile of ROWS x COLUMNS. Rows are places of pictures (or rows of a matrix), columns channels, and the sums go over
    steps of 64: for every place of the filter, its input channels.
 
-   One warp fetches steps into a ring of STAGES; WARPGROUPS warpgroups multiply them, 64 rows each. Where rows are
-   GATHERED, four warps more and those that multiply later gather all steps first, each warpgroup another one. With SPLITS, a cluster of so many blocks shares the steps of one tile, and each adds up and finishes
+   One warp fetches steps into a ring of STAGES; WARPGROUPS warpgroups multiply them, 64 rows each. With DIRECT they finish
+   their sums from registers, and a block goes from tile to tile, its ring never empty: while one tile is finished, the
+   next one's steps arrive. Else a block has one tile, whose sums go through shared memory. Where rows are
+   GATHERED, those that multiply later gather all steps first, each warpgroup another one, with four warps more where
+   there are many. With SPLITS, a cluster of so many blocks shares the steps of one tile, and each adds up and finishes
    its part of the rows, always in the same order.
 
-   Fixed by the head: X, Y, COLUMNS, WARPGROUPS, STAGES, SPLITS, RESIDENT (blocks of a multiprocessor), SOURCE (how rows
-   come: MATRIX, PICTURES, GATHERED), CONSTANT (b is), WHOLE (columns are a multiple of 8), finish(), which follows the
-   sums of eight neighbours, and for GATHERED its own numbers.
+   Fixed by the head: X, Y, COLUMNS, WARPGROUPS, STAGES, SPLITS, RESIDENT (blocks of a multiprocessor), DIRECT, SOURCE
+   (how rows come: MATRIX, PICTURES, GATHERED), CONSTANT (b is), WHOLE (columns are a multiple of 8), PARTS and where
+   each begins (results that the columns go to, with a multiple of 8 each), finish(), which follows the sums of eight
+   neighbours, and for GATHERED its own numbers.
 
    A grid may start while the one in front of it runs: it fetches weights, and waits before it reads anything else. */
 enum { ROWS = 64 * WARPGROUPS };
@@ -17,32 +21,12 @@ enum { ROWS = 64 * WARPGROUPS };
 #else
 #define CLUSTER
 #endif
+#if SOURCE != GATHERED
+enum { STEPS = 0 }; /* a number of the launch */
+#endif
 
-/* ---- GATHERED: element k = (c * TAPS_Y + y) * TAPS_X + x of a row straight from the picture, for few channels or any
-   layout. Everything about the filter is a constant. */
 #if SOURCE == GATHERED
-struct window_place {
-  const u16 *from;    /* of the window's first element, which may be outside */
-  u32 across, down;   /* which columns and rows of the window are inside: a bit each */
-};
-DEVICE struct window_place window_of(const struct wgmma_arguments *a, u32 row) {
-  struct window_place at;
-  u32 n = divide(row, a->by_place), place = row - n * a->by_place.divisor;
-  u32 y = divide(place, a->by_width);
-  int top = (int)y * STRIDE_Y - PAD_Y, left = (int)(place - y * a->by_width.divisor) * STRIDE_X - PAD_X;
-  at.from = (const u16 *)a->source + ((i64)(int)n * a->from_batch + (i64)top * FROM_Y + (i64)left * FROM_X);
-  at.across = at.down = 0;
-  for (int i = 0; i < TAPS_X; i++)
-    at.across |= (u32)(left + i * DILATION_X >= 0 && left + i * DILATION_X < WIDTH) << i;
-  for (int i = 0; i < TAPS_Y; i++) at.down |= (u32)(top + i * DILATION_Y >= 0 && top + i * DILATION_Y < HEIGHT) << i;
-  if (row >= a->rows) at.down = 0;
-  return at;
-}
-DEVICE u16 element_of(const struct window_place *at, u32 k) {
-  u32 x = k % TAPS_X, y = k / TAPS_X % TAPS_Y, c = k / (TAPS_X * TAPS_Y);
-  if (c >= CHANNELS || !(at->down >> y & 1) || !(at->across >> x & 1)) return 0;
-  return at->from[(int)(c * FROM_C) + (int)(y * DILATION_Y) * FROM_Y + (int)(x * DILATION_X) * FROM_X];
-}
+#include "wgmma_gather.cuh"
 #endif
 
 /* Eight sums, of |row| from |column| on: what follows them, and into memory. */
@@ -52,15 +36,29 @@ DEVICE void put(const struct wgmma_arguments *a, f32 *value, u32 row, u32 column
   n = divide(row, a->by_place);
   place = row - n * a->by_place.divisor;
 #endif
+  void *target = a->target;
+#if PARTS > 1
+  const u32 begins[PARTS + 1] = {PART_BEGINS};
+  u32 begin = 0, pitch = begins[1];
+  UNROLL
+  for (u32 i = 1; i < PARTS; i++)
+    if (column >= begins[i]) {
+      target = a->more[i - 1];
+      begin = begins[i];
+      pitch = begins[i + 1] - begins[i];
+    }
+  u32 to = row * pitch + column - begin;
+#else
   u32 to = (BLOCK_Y * a->rows + row) * a->columns + column;
+#endif
   u32 count = WHOLE || column + PIECE <= a->columns ? PIECE : a->columns - column;
   finish(&a->epilogue, a->bias, value, n, column, place, count);
 #if WHOLE
-  JOIN(store8_, Y)(a->target, to, value);
+  JOIN(store8_, Y)(target, to, value);
 #else
   UNROLL
   for (u32 i = 0; i < PIECE; i++)
-    if (i < count) STORE(Y, a->target, to + i, value[i]);
+    if (i < count) STORE(Y, target, to + i, value[i]);
 #endif
 }
 
@@ -72,7 +70,9 @@ enum {
   STAGE_BYTES = A_BYTES + COLUMNS * ROW_BYTES,
   CONSUMERS = 128 * WARPGROUPS,
   PITCH = COLUMNS + 8, /* of the sums in shared memory: no two of a warp's stores in one bank */
-  FETCHERS = SOURCE == GATHERED ? 128 : 32
+  /* Of few steps, those that multiply gather all. */
+  GATHERERS = SOURCE == GATHERED && STEPS > WARPGROUPS ? WARPGROUPS + 1 : WARPGROUPS,
+  FETCHERS = GATHERERS > WARPGROUPS ? 128 : 32
 };
 
 /* Steps of this block's share, walked by the fetching warp. */
@@ -95,22 +95,16 @@ DEVICE void walk_on(const struct wgmma_arguments *a, struct walk *w) {
 }
 #endif
 
-#if SOURCE == GATHERED
-/* 64 elements of a row, in the order in which the tensor cores look for them. */
-DEVICE void gather(const struct window_place *at, u32 step, char *tile, u32 row) {
-  UNROLL
-  for (u32 piece = 0; piece < DEPTH / PIECE; piece++) {
-    struct eight v;
-    UNROLL
-    for (u32 i = 0; i < PIECE; i++) v.at[i] = element_of(at, step * DEPTH + piece * PIECE + i);
-    *(struct eight *)(tile + row * ROW_BYTES + (piece ^ (row & 7)) * 16) = v;
-  }
-}
-#endif
-
 struct share {
   u32 row, column, first, count; /* of the tile; steps */
 };
+DEVICE struct share share_of(const struct wgmma_arguments *a, u32 tile) {
+  u32 down = divide(tile, a->tiles), across = tile - down * a->tiles.divisor;
+  struct share s = {down * ROWS, across * COLUMNS, 0, a->steps};
+  s.first = (u32)((u64)a->steps * BLOCK_Z / SPLITS);
+  s.count = (u32)((u64)a->steps * (BLOCK_Z + 1) / SPLITS) - s.first;
+  return s;
+}
 
 #if SOURCE == GATHERED
 /* The steps of the calling warpgroup. */
@@ -125,7 +119,7 @@ DEVICE void gather_steps(const struct wgmma_arguments *a, const struct share *s,
   struct window_place at = window_of(a, s->row + row);
   UNROLL
   for (u32 step = 0; step < STEPS; step++) { /* all of them constants */
-    if (step % (WARPGROUPS + 1) != group) continue;
+    if (step % GATHERERS != group) continue;
     gather(&at, step, ring + step * STAGE_BYTES, row);
     stores_publish();
     meeting_arrive(full + 8 * step);
@@ -133,64 +127,128 @@ DEVICE void gather_steps(const struct wgmma_arguments *a, const struct share *s,
 }
 #else
 
-DEVICE void fetch(const struct wgmma_arguments *a, const struct share *s, char *ring, u32 full, u32 empty) {
-  u32 base = shared_address(ring), ahead = s->count < STAGES ? s->count : STAGES;
+/* The steps of all the block's tiles, one behind the other. */
+DEVICE void fetch(const struct wgmma_arguments *a, char *ring, u32 full, u32 empty) {
+  struct share s = share_of(a, BLOCK_X);
+  u32 base = shared_address(ring), ahead = s.count < STAGES ? s.count : STAGES;
   if (THREAD != CONSUMERS) return;
   for (u32 i = 0; i < ahead; i++) { /* weights do not depend on what ran before */
     meeting_expect(full + 8 * i, STAGE_BYTES);
     if (CONSTANT)
-      copy_box(base + i * STAGE_BYTES + A_BYTES, &a->b, full + 8 * i, (int)((s->first + i) * DEPTH), (int)s->column, 0);
+      copy_box(base + i * STAGE_BYTES + A_BYTES, &a->b, full + 8 * i, (int)((s.first + i) * DEPTH), (int)s.column, 0);
   }
   grid_wait();
-  struct walk w;
-  walk_begin(a, &w, s->first);
+  u32 stage = 0, phase = 1, fetched = 0;
+  for (u32 tile = BLOCK_X; tile < a->tile_count; tile += BLOCKS_X) {
+    s = share_of(a, tile);
+    struct walk w;
+    walk_begin(a, &w, s.first);
 #if SOURCE == PICTURES
-  u32 n = divide(s->row, a->by_place), place = s->row - n * a->by_place.divisor, y = divide(place, a->by_width);
-  int left = (int)(place - y * a->by_width.divisor) * a->stride[1] - a->pad[1], top = (int)y * a->stride[0] - a->pad[0];
+    u32 n = divide(s.row, a->by_place), place = s.row - n * a->by_place.divisor, y = divide(place, a->by_width);
+    int left = (int)(place - y * a->by_width.divisor) * a->stride[1] - a->pad[1];
+    int top = (int)y * a->stride[0] - a->pad[0];
 #endif
-  for (u32 i = 0, stage = 0, phase = 1; i < s->count; i++) {
-    u32 to = base + stage * STAGE_BYTES, ready = full + 8 * stage;
-    if (i >= STAGES) {
-      meeting_wait(empty + 8 * stage, phase);
-      meeting_expect(ready, STAGE_BYTES);
-    }
+    for (u32 i = 0; i < s.count; i++, fetched++) {
+      u32 to = base + stage * STAGE_BYTES, ready = full + 8 * stage;
+      if (fetched >= STAGES) meeting_wait(empty + 8 * stage, phase);
+      if (fetched >= ahead) meeting_expect(ready, STAGE_BYTES);
 #if SOURCE == PICTURES
-    copy_places(to, &a->a, ready, (int)(w.chunk * DEPTH), left, top, (int)n, w.x * (u32)a->dilation[1],
-                w.y * (u32)a->dilation[0]);
+      copy_places(to, &a->a, ready, (int)(w.chunk * DEPTH), left, top, (int)n, w.x * (u32)a->dilation[1],
+                  w.y * (u32)a->dilation[0]);
 #else
-    copy_box(to, &a->a, ready, (int)(w.chunk * DEPTH), (int)s->row, (int)(BLOCK_Y * a->a_moves));
+      copy_box(to, &a->a, ready, (int)(w.chunk * DEPTH), (int)s.row, (int)(BLOCK_Y * a->a_moves));
 #endif
-    if (i >= STAGES || !CONSTANT)
-      copy_box(to + A_BYTES, &a->b, ready, (int)((s->first + i) * DEPTH), (int)s->column, (int)(BLOCK_Y * a->b_moves));
-    walk_on(a, &w);
-    if (++stage == STAGES) {
-      stage = 0;
-      phase ^= 1;
+      if (fetched >= ahead || !CONSTANT)
+        copy_box(to + A_BYTES, &a->b, ready, (int)((s.first + i) * DEPTH), (int)s.column, (int)(BLOCK_Y * a->b_moves));
+      walk_on(a, &w);
+      if (++stage == STAGES) {
+        stage = 0;
+        phase ^= 1;
+      }
     }
   }
 }
 #endif
 
-DEVICE void consume(f32 (&sum)[COLUMNS / 2], u32 count, u32 base, u32 full, u32 empty) {
-  u32 group = THREAD / 128, stage = 0, phase = 0, before = 0;
+struct place_in_ring {
+  u32 stage, phase;
+};
+
+DEVICE void consume(f32 (&sum)[COLUMNS / 2], u32 count, u32 base, u32 full, u32 empty, struct place_in_ring *at) {
+  u32 group = THREAD / 128, before = 0;
   for (u32 i = 0; i < count; i++) {
-    u32 tile = base + stage * STAGE_BYTES;
-    meeting_wait(full + 8 * stage, phase);
+    u32 tile = base + at->stage * STAGE_BYTES;
+    meeting_wait(full + 8 * at->stage, at->phase);
     u64 left = tile_descriptor(tile + group * 64 * ROW_BYTES), right = tile_descriptor(tile + A_BYTES);
     products_begin();
     UNROLL
     for (u32 k = 0; k < DEPTH / 16; k++) multiply(sum, left + 2 * k, right + 2 * k);
     products_commit();
+#if STAGES > 1
     PRODUCTS_WAIT(1); /* those before: their stage is free */
     if (i > 0 && THREAD % 32 == 0) meeting_arrive(empty + 8 * before);
-    before = stage;
-    if (++stage == STAGES) {
-      stage = 0;
-      phase ^= 1;
+#else
+    PRODUCTS_WAIT(0); /* there is no other stage to go on with */
+    if (i + 1 < count && THREAD % 32 == 0) meeting_arrive(empty);
+#endif
+    before = at->stage;
+    if (++at->stage == STAGES) {
+      at->stage = 0;
+      at->phase ^= 1;
     }
   }
   PRODUCTS_WAIT(0);
+  if (DIRECT && THREAD % 32 == 0) meeting_arrive(empty + 8 * before); /* the next tile may have it */
 }
+
+#if DIRECT
+/* Of every eight columns a thread has the sums of two, the four threads beside each other all of them, for eight pieces
+   of eight columns: with two exchanges of four pieces each thread has one piece whole. */
+DEVICE void turn(f32 (&pair)[4][2]) {
+  bool odd = THREAD & 1, upper = THREAD & 2;
+  UNROLL
+  for (u32 k = 0; k < 4; k += 2) {
+    UNROLL
+    for (u32 e = 0; e < 2; e++) {
+      f32 other = __shfl_xor_sync(0xffffffffu, odd ? pair[k][e] : pair[k + 1][e], 1);
+      pair[k][e] = odd ? other : pair[k][e];
+      pair[k + 1][e] = odd ? pair[k + 1][e] : other;
+    }
+  }
+  UNROLL
+  for (u32 k = 0; k < 2; k++) {
+    UNROLL
+    for (u32 e = 0; e < 2; e++) {
+      f32 other = __shfl_xor_sync(0xffffffffu, upper ? pair[k][e] : pair[k + 2][e], 2);
+      pair[k][e] = upper ? other : pair[k][e];
+      pair[k + 2][e] = upper ? pair[k + 2][e] : other;
+    }
+  }
+}
+/* What follows the sums of a tile, from registers. */
+DEVICE void finish_tile(const struct wgmma_arguments *a, const f32 (&sum)[COLUMNS / 2], const struct share *s) {
+  u32 row = s->row + THREAD / 32 * 16 + THREAD % 32 / 4, column = s->column + THREAD % 4 * PIECE;
+  UNROLL
+  for (u32 j = 0; j < COLUMNS / 8; j += 4) {
+    UNROLL
+    for (u32 half = 0; half < 2; half++) {
+      f32 pair[4][2], value[PIECE];
+      UNROLL
+      for (u32 k = 0; k < 4; k++) {
+        pair[k][0] = sum[4 * (j + k) + 2 * half];
+        pair[k][1] = sum[4 * (j + k) + 2 * half + 1];
+      }
+      turn(pair);
+      UNROLL
+      for (u32 k = 0; k < 4; k++) {
+        value[2 * k] = pair[k][0];
+        value[2 * k + 1] = pair[k][1];
+      }
+      if (row + 8 * half < a->rows && column + 8 * j < a->columns) put(a, value, row + 8 * half, column + 8 * j);
+    }
+  }
+}
+#else
 
 /* Sums to shared memory as rows, so that neighbours come together. */
 DEVICE void lay_down(const f32 (&sum)[COLUMNS / 2], f32 *rows) {
@@ -222,15 +280,13 @@ DEVICE void pick_up(const f32 *rows, u32 row, u32 column, f32 *value) {
 #endif
 }
 
+#endif /* DIRECT */
+
 WIDE_KERNEL(CONSUMERS + FETCHERS, RESIDENT, CLUSTER, wgmma, struct wgmma_arguments) {
   extern __shared__ char memory[];
   __shared__ u64 meetings[2 * STAGES];
   char *ring = memory + (1024 - shared_address(memory) % 1024) % 1024;
   u32 full = shared_address(meetings), empty = full + 8 * STAGES;
-  u32 down = divide(BLOCK_X, a.tiles), across = BLOCK_X - down * a.tiles.divisor;
-  struct share s = {down * ROWS, across * COLUMNS, 0, a.steps};
-  s.first = (u32)((u64)a.steps * BLOCK_Z / SPLITS);
-  s.count = (u32)((u64)a.steps * (BLOCK_Z + 1) / SPLITS) - s.first;
   if (THREAD == CONSUMERS) {
     map_prefetch(&a.b);
     if (SOURCE != GATHERED) map_prefetch(&a.a);
@@ -241,18 +297,33 @@ WIDE_KERNEL(CONSUMERS + FETCHERS, RESIDENT, CLUSTER, wgmma, struct wgmma_argumen
     meetings_publish();
   }
   some_meet(0, CONSUMERS + FETCHERS);
-  f32 *rows = (f32 *)ring;
   grid_let_next();
+  struct share s = share_of(&a, BLOCK_X);
 #if SOURCE == GATHERED
   gather_steps(&a, &s, ring, full);
 #else
-  if (THREAD >= CONSUMERS) fetch(&a, &s, ring, full, empty);
+  if (THREAD >= CONSUMERS) fetch(&a, ring, full, empty);
 #endif
+  struct place_in_ring at = {0, 0};
+#if DIRECT
+  if (THREAD >= CONSUMERS) return;
+  for (u32 tile = BLOCK_X; tile < a.tile_count; tile += BLOCKS_X) {
+    f32 sum[COLUMNS / 2];
+    UNROLL
+    for (u32 i = 0; i < COLUMNS / 2; i++) sum[i] = 0;
+    s = share_of(&a, tile);
+    __syncwarp();
+    consume(sum, s.count, shared_address(ring), full, empty, &at);
+    if (tile == BLOCK_X) grid_wait(); /* what follows reads what others wrote */
+    finish_tile(&a, sum, &s);
+  }
+#else
+  f32 *rows = (f32 *)ring;
   if (THREAD < CONSUMERS) {
     f32 sum[COLUMNS / 2];
     UNROLL
     for (u32 i = 0; i < COLUMNS / 2; i++) sum[i] = 0;
-    consume(sum, s.count, shared_address(ring), full, empty);
+    consume(sum, s.count, shared_address(ring), full, empty, &at);
     some_meet(1, CONSUMERS); /* nobody multiplies any more: the ring is free */
     lay_down(sum, rows);
     grid_wait(); /* what follows reads what others wrote */
@@ -275,40 +346,44 @@ WIDE_KERNEL(CONSUMERS + FETCHERS, RESIDENT, CLUSTER, wgmma, struct wgmma_argumen
   __syncwarp();
   cluster_meet(); /* nobody's memory goes while others read it */
 #endif
+#endif
 }
 
 #else /* the same by definition, for a host: what is fetched, and where results go -------------------------------- */
 
-KERNEL(wgmma, struct wgmma_arguments) {
-  u32 down = divide(BLOCK_X, a.tiles), across = BLOCK_X - down * a.tiles.divisor;
+DEVICE void one_tile(const struct wgmma_arguments *a, u32 tile) {
+  u32 down = divide(tile, a->tiles), across = tile - down * a->tiles.divisor;
   u32 first = down * ROWS, left_column = across * COLUMNS;
-  if (THREAD || BLOCK_Z) return;
-  for (u32 r = 0; r < ROWS && first + r < a.rows; r++)
-    for (u32 column = left_column; column < left_column + COLUMNS && column < a.columns; column += PIECE) {
+  for (u32 r = 0; r < ROWS && first + r < a->rows; r++)
+    for (u32 column = left_column; column < left_column + COLUMNS && column < a->columns; column += PIECE) {
       f32 value[PIECE] = {0};
-      for (u32 step = 0; step < a.steps; step++)
+      for (u32 step = 0; step < a->steps; step++)
         for (u32 k = 0; k < DEPTH; k++) {
 #if SOURCE == GATHERED
-          struct window_place at = window_of(&a, first + r);
-          u16 left = element_of(&at, step * DEPTH + k);
+          struct window_place at = window_of(a, first + r);
+          u16 left = gathered_element(&at, step * DEPTH + k);
 #else
-          u32 tap = divide(step, a.chunks), chunk = step - tap * a.chunks.divisor, y = divide(tap, a.taps);
-          u32 x = tap - y * a.taps.divisor;
+          u32 tap = divide(step, a->chunks), chunk = step - tap * a->chunks.divisor, y = divide(tap, a->taps);
+          u32 x = tap - y * a->taps.divisor;
 #if SOURCE == PICTURES
-          u32 n = divide(first, a.by_place), place = first - n * a.by_place.divisor, line = divide(place, a.by_width);
-          u16 left = fetched_place(&a.a, chunk * DEPTH + k,
-                                   (int)(place - line * a.by_width.divisor) * a.stride[1] - a.pad[1],
-                                   (int)line * a.stride[0] - a.pad[0], n, x * a.dilation[1], y * a.dilation[0], r);
+          u32 n = divide(first, a->by_place), place = first - n * a->by_place.divisor, line = divide(place, a->by_width);
+          u16 left = fetched_place(&a->a, chunk * DEPTH + k,
+                                   (int)(place - line * a->by_width.divisor) * a->stride[1] - a->pad[1],
+                                   (int)line * a->stride[0] - a->pad[0], n, x * a->dilation[1], y * a->dilation[0], r);
 #else
-          u16 left = fetched(&a.a, chunk * DEPTH + k, first + r, BLOCK_Y * a.a_moves);
+          u16 left = fetched(&a->a, chunk * DEPTH + k, first + r, BLOCK_Y * a->a_moves);
 #endif
 #endif
           for (u32 i = 0; i < PIECE; i++) {
-            u16 right = fetched(&a.b, step * DEPTH + k, column + i, BLOCK_Y * a.b_moves);
+            u16 right = fetched(&a->b, step * DEPTH + k, column + i, BLOCK_Y * a->b_moves);
             value[i] += LOAD(X, &left, 0) * LOAD(X, &right, 0);
           }
         }
-      put(&a, value, first + r, column);
+      put(a, value, first + r, column);
     }
+}
+KERNEL(wgmma, struct wgmma_arguments) {
+  if (THREAD || BLOCK_Z) return;
+  for (u32 tile = BLOCK_X; tile < a.tile_count; tile += BLOCKS_X) one_tile(&a, tile);
 }
 #endif

@@ -60,17 +60,46 @@ static void map_source(const pn_operand *x, const pn_window *axis, pn_wgmma *w) 
   }
 }
 
+/* How a row of the window is gathered: whether as words of two, how many of these, and what stands in front. */
+typedef struct gathered_row {
+  bool pairs, turned;
+  int64_t words, shift;
+} gathered_row;
+
+/* Words are read where every row of the picture begins with a whole one, and ends so. */
+static gathered_row row_of(const pn_operand *x, const pn_window *axis) {
+  int batch, channel, along[WINDOW_AXES];
+  gathered_row row = {.turned = axis[1].stride % 2 != 0};
+  pn_cuda_image_strides(x, &batch, &channel, along);
+  row.shift = row.turned ? 0 : axis[1].pad_begin & 1;
+  row.words = (axis[1].kernel + row.shift + 1) / 2;
+  row.pairs = along[2] == 1 && axis[1].dilation == 1 && axis[1].kernel > 1 && axis[1].input % 2 == 0 &&
+              along[1] % 2 == 0 && channel % 2 == 0 && batch % 2 == 0 &&
+              x->dims[1] * axis[0].kernel * row.words * 2 <= MOST_GATHERED;
+  return row;
+}
+
+/* Of a place's sums, with what fills rows up. */
+static int64_t gathered_depth(const pn_operand *x, const pn_window *axis) {
+  const gathered_row row = row_of(x, axis);
+  return x->dims[1] * axis[0].kernel * (row.pairs ? 2 * row.words : axis[1].kernel);
+}
+
 static void print_window(const pn_operand *x, const pn_window *axis, pn_wgmma *w) {
   int batch, channel, along[WINDOW_AXES];
+  const gathered_row row = row_of(x, axis);
   pn_cuda_image_strides(x, &batch, &channel, along);
+  w->pairs = row.pairs;
   w->arguments.from_batch = batch;
   (void)snprintf(w->head, sizeof w->head,
                  "#define CHANNELS %d\n#define TAPS_Y %d\n#define TAPS_X %d\n#define STRIDE_Y %d\n#define STRIDE_X %d\n"
                  "#define DILATION_Y %d\n#define DILATION_X %d\n#define PAD_Y %d\n#define PAD_X %d\n#define HEIGHT %d\n"
-                 "#define WIDTH %d\n#define FROM_C %d\n#define FROM_Y %d\n#define FROM_X %d\n#define STEPS %d\n",
+                 "#define WIDTH %d\n#define FROM_C %d\n#define FROM_Y %d\n#define FROM_X %d\n#define STEPS %d\n"
+                 "#define PAIRS %d\n#define TURNED %d\n#define ROW_WORDS %d\n#define SHIFT %d\n",
                  (int)x->dims[1], (int)axis[0].kernel, (int)axis[1].kernel, (int)axis[0].stride, (int)axis[1].stride,
                  (int)axis[0].dilation, (int)axis[1].dilation, (int)axis[0].pad_begin, (int)axis[1].pad_begin,
-                 (int)axis[0].input, (int)axis[1].input, channel, along[1], along[2], (int)w->steps);
+                 (int)axis[0].input, (int)axis[1].input, channel, along[1], along[2], (int)w->steps,
+                 (int)row.pairs, (int)row.turned, (int)row.words, (int)row.shift);
 }
 
 static bool describe(const pn_problem *p, const pn_device *device, state *out, pn_reason *why) {
@@ -92,7 +121,7 @@ static bool describe(const pn_problem *p, const pn_device *device, state *out, p
   int64_t chunks = pn_div_up(channels, PN_WGMMA_DEPTH);
   w->rows = x->dims[0] * places;
   w->columns = y->dims[1];
-  w->steps = w->source == PN_WGMMA_GATHERED ? pn_div_up(channels * taps, PN_WGMMA_DEPTH) : chunks * taps;
+  w->steps = w->source == PN_WGMMA_GATHERED ? pn_div_up(gathered_depth(x, axis), PN_WGMMA_DEPTH) : chunks * taps;
   w->batches = 1;
   w->dtype = x->dtype;
   w->work = pn_wgmma_work(p);
@@ -138,8 +167,14 @@ static void sizes(const pn_problem *p, const pn_device *device, const pn_config 
   if (describe(p, device, &s, NULL)) out->packed_bytes = (size_t)(s.wgmma.columns * s.wgmma.steps) * PN_WGMMA_DEPTH * 2;
 }
 
-/* The filter as rows of whole steps: place after place, channels innermost and filled up with zeros; for GATHERED as it
-   is, filled up at the end. */
+/* Where element |t| of the window, of channel |c|, stands among the sums of GATHERED. */
+static int64_t gathered_place(const gathered_row *row, int64_t taps, int64_t across, int64_t c, int64_t t) {
+  if (!row->pairs) return c * taps + t;
+  return (c * (taps / across) + t / across) * 2 * row->words + t % across + row->shift;
+}
+
+/* The filter as rows of whole steps: place after place, channels innermost and filled up with zeros; for GATHERED
+   channel after channel, filled up at the end, and where pairs are read each row of the window. */
 static pelton_status pack(const pn_problem *p, const pn_device *device, const pn_config *config, void *packed,
                           pelton_diag *diag) {
   state s;
@@ -151,12 +186,19 @@ static pelton_status pack(const pn_problem *p, const pn_device *device, const pn
   int64_t channels = w->dims[1], padded = s.wgmma.steps * PN_WGMMA_DEPTH,
           taps = pn_operand_elements(w) / w->dims[0] / channels;
   bool gathered = s.wgmma.source == PN_WGMMA_GATHERED;
+  pn_window windows[PN_MAX_RANK], axis[2];
+  if (!pn_cuda_conv_accepts(p, PN_OP_CONV, windows, &s.wgmma.epilogue, NULL))
+    return PN_INTERNAL(diag, "a convolution changed after it was accepted");
+  for (uint32_t i = 0; i < 2; i++) axis[i] = axis_of(windows, w->rank - 2, i);
+  const gathered_row row = row_of(pn_problem_input(p, 0, 0), axis);
   int64_t run = pn_div_up(channels, PN_WGMMA_DEPTH) * PN_WGMMA_DEPTH;
   memset(to, 0, (size_t)(w->dims[0] * padded) * sizeof *to);
   for (int64_t m = 0; m < w->dims[0]; m++)
     for (int64_t c = 0; c < channels; c++)
-      for (int64_t t = 0; t < taps; t++)
-        to[m * padded + (gathered ? c * taps + t : t * run + c)] = from[(m * channels + c) * taps + t];
+      for (int64_t t = 0; t < taps; t++) {
+        const int64_t place = gathered ? gathered_place(&row, taps, axis[1].kernel, c, t) : t * run + c;
+        to[m * padded + place] = from[(m * channels + c) * taps + t];
+      }
   return PELTON_OK;
 }
 
@@ -174,7 +216,7 @@ static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *di
 
 const pn_tactic pn_tactic_cuda_conv_wgmma = {
     .name = "cuda.conv_wgmma",
-    .version = 1,
+    .version = 2,
     .accepts = accepts,
     .configs = configs,
     .estimate = estimate,

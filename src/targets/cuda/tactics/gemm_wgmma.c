@@ -1,5 +1,6 @@
-/* Matrix products in 16 bits with f32 sums on Hopper's tensor cores, and any expression that follows. The right side is
-   constant (and packed as the copy engine wants it), or lies with the summed axis innermost, as the left one must. */
+/* Matrix products in 16 bits with f32 sums on Hopper's tensor cores, and any expression that follows, perhaps split into
+   parts of its columns, which are written where they belong. The right side is constant (and packed as the copy engine
+   wants it), or lies with the summed axis innermost, as the left one must. */
 #include "targets/cuda/product.h"
 #include "targets/cuda/wgmma.h"
 
@@ -21,11 +22,16 @@ static pn_wgmma_map matrix_map(int64_t depth, int64_t rows, int64_t row, int64_t
 }
 
 /* |out|: all that prepare wants. */
-static bool describe(const pn_problem *p, const pn_device *device, state *out, pn_reason *why) {
+static bool describe(const pn_problem *whole, const pn_device *device, state *out, pn_reason *why) {
   pn_cuda_product product;
+  pn_cuda_parts parts;
+  pn_problem body;
+  const pn_problem *p = &body;
   pn_wgmma *w = &out->wgmma;
   memset(out, 0, sizeof *out);
-  if (!pn_cuda_product_accepts(p, &product, why) || !pn_wgmma_accepts(device, p, why)) return false;
+  if (!pn_cuda_product_parts(whole, &body, &parts, why) || !pn_cuda_product_accepts(p, &product, why) ||
+      !pn_wgmma_accepts(device, p, why))
+    return false;
   int64_t m = product.m, n = product.n, k = product.k;
   int64_t a_batch = product.batch_axes ? product.a_batch[0] : 0, b_batch = product.batch_axes ? product.b_batch[0] : 0;
   out->packed = is_packed(p, &product);
@@ -36,6 +42,13 @@ static bool describe(const pn_problem *p, const pn_device *device, state *out, p
   if (!out->packed && (product.b_column != k || product.b_row != 1 || b_batch % 8))
     return pn_refuse(why, "the right side is not constant, and its summed axis is not the innermost");
   if (!pn_cuda_epilogue_accepts(p, pn_cuda_product_epilogue_strides, &w->epilogue, why)) return false;
+  if (parts.count > 1) {
+    if (!out->packed) return pn_refuse(why, "parts of a product whose right side is not constant");
+    for (uint32_t i = 0; i < parts.count; i++)
+      if (parts.columns[i] % 8) return pn_refuse(why, "parts of a multiple of 8 columns only");
+    w->parts = parts.count;
+    memcpy(w->part_columns, parts.columns, sizeof w->part_columns);
+  }
   for (uint32_t i = 0; i < w->epilogue.operand_count; i++)
     w->epilogue.strides[i][0] = (int)(w->epilogue.strides[i][2] * m);
   w->source = PN_WGMMA_MATRIX;
@@ -84,11 +97,14 @@ static void sizes(const pn_problem *p, const pn_device *device, const pn_config 
 static pelton_status pack(const pn_problem *p, const pn_device *device, const pn_config *config, void *packed,
                           pelton_diag *diag) {
   pn_cuda_product product;
+  pn_cuda_parts parts;
+  pn_problem body;
   const uint16_t *from = pn_problem_input(p, 0, 1)->data;
   uint16_t *to = packed;
   (void)device;
   (void)config;
-  if (!pn_cuda_product_accepts(p, &product, NULL)) return PN_INTERNAL(diag, "a product changed after it was accepted");
+  if (!pn_cuda_product_parts(p, &body, &parts, NULL) || !pn_cuda_product_accepts(&body, &product, NULL))
+    return PN_INTERNAL(diag, "a product changed after it was accepted");
   if (!is_packed(p, &product)) return PELTON_OK; /* read as it is */
   int64_t padded = pn_div_up(product.k, PN_WGMMA_DEPTH) * PN_WGMMA_DEPTH;
   for (int64_t n = 0; n < product.n; n++)
@@ -100,8 +116,11 @@ static pelton_status pack(const pn_problem *p, const pn_device *device, const pn
 static pelton_status prepare(const pn_problem *p, const pn_device *device, const pn_config *config, void *memory,
                              pelton_diag *diag) {
   state *s = memory;
-  if (!describe(p, device, s, NULL)) return PN_INTERNAL(diag, "a product changed after it was accepted");
-  return pn_wgmma_prepare(&s->wgmma, device, p, config, diag);
+  pn_cuda_parts parts;
+  pn_problem body;
+  if (!describe(p, device, s, NULL) || !pn_cuda_product_parts(p, &body, &parts, NULL))
+    return PN_INTERNAL(diag, "a product changed after it was accepted");
+  return pn_wgmma_prepare(&s->wgmma, device, &body, config, diag);
 }
 
 static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *diag) {
@@ -113,7 +132,7 @@ static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *di
 
 const pn_tactic pn_tactic_cuda_gemm_wgmma = {
     .name = "cuda.gemm_wgmma",
-    .version = 1,
+    .version = 2,
     .accepts = accepts,
     .configs = configs,
     .estimate = estimate,
