@@ -87,21 +87,7 @@ KERNEL(peak, struct peak_arguments) {
 /* 64 x 256 sums a warpgroup, over a row of DEPTH elements of 16 bits or half as many of 32. */
 DEVICE void multiply_row(f32 (&sum)[COLUMNS / 2], u64 left, u64 right) {
   UNROLL
-  for (u32 k = 0; k < DEPTH / 16; k++) {
-    u64 a = left + 2 * k, b = right + 2 * k;
-#if BYTES(X) == 4
-    asm volatile("{\n"
-                 ".reg .pred adds;\n"
-                 "setp.eq.u32 adds, 0, 0;\n"
-                 "wgmma.mma_async.sync.aligned.m64n256k8.f32.tf32.tf32 {" NAMES_0 ", " NAMES_16 ", " NAMES_32
-                 ", " NAMES_64 "}, %128, %129, adds, 1, 1;\n"
-                 "}"
-                 : SUM64(0), SUM64(64)
-                 : "l"(a), "l"(b));
-#else
-    multiply(sum, a, b);
-#endif
-  }
+  for (u32 k = 0; k < DEPTH / 16; k++) multiply(sum, left + 2 * k, right + 2 * k);
 }
 KERNEL(peak, struct peak_arguments) {
   enum { ROW_WORDS = 32 };
