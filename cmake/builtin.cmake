@@ -6,10 +6,12 @@
 #
 # The toolkit's NVRTC compiles them here as it would on the device, with the same texts: pelton_first, the command
 # without such kernels, builds an engine of src/targets/cuda/builtin.pir for devices that are only imagined (the tests'
-# driver), and the library takes in the engine files. About a minute of one processor's time, hence not by default.
+# driver), and the library takes in the engine files. One or two minutes of one processor's time, hence not by default.
 set(PELTON_CUDA_FATBINS OFF CACHE STRING "Compile common CUDA kernels with Pelton: ON, OFF, AUTO (where nvcc is)")
 set_property(CACHE PELTON_CUDA_FATBINS PROPERTY STRINGS OFF ON AUTO)
-set(PELTON_BUILTIN_FORMS 80 90) # code of 80 runs on 86, 87 and 89 too
+# Code of 80 runs on 86, 87 and 89 too, and that of 86 on 89; but these have less shared memory than 80, so that other
+# tiles are chosen for them.
+set(PELTON_BUILTIN_FORMS 80 86 90)
 
 set(builtin_none ${PELTON_GENERATED}/builtin_none.c)
 file(CONFIGURE OUTPUT ${builtin_none} @ONLY CONTENT

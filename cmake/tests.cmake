@@ -143,6 +143,12 @@ if(TARGET pelton_imagined)
     pelton_test(target.builtin_${capability} target ${CMAKE_COMMAND} -E env PELTON_FAKE_CUDA_IMAGINE=${capability}
       $<TARGET_FILE:pelton_command> build src/targets/cuda/builtin.pir --target cuda --level 0
       --device-libraries ${PROJECT_BINARY_DIR}/builtin/alone -o ${PROJECT_BINARY_DIR}/builtin/test_${capability}.pelton)
+    # And the kernels of peaks are ones that NVRTC takes.
+    pelton_test(target.builtin_peaks_${capability} target ${CMAKE_COMMAND} -E env
+      PELTON_FAKE_CUDA_IMAGINE=${capability} $<TARGET_FILE:pelton_command> devices
+      --device-libraries ${PROJECT_BINARY_DIR}/builtin)
+    set_tests_properties(target.builtin_peaks_${capability} PROPERTIES
+      PASS_REGULAR_EXPRESSION "tf32_tensor" FAIL_REGULAR_EXPRESSION "not known")
   endforeach()
 endif()
 

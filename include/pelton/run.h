@@ -192,14 +192,16 @@ PELTON_API pelton_status pelton_host_memory_create(pelton_engine *engine, size_t
 PELTON_API void pelton_host_memory_release(pelton_engine *engine, void *memory);
 
 /* Every device of every target of this build, usable or not, as a JSON array: target, index, name, memory_bytes, detail,
-   usable, and why not; of the one that would be opened also its peaks, as pelton_engine_peaks_json has them, which takes
-   some tenths of a second. |options| (may be null) says where libraries are and how many threads. For
+   usable, and why not; of the one that would be opened also its peaks, as pelton_engine_peaks_json has them ("peaks"), or
+   why they cannot be measured ("peaks_reason"). Takes some tenths of a second, and longer where kernels are compiled for
+   it. |options| (may be null) says where libraries are and how many threads. For
    pelton_text_release. */
 PELTON_API pelton_status pelton_devices_json(const pelton_run_options *options, char **out,
                                              pelton_diag *diag) PELTON_CHECKED;
 
 /* Per step of the latest run: name ("step"), source nodes, tactic, time ("us"), the operations of its definition
-   ("flops", a multiply-add counts two), bytes of its operands, the problem; a JSON array. For pelton_text_release. */
+   ("flops", a multiply-add counts two), those of them in products ("products") and the type of these ("type": "f16"),
+   bytes of its operands, the problem; a JSON array. For pelton_text_release. */
 PELTON_API pelton_status pelton_context_profile_json(const pelton_context *context, char **out,
                                                      pelton_diag *diag) PELTON_CHECKED;
 /* How many plans this context has made. A run of shapes met before leaves it as it is, and so do numbers met before in
@@ -207,7 +209,8 @@ PELTON_API pelton_status pelton_context_profile_json(const pelton_context *conte
    repeat, or more take turns than the context remembers. */
 PELTON_API uint64_t pelton_context_plan_count(const pelton_context *context);
 /* Measures what |engine|'s device reaches at most, in some tenths of a second: a JSON array of name ("f32_fma",
-   "read_l2", ...), unit, and the rates of one core and of all the engine's threads; reads have the bytes up to which the
+   "f16_tensor", "read_l2", ...), unit, and the rates of one core (0: not measured) and of the whole device or all the
+   engine's threads; reads have the bytes up to which the
    rate holds. Empty where the target measures nothing. Other work on the device meanwhile makes it too low. For
    pelton_text_release. */
 PELTON_API pelton_status pelton_engine_peaks_json(pelton_engine *engine, char **out, pelton_diag *diag) PELTON_CHECKED;

@@ -4,14 +4,15 @@
 
 typedef struct listing {
   pn_json *json;
-  const char *target;
+  const pn_target *target;
+  const pn_device_options *options;
   uint32_t count;
 } listing;
 
 static void begin_device(listing *l, const pn_device_info *info) {
   l->count++;
   pn_json_object_begin(l->json, NULL);
-  pn_json_string(l->json, "target", pn_str_from(l->target));
+  pn_json_string(l->json, "target", pn_str_from(l->target->name));
   pn_json_i64(l->json, "index", info->index);
   pn_json_string(l->json, "name", pn_str_from(info->name));
   if (info->memory_bytes) pn_json_i64(l->json, "memory_bytes", (int64_t)info->memory_bytes);
@@ -20,31 +21,45 @@ static void begin_device(listing *l, const pn_device_info *info) {
   if (info->refusal[0]) pn_json_string(l->json, "reason", pn_str_from(info->refusal));
 }
 
+/* A device stays in the list whatever hinders the measuring. */
+static void add_peaks(listing *l, pn_device *device, pelton_status status, pelton_diag *reasons) {
+  if (!status) status = pn_json_peaks(l->json, "peaks", l->target, device, reasons);
+  if (status)
+    pn_json_string(l->json, "peaks_reason",
+                   pn_str_from(reasons->count ? pelton_diag_message(reasons, 0) : pelton_status_name(status)));
+}
+
 static void add_device(void *self, const pn_device_info *info) {
   listing *l = self;
   begin_device(l, info);
+  if (l->target->peaks && !info->refusal[0] && info->index == l->options->index) {
+    pelton_diag reasons = PELTON_DIAG_INIT;
+    pn_device *device = NULL;
+    const pelton_status status = l->target->device_open(l->options, &device, &reasons);
+    add_peaks(l, device, status, &reasons);
+    if (device) l->target->device_close(device);
+  }
   pn_json_object_end(l->json);
 }
 
 /* A target without a list has the device that it opens. */
-static pelton_status open_and_add(const pn_target *target, const pn_device_options *options, listing *l,
-                                  pelton_diag *diag) {
+static pelton_status open_and_add(listing *l, pelton_diag *diag) {
   pn_device *device;
   pn_device_info info = {.index = 0};
-  PN_TRY(target->device_open(options, &device, diag));
-  pn_str name = pn_str_from(target->fingerprint(device));
+  PN_TRY(l->target->device_open(l->options, &device, diag));
+  pn_str name = pn_str_from(l->target->fingerprint(device));
   for (size_t i = 0; i < name.size && i + 1 < sizeof info.name; i++) info.name[i] = name.data[i];
   begin_device(l, &info);
-  pelton_status status = pn_json_peaks(l->json, "peaks", target, device, diag);
+  add_peaks(l, device, PELTON_OK, diag);
   pn_json_object_end(l->json);
-  target->device_close(device);
-  return status;
+  l->target->device_close(device);
+  return PELTON_OK;
 }
 
 /* The reason why a target has no device stands where its devices would. */
 static void add_absence(listing *l, const char *reason) {
   pn_json_object_begin(l->json, NULL);
-  pn_json_string(l->json, "target", pn_str_from(l->target));
+  pn_json_string(l->json, "target", pn_str_from(l->target->name));
   pn_json_bool(l->json, "usable", false);
   pn_json_string(l->json, "reason", pn_str_from(reason));
   pn_json_object_end(l->json);
@@ -55,6 +70,7 @@ pelton_status pelton_devices_json(const pelton_run_options *given, char **out, p
   pelton_run_options run = pn_run_options(given);
   pn_device_options options = {.allocator = run.allocator ? run.allocator : &pn_allocator_default,
                                .threads = run.threads,
+                               .tf32 = true, /* what the device could, if it were allowed to */
                                .libraries = run.device_libraries};
   const pn_target *const *targets;
   uint32_t count = pn_target_list(&targets);
@@ -65,10 +81,10 @@ pelton_status pelton_devices_json(const pelton_run_options *given, char **out, p
   pn_json_init(&json, &text);
   pn_json_array_begin(&json, NULL);
   for (uint32_t i = 0; i < count; i++) {
-    listing l = {&json, targets[i]->name, 0};
+    listing l = {&json, targets[i], &options, 0};
     pelton_diag_init(&reasons);
     pelton_status status = targets[i]->device_list ? targets[i]->device_list(&options, add_device, &l, &reasons)
-                                                   : open_and_add(targets[i], &options, &l, &reasons);
+                                                   : open_and_add(&l, &reasons);
     if (status && !l.count)
       add_absence(&l, reasons.count ? pelton_diag_message(&reasons, 0) : pelton_status_name(status));
   }

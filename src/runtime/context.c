@@ -232,6 +232,10 @@ pelton_status pelton_context_profile_json(const pelton_context *context, char **
     pn_json_f64(&json, "us", 1e6 * time->seconds);
     pn_work work = pn_problem_work(time->step->problem);
     pn_json_f64(&json, "flops", work.flops);
+    if (work.products > 0) {
+      pn_json_f64(&json, "products", work.products);
+      pn_json_string(&json, "type", pn_str_from(pelton_dtype_name(work.type)));
+    }
     pn_json_f64(&json, "bytes", work.bytes);
     pn_text problem;
     pn_text_init(&problem, NULL);

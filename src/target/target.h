@@ -54,7 +54,9 @@ typedef struct pn_pattern {
   const char *front;
 } pn_pattern;
 
-/* What a device reaches at most, measured. Rates a second of one core (0: the device has no such thing) and of all. */
+/* What a device reaches at most, measured. Rates a second of one core (0: the device has no such thing) and of all.
+   Names of arithmetic begin with the operands' type ("f16_tensor"; "tf32_" are f32 that may be shortened), which is how
+   a step's limit is found, those of memory with "read_". */
 enum { PN_PEAKS = 8 };
 typedef struct pn_peak {
   const char *name, *unit; /* "f32_fma", "flop/s"; static storage */

@@ -53,9 +53,27 @@ static double node_flops(const pn_problem *p, uint32_t n) {
   }
 }
 
+static bool is_product(pn_op op) {
+  return op == PN_OP_CONV || op == PN_OP_CONV_INTEGER || op == PN_OP_CONV_TRANSPOSE || op == PN_OP_MATMUL ||
+         op == PN_OP_MATMUL_INTEGER || op == PN_OP_ATTENTION || op == PN_OP_RECURRENT;
+}
+
+static pelton_dtype wider(pelton_dtype a, pelton_dtype b) {
+  return pelton_dtype_bytes(b) > pelton_dtype_bytes(a) ? b : a;
+}
+
 pn_work pn_problem_work(const pn_problem *p) {
-  pn_work work = {0, 0};
-  for (uint32_t n = 0; n < p->node_count; n++) work.flops += node_flops(p, n);
+  pn_work work = {.type = PELTON_DTYPE_NONE};
+  for (uint32_t n = 0; n < p->node_count; n++) {
+    const double flops = node_flops(p, n);
+    work.flops += flops;
+    if (flops <= 0 || !is_product(p->nodes[n].op)) continue;
+    work.products += flops;
+    for (uint32_t i = 0; i < 2; i++) {
+      const pn_operand *o = pn_problem_input(p, n, i);
+      if (o) work.type = wider(work.type, o->dtype);
+    }
+  }
   for (uint32_t i = 0; i < p->operand_count; i++)
     if (p->operands[i].role != PN_OPERAND_INTERNAL) work.bytes += (double)pn_operand_bytes(&p->operands[i]);
   return work;

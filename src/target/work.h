@@ -8,6 +8,8 @@
 
 typedef struct pn_work {
   double flops; /* floating-point or integer operations, a multiply-add counts two; movement has none */
+  double products; /* of them: those of convolutions, matrix products, attention, which may have units of their own */
+  pelton_dtype type; /* of the products' operands, the wider one; NONE: there are no products */
   double bytes; /* of all operands that lie in memory */
 } pn_work;
 

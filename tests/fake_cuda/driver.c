@@ -22,6 +22,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <ucontext.h>
 #include <unistd.h>
@@ -50,7 +51,9 @@ static struct device_state {
   int retained;
   long calls, lost_at; /* 0: never */
 } devices[MOST_DEVICES];
-static _Thread_local int current = -1;
+/* Not where dlopen allocates such variables: sanitizers take a block at the wrong place of a page for another one, with
+   a size that is none, and end the process. */
+static _Thread_local int current __attribute__((tls_model("initial-exec"))) = -1;
 
 /* ---- for the tests ---- */
 void fake_cuda_fail_at(long n) { fail_at = n ? calls + n : 0; }
@@ -156,7 +159,7 @@ int cuDeviceGetAttribute(int *value, int attribute, int device) {
   if (imagined && attribute == 36) return *value = imagined >= 90 ? 3201000 : 1593000, 0;
   if (imagined && attribute == 37) return *value = imagined >= 90 ? 6144 : 5120, 0;
   if (imagined && attribute == 13) return *value = imagined >= 90 ? 1980000 : 1410000, 0;
-  *value = attribute == 75 ? capability / 10 : attribute == 76 ? capability % 10 : attribute == 16 ? 4 : 0;
+  *value = attribute == 75 ? capability / 10 : attribute == 76 ? capability % 10 : attribute == 16 ? 4 : attribute == 38 ? 1 << 20 : 0;
   return 0;
 }
 /* A context is its device's state. */
@@ -361,7 +364,9 @@ struct fake_module {
   void *library;
 };
 
-/* Shared objects that were loaded, each in a file for the life of the process: tests open many devices. */
+/* Shared objects that were loaded, each known by the name of a file for the life of the process: tests open many
+   devices. The file itself is gone as soon as it is loaded, so that none stays when a process is killed; while an
+   object is loaded its name finds it. */
 static struct image {
   struct image *next;
   void *bytes;
@@ -369,11 +374,10 @@ static struct image {
   char path[40];
 } * images;
 
-__attribute__((destructor)) static void remove_images(void) {
+__attribute__((destructor)) static void forget_images(void) {
   while (images) {
     struct image *i = images;
     images = i->next;
-    unlink(i->path);
     free(i->bytes);
     free(i);
   }
@@ -382,21 +386,29 @@ __attribute__((destructor)) static void remove_images(void) {
 /* Of an object as linkers write them: sections' headers are last. */
 static size_t image_size(const Elf64_Ehdr *elf) { return elf->e_shoff + (size_t)elf->e_shnum * sizeof(Elf64_Shdr); }
 
-static const char *image_path(const void *bytes) {
+static struct image *find_image(const void *bytes) {
   const size_t size = image_size(bytes);
   for (struct image *i = images; i; i = i->next)
-    if (i->size == size && !memcmp(i->bytes, bytes, size)) return i->path;
+    if (i->size == size && !memcmp(i->bytes, bytes, size)) return i;
   struct image *i = calloc(1, sizeof *i);
   if (!i || !(i->bytes = malloc(size))) return NULL;
   memcpy(i->bytes, bytes, size);
-  strcpy(i->path, "/tmp/fake-cuda-XXXXXX");
-  int file = mkstemp(i->path);
-  if (file < 0 || write(file, bytes, size) != (ssize_t)size) return NULL;
-  close(file);
   i->size = size;
   i->next = images;
-  images = i;
-  return i->path;
+  return images = i;
+}
+
+static void *load_image(const void *bytes) {
+  struct image *i = find_image(bytes);
+  void *library = i && *i->path ? dlopen(i->path, RTLD_NOW | RTLD_LOCAL | RTLD_NOLOAD) : NULL;
+  if (library || !i) return library;
+  strcpy(i->path, "/tmp/fake-cuda-XXXXXX");
+  int file = mkstemp(i->path);
+  if (file < 0) return NULL;
+  if (write(file, bytes, i->size) == (ssize_t)i->size) library = dlopen(i->path, RTLD_NOW | RTLD_LOCAL);
+  unlink(i->path);
+  close(file);
+  return library;
 }
 
 int cuModuleLoadData(void **module, const void *image) {
@@ -410,8 +422,7 @@ int cuModuleLoadData(void **module, const void *image) {
     return 0;
   }
   pthread_mutex_lock(&lock);
-  const char *path = image_path(image);
-  m->library = path ? dlopen(path, RTLD_NOW | RTLD_LOCAL) : NULL;
+  m->library = load_image(image);
   const int *form = m->library ? dlsym(m->library, "fake_form") : NULL;
   pthread_mutex_unlock(&lock);
   /* A text that the driver compiles runs on whatever is newer, code of its own generation. */
@@ -723,18 +734,14 @@ static const struct compiled *find(const char *source, int form) {
   return c;
 }
 
-static const struct compiled *keep(const char *source, int form, const char *path) {
+static const struct compiled *keep(const char *source, int form, int file) {
   struct compiled *c = calloc(1, sizeof *c);
-  FILE *file = fopen(path, "rb");
-  if (!c || !file) return NULL;
-  fseek(file, 0, SEEK_END);
-  c->bytes = (size_t)ftell(file);
-  rewind(file);
+  if (!c) return NULL;
+  c->bytes = (size_t)lseek(file, 0, SEEK_END);
   c->image = malloc(c->bytes);
   c->source = strdup(source);
   c->form = form;
-  if (!c->image || !c->source || fread(c->image, 1, c->bytes, file) != c->bytes) return NULL;
-  fclose(file);
+  if (!c->image || !c->source || pread(file, c->image, c->bytes, 0) != (ssize_t)c->bytes) return NULL;
   pthread_mutex_lock(&lock);
   c->next = compiled;
   compiled = c;
@@ -787,8 +794,21 @@ int nvrtcDestroyProgram(struct program **program) {
   *program = NULL;
   return 0;
 }
+/* What the compiler writes are files in memory, which nobody has to remove. */
+static int compile(struct program *p, int form, int object, int log) {
+  char command[1024];
+  snprintf(command, sizeof command,
+           "%s -x c -std=gnu11 -O1 -fPIC -shared -w -ffp-contract=off -o /proc/%d/fd/%d - -lm >/proc/%d/fd/%d 2>&1",
+           FAKE_COMPILER, (int)getpid(), object, (int)getpid(), log);
+  FILE *pipe = popen(command, "w");
+  if (!pipe) return 1;
+  fprintf(pipe, "%s\nint fake_form = %d;\n", p->source, form);
+  if (!pclose(pipe)) return (p->is = keep(p->source, form, object)) ? 0 : 6;
+  p->log = calloc(1, 4096);
+  if (p->log && pread(log, p->log, 4000, 0) < 0) p->log[0] = 0;
+  return 6;
+}
 int nvrtcCompileProgram(struct program *p, int option_count, const char *const *options) {
-  char base[] = "/tmp/fake-cuda-XXXXXX", command[1024], path[40];
   int form = 0;
   for (int i = 0; i < option_count; i++) {
     (void)sscanf(options[i], "--gpu-architecture=sm_%d", &form);
@@ -798,27 +818,11 @@ int nvrtcCompileProgram(struct program *p, int option_count, const char *const *
   compile_calls++;
   pthread_mutex_unlock(&lock);
   if ((p->is = find(p->source, form)) != NULL) return 0;
-  int file = mkstemp(base);
-  if (file < 0) return 1;
-  close(file);
-  snprintf(command, sizeof command, "%s -x c -std=gnu11 -O1 -fPIC -shared -w -ffp-contract=off -o %s.so - -lm >%s 2>&1",
-           FAKE_COMPILER, base, base);
-  FILE *pipe = popen(command, "w");
-  if (!pipe) return 1;
-  fprintf(pipe, "%s\nint fake_form = %d;\n", p->source, form);
-  int status = pclose(pipe);
-  if (status) {
-    FILE *log = fopen(base, "r");
-    p->log = calloc(1, 4096);
-    if (log && p->log && !fread(p->log, 1, 4000, log)) p->log[0] = 0;
-    if (log) fclose(log);
-  } else {
-    snprintf(path, sizeof path, "%s.so", base);
-    p->is = keep(p->source, form, path);
-    unlink(path);
-  }
-  unlink(base);
-  return status || !p->is ? 6 : 0;
+  int object = memfd_create("object", MFD_CLOEXEC), log = memfd_create("log", MFD_CLOEXEC);
+  int error = object < 0 || log < 0 ? 1 : compile(p, form, object, log);
+  if (object >= 0) close(object);
+  if (log >= 0) close(log);
+  return error;
 }
 int nvrtcGetProgramLogSize(struct program *p, size_t *bytes) {
   *bytes = p->log ? strlen(p->log) + 1 : 0;

@@ -101,6 +101,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   options.threads = 1;
   options.cpu_isa = "portable"; /* the same on every machine */
   if (pelton_engine_open_memory(file, size, &options, &engine, &diag) == PELTON_OK) {
+    char *text = NULL;
+    if (pelton_engine_json(engine, &text, &diag) == PELTON_OK) pelton_text_release(text);
     run_engine(engine);
     pelton_engine_release(engine);
   } else if (diag.count == 0) {

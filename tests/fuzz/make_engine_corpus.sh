@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Writes tests/fuzz/corpus/engine/: engines of small networks (some of the text corpus), each without the bytes between its sections, which is the
-# form that fuzz_engine.c expects. The files are in git; run this again when the engine's format changes.
+# form that fuzz_engine.c expects. The files are in git; run this again when the engine's format changes. One of them is for the
+# tests' imaginary GPU and holds the first bytes of a compiled kernel.
 #
 #   tests/fuzz/make_engine_corpus.sh build/release/pelton
 set -euo pipefail
@@ -36,15 +37,30 @@ end
 END
 
 mkdir -p corpus/engine
+cp "$work/plain.pir" "$work/kernels.pir"
 for model in "$work"/*.pir corpus/text/{shapes,loop,scan,branches,split,texts,sequences}.pir; do
   name=$(basename "$model" .pir)
-  "$pelton" build "$model" -o "$work/$name.pelton" --level 0 --threads 1 --cpu-isa portable >&2
+  options=(--cpu-isa portable)
+  [ "$name" != kernels ] || options=(--target cuda --device-libraries "$(dirname "$pelton")/tests/fake_cuda")
+  "$pelton" build "$model" -o "$work/$name.pelton" --level 0 --threads 1 "${options[@]}" >&2
   python3 - "$work/$name.pelton" "corpus/engine/$name" <<'PYTHON'
 import pathlib, struct, sys
 
 file = pathlib.Path(sys.argv[1]).read_bytes()
 head = 64 + 32 * struct.unpack("<I", file[24:28])[0]
-rows = [struct.unpack("<IIQQQ", file[at:at + 32]) for at in range(64, head, 32)]
-pathlib.Path(sys.argv[2]).write_bytes(file[:head] + b"".join(file[offset:offset + size] for _, _, offset, size, _ in rows))
+out, bodies = bytearray(file[:head]), b""
+for at in range(64, head, 32):
+    kind, _, offset, size, _ = struct.unpack("<IIQQQ", file[at:at + 32])
+    body = bytearray(file[offset:offset + size])
+    if kind == 7 and struct.unpack("<I", body[8:12])[0] == 1:  # one kernel: only its first 64 bytes
+        start = struct.unpack("<Q", body[:8])[0]
+        end = 12 + 16
+        for _ in range(3):  # three texts, then offset and bytes
+            end += 4 + struct.unpack("<I", body[end:end + 4])[0]
+        body[end + 8:end + 16] = struct.pack("<Q", 64)
+        body = body[:start + 64]
+        out[at + 16:at + 24] = struct.pack("<Q", len(body))
+    bodies += body
+pathlib.Path(sys.argv[2]).write_bytes(out + bodies)
 PYTHON
 done

@@ -5,6 +5,7 @@ PELTON_BIN names the command; without it the test is skipped.
 """
 import json
 import os
+import re
 import struct
 import subprocess
 import sys
@@ -19,6 +20,10 @@ end
 """
 SQUARE = """graph "square"(%x: f32[2,2]) -> (%y)
   %y: f32[2,2] = pointwise(%x) expr="mul(x0,x0)"
+end
+"""
+PRODUCT = """graph "product"(%x: f16[64,64]) -> (%y)
+  %y: f16[64,64] = matmul(%x, %x)
 end
 """
 IMAGE = """graph "image"(%data: f32[1,3,2,2]) -> (%y)
@@ -240,6 +245,18 @@ class Work(Folder):
         self.assertEqual([t["valid"] for t in told], [True, False])
         self.assertGreater(len(told[1]["reasons"]), 10)
 
+    def test_the_page_of_the_command_is_whole(self):
+        with open("docs/command.md", encoding="utf-8") as file:
+            common, *sections = re.split(r"^## (?=[a-z])", file.read(), flags=re.M)
+        pages = {section.split("\n", 1)[0]: section for section in sections}
+        listed = re.findall(r"^  ([a-z]+) ", self.check(0, "--help").stdout, re.M)
+        self.assertEqual(set(pages), set(listed) - {"help", "version"})
+        said = lambda text: set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", text)) - {"--help", "-h"}
+        for command, page in pages.items():
+            has = set(re.findall(r"^  (?:-\w, )?(--[a-z-]+)", self.check(0, command, "--help").stdout, re.M)) - {"--help"}
+            self.assertEqual(has - said(page) - said(common), set(), command)
+            self.assertEqual({option for option in said(page) if option.startswith("--")} - has, set(), command)
+
     def test_bench_keys(self):
         model = self.write("s.pir", SQUARE)
         result = self.check(0, "bench", model, "--warmup", "1", "--duration", "50ms", "--streams", "2", "--threads", "1", "--json")
@@ -253,6 +270,16 @@ class Work(Folder):
         self.assertTrue(value["runs"] > 0 and value["throughput_per_s"] > 0 and value["engine_bytes"] > 0 and value["peak_rss_bytes"] > 0)
         layers = json.loads(self.check(0, "bench", model, "--duration", "10ms", "--layers", "--json").stdout)["layers"]
         self.assertEqual([set(layer) >= {"step", "tactic", "us"} for layer in layers], [True])
+        self.assertTrue(layers[0]["limit_us"] > 0 and layers[0]["percent_of_limit"] > 0)
+
+    def test_layers_know_the_limit_of_their_type(self):
+        folder = os.path.join(os.environ.get("PELTON_BUILD", ""), "tests", "fake_cuda")
+        if not os.path.exists(os.path.join(folder, "libcuda.so.1")):
+            self.skipTest("the fake driver is not built")
+        model = self.write("t.pir", PRODUCT)
+        options = ["--target", "cuda", "--device-libraries", folder, "--level", "0", "--duration", "1ms", "--layers", "--json"]
+        layers = json.loads(self.check(0, "bench", model, *options).stdout)["layers"]
+        self.assertEqual([(layer["type"], layer["limit_us"] > 0) for layer in layers if layer["flops"] > 0], [("f16", True)])
 
     def test_bench_serves(self):
         model = self.write("s.pir", SQUARE)

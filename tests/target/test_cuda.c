@@ -50,6 +50,85 @@ TEST(devices_are_listed_with_their_reasons) {
   pelton_text_release(text);
 }
 
+static const pn_peak *find_peak(const pn_peaks *peaks, const char *name) {
+  for (uint32_t i = 0; i < peaks->count; i++)
+    if (!strcmp(peaks->peak[i].name, name)) return &peaks->peak[i];
+  return NULL;
+}
+
+/* By what the device has and may do; the rates themselves are a host's. */
+TEST(peaks_are_those_of_the_devices_units) {
+  static const struct {
+    int capability;
+    bool tf32;
+    const char *names[6];
+  } rows[] = {
+      {70, true, {"f32_fma", "f16_tensor", "read_l2", "read_memory"}},
+      {80, false, {"f32_fma", "f16_tensor", "bf16_tensor", "read_l2", "read_memory"}},
+      {90, true, {"f32_fma", "f16_tensor", "bf16_tensor", "tf32_tensor", "read_l2", "read_memory"}},
+  };
+  const pn_target *target = pn_target_find(PN_STR("cuda"));
+  use_fake();
+  for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    pn_device_options options = {.allocator = &pn_allocator_default,
+                                 .libraries = folder,
+                                 .capability = rows[i].capability,
+                                 .tf32 = rows[i].tf32};
+    pelton_diag diag = PELTON_DIAG_INIT;
+    pn_device *device;
+    pn_peaks peaks;
+    uint32_t count = 0;
+    REQUIRE_OK(target->device_open(&options, &device, &diag), &diag);
+    REQUIRE_OK(target->peaks(device, &peaks, &diag), &diag);
+    while (count < 6 && rows[i].names[count]) {
+      const pn_peak *peak = find_peak(&peaks, rows[i].names[count++]);
+      EXPECT(peak && peak->all > 0 && peak->all < 1e30);
+    }
+    EXPECT_EQ(peaks.count, count);
+    EXPECT(find_peak(&peaks, "read_l2")->bytes > 0);
+    target->device_close(device);
+  }
+  EXPECT_EQ(live(), 0);
+}
+
+TEST(peaks_that_fail_leave_nothing) {
+  const pn_target *target = pn_target_find(PN_STR("cuda"));
+  pelton_status status = PELTON_DEVICE_ERROR;
+  use_fake();
+  for (long n = 1; status; n += 1 + n / 3) {
+    pelton_diag diag = PELTON_DIAG_INIT;
+    pn_device *device;
+    pn_peaks peaks;
+    REQUIRE_OK(open_device(0, &device, &diag), &diag);
+    fail_at(n);
+    status = target->peaks(device, &peaks, &diag);
+    EXPECT_EQ(status != PELTON_OK, diag.count > 0);
+    fail_at(0);
+    target->device_close(device);
+    EXPECT_EQ(live(), 0);
+    REQUIRE(n < 100000);
+  }
+}
+
+/* The list keeps a device that cannot be measured, here for want of memory. */
+TEST(a_list_of_devices_has_their_peaks) {
+  pelton_run_options options = PELTON_RUN_OPTIONS_INIT;
+  pelton_diag diag = PELTON_DIAG_INIT;
+  harness_allocator a;
+  char *text;
+  use_fake();
+  options.device_libraries = folder;
+  REQUIRE_OK(pelton_devices_json(&options, &text, &diag), &diag);
+  EXPECT_HAS(text, "\"tf32_tensor\"");
+  pelton_text_release(text);
+  options.allocator = harness_allocator_init(&a, 1);
+  REQUIRE_OK(pelton_devices_json(&options, &text, &diag), &diag);
+  EXPECT_HAS(text, "Fake GPU");
+  EXPECT_HAS(text, "\"peaks_reason\"");
+  pelton_text_release(text);
+  EXPECT_EQ(live(), 0);
+}
+
 /* As an older one, whose kernels are compiled to text; never as a newer one. */
 TEST(a_device_may_be_used_as_an_older_one) {
   static const struct {
@@ -462,6 +541,8 @@ TEST(any_allocation_may_fail) {
 }
 
 TEST_MAIN(T(a_device_says_why_it_cannot_be_used), T(devices_are_listed_with_their_reasons),
+          T(peaks_are_those_of_the_devices_units), T(peaks_that_fail_leave_nothing),
+          T(a_list_of_devices_has_their_peaks),
           T(a_device_may_be_used_as_an_older_one), T(what_goes_up_comes_down), T(results_are_those_of_the_cpu),
           T(options_name_an_older_device), T(inputs_and_outputs_may_stay_on_the_device), T(a_callers_stream_takes_runs),
           T(buffers_take_turns), T(what_cannot_be_enqueued_says_why), T(memory_is_told_before_it_is_taken),

@@ -15,9 +15,16 @@ static void print_device(const json_value *device) {
   if (usable && usable->number == 0) printf("%snot usable: %s", index ? ": " : " ", json_get_text(device, "reason"));
   putchar('\n');
   const json_value *peaks = json_get(device, "peaks");
-  for (const json_value *peak = peaks ? peaks->first : NULL; peak; peak = peak->next)
-    printf("        %-12s %9.1f G%s a core, %9.1f all\n", json_get_text(peak, "name"),
-           1e-9 * json_get_number(peak, "one", 0), json_get_text(peak, "unit"), 1e-9 * json_get_number(peak, "all", 0));
+  for (const json_value *peak = peaks ? peaks->first : NULL; peak; peak = peak->next) {
+    const double one = 1e-9 * json_get_number(peak, "one", 0), all = 1e-9 * json_get_number(peak, "all", 0);
+    if (one > 0)
+      printf("        %-12s %9.1f G%s a core, %9.1f all\n", json_get_text(peak, "name"), one,
+             json_get_text(peak, "unit"), all);
+    else
+      printf("        %-12s %9.1f G%s\n", json_get_text(peak, "name"), all, json_get_text(peak, "unit"));
+  }
+  if (*json_get_text(device, "peaks_reason"))
+    printf("        what it reaches at most is not known: %s\n", json_get_text(device, "peaks_reason"));
 }
 
 int command_devices(int argc, char **argv) {

@@ -56,7 +56,7 @@ static int refuse(const char *name) {
 static int help(int argc, char **argv) {
   static char flag[] = "--help";
   char *arguments[] = {flag};
-  if (argc < 1) {
+  if (argc < 1 || !strcmp(argv[0], "--help") || !strcmp(argv[0], "-h")) {
     print_overview(stdout);
     return EXIT_DONE;
   }

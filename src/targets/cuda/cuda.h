@@ -95,6 +95,8 @@ void pn_cuda_programs_use(const pn_device *device, pn_cuda_program *program);
 void pn_cuda_programs_keep(pn_device *device, bool keep);
 pelton_status pn_cuda_programs_list(pn_device *device, pn_arena *arena, pn_binaries *out,
                                     pelton_diag *diag) PN_CHECKED;
+/* pn_target.peaks */
+pelton_status pn_cuda_peaks(pn_device *device, pn_peaks *out, pelton_diag *diag) PN_CHECKED;
 /* The embedded text of kernels/|name|; null when there is none. */
 const char *pn_cuda_source_text(const char *name);
 

@@ -528,6 +528,7 @@ const pn_target pn_target_cuda = {
     .patterns = patterns,
     .splits_products = splits_products,
     .device_list = device_list,
+    .peaks = pn_cuda_peaks,
     .binaries_keep = pn_cuda_programs_keep,
     .binaries = pn_cuda_programs_list,
     .memory_alloc = memory_alloc,

@@ -10,19 +10,37 @@ enum { WARM_RUNS = 3, RUNS = 30 };
 
 /* ---- limits ------------------------------------------------------------------------------------------------------ */
 
-/* The least seconds in which the machine could do |flops| and move |bytes|, by its peaks: whichever is more. Small
-   operands may come from a cache, and at its rate. */
-static double limit_seconds(const json_value *peaks, double flops, double bytes) {
-  double arithmetic = 0, memory = 0, read = 0;
+/* Whether the peak |name| is one of products of |type|: of the same type, of either sign, or of f32 that the device may
+   shorten. */
+static bool multiplies(const char *name, const char *type) {
+  const size_t size = strcspn(name, "_");
+  if (strcmp(type, "u8") == 0) type = "i8";
+  if (strcmp(type, "f32") == 0 && strncmp(name, "tf32_", 5) == 0) return true;
+  return strlen(type) == size && strncmp(name, type, size) == 0;
+}
+
+/* The least seconds in which the machine could do |step|'s arithmetic and move its bytes, by its peaks: whichever is
+   more. Products of a type go by the units for it, at the same time as other arithmetic, if there are any; everything
+   else by f32. Small operands may come from a cache, and at its rate. */
+static double limit_seconds(const json_value *peaks, const json_value *step) {
+  const double flops = json_get_number(step, "flops", 0), products = json_get_number(step, "products", 0),
+               bytes = json_get_number(step, "bytes", 0);
+  double plain = 0, special = 0, read = 0;
   for (const json_value *peak = peaks ? peaks->first : NULL; peak; peak = peak->next) {
+    const char *name = json_get_text(peak, "name");
     const double all = json_get_number(peak, "all", 0), room = json_get_number(peak, "bytes", 0);
     if (all <= 0) continue;
-    if (strcmp(json_get_text(peak, "name"), "f32_fma") == 0) arithmetic = flops / all;
-    if (strncmp(json_get_text(peak, "name"), "read_", 5) != 0 || read > 0) continue;
-    if (room == 0 || bytes <= room) read = all;
+    if (strcmp(name, "f32_fma") == 0)
+      plain = all;
+    else if (multiplies(name, json_get_text(step, "type")) && all > special)
+      special = all;
+    if (strncmp(name, "read_", 5) == 0 && read <= 0 && (room <= 0 || bytes <= room)) read = all;
   }
-  if (read > 0) memory = bytes / read;
-  return arithmetic > memory ? arithmetic : memory;
+  double limit = read > 0 ? bytes / read : 0;
+  const double rest = special > plain ? flops - products : flops;
+  if (special > plain && products / special > limit) limit = products / special;
+  if (plain > 0 && rest / plain > limit) limit = rest / plain;
+  return limit;
 }
 
 /* ---- measuring --------------------------------------------------------------------------------------------------- */
@@ -39,12 +57,13 @@ static char *write_times(const json_value *names, const double *least, uint32_t 
   for (uint32_t i = 0; i < steps; i++, step = step->next) {
     const json_value *sources = json_get(step, "sources");
     const double flops = json_get_number(step, "flops", 0), bytes = json_get_number(step, "bytes", 0);
-    const double limit = 1e6 * limit_seconds(peaks, flops, bytes);
+    const double limit = 1e6 * limit_seconds(peaks, step);
     json_begin(&json, NULL, '{');
     json_text(&json, "step", json_get_text(step, "step"));
     json_text(&json, "tactic", json_get_text(step, "tactic"));
     json_number(&json, "us", least[i]);
     json_number(&json, "flops", flops);
+    if (*json_get_text(step, "type")) json_text(&json, "type", json_get_text(step, "type"));
     json_number(&json, "bytes", bytes);
     json_number(&json, "limit_us", limit);
     json_number(&json, "percent_of_limit", least[i] > 0 ? 100 * limit / least[i] : 0);
@@ -99,7 +118,12 @@ int layers_measure(pelton_engine *engine, const tensors *inputs, char **out) {
     if (!status && i >= WARM_RUNS) status = add_profile(context, &names, &least, &steps, &diag);
   }
   char *text = NULL;
-  if (!status) status = pelton_engine_peaks_json(engine, &text, &diag);
+  if (!status) { /* times without limits are better than none */
+    pelton_diag reasons = PELTON_DIAG_INIT;
+    if (pelton_engine_peaks_json(engine, &text, &reasons))
+      print_note("what the device reaches at most is not known, so no step has a limit: %s",
+                 reasons.count ? pelton_diag_message(&reasons, 0) : "no reason was given");
+  }
   json_value *peaks = text ? json_parse(text) : NULL;
   pelton_text_release(text);
   *out = names ? write_times(names, least, steps, peaks) : NULL;

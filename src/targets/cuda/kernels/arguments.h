@@ -275,4 +275,13 @@ struct attention_tensor_arguments {
   int strides[MOST_SCORE_OPERANDS][4];
 };
 
+/* peaks: independent chains of a thread, and how often a round goes through them. */
+enum { PEAK_CHAINS = 8, PEAK_TURNS = 4 };
+struct peak_arguments {
+  unsigned rounds;
+  unsigned quads; /* of 16 bytes, of |memory|, to be read a round */
+  float scale;
+  void *memory;
+};
+
 #endif

@@ -66,7 +66,7 @@ DEVICE void copy_places(u32 to, const struct tensor_map *map, u32 meeting, int c
                : "memory");
 }
 
-/* ---- tensor cores: sum[64 x COLUMNS] += a[64 x 16] b[COLUMNS x 16]^T, both in shared memory */
+/* ---- tensor cores: sum[64 x COLUMNS] += a[64 x 16] b[COLUMNS x 16]^T (of f32: x 8), both in shared memory */
 
 DEVICE u64 tile_descriptor(u32 address) {
   return (u64)(address >> 4 & 0x3fff) | (u64)(1024 >> 4) << 32 | (u64)1 << 62; /* 1024 bytes from 8 rows to 8 rows */
@@ -92,12 +92,20 @@ DEVICE void products_commit(void) { asm volatile("wgmma.commit_group.sync.aligne
 #define TEXT_(x) #x
 #define TEXT(x)  TEXT_(x)
 #define COMMA    ,
+/* Of f32 (TF32) half as deep, and never turned. */
+#if BYTES(X) == 4
+#define KIND  "k8.f32.tf32.tf32"
+#define TURNS ""
+#else
+#define KIND  "k16.f32." TEXT(X) "." TEXT(X)
+#define TURNS ", 0, 0"
+#endif
 #define WGMMA(names, a_name, b_name, sums)                                                                        \
   asm volatile("{\n"                                                                                              \
                ".reg .pred adds;\n"                                                                               \
                "setp.eq.u32 adds, 0, 0;\n"                                                                        \
-               "wgmma.mma_async.sync.aligned.m64n" TEXT(COLUMNS) "k16.f32." TEXT(X) "." TEXT(X) " {" names "}, "   \
-               a_name ", " b_name ", adds, 1, 1, 0, 0;\n"                                                         \
+               "wgmma.mma_async.sync.aligned.m64n" TEXT(COLUMNS) KIND " {" names "}, "                            \
+               a_name ", " b_name ", adds, 1, 1" TURNS ";\n"                                                      \
                "}"                                                                                                \
                : sums                                                                                             \
                : "l"(a), "l"(b))

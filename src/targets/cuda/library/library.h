@@ -38,7 +38,8 @@ enum { /* CUdevice_attribute */
        PN_CU_CAPABILITY_MAJOR = 75,
        PN_CU_CAPABILITY_MINOR = 76,
        PN_CU_MEMORY_CLOCK_KHZ = 36,
-       PN_CU_MEMORY_BUS_BITS = 37
+       PN_CU_MEMORY_BUS_BITS = 37,
+       PN_CU_L2_BYTES = 38
 };
 typedef struct pn_cu_launch_attribute { /* CUlaunchAttribute */
   int id, padding;
