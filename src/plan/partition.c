@@ -11,7 +11,11 @@
 
 #include <math.h>
 
-enum { MOST_GROUP_NODES = PN_PATTERN_NODES + PN_PATTERN_FRONTS };
+enum {
+  MOST_GROUP_NODES = PN_PATTERN_NODES + PN_PATTERN_FRONTS,
+  MOST_AHEAD = 3 * PN_PATTERN_NODES /* nodes of a chain whose cut is sought at once: a group that ends well for itself may
+                                       end badly for the next one */
+};
 
 /* The least estimate of the chain over all layouts; infinite when no tactic takes it. References are for single nodes.
  */
@@ -56,12 +60,14 @@ static uint32_t match(const pn_planner *p, const pn_pattern *pattern, uint32_t f
   return count;
 }
 
-/* How many of the first nodes of the chain make a group in the cut of the least sum, which goes to |sum|. */
-static pelton_status first_group(pn_planner *p, const uint32_t *nodes, uint32_t count, uint32_t *out, double *sum) {
-  double best[PN_PATTERN_NODES + 1] = {0}; /* by where the rest begins */
+/* How many of the first nodes of the chain make a group in the cut of the least sum, which goes to |sum|. A group that
+   begins with nodes[i] has at most |longest|[i] of them; null: any number. */
+static pelton_status first_group(pn_planner *p, const uint32_t *nodes, uint32_t count, const uint32_t *longest,
+                                 uint32_t *out, double *sum) {
+  double best[MOST_AHEAD + 1] = {0}; /* by where the rest begins */
   for (uint32_t begin = count; begin-- > 0;) {
     best[begin] = INFINITY;
-    for (uint32_t end = begin + 1; end <= count; end++) {
+    for (uint32_t end = begin + 1; end <= count && (!longest || end - begin <= longest[begin]); end++) {
       double one;
       PN_TRY(best_estimate(p, nodes + begin, end - begin, &one));
       /* Even ones go to the longer: fewer steps. */
@@ -201,7 +207,7 @@ static pelton_status add_fronted(pn_planner *p, const pn_pattern *pattern, const
     if (count == length) continue;
     PN_TRY(best_estimate(p, nodes, count, &together));
     if (!(together < INFINITY)) continue;
-    PN_TRY(first_group(p, chain, length, &first, &apart));
+    PN_TRY(first_group(p, chain, length, NULL, &first, &apart));
     for (uint32_t i = 0; i < count - length; i++) {
       double one;
       PN_TRY(best_estimate(p, &nodes[i], 1, &one));
@@ -210,6 +216,30 @@ static pelton_status add_fronted(pn_planner *p, const pn_pattern *pattern, const
     if (together <= apart) return add_group(p, nodes, count);
   }
   return PELTON_OK;
+}
+
+/* The chain from nodes[0] on, as far as it may be cut at will. */
+static uint32_t look_ahead(const pn_planner *p, const uint8_t *alone, uint32_t *nodes) {
+  const pn_graph *g = p->request->graph;
+  uint32_t count = 1;
+  while (count < MOST_AHEAD) {
+    const pn_value_list *results = &g->nodes.data[nodes[count - 1]].outputs;
+    if (results->count != 1 || p->uses[results->data[0].v] != 1 || pn_planner_known(p, results->data[0])) break;
+    const uint32_t next = p->user[results->data[0].v];
+    if (next == UINT32_MAX || !is_free(p, next) || alone[next]) break;
+    nodes[count++] = next;
+  }
+  return count;
+}
+
+/* How many nodes from |n| on follow one of the patterns; 1 when none does. */
+static uint32_t longest_match(const pn_planner *p, const pn_pattern *patterns, uint32_t count, uint32_t n) {
+  uint32_t nodes[PN_PATTERN_NODES], longest = 1;
+  for (uint32_t i = 0; i < count; i++) {
+    const uint32_t length = match(p, &patterns[i], n, nodes);
+    if (length > longest) longest = length;
+  }
+  return longest;
 }
 
 pelton_status pn_planner_partition(pn_planner *p) {
@@ -231,11 +261,9 @@ pelton_status pn_planner_partition(pn_planner *p) {
   for (uint32_t n = p->request->first_node; n < p->request->end_node; n++) {
     if (!p->node_needed[n] || p->group_of[n] != UINT32_MAX) continue;
     double sum;
-    uint32_t nodes[PN_PATTERN_NODES] = {n}, count = 1;
-    /* The longest chain first: what a shorter one takes of it may be what the longer one needs. */
-    for (uint32_t length = PN_PATTERN_NODES; length > 1 && count == 1 && !alone[n]; length--)
-      for (uint32_t i = 0; i < pattern_count && count == 1; i++)
-        if (match(p, &patterns[i], n, nodes) == length) PN_TRY(first_group(p, nodes, length, &count, &sum));
+    uint32_t nodes[MOST_AHEAD] = {n}, longest[MOST_AHEAD], count = 1, ahead = alone[n] ? 1 : look_ahead(p, alone, nodes);
+    for (uint32_t i = 0; i < ahead; i++) longest[i] = longest_match(p, patterns, pattern_count, nodes[i]);
+    if (ahead > 1) PN_TRY(first_group(p, nodes, ahead, longest, &count, &sum));
     PN_TRY(add_group(p, nodes, count));
   }
   return sort_groups(p);

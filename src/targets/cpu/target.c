@@ -15,6 +15,9 @@ static const pn_tactic *const tactic_table[] = {
 
 static const pn_pattern pattern_table[] = {
     {"convs", {"conv", "pointwise?", "conv", "pointwise?", "conv", "pointwise?", "conv", "pointwise?"}, NULL},
+    {"convs_transposed",
+     {"conv", "pointwise?", "conv?", "pointwise?", "conv?", "pointwise?", "conv_transpose", "pointwise?"},
+     NULL},
     {"conv_transpose+pointwise", {"conv_transpose", "pointwise", NULL}, NULL},
     {"attention", {"matmul", "pointwise?", "softmax", "matmul", "transpose?", NULL}, NULL},
 };

@@ -15,21 +15,34 @@ pn_problem pn_strip_stage_problem(const pn_problem *p, uint32_t index) {
   return (pn_problem){stage_nodes(p, first), p->nodes + first, p->operand_count, p->operands, p->cold};
 }
 
+static bool find_window(const pn_problem *p, pn_strip_stage *s, pn_reason *why) {
+  s->phased = p->nodes[0].op == PN_OP_CONV_TRANSPOSE;
+  if (!s->phased) {
+    if (!pn_cpu_conv_accepts(p, &s->y, &s->x, why)) return false;
+    s->outputs = pn_problem_input(p, 0, 1)->dims[0];
+    return true;
+  }
+  if (!pn_few_phases_make(p, PN_STRIP_FILTER_ROWS, &s->phases, why)) return false;
+  s->y = s->phases.y;
+  s->x = s->phases.x;
+  s->outputs = pn_few_phases_outputs(&s->phases);
+  return true;
+}
+
 static bool make_stage(const pn_problem *p, const pn_device *device, pn_strip_stage *s, pn_reason *why) {
-  if (!pn_cpu_conv_accepts(p, &s->y, &s->x, why)) return false;
+  if (!find_window(p, s, why)) return false;
   const pn_operand *in = pn_problem_input(p, 0, 0), *w = pn_problem_input(p, 0, 1);
   (void)pn_epilogue_compile(p, &s->epilogue, NULL);
   s->channels = in->dims[1];
-  s->outputs = w->dims[0];
   s->lo = s->epilogue.lo;
   s->hi = s->epilogue.hi;
   s->pitch = s->channels;
   bool run = s->x.dilation == 1 || s->x.kernel == 1; /* a filter row is one run of the picture */
   double taps = (double)(s->y.kernel * s->x.kernel);
-  if (w->dims[1] == 1 && s->outputs == s->channels && s->channels > 1) {
+  if (!s->phased && w->dims[1] == 1 && s->outputs == s->channels && s->channels > 1) {
     s->kind = PN_STRIP_DEPTHWISE;
     s->cost = taps * (double)s->channels / 0.4;
-  } else if (w->dims[1] != s->channels) {
+  } else if (!s->phased && w->dims[1] != s->channels) {
     return pn_refuse(why, "a grouped convolution that is not depthwise");
   } else if (s->outputs <= PN_CPU_DOTCONV_OUTPUTS && run) {
     s->kind = PN_STRIP_FEW;
@@ -61,6 +74,8 @@ static bool make_stages(const pn_problem *p, const pn_device *device, pn_strip *
       return pn_refuse(why, "no chain of convolutions");
     pn_problem stage = {stage_nodes(p, first), p->nodes + first, p->operand_count, p->operands, p->cold};
     if (!make_stage(&stage, device, &t->stages[t->stage_count], why)) return false;
+    if (t->stage_count > 0 && t->stages[t->stage_count - 1].phased)
+      return pn_refuse(why, "what follows a transposed convolution");
     t->stage_count++;
     first += stage.node_count;
   }
@@ -185,6 +200,8 @@ bool pn_strip_make(const pn_problem *p, const pn_device *device, const pn_config
   choose_tile(t, device->l2_bytes / 8 * eighths);
   choose_widths(t, device->gemm);
   choose_bands(t, device);
+  const pn_strip_stage *last = &t->stages[t->stage_count - 1];
+  if (last->phased) t->row_bytes = pn_align_up((size_t)(t->columns * last->outputs) * sizeof(float), 64);
   place_constants(t);
   return true;
 }

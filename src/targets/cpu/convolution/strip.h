@@ -10,19 +10,22 @@
 
 #include "targets/cpu/convolution/conv.h"
 #include "targets/cpu/convolution/conv_tiles.h"
+#include "targets/cpu/convolution/few_phases.h"
 
 enum { PN_STRIP_STAGES = 4, PN_STRIP_FILTER_ROWS = 64 };
 
 typedef enum pn_strip_kind {
   PN_STRIP_PANELS,    /* a product by tiles, as conv_direct */
   PN_STRIP_DEPTHWISE, /* as conv_depthwise */
-  PN_STRIP_FEW        /* at most four outputs, as conv_few_outputs */
+  PN_STRIP_FEW        /* at most four outputs, as conv_few_outputs; the last may be transposed */
 } pn_strip_kind;
 
 typedef struct pn_strip_stage {
   pn_strip_kind kind;
   pn_window y, x;
   int64_t channels, outputs;
+  bool phased; /* transposed, as |phases| */
+  pn_few_phases phases;
   pn_epilogue epilogue;
   float lo, hi;
   pn_cpu_gemm_f32_width width; /* PANELS, as the three below */
@@ -45,6 +48,7 @@ typedef struct pn_strip {
   int64_t rows;    /* of the last result that a task computes at a time */
   int64_t columns; /* of a tile */
   int64_t tiles, bands, band_rows;
+  size_t row_bytes; /* of a row of phases before it is dealt out */
   size_t buffer_bytes, packed_bytes;
   double cost; /* of the busiest thread, in multiply-adds' worth of time */
 } pn_strip;

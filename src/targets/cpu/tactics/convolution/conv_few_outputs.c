@@ -2,15 +2,12 @@
    heads of segmentation. Of conv_direct's tiles, whose columns are output channels, three quarters and more would be
    empty; here lanes run along a filter row's inputs, (filter column, channel), which are one run of the picture.
 
-   A transposed convolution is one of these, too, when its channels times its strides are at most four: results whose
-   places are equal modulo the stride (a phase) are a convolution of stride 1, and the phases are its outputs. They share
-   one window over the input, in which taps that a phase does not have are zeros; a row of it is dealt out to as many
-   rows of the result as there are phases in y.
+   A transposed convolution is one of these, too, when its channels times its strides are at most four: see few_phases.h.
 
    A task is a block of rows and columns, narrow enough that the rows which a filter spans stay in the second cache.
    Nothing is copied for padding: filter rows outside of the picture are left away, and pixels at the left and right
    ends are computed one by one with the part of the run that is inside. */
-#include "targets/cpu/convolution/conv.h"
+#include "targets/cpu/convolution/few_phases.h"
 
 enum { MAX_ROWS = 64 };
 
@@ -18,8 +15,8 @@ typedef struct state {
   const pn_cpu_dotconv_f32 *dotconv;
   const pn_cpu_vec_f32 *vec;
   int64_t images, channels, outputs;
-  int64_t phases_y, phases_x, result_channels; /* outputs = phases_y * phases_x * result_channels */
-  int64_t result_height, result_width;
+  bool phased;          /* transposed */
+  pn_few_phases phases; /* else one */
   pn_window y, x;
   int64_t inner_begin, inner_end; /* output columns that all filter columns reach */
   int64_t region_rows, region_columns, regions_y, regions_x;
@@ -29,38 +26,11 @@ typedef struct state {
   bool flat; /* the epilogue sees pixels and channels as one run */
 } state;
 
-/* The window of stride 1 in which the taps of all phases of a transposed axis lie. Output |q| of phase |r| is place q *
-   stride + r; tap j reads input q + j - pad_begin with the filter's element stride * (pad_begin - j) + r + pad. */
-static pn_window phase_window(const pn_window *w) {
-  int64_t most = (w->kernel - 1 - w->pad_begin) / w->stride, least = (w->stride - 1 + w->pad_begin) / w->stride;
-  return (pn_window){.input = w->input,
-                     .kernel = most + least + 1,
-                     .stride = 1,
-                     .dilation = 1,
-                     .pad_begin = most,
-                     .pad_end = least,
-                     .output = pn_div_up(w->output, w->stride)};
-}
-
-static bool accepts_transposed(const pn_problem *p, pn_reason *why) {
-  pn_window y, x;
-  if (!pn_cpu_conv_transpose_accepts(p, &y, &x, why)) return false;
-  const pn_operand *w = pn_problem_input(p, 0, 1);
-  if (((const pn_attrs_conv_transpose *)p->nodes[0].attrs)->group != 1) return pn_refuse(why, "one group only");
-  if (y.stride > PN_CPU_DOTCONV_OUTPUTS || x.stride > PN_CPU_DOTCONV_OUTPUTS ||
-      w->dims[1] * y.stride * x.stride > PN_CPU_DOTCONV_OUTPUTS)
-    return pn_refuse(why, "more than %d output channels times strides", PN_CPU_DOTCONV_OUTPUTS);
-  if (y.dilation != 1 || x.dilation != 1) return pn_refuse(why, "a transposed convolution with dilation");
-  if (y.pad_begin < 0 || x.pad_begin < 0 || y.pad_begin >= y.kernel || x.pad_begin >= x.kernel)
-    return pn_refuse(why, "pads beyond the kernel");
-  if (phase_window(&y).kernel > MAX_ROWS) return pn_refuse(why, "more than %d filter rows", MAX_ROWS);
-  return true;
-}
-
 static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why) {
   (void)device;
   pn_window y, x;
-  if (p->nodes[0].op == PN_OP_CONV_TRANSPOSE) return accepts_transposed(p, why);
+  pn_few_phases phases;
+  if (p->nodes[0].op == PN_OP_CONV_TRANSPOSE) return pn_few_phases_make(p, MAX_ROWS, &phases, why);
   if (!pn_cpu_conv_accepts(p, &y, &x, why)) return false;
   const pn_operand *in = pn_problem_input(p, 0, 0), *w = pn_problem_input(p, 0, 1);
   if (w->dims[1] != in->dims[1]) return pn_refuse(why, "one group only");
@@ -85,25 +55,16 @@ static bool is_flat(const pn_epilogue *e, int64_t pixels, int64_t outputs) {
 }
 
 static void fill_windows(const pn_problem *p, state *s) {
-  const pn_operand *w = pn_problem_input(p, 0, 1);
-  s->phases_y = s->phases_x = 1;
-  if (p->nodes[0].op == PN_OP_CONV_TRANSPOSE) {
-    pn_window y, x;
-    (void)pn_cpu_conv_transpose_window(p, &y, &x); /* accepted before */
-    s->phases_y = y.stride;
-    s->phases_x = x.stride;
-    s->result_channels = w->dims[1];
-    s->result_height = y.output;
-    s->result_width = x.output;
-    s->y = phase_window(&y);
-    s->x = phase_window(&x);
+  s->phased = p->nodes[0].op == PN_OP_CONV_TRANSPOSE;
+  if (s->phased) {
+    (void)pn_few_phases_make(p, MAX_ROWS, &s->phases, NULL); /* accepted before */
+    s->y = s->phases.y;
+    s->x = s->phases.x;
   } else {
     (void)pn_cpu_conv_window(p, &s->y, &s->x); /* accepted before */
-    s->result_channels = w->dims[0];
-    s->result_height = s->y.output;
-    s->result_width = s->x.output;
+    s->phases = (pn_few_phases){1, 1, pn_problem_input(p, 0, 1)->dims[0], s->y.output, s->x.output, s->y, s->x};
   }
-  s->outputs = s->result_channels * s->phases_y * s->phases_x;
+  s->outputs = pn_few_phases_outputs(&s->phases);
 }
 
 static void fill(const pn_problem *p, const pn_device *device, state *s) {
@@ -122,7 +83,7 @@ static void fill(const pn_problem *p, const pn_device *device, state *s) {
     s->lo = -__builtin_inff();
     s->hi = __builtin_inff();
   }
-  s->flat = is_flat(&s->epilogue, s->images * s->result_height * s->result_width, s->result_channels);
+  s->flat = is_flat(&s->epilogue, s->images * s->phases.height * s->phases.width, s->phases.channels);
   s->weight_bytes = (size_t)(s->y.kernel * s->x.kernel * s->channels * s->outputs) * 4;
   s->inner_begin = pn_min_i64(s->x.output, pn_div_up(s->x.pad_begin, s->x.stride));
   int64_t last = s->x.input + s->x.pad_begin - pn_window_span(&s->x); /* the last start that stays inside */
@@ -136,7 +97,7 @@ static void fill(const pn_problem *p, const pn_device *device, state *s) {
   s->regions_y = pn_min_i64(s->y.output, pn_div_up(4 * (int64_t)device->threads, s->images * s->regions_x));
   s->region_rows = pn_div_up(s->y.output, s->regions_y);
   s->regions_y = pn_div_up(s->y.output, s->region_rows);
-  if (s->phases_y * s->phases_x > 1) s->row_bytes = pn_align_up((size_t)(s->region_columns * s->outputs) * 4, 64);
+  if (s->phased) s->row_bytes = pn_align_up((size_t)(s->region_columns * s->outputs) * 4, 64);
 }
 
 static double estimate(const pn_problem *p, const pn_device *device, const pn_config *config) {
@@ -157,24 +118,6 @@ static void sizes(const pn_problem *p, const pn_device *device, const pn_config 
   out->workspace_bytes = (size_t)device->threads * (PN_PROGRAM_SCRATCH_BYTES + s.row_bytes);
 }
 
-/* The filter of a transposed convolution as that of the convolution of its phases. */
-static void pack_phases(const state *s, const pn_problem *p, float *to) {
-  const pn_operand *filter = pn_problem_input(p, 0, 1);
-  const float *w = filter->data;
-  pn_window y, x;
-  (void)pn_cpu_conv_transpose_window(p, &y, &x);
-  for (int64_t i = 0; i < s->y.kernel; i++)
-    for (int64_t o = 0; o < s->outputs; o++)
-      for (int64_t j = 0; j < s->x.kernel; j++)
-        for (int64_t c = 0; c < s->channels; c++) {
-          int64_t channel = o % s->result_channels, phase = o / s->result_channels;
-          int64_t row = y.stride * (s->y.pad_begin - i) + phase / s->phases_x + y.pad_begin;
-          int64_t column = x.stride * (s->x.pad_begin - j) + phase % s->phases_x + x.pad_begin;
-          bool has = row >= 0 && row < y.kernel && column >= 0 && column < x.kernel;
-          *to++ = has ? w[((c * s->result_channels + channel) * y.kernel + row) * x.kernel + column] : 0;
-        }
-}
-
 /* [filter row][output][filter column][channel], then the bias. */
 static pelton_status pack(const pn_problem *p, const pn_device *device, const pn_config *config, void *packed,
                           pelton_diag *diag) {
@@ -184,9 +127,9 @@ static pelton_status pack(const pn_problem *p, const pn_device *device, const pn
   fill(p, device, &s);
   const float *w = pn_problem_input(p, 0, 1)->data;
   float *to = packed, *bias = (float *)(void *)((char *)packed + s.weight_bytes);
-  for (int64_t o = 0; o < s.outputs; o++) bias[o] = pn_cpu_conv_bias(p, &s.epilogue, o % s.result_channels);
-  if (p->nodes[0].op == PN_OP_CONV_TRANSPOSE) {
-    pack_phases(&s, p, to);
+  for (int64_t o = 0; o < s.outputs; o++) bias[o] = pn_cpu_conv_bias(p, &s.epilogue, o % s.phases.channels);
+  if (s.phased) {
+    pn_few_phases_pack(p, &s.phases, to);
     return PELTON_OK;
   }
   for (int64_t i = 0; i < s.y.kernel; i++)
@@ -265,29 +208,28 @@ static void convolve_row(const job *j, int64_t image, int64_t y, int64_t x0, int
 /* Row |y| of the result, columns [x0, x1). */
 static void finish_row(const job *j, int64_t image, int64_t y, int64_t x0, int64_t x1, float *scratch) {
   const state *s = j->s;
-  int64_t row = (image * s->result_height + y) * s->result_width + x0;
-  int64_t pixels = s->flat ? 1 : x1 - x0, columns = s->flat ? (x1 - x0) * s->result_channels : s->result_channels;
-  pn_epilogue_apply(&s->epilogue, s->vec, j->step->operands, j->out + row * s->result_channels, s->result_channels, row,
-                    pixels, 0, columns, scratch);
+  const pn_few_phases *f = &s->phases;
+  int64_t row = (image * f->height + y) * f->width + x0;
+  int64_t pixels = s->flat ? 1 : x1 - x0, columns = s->flat ? (x1 - x0) * f->channels : f->channels;
+  pn_epilogue_apply(&s->epilogue, s->vec, j->step->operands, j->out + row * f->channels, f->channels, row, pixels, 0,
+                    columns, scratch);
 }
 
 static void run_row(const job *j, int64_t image, int64_t y, int64_t x0, int64_t x1, float *scratch) {
   const state *s = j->s;
-  if (!s->row_bytes) {
+  const pn_few_phases *f = &s->phases;
+  if (!s->phased) {
     convolve_row(j, image, y, x0, x1, j->out + (image * s->y.output + y) * s->x.output * s->outputs);
     finish_row(j, image, y, x0, x1, scratch);
     return;
   }
   float *phases = scratch + PN_PROGRAM_SCRATCH_BYTES / sizeof(float);
-  int64_t run = s->phases_x * s->result_channels; /* floats that lie together in both */
-  int64_t from = x0 * s->phases_x, to = pn_min_i64(x1 * s->phases_x, s->result_width);
+  int64_t from = x0 * f->columns, to = pn_min_i64(x1 * f->columns, f->width);
   convolve_row(j, image, y, x0, x1, phases - x0 * s->outputs);
-  for (int64_t phase = 0; phase < s->phases_y && y * s->phases_y + phase < s->result_height; phase++) {
-    int64_t row = (image * s->result_height + y * s->phases_y + phase) * s->result_width;
-    float *out = j->out + (row + from) * s->result_channels;
-    for (int64_t i = 0, left = (to - from) * s->result_channels; left > 0; i++, left -= run)
-      for (int64_t k = 0; k < run && k < left; k++) out[i * run + k] = phases[i * s->outputs + phase * run + k];
-    finish_row(j, image, y * s->phases_y + phase, from, to, scratch);
+  for (int64_t phase = 0; phase < f->rows && y * f->rows + phase < f->height; phase++) {
+    int64_t row = image * f->height + y * f->rows + phase;
+    pn_few_phases_deal(f, phases, phase, from, to, j->out + (row * f->width + from) * f->channels);
+    finish_row(j, image, y * f->rows + phase, from, to, scratch);
   }
 }
 

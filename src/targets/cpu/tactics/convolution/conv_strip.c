@@ -45,7 +45,7 @@ static void sizes(const pn_problem *p, const pn_device *device, const pn_config 
   out->state_bytes = sizeof(state) + tap_count(&strip) * sizeof(ptrdiff_t);
   out->packed_bytes = strip.packed_bytes;
   for (uint32_t i = 0; i < strip.stage_count; i++) out->packing = out->packing * 256 + strip.stages[i].width.nr;
-  out->workspace_bytes = (size_t)device->threads * (strip.buffer_bytes + PN_PROGRAM_SCRATCH_BYTES);
+  out->workspace_bytes = (size_t)device->threads * (strip.buffer_bytes + PN_PROGRAM_SCRATCH_BYTES + strip.row_bytes);
 }
 
 /* ---- packing ----------------------------------------------------------------------------------------------------- */
@@ -76,8 +76,13 @@ static pelton_status pack(const pn_problem *p, const pn_device *device, const pn
     const pn_strip_stage *s = &strip.stages[l];
     pn_problem stage = pn_strip_stage_problem(p, l);
     float *bias = (float *)(void *)((char *)packed + s->bias_at);
-    pack_weights(s, pn_problem_input(&stage, 0, 1)->data, (float *)(void *)((char *)packed + s->weights_at));
-    for (int64_t o = 0; o < s->outputs; o++) bias[o] = pn_cpu_conv_bias(&stage, &s->epilogue, o);
+    float *weights = (float *)(void *)((char *)packed + s->weights_at);
+    if (s->phased)
+      pn_few_phases_pack(&stage, &s->phases, weights);
+    else
+      pack_weights(s, pn_problem_input(&stage, 0, 1)->data, weights);
+    const int64_t channels = s->phased ? s->phases.channels : s->outputs;
+    for (int64_t o = 0; o < s->outputs; o++) bias[o] = pn_cpu_conv_bias(&stage, &s->epilogue, o % channels);
     float *slope = (float *)(void *)((char *)packed + s->slope_at);
     for (int64_t o = 0; s->epilogue.bends && s->epilogue.native && o < s->outputs; o++)
       slope[o] = pn_epilogue_slope(&stage, &s->epilogue, o, s->outputs);
@@ -258,6 +263,31 @@ static void few_outputs_row(const strip_task *t, const piece *p, const float *co
   t->j->s->dotconv->run(&run);
 }
 
+/* Row |y| of the phases, from the thread's scratch to the rows of the result that it is dealt out to. */
+static void finish_phases(const strip_task *t, const piece *p, int64_t y, const float *phases) {
+  const pn_strip_stage *s = &t->j->s->strip.stages[p->stage];
+  const pn_few_phases *f = &s->phases;
+  int64_t from = p->x0 * f->columns, to = pn_min_i64(p->x1 * f->columns, f->width);
+  for (int64_t phase = 0; phase < f->rows && y * f->rows + phase < f->height; phase++) {
+    int64_t row = (t->image * f->height + y * f->rows + phase) * f->width + from;
+    float *out = t->j->out + row * f->channels;
+    pn_few_phases_deal(f, phases, phase, from, to, out);
+    pn_epilogue_apply(&s->epilogue, t->j->s->vec, t->j->step->operands, out, f->channels, row, to - from, 0,
+                      f->channels, t->scratch);
+  }
+}
+
+static void compute_phases(const strip_task *t, const piece *p) {
+  const pn_strip_stage *s = &t->j->s->strip.stages[p->stage];
+  float *phases = t->scratch + PN_PROGRAM_SCRATCH_BYTES / sizeof(float);
+  for (int64_t y = p->y0; y < p->y1; y++) {
+    const float *rows[PN_STRIP_FILTER_ROWS], *first = source_of(t, p->stage, y, p->x0);
+    for (int64_t i = 0; i < s->y.kernel; i++) rows[i] = first + i * s->columns * s->pitch;
+    few_outputs_row(t, p, rows, phases);
+    finish_phases(t, p, y, phases);
+  }
+}
+
 static void compute_rows(const strip_task *t, const piece *p) {
   const pn_strip_stage *s = &t->j->s->strip.stages[p->stage];
   for (int64_t y = p->y0; y < p->y1; y++) {
@@ -292,7 +322,11 @@ static void compute(const strip_task *t, uint32_t l, int64_t y0, int64_t y1) {
   const pn_strip_stage *s = &t->j->s->strip.stages[l];
   result to = result_of(t, l);
   piece p = {.stage = l, .y0 = pn_max_i64(y0, 0), .y1 = pn_min_i64(y1, s->y.output), .to = &to};
-  for (int64_t y = y0; y < y1; y++) {
+  if (s->phased) { /* the last one: all inside, and its rows are not the result's */
+    p.x0 = t->x0;
+    p.x1 = t->x1;
+  }
+  for (int64_t y = y0; y < y1 && !s->phased; y++) {
     bool outside = y < p.y0 || y >= p.y1;
     int64_t x0, x1;
     clear_outside(&to, y, outside, s->x.output, &x0, &x1);
@@ -303,6 +337,8 @@ static void compute(const strip_task *t, uint32_t l, int64_t y0, int64_t y1) {
   if (p.y0 >= p.y1 || p.x0 >= p.x1) return;
   if (s->kind == PN_STRIP_PANELS)
     compute_panels(t, &p);
+  else if (s->phased)
+    compute_phases(t, &p);
   else
     compute_rows(t, &p);
 }
@@ -349,7 +385,7 @@ static void task(void *argument, uint32_t index, uint32_t thread) {
   const job *j = argument;
   const pn_strip *strip = &j->s->strip;
   uint32_t last = strip->stage_count - 1;
-  char *own = (char *)j->step->workspace + (strip->buffer_bytes + PN_PROGRAM_SCRATCH_BYTES) * thread;
+  char *own = (char *)j->step->workspace + (strip->buffer_bytes + PN_PROGRAM_SCRATCH_BYTES + strip->row_bytes) * thread;
   int64_t tile = index % strip->tiles, rest = index / strip->tiles, height = strip->stages[last].y.output;
   strip_task t = {.j = j, .image = rest / strip->bands, .scratch = (float *)(void *)(own + strip->buffer_bytes)};
   t.x0 = tile * strip->columns;
@@ -387,7 +423,7 @@ static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *di
 
 const pn_tactic pn_tactic_cpu_conv_strip = {
     .name = "cpu.conv_strip",
-    .version = 2,
+    .version = 3,
     .accepts = accepts,
     .configs = configs,
     .estimate = estimate,
