@@ -241,6 +241,44 @@ TEST(results_are_those_of_the_cpu) {
   EXPECT_EQ(live(), 0);
 }
 
+/* A first layer's filter is packed for the width of the picture: one plan's must not be another's. */
+TEST(widths_of_one_engine_have_filters_of_their_own) {
+  enum { HEIGHT = 6, CHANNELS = 3, OUTPUTS = 64, TAPS = 27, MOST = 33 };
+  static const int64_t widths[] = {32, 33, 32};
+  static char text[40000];
+  static uint16_t x[CHANNELS * HEIGHT * MOST]; /* from 1 to 1.5 */
+  size_t used = (size_t)snprintf(text, sizeof text,
+                                 "graph g(%%x: f16[1,%d,%d,w]) -> (%%y)\n  %%w: f16[%d,%d,3,3] = const [", CHANNELS,
+                                 HEIGHT, OUTPUTS, CHANNELS);
+  for (int i = 0; i < OUTPUTS * TAPS; i++)
+    used += (size_t)snprintf(text + used, sizeof text - used, "%s%g", i ? ", " : "", (i * 29 % 17 - 8) / 16.0);
+  (void)snprintf(text + used, sizeof text - used,
+                 "]\n  %%c = conv(%%x, %%w) pads=[1,1,1,1]\n  %%y = pointwise(%%c) expr=\"cast(x0,f32)\"\nend\n");
+  for (size_t i = 0; i < sizeof x / sizeof x[0]; i++) x[i] = (uint16_t)(0x3c00 + i * 37 % 512);
+  pelton_diag diag = PELTON_DIAG_INIT;
+  pelton_engine *engines[2] = {NULL};
+  pelton_context *contexts[2] = {NULL};
+  use_fake();
+  for (int k = 0; k < 2; k++) {
+    REQUIRE_OK(build(text, k ? "cuda" : "cpu", NULL, &engines[k], &diag), &diag);
+    REQUIRE_OK(pelton_context_create(engines[k], NULL, &contexts[k], &diag), &diag);
+  }
+  EXPECT_HAS(pelton_engine_report(engines[1]), "\"tactic\":\"cuda.conv_wgmma\"");
+  for (size_t i = 0; i < sizeof widths / sizeof widths[0]; i++) {
+    pelton_tensor in = {PELTON_DTYPE_F16, {4, {1, CHANNELS, HEIGHT, widths[i]}}, x, 0}, out[2] = {{0}};
+    in.bytes = (size_t)(CHANNELS * HEIGHT * widths[i]) * sizeof x[0];
+    for (int k = 0; k < 2; k++) REQUIRE_OK(pelton_context_run(contexts[k], &in, 1, &out[k], 1, &diag), &diag);
+    REQUIRE(out[0].bytes == out[1].bytes);
+    for (size_t e = 0; e < out[0].bytes / sizeof(float); e++)
+      EXPECT_NEAR(((float *)out[1].data)[e], ((float *)out[0].data)[e], 2e-2);
+  }
+  for (int k = 0; k < 2; k++) {
+    pelton_context_release(contexts[k]);
+    pelton_engine_release(engines[k]);
+  }
+  EXPECT_EQ(live(), 0);
+}
+
 TEST(options_name_an_older_device) {
   pelton_build_options options = PELTON_BUILD_OPTIONS_INIT;
   pelton_diag diag = PELTON_DIAG_INIT;
@@ -544,6 +582,7 @@ TEST_MAIN(T(a_device_says_why_it_cannot_be_used), T(devices_are_listed_with_thei
           T(peaks_are_those_of_the_devices_units), T(peaks_that_fail_leave_nothing),
           T(a_list_of_devices_has_their_peaks),
           T(a_device_may_be_used_as_an_older_one), T(what_goes_up_comes_down), T(results_are_those_of_the_cpu),
+          T(widths_of_one_engine_have_filters_of_their_own),
           T(options_name_an_older_device), T(inputs_and_outputs_may_stay_on_the_device), T(a_callers_stream_takes_runs),
           T(buffers_take_turns), T(what_cannot_be_enqueued_says_why), T(memory_is_told_before_it_is_taken),
           T(pinned_memory_is_copied_from_directly), T(any_call_of_the_driver_may_fail), T(any_allocation_may_fail))

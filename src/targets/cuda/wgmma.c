@@ -242,7 +242,7 @@ pelton_status pn_wgmma_run(const pn_wgmma *w, const pn_step *step, const void *a
   for (uint32_t i = 1; i < w->parts; i++) arguments.more[i - 1] = step->operands[results[i]];
   pn_cuda_epilogue_bind(&w->epilogue, step->operands, &arguments.epilogue);
   if (!is_aligned(w, &arguments, a, b))
-    return pn_fail(diag, PELTON_DEVICE_ERROR, "an operand of %s is not aligned to 16 bytes: give memory that is",
+    return pn_fail(diag, PELTON_DEVICE_ERROR, "an operand of %s is not aligned to 16 bytes (a plain picture: to 4): give memory that is",
                    pn_op_get(p->nodes[0].op)->name);
   PN_TRY(pn_cuda_enter(stream->device, diag));
   int error = encode(w, api, &w->b, false, w->tile_columns, b, &arguments.b);

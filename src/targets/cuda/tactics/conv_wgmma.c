@@ -11,6 +11,7 @@ enum { MOST_GATHERED = 512, MOST_TAPS = 16, MOST_STRIDE = 8, MOST_OFFSET = 255, 
 
 typedef struct state {
   pn_wgmma wgmma;
+  uint64_t packing; /* tells filters in different orders apart, which hang on the picture's layout and width too */
 } state;
 
 /* The last two spatial axes; one of a line's own is a single row. */
@@ -85,9 +86,8 @@ static int64_t gathered_depth(const pn_operand *x, const pn_window *axis) {
   return x->dims[1] * axis[0].kernel * (row.pairs ? 2 * row.words : axis[1].kernel);
 }
 
-static void print_window(const pn_operand *x, const pn_window *axis, pn_wgmma *w) {
+static void print_window(const pn_operand *x, const pn_window *axis, const gathered_row row, pn_wgmma *w) {
   int batch, channel, along[WINDOW_AXES];
-  const gathered_row row = row_of(x, axis);
   pn_cuda_image_strides(x, &batch, &channel, along);
   w->pairs = row.pairs;
   w->arguments.from_batch = batch;
@@ -138,10 +138,13 @@ static bool describe(const pn_problem *p, const pn_device *device, state *out, p
     w->arguments.pad[i] = (int)axis[i].pad_begin;
     w->arguments.dilation[i] = (int)axis[i].dilation;
   }
-  if (w->source == PN_WGMMA_GATHERED)
-    print_window(x, axis, w);
-  else
+  if (w->source != PN_WGMMA_GATHERED) {
     map_source(x, axis, w);
+    return true;
+  }
+  const gathered_row row = row_of(x, axis);
+  print_window(x, axis, row, w);
+  out->packing = row.pairs ? 2 + 2 * (uint64_t)row.words + (uint64_t)row.shift : 1;
   return true;
 }
 
@@ -164,7 +167,9 @@ static void sizes(const pn_problem *p, const pn_device *device, const pn_config 
   state s;
   (void)config;
   out->state_bytes = sizeof(state);
-  if (describe(p, device, &s, NULL)) out->packed_bytes = (size_t)(s.wgmma.columns * s.wgmma.steps) * PN_WGMMA_DEPTH * 2;
+  if (!describe(p, device, &s, NULL)) return;
+  out->packed_bytes = (size_t)(s.wgmma.columns * s.wgmma.steps) * PN_WGMMA_DEPTH * 2;
+  out->packing = s.packing;
 }
 
 /* Where element |t| of the window, of channel |c|, stands among the sums of GATHERED. */
@@ -216,7 +221,7 @@ static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *di
 
 const pn_tactic pn_tactic_cuda_conv_wgmma = {
     .name = "cuda.conv_wgmma",
-    .version = 2,
+    .version = 3,
     .accepts = accepts,
     .configs = configs,
     .estimate = estimate,
