@@ -171,8 +171,8 @@ def main():
                 print_row(rows[-1], peers)
             except timing.Failed as reason:
                 print(f"{Path(model).stem:20s} failed: {reason}", flush=True)
-    result = {"machine": machine(), "threads": a.threads, "rounds": a.rounds, "seconds": a.seconds, "level": a.level,
-              "rows": rows}
+    result = {"machine": machine(), "pelton": timing.pelton_call([a.pelton, "--version"]).strip(), "threads": a.threads,
+              "rounds": a.rounds, "seconds": a.seconds, "level": a.level, "rows": rows}
     if a.json:
         Path(a.json).write_text(json.dumps(result, indent=1) + "\n")
     if a.chart:
