@@ -1,5 +1,6 @@
 /* The pool. A job is one 64-bit word, |ticket|: a generation in the upper half, the number of tasks not yet handed out
-   in the lower. Taking a task is one compare-and-swap that decrements it, by workers and caller alike.
+   in the lower. The right to a task is one compare-and-swap that decrements it, by workers and caller alike; which task,
+   task_pick says.
 
    Why no worker ever "joins" or "leaves" a job: whoever holds a task delays the job, and nobody else does. A worker
    that sleeps, comes late, or was descheduled between two tasks is not waited for. It cannot act on an old job either:
@@ -48,6 +49,11 @@ typedef struct worker {
   uint32_t thread;
 } worker;
 
+/* The tasks that a thread begins with: how many of them were taken, by whomever. */
+typedef struct block {
+  PN_ALIGNED(LINE) _Atomic uint32_t taken;
+} block;
+
 struct pn_pool {
   /* Written for each task that is taken. */
   PN_ALIGNED(LINE) _Atomic uint64_t ticket;
@@ -68,11 +74,24 @@ struct pn_pool {
   uint32_t started; /* workers */
   uint32_t spin_microseconds;
   worker *workers; /* |started| */
+  block *blocks;   /* |started| + 1 */
 };
 
 static uint32_t tasks_left(uint64_t ticket) { return (uint32_t)ticket; }
 
 /* ---- tasks ----------------------------------------------------------------------------------------------------- */
+
+/* A task for |thread|, which has the right to one. Each thread has a block of neighbouring tasks of its own, so that from
+   job to job it has the same part of a picture, which is still in its cache; when that is done it takes the next one's. */
+static uint32_t task_pick(pn_pool *pool, uint32_t thread, uint32_t count) {
+  const uint64_t blocks = pool->started + 1;
+  for (uint64_t b = thread;; b = b + 1 < blocks ? b + 1 : 0) {
+    const uint32_t begin = (uint32_t)(count * b / blocks), end = (uint32_t)(count * (b + 1) / blocks);
+    if (atomic_load_explicit(&pool->blocks[b].taken, memory_order_relaxed) >= end - begin) continue;
+    const uint32_t taken = atomic_fetch_add_explicit(&pool->blocks[b].taken, 1, memory_order_relaxed);
+    if (taken < end - begin) return begin + taken;
+  }
+}
 
 /* Runs tasks of the current job until none is left; gives how many it ran, and the time of two of them. */
 static uint64_t tasks_run(pn_pool *pool, uint32_t thread, int64_t *two_tasks_ns) {
@@ -86,7 +105,7 @@ static uint64_t tasks_run(pn_pool *pool, uint32_t thread, int64_t *two_tasks_ns)
     if (!atomic_compare_exchange_weak_explicit(&pool->ticket, &ticket, ticket - 1, memory_order_acq_rel,
                                                memory_order_acquire))
       continue;
-    task(argument, count - tasks_left(ticket), thread);
+    task(argument, task_pick(pool, thread, count), thread);
     done++;
     ticket = atomic_load_explicit(&pool->ticket, memory_order_acquire);
   }
@@ -222,9 +241,11 @@ pelton_status pn_pool_create(const pn_pool_options *options, pn_pool **out, pelt
     return pn_fail(diag, PELTON_INVALID_ARGUMENT, "a thread pool of %u threads is asked for; %d are the most", threads,
                    (int)THREADS_MAX);
 
-  pn_pool *pool = pn_alloc(options->allocator, sizeof *pool + sizeof(worker) * (threads - 1), _Alignof(pn_pool));
+  pn_pool *pool = pn_alloc(options->allocator, sizeof *pool + sizeof(block) * threads + sizeof(worker) * (threads - 1),
+                           _Alignof(pn_pool));
   if (!pool) return pn_fail_memory(diag, "a thread pool");
-  pool->workers = (worker *)(pool + 1);
+  pool->blocks = (block *)(pool + 1);
+  pool->workers = (worker *)(pool->blocks + threads);
   pool->allocator = options->allocator;
   pool->threads = threads;
   pool->started = (threads > cpus && !options->crowd ? (cpus > 1 ? cpus : 2) : threads) - 1;
@@ -265,6 +286,7 @@ static void job_publish(pn_pool *pool, uint32_t count, pn_task *task, void *argu
   atomic_store_explicit(&pool->argument, argument, memory_order_relaxed);
   atomic_store_explicit(&pool->count, count, memory_order_relaxed);
   atomic_store_explicit(&pool->pending, count, memory_order_relaxed);
+  for (uint32_t i = 0; i <= pool->started; i++) atomic_store_explicit(&pool->blocks[i].taken, 0, memory_order_relaxed);
   atomic_store(&pool->ticket, generation << 32 | count);
 
   uint32_t sleepers = atomic_load(&pool->sleepers);

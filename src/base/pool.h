@@ -1,7 +1,8 @@
 /* A thread pool: persistent workers, one job at a time, bounded spin and then sleep.
 
-   The calling thread takes part, so a pool of N threads has N - 1 workers and a pool of 1 has none and no cost. Tasks
-   are handed out dynamically in index order, so a worker that the system took away delays only the task in its hand.
+   The calling thread takes part, so a pool of N threads has N - 1 workers and a pool of 1 has none and no cost. Each
+   thread begins with its own part of the tasks, the same from job to job, in index order, and goes on with what others
+   have left, so a worker that the system took away delays only the task in its hand.
    Several threads may call pn_pool_run on one pool at once: the second runs its job alone on its own thread rather
    than wait (never oversubscribes, never deadlocks). A task must not call pn_pool_run on its own pool: it would run
    inline. */

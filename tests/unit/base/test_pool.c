@@ -64,6 +64,33 @@ TEST(every_task_once) {
   }
 }
 
+/* Nobody leaves the first task before all threads have one: what each begins with. */
+typedef struct beginning {
+  atomic_uint here;
+  uint32_t threads, first[THREADS];
+} beginning;
+
+static void begin_together(void *argument, uint32_t index, uint32_t thread) {
+  beginning *m = argument;
+  if (atomic_load(&m->here) >= m->threads) return;
+  m->first[thread] = index;
+  atomic_fetch_add(&m->here, 1);
+  while (atomic_load(&m->here) < m->threads) nanosleep(&(struct timespec){0, 1000}, NULL);
+}
+
+TEST(threads_begin_with_their_own_part) {
+  enum { COUNT = 40 };
+  for (uint32_t threads = 2; threads <= 5; threads++) {
+    pn_pool *pool = pool_make(threads, 0);
+    for (int jobs = 0; jobs < 3; jobs++) {
+      beginning m = {.threads = threads};
+      pn_pool_run(pool, COUNT, begin_together, &m);
+      for (uint32_t t = 0; t < threads; t++) EXPECT_EQ(m.first[t], COUNT * t / threads);
+    }
+    pn_pool_release(pool);
+  }
+}
+
 TEST(no_pool) {
   static job j;
   EXPECT_EQ(pn_pool_threads(NULL), 1);
@@ -229,5 +256,6 @@ TEST(failing) {
   EXPECT(n > 1);
 }
 
-TEST_MAIN(T(every_task_once), T(no_pool), T(defaults), T(wakes_sleepers), T(caller_sleeps), T(nested_runs_inline),
-          T(several_callers), T(oversubscribed), T(create_and_release), T(refuses_too_many), T(failing))
+TEST_MAIN(T(every_task_once), T(threads_begin_with_their_own_part), T(no_pool), T(defaults), T(wakes_sleepers),
+          T(caller_sleeps), T(nested_runs_inline), T(several_callers), T(oversubscribed), T(create_and_release),
+          T(refuses_too_many), T(failing))
