@@ -1,53 +1,8 @@
 /* Convolutions of any layout and window on tensor cores by mma.sync, in 16 bits, and in f32 where TF32 was asked for,
    with f32 sums and any expression that follows (mma.cu). */
-#include "targets/cuda/mma.h"
-
-static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why) {
-  pn_mma m;
-  return pn_mma_convolution(p, device, true, &m, why);
-}
-
-static uint32_t configs(const pn_problem *p, const pn_device *device, pn_config *out, uint32_t max) {
-  pn_mma m;
-  return pn_mma_convolution(p, device, true, &m, NULL) ? pn_mma_configs(&m, device, pn_cuda_operand_bytes(p), out, max)
-                                                       : 0;
-}
-
-static double estimate(const pn_problem *p, const pn_device *device, const pn_config *config) {
-  pn_mma m;
-  return pn_mma_convolution(p, device, true, &m, NULL) ? pn_mma_estimate(&m, device, pn_cuda_operand_bytes(p), config)
-                                                       : 1;
-}
-
-static void sizes(const pn_problem *p, const pn_device *device, const pn_config *config, pn_sizes *out) {
-  pn_mma m;
-  if (pn_mma_convolution(p, device, true, &m, NULL)) pn_mma_sizes(&m, config, out);
-}
-
-static pelton_status pack(const pn_problem *p, const pn_device *device, const pn_config *config, void *packed,
-                          pelton_diag *diag) {
-  pn_mma m;
-  (void)config;
-  if (!pn_mma_convolution(p, device, true, &m, NULL))
-    return PN_INTERNAL(diag, "a problem changed after it was accepted");
-  pn_mma_pack_convolution(p, &m, packed);
-  return PELTON_OK;
-}
-
-static pelton_status prepare(const pn_problem *p, const pn_device *device, const pn_config *config, void *memory,
-                             pelton_diag *diag) {
-  pn_mma *m = memory;
-  if (!pn_mma_convolution(p, device, true, m, NULL))
-    return PN_INTERNAL(diag, "a problem changed after it was accepted");
-  return pn_mma_prepare(m, device, p, config, diag);
-}
-
-static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *diag) {
-  const pn_mma *m = step->state;
-  const pn_problem_node *node = &step->problem->nodes[0];
-  const void *b = m->constant ? step->packed : step->operands[node->inputs[1]];
-  return pn_mma_run(m, step, step->operands[node->inputs[0]], b, stream, diag);
-}
+#define DESCRIBE(p, device, m, why) pn_mma_convolution(p, device, true, m, why)
+#define PACK pn_mma_pack_convolution
+#include "targets/cuda/mma_tactic.tmpl.h"
 
 const pn_tactic pn_tactic_cuda_conv_mma = {
     .name = "cuda.conv_mma",
