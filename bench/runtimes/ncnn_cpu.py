@@ -10,6 +10,9 @@ import measure
 
 
 def convert(model, shapes, folder):
+    converted = Path(folder) / "model.ncnn.param", Path(folder) / "model.ncnn.bin"
+    if converted[1].exists():  # by the round before
+        return converted
     program = Path(sys.executable).parent / "pnnx"
     link = Path(folder) / "model.onnx"
     if not link.exists():
@@ -17,7 +20,7 @@ def convert(model, shapes, folder):
     sizes = ",".join("[" + ",".join(map(str, s)) + "]" for s in shapes.values())
     command = [str(program) if program.exists() else "pnnx", str(link), "inputshape=" + sizes, "fp16=0", "optlevel=2"]
     subprocess.run(command, cwd=folder, stdout=sys.stderr, stderr=sys.stderr, check=True)
-    return Path(folder) / "model.ncnn.param", Path(folder) / "model.ncnn.bin"
+    return converted
 
 
 def load(model, threads, shapes, folder):

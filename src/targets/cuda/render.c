@@ -192,61 +192,89 @@ void pn_cuda_epilogue_render(const pn_problem *p, const pn_cuda_epilogue *epilog
   pn_text_printf(out, "    return v%u;\n}\n", (unsigned)expr->step_count - 1);
 }
 
-/* Reads operand |k| for all eight into |name|. */
+/* Whether eight neighbours of operand |i| of the expression lie together, and are read at once. */
+static bool lie_together(const pn_problem *p, const pn_cuda_epilogue *epilogue, uint32_t i, bool whole) {
+  const int *s = epilogue->strides[epilogue->of_input[i]];
+  return whole && pn_cuda_is_f32_form(pn_problem_input(p, 1, i)->dtype) && s[1] == 1 && s[0] % 8 == 0 && s[2] % 8 == 0;
+}
+
+/* What is read for eight neighbours: as it lies in memory where they lie together, so that it waits in few registers. */
+static void render_taken(const char *name, pelton_dtype dtype, bool together, pn_text *out) {
+  if (together)
+    pn_text_printf(out, "  struct eight_%s %s;\n", pn_cuda_type_name(dtype), name);
+  else
+    pn_text_printf(out, "  %s %s[8];\n", pn_cuda_form_name(dtype), name);
+}
 static void render_eight_loads(const char *name, const char *type, bool together, const char *base, const char *index,
                                int step, pn_text *out) {
   if (together)
-    pn_text_printf(out, "  load8_%s(%s, %s, %s);\n", type, base, index, name);
+    pn_text_printf(out, "  take8_%s(%s, %s, &t->%s);\n", type, base, index, name);
   else
-    pn_text_printf(out, "  UNROLL for (u32 i = 0; i < 8; i++) %s[i] = i < count ? load_%s(%s, %s + i * %d) : 0;\n",
+    pn_text_printf(out, "  UNROLL for (u32 i = 0; i < 8; i++) t->%s[i] = i < count ? load_%s(%s, %s + i * %d) : 0;\n",
                    name, type, base, index, step);
+}
+static void render_element(const char *name, const char *type, bool together, pn_text *out) {
+  if (together)
+    pn_text_printf(out, "at8_%s(&t->%s, i)", type, name);
+  else
+    pn_text_printf(out, "t->%s[i]", name);
 }
 
 /* take(): the operands of eight neighbours, in the order of their reading. */
 static uint32_t render_take(const pn_problem *p, const pn_cuda_epilogue *epilogue, bool bias, bool whole,
                             pn_text *out) {
   uint32_t all_together = 0, inputs = p->node_count > 1 ? p->nodes[1].input_count : 0;
-  pn_text_printf(out, "struct taken {\n  f32 bias[8];\n");
-  for (uint32_t i = 0; i < inputs; i++)
-    if (epilogue->of_input[i] != UINT8_MAX)
-      pn_text_printf(out, "  %s in_%u[8];\n", pn_cuda_form_name(pn_problem_input(p, 1, i)->dtype), (unsigned)i);
-  pn_text_printf(out, "};\nDEVICE void take(const struct epilogue_arguments *e, const void *b, struct taken *t, u32 n, "
-                      "u32 m, u32 p, u32 count) {\n");
-  if (bias) render_eight_loads("t->bias", pn_cuda_type_name(pn_problem_input(p, 0, 0)->dtype), whole, "b", "m", 1, out);
+  pelton_dtype type = pn_problem_input(p, 0, 0)->dtype;
+  char name[24], base[32], index[16];
+  pn_text_printf(out, "struct taken {\n");
+  if (bias) render_taken("bias", type, whole, out);
+  for (uint32_t i = 0; i < inputs; i++) {
+    if (epilogue->of_input[i] == UINT8_MAX) continue;
+    (void)snprintf(name, sizeof name, "in_%u", (unsigned)i);
+    render_taken(name, pn_problem_input(p, 1, i)->dtype, lie_together(p, epilogue, i, whole), out);
+  }
+  pn_text_printf(out, "};\nDEVICE void take(const struct epilogue_arguments *e, const void *b, struct taken *t, int n, "
+                      "int m, int p, u32 count) {\n");
+  if (bias) render_eight_loads("bias", pn_cuda_type_name(type), whole, "b", "m", 1, out);
   for (uint32_t i = 0; i < inputs; i++) {
     uint32_t k = epilogue->of_input[i];
-    pelton_dtype dtype = pn_problem_input(p, 1, i)->dtype;
     if (k == UINT8_MAX) continue;
-    const int *s = epilogue->strides[k];
-    char name[24], base[32], index[16];
-    (void)snprintf(name, sizeof name, "t->in_%u", (unsigned)i);
+    (void)snprintf(name, sizeof name, "in_%u", (unsigned)i);
     (void)snprintf(base, sizeof base, "e->operands[%u]", (unsigned)k);
     (void)snprintf(index, sizeof index, "at_%u", (unsigned)i);
-    pn_text_printf(out,
-                   "  u32 %s = (u32)((int)n * e->strides[%u][0] + (int)m * e->strides[%u][1] + (int)p * "
-                   "e->strides[%u][2]);\n",
-                   index, (unsigned)k, (unsigned)k, (unsigned)k);
-    bool together = whole && pn_cuda_is_f32_form(dtype) && s[1] == 1 && s[0] % 8 == 0 && s[2] % 8 == 0;
+    bool together = lie_together(p, epilogue, i, whole);
+    pn_text_printf(out, "  int %s = n * e->strides[%u][0] + p * e->strides[%u][2] + m * %d;\n", index, (unsigned)k,
+                   (unsigned)k, epilogue->strides[k][1]);
     if (together) all_together |= 1u << k;
-    render_eight_loads(name, pn_cuda_type_name(dtype), together, base, index, s[1], out);
+    render_eight_loads(name, pn_cuda_type_name(pn_problem_input(p, 1, i)->dtype), together, base, index,
+                       epilogue->strides[k][1], out);
   }
   pn_text_printf(out, "}\n");
   return all_together;
 }
 
 /* apply(): bias and expression over what was taken. */
-static void render_apply(const pn_problem *p, const pn_cuda_epilogue *epilogue, bool bias, pn_text *out) {
+static void render_apply(const pn_problem *p, const pn_cuda_epilogue *epilogue, bool bias, bool whole, pn_text *out) {
   pelton_dtype inputs[PN_EXPR_MAX_INPUTS], types[PN_EXPR_MAX_STEPS];
   pn_text_printf(out, "DEVICE void apply(const struct taken *t, f32 *value) {\n");
-  if (bias) pn_text_printf(out, "  UNROLL for (u32 i = 0; i < 8; i++) value[i] += t->bias[i];\n");
+  if (bias) {
+    pn_text_printf(out, "  UNROLL for (u32 i = 0; i < 8; i++) value[i] += ");
+    render_element("bias", pn_cuda_type_name(pn_problem_input(p, 0, 0)->dtype), whole, out);
+    pn_text_printf(out, ";\n");
+  }
   for (uint32_t i = 0; p->node_count > 1 && i < p->nodes[1].input_count; i++)
     inputs[i] = pn_problem_input(p, 1, i)->dtype;
   if (p->node_count > 1 && !pn_expr_types(expression_of(p), inputs, types, NULL)) { /* accepted before */
     pn_text_printf(out, "  UNROLL for (u32 i = 0; i < 8; i++) {\n");
     for (uint32_t i = 0; i < p->nodes[1].input_count; i++) {
-      bool own = epilogue->of_input[i] == UINT8_MAX;
-      pn_text_printf(out, own ? "#define INPUT_%u value[i]\n" : "#define INPUT_%u t->in_%u[i]\n", (unsigned)i,
-                     (unsigned)i);
+      char name[24];
+      (void)snprintf(name, sizeof name, "in_%u", (unsigned)i);
+      pn_text_printf(out, "#define INPUT_%u ", (unsigned)i);
+      if (epilogue->of_input[i] == UINT8_MAX)
+        pn_text_printf(out, "value[i]");
+      else
+        render_element(name, pn_cuda_type_name(inputs[i]), lie_together(p, epilogue, i, whole), out);
+      pn_text_printf(out, "\n");
     }
     render_steps(expression_of(p), types, true, out);
     pn_text_printf(out, "    value[i] = v%u;\n  }\n", (unsigned)expression_of(p)->step_count - 1);
@@ -258,10 +286,7 @@ uint32_t pn_cuda_epilogue_render_eight(const pn_problem *p, const pn_cuda_epilog
                                        pn_text *out) {
   if (p->node_count > 1) pn_text_printf(out, "#include \"expression.cuh\"\n");
   uint32_t together = render_take(p, epilogue, bias, whole, out);
-  render_apply(p, epilogue, bias, out);
-  pn_text_printf(out, "DEVICE void finish(const struct epilogue_arguments *e, const void *b, f32 *value, u32 n, u32 m, "
-                      "u32 p, u32 count) {\n  struct taken t;\n  take(e, b, &t, n, m, p, count);\n"
-                      "  apply(&t, value);\n}\n");
+  render_apply(p, epilogue, bias, whole, out);
   return together;
 }
 

@@ -13,7 +13,7 @@ typedef struct tile {
 } tile;
 static const tile tiles[] = {{2, 3, 2, 128}, {2, 4, 1, 256}, {2, 4, 2, 64},
                              {1, 4, 2, 128}, {1, 4, 3, 64},  {1, 6, 3, 32},
-                             {1, 1, 6, 64},  {1, 2, 6, 64},  {1, 1, 4, 128},
+                             {1, 1, 5, 64},  {1, 2, 5, 64},  {1, 1, 4, 128},
                              {1, 2, 4, 128}, {2, 4, 1, 192}};
 enum { GATHER_TILE = 2, MOST_SPLITS = 8, MOST_CONFIGS = 8, SHARED_ALIGN = 1024, ROW_BYTES = 2 * PN_WGMMA_DEPTH };
 enum { TILE, SPLITS }; /* what config values mean */
@@ -59,6 +59,14 @@ static const tile *tile_of(const pn_config *config) {
 /* Whether sums are finished from registers, by blocks that go from tile to tile. */
 static bool is_direct(const pn_wgmma *w, int64_t splits) { return w->source != PN_WGMMA_GATHERED && splits == 1; }
 
+/* Blocks that go from tile to tile have a fixed share of them. Two of one multiprocessor may both have the longest, so
+   these go so only where the shares are nearly even; else the device hands tiles out as blocks end. */
+static bool is_persistent(const pn_wgmma *w, const pn_device *device, const tile *t, int64_t splits) {
+  int64_t tile_count = blocks_of(w, t) / w->batches, at_once = device->multiprocessors * t->resident;
+  if (!is_direct(w, splits) || w->batches != 1 || tile_count <= at_once) return false;
+  return t->resident == 1 || pn_div_up(tile_count, at_once) * at_once * 7 <= tile_count * 8;
+}
+
 /* Fitted to some 400 timings of layers on an H200, to a fifth of the time: a step costs a multiprocessor the tensor
    cores' time or that of bringing it from the second-level cache, a tile what is done to its results and what another
    block does not hide, a cluster its meetings. */
@@ -71,13 +79,13 @@ double pn_wgmma_estimate(const pn_wgmma *w, const pn_device *device, double byte
   double step = w->source == PN_WGMMA_GATHERED ? gathering : multiply > bring ? multiply : bring;
   double steps = ceil((double)w->steps / splits), blocks = (double)blocks_of(w, t) * splits,
          each = ceil(blocks / units);
-  double put = elements * (double)(2 + 2 * w->epilogue.operand_count) / 15 + elements * w->work / 128;
+  double put = elements * (double)((w->plain ? 8 : 2) + 2 * w->epilogue.operand_count) / 15 + elements * w->work / 128;
   double crowd = t->resident > 3 ? 3.0 / t->resident : 1;
   double alone = steps * (step > 295 ? step : 295) + 1320 + put;
   double together = each * (steps * step + put + 980 * crowd);
   double waves = ceil(each / t->resident) * alone;
   /* Blocks that go from tile to tile begin once. */
-  if (is_direct(w, splits_of(config)) && w->batches == 1) {
+  if (is_persistent(w, device, t, splits_of(config))) {
     together = each * (steps * step + put + 250 * crowd);
     waves = together + 1320;
   }
@@ -143,9 +151,9 @@ static void render_head(pn_wgmma *w, const pn_problem *p, const tile *t, int64_t
                  "#define SPLITS %u\n#define RESIDENT %u\n#define MATRIX 0\n#define PICTURES 1\n#define GATHERED 2\n",
                  (unsigned)splits, (unsigned)resident_of(w, t));
   pn_text_printf(head,
-                 "#define SOURCE %d\n#define PLACES %d\n#define WHOLE %d\n#define CONSTANT %d\n%s#define HALF 1\n"
+                 "#define SOURCE %d\n#define PLACES %d\n#define PLAIN %d\n#define WHOLE %d\n#define CONSTANT %d\n%s#define HALF 1\n"
                  "#include \"eight.cuh\"\n#include \"wgmma.cuh\"\n",
-                 (int)w->source, (int)w->places, (int)whole, (int)w->constant, w->head);
+                 (int)w->source, (int)w->places, (int)w->plain, (int)whole, (int)w->constant, w->head);
   int64_t begin = 0;
   pn_text_printf(head, "#define PARTS %u\n#define PART_BEGINS 0", (unsigned)(w->parts ? w->parts : 1));
   for (uint32_t i = 0; i < w->parts; i++) pn_text_printf(head, ", %" PRId64, begin += w->part_columns[i]);
@@ -176,7 +184,7 @@ pelton_status pn_wgmma_prepare(pn_wgmma *w, const pn_device *device, const pn_pr
   const int64_t tile_count = pn_div_up(w->rows, rows_of(t)) * across, at_once = device->multiprocessors * t->resident;
   w->tile_rows = (uint32_t)rows_of(t);
   w->tile_columns = t->columns;
-  w->grid[0] = (uint32_t)(direct && w->batches == 1 && tile_count > at_once ? at_once : tile_count);
+  w->grid[0] = (uint32_t)(is_persistent(w, device, t, splits) ? at_once : tile_count);
   w->grid[1] = (uint32_t)w->batches;
   w->grid[2] = (uint32_t)splits;
   w->threads = 128u * t->warpgroups + (w->source == PN_WGMMA_GATHERED && w->steps > t->warpgroups ? 128 : 32);
@@ -210,7 +218,7 @@ static int encode(const pn_wgmma *w, const pn_cuda_api *api, const pn_wgmma_map 
 static bool is_aligned(const pn_wgmma *w, const struct wgmma_arguments *a, const void *left, const void *right) {
   uintptr_t all = (uintptr_t)right;
   all |= w->source != PN_WGMMA_GATHERED ? (uintptr_t)left : w->pairs ? (uintptr_t)left % 4 : 0;
-  if (w->columns % 8 == 0) all |= (uintptr_t)a->target | (uintptr_t)a->bias;
+  if (w->columns % 8 == 0) all |= (w->plain ? 0 : (uintptr_t)a->target) | (uintptr_t)a->bias;
   for (uint32_t i = 1; i < w->parts; i++) all |= (uintptr_t)a->more[i - 1];
   for (uint32_t k = 0; k < w->epilogue.operand_count; k++)
     if (w->together >> k & 1) all |= (uintptr_t)a->epilogue.operands[k];

@@ -28,6 +28,7 @@ typedef struct pn_wgmma {
   pelton_dtype dtype;
   double work;                 /* instructions of the expression, for estimates */
   bool bias, places, constant; /* |places|: rows are places of pictures; |constant|: b is, and packed */
+  bool plain;                  /* of the result the places lie together, not the columns */
   pn_wgmma_map a, b;
   pn_cuda_epilogue epilogue;
   uint32_t parts; /* results that the columns go to; 0: one */
@@ -49,8 +50,8 @@ uint32_t pn_wgmma_configs(const pn_wgmma *w, const pn_device *device, double byt
 double pn_wgmma_estimate(const pn_wgmma *w, const pn_device *device, double bytes, const pn_config *config);
 pelton_status pn_wgmma_prepare(pn_wgmma *w, const pn_device *device, const pn_problem *problem, const pn_config *config,
                                pelton_diag *diag) PN_CHECKED;
-/* Launches on |a| and |b|; results are those of the step's last node. An operand that is read sixteen bytes at a time and does not lie so is an error: the
-   planner's views do, a caller's memory might not. */
+/* Launches on |a| and |b|; results are those of the step's last node. An operand that is read sixteen bytes at a time
+   and does not lie so is an error: the planner's views do, a caller's memory might not. */
 pelton_status pn_wgmma_run(const pn_wgmma *w, const pn_step *step, const void *a, const void *b, pn_stream *stream,
                            pelton_diag *diag) PN_CHECKED;
 #endif

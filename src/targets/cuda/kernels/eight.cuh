@@ -2,39 +2,38 @@
    what expressions use in 16 bits. Addresses are multiples of 16 bytes. */
 enum { PIECE = 8 };
 
-#if !TENSOR_CORES
-#define EIGHT(type)                                                                          \
-  DEVICE void load8_##type(const void *p, u32 i, f32 *out) {                                 \
-    for (u32 k = 0; k < PIECE; k++) out[k] = load_##type(p, i + k);                          \
-  }                                                                                          \
-  DEVICE void store8_##type(void *p, u32 i, const f32 *in) {                                 \
-    for (u32 k = 0; k < PIECE; k++) store_##type(p, i + k, in[k]);                           \
-  }
-EIGHT(f16)
-EIGHT(bf16)
-EIGHT(f32)
-#else
-
-/* Eight elements next to each other, aligned: one access. */
-struct __align__(16) eight {
+/* Eight elements next to each other, as they lie in memory: f16, bf16; f32. */
+struct ALIGNED16 eight {
   u16 at[PIECE];
 };
-DEVICE void load8_f16(const void *p, u32 i, f32 *out) {
-  struct eight v = *(const struct eight *)((const u16 *)p + i);
-  UNROLL
-  for (int k = 0; k < PIECE; k++) out[k] = f16_to_f32(v.at[k]);
+struct ALIGNED16 eight_f32 {
+  f32 at[PIECE];
+};
+#define eight_f16  eight
+#define eight_bf16 eight
+DEVICE f32 at8_f16(const struct eight *v, u32 k) { return f16_to_f32(v->at[k]); }
+DEVICE f32 at8_bf16(const struct eight *v, u32 k) { return bf16_to_f32(v->at[k]); }
+DEVICE f32 at8_f32(const struct eight_f32 *v, u32 k) { return v->at[k]; }
+
+#if !TENSOR_CORES
+#define EIGHT(type, bits)                                                                    \
+  DEVICE void take8_##type(const void *p, int i, struct eight_##type *out) {                 \
+    for (u32 k = 0; k < PIECE; k++) out->at[k] = ((const bits *)p)[i + k];                   \
+  }                                                                                          \
+  DEVICE void store8_##type(void *p, int i, const f32 *in) {                                 \
+    for (u32 k = 0; k < PIECE; k++) store_##type(p, i + k, in[k]);                           \
+  }
+EIGHT(f16, u16)
+EIGHT(bf16, u16)
+EIGHT(f32, f32)
+#else
+
+DEVICE void take8_f16(const void *p, int i, struct eight *out) { *out = *(const struct eight *)((const u16 *)p + i); }
+#define take8_bf16 take8_f16
+DEVICE void take8_f32(const void *p, int i, struct eight_f32 *out) {
+  *out = *(const struct eight_f32 *)((const f32 *)p + i);
 }
-DEVICE void load8_bf16(const void *p, u32 i, f32 *out) {
-  struct eight v = *(const struct eight *)((const u16 *)p + i);
-  UNROLL
-  for (int k = 0; k < PIECE; k++) out[k] = bf16_to_f32(v.at[k]);
-}
-DEVICE void load8_f32(const void *p, u32 i, f32 *out) {
-  const float4 *from = (const float4 *)((const f32 *)p + i);
-  *(float4 *)out = from[0];
-  *(float4 *)(out + 4) = from[1];
-}
-DEVICE void store8_f16(void *p, u32 i, const f32 *in) {
+DEVICE void store8_f16(void *p, int i, const f32 *in) {
   struct eight v;
   UNROLL
   for (int k = 0; k < PIECE; k++) v.at[k] = f16_from_f32(in[k]);
@@ -49,13 +48,13 @@ DEVICE u16 bf16_rounded(f32 v) {
 #else
 #define bf16_rounded bf16_from_f32
 #endif
-DEVICE void store8_bf16(void *p, u32 i, const f32 *in) {
+DEVICE void store8_bf16(void *p, int i, const f32 *in) {
   struct eight v;
   UNROLL
   for (int k = 0; k < PIECE; k++) v.at[k] = bf16_rounded(in[k]);
   *(struct eight *)((u16 *)p + i) = v;
 }
-DEVICE void store8_f32(void *p, u32 i, const f32 *in) {
+DEVICE void store8_f32(void *p, int i, const f32 *in) {
   float4 *to = (float4 *)((f32 *)p + i);
   to[0] = *(const float4 *)in;
   to[1] = *(const float4 *)(in + 4);

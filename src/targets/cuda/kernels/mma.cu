@@ -11,7 +11,7 @@
    multiprocessor), WARPS_DOWN, WARPS_ACROSS, BATCH_AXES, TENSOR, SOURCE (how rows come: MATRIX, PICTURES in whole
    pieces of channels, GATHERED element by element from any layout), A_ELEMENTS and B_ELEMENTS (of matrices: any
    strides), CONSTANT (b is), PLACES (rows are of pictures), PLAIN (the result's places lie together), WHOLE (columns
-   are a multiple of 8), EARLY (may start before what it reads is there), finish(). */
+   are a multiple of 8), EARLY (may start before what it reads is there), take() and apply(). */
 enum {
   WORKERS = 32 * WARPS_DOWN * WARPS_ACROSS,
   PER_PIECE = 16 / BYTES(X),
@@ -62,13 +62,13 @@ DEVICE void begin_put(const struct mma_arguments *a, struct eight_sums *s, u32 b
   u32 n = batch, place = row, channel = column;
   s->to = (batch * a->rows + row) * a->columns + column;
 #endif
-  take(&a->epilogue, a->bias, &s->taken, n, channel, place, s->count);
+  take(&a->epilogue, a->bias, &s->taken, (int)n, (int)channel, (int)place, s->count);
 }
 DEVICE void end_put(const struct mma_arguments *a, struct eight_sums *s) {
   if (!s->count) return;
   apply(&s->taken, s->value);
 #if WHOLE && !PLAIN
-  JOIN(store8_, Y)(a->target, s->to, s->value);
+  JOIN(store8_, Y)(a->target, (int)s->to, s->value);
 #else
   UNROLL
   for (u32 i = 0; i < PIECE; i++)

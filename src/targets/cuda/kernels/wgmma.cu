@@ -10,9 +10,9 @@
    its part of the rows, always in the same order.
 
    Fixed by the head: X, Y, COLUMNS, WARPGROUPS, STAGES, SPLITS, RESIDENT (blocks of a multiprocessor), DIRECT, SOURCE
-   (how rows come: MATRIX, PICTURES, GATHERED), CONSTANT (b is), WHOLE (columns are a multiple of 8), PARTS and where
-   each begins (results that the columns go to, with a multiple of 8 each), finish(), which follows the sums of eight
-   neighbours, and for GATHERED its own numbers.
+   (how rows come: MATRIX, PICTURES, GATHERED), CONSTANT (b is), WHOLE (columns are a multiple of 8), PLAIN (a channel's
+   results lie together, not a place's), PARTS and where each begins (results that the columns go to, with a multiple of 8 each), take() and apply(): what follows the sums of
+   eight neighbours, and for GATHERED its own numbers.
 
    A grid may start while the one in front of it runs: it fetches weights, and waits before it reads anything else. */
 enum { ROWS = 64 * WARPGROUPS };
@@ -29,36 +29,49 @@ enum { STEPS = 0 }; /* a number of the launch */
 #include "wgmma_gather.cuh"
 #endif
 
-/* Eight sums, of |row| from |column| on: what follows them, and into memory. */
-DEVICE void put(const struct wgmma_arguments *a, f32 *value, u32 row, u32 column) {
-  u32 n = BLOCK_Y, place = row;
+/* Eight results beside each other, and what follows their sums reads. */
+struct piece {
+  int row, column, n, place; /* with signs, so that neighbours' addresses differ by a constant */
+  u32 count;
+};
+DEVICE struct piece piece_at(const struct wgmma_arguments *a, int row, int column) {
+  struct piece p = {row, column, (int)BLOCK_Y, row, PIECE};
 #if SOURCE != MATRIX || PLACES
-  n = divide(row, a->by_place);
-  place = row - n * a->by_place.divisor;
+  p.n = (int)divide((u32)row, a->by_place);
+  p.place = row - p.n * (int)a->by_place.divisor;
 #endif
+  if (!WHOLE && column + PIECE > (int)a->columns) p.count = a->columns - (u32)column;
+  return p;
+}
+DEVICE void take_piece(const struct wgmma_arguments *a, const struct piece *p, struct taken *t) {
+  take(&a->epilogue, a->bias, t, p->n, p->column, p->place, p->count);
+}
+/* What follows the sums, and into memory. */
+DEVICE void put_piece(const struct wgmma_arguments *a, const struct piece *p, const struct taken *t, f32 *value) {
   void *target = a->target;
 #if PARTS > 1
-  const u32 begins[PARTS + 1] = {PART_BEGINS};
-  u32 begin = 0, pitch = begins[1];
+  const int begins[PARTS + 1] = {PART_BEGINS};
+  int begin = 0, pitch = begins[1];
   UNROLL
   for (u32 i = 1; i < PARTS; i++)
-    if (column >= begins[i]) {
+    if (p->column >= begins[i]) {
       target = a->more[i - 1];
       begin = begins[i];
       pitch = begins[i + 1] - begins[i];
     }
-  u32 to = row * pitch + column - begin;
+  int to = p->row * pitch + p->column - begin;
+#elif PLAIN
+  int to = (p->n * (int)a->columns + p->column) * (int)a->by_place.divisor + p->place;
 #else
-  u32 to = (BLOCK_Y * a->rows + row) * a->columns + column;
+  int to = ((int)(BLOCK_Y * a->rows) + p->row) * (int)a->columns + p->column;
 #endif
-  u32 count = WHOLE || column + PIECE <= a->columns ? PIECE : a->columns - column;
-  finish(&a->epilogue, a->bias, value, n, column, place, count);
-#if WHOLE
+  apply(t, value);
+#if WHOLE && !PLAIN
   JOIN(store8_, Y)(target, to, value);
 #else
   UNROLL
   for (u32 i = 0; i < PIECE; i++)
-    if (i < count) STORE(Y, target, to + i, value[i]);
+    if (i < p->count) STORE(Y, target, (u32)to + i * (PLAIN ? a->by_place.divisor : 1), value[i]);
 #endif
 }
 
@@ -70,6 +83,10 @@ enum {
   STAGE_BYTES = A_BYTES + COLUMNS * ROW_BYTES,
   CONSUMERS = 128 * WARPGROUPS,
   PITCH = COLUMNS + 8, /* of the sums in shared memory: no two of a warp's stores in one bank */
+  /* Of the tile a thread finishes so many pieces of eight; what so many of them want is on its way at a time, the first
+     ones' behind the products. */
+  PIECES = COLUMNS / 16 > SPLITS ? COLUMNS / 16 / SPLITS : 1,
+  WINDOW = PIECES < 2 ? 1 : 2,
   /* Of few steps, those that multiply gather all. */
   GATHERERS = SOURCE == GATHERED && STEPS > WARPGROUPS ? WARPGROUPS + 1 : WARPGROUPS,
   FETCHERS = GATHERERS > WARPGROUPS ? 128 : 32
@@ -225,28 +242,19 @@ DEVICE void turn(f32 (&pair)[4][2]) {
     }
   }
 }
-/* What follows the sums of a tile, from registers. */
-DEVICE void finish_tile(const struct wgmma_arguments *a, const f32 (&sum)[COLUMNS / 2], const struct share *s) {
-  u32 row = s->row + THREAD / 32 * 16 + THREAD % 32 / 4, column = s->column + THREAD % 4 * PIECE;
+/* The |k|-th piece of the calling thread, and its sums. */
+DEVICE u32 own_piece(const struct wgmma_arguments *a, const struct share *s, u32 k, struct piece *out) {
+  int row = (int)(s->row + THREAD / 32 * 16 + THREAD % 32 / 4), column = (int)(s->column + THREAD % 4 * PIECE);
+  *out = piece_at(a, row + (int)(k % 2) * 8, column + (int)(k / 2) * 32);
+  return out->row < (int)a->rows && out->column < (int)a->columns;
+}
+DEVICE void own_sums(const f32 (&sum)[COLUMNS / 2], const f32 *rows, u32 k, f32 *value) {
+  f32 pair[4][2];
   UNROLL
-  for (u32 j = 0; j < COLUMNS / 8; j += 4) {
-    UNROLL
-    for (u32 half = 0; half < 2; half++) {
-      f32 pair[4][2], value[PIECE];
-      UNROLL
-      for (u32 k = 0; k < 4; k++) {
-        pair[k][0] = sum[4 * (j + k) + 2 * half];
-        pair[k][1] = sum[4 * (j + k) + 2 * half + 1];
-      }
-      turn(pair);
-      UNROLL
-      for (u32 k = 0; k < 4; k++) {
-        value[2 * k] = pair[k][0];
-        value[2 * k + 1] = pair[k][1];
-      }
-      if (row + 8 * half < a->rows && column + 8 * j < a->columns) put(a, value, row + 8 * half, column + 8 * j);
-    }
-  }
+  for (u32 e = 0; e < PIECE; e++) pair[e / 2][e % 2] = sum[16 * (k / 2) + 4 * (e / 2) + 2 * (k % 2) + e % 2];
+  turn(pair);
+  UNROLL
+  for (u32 e = 0; e < PIECE; e++) value[e] = pair[e / 2][e % 2];
 }
 #else
 
@@ -260,27 +268,70 @@ DEVICE void lay_down(const f32 (&sum)[COLUMNS / 2], f32 *rows) {
   }
 }
 
-DEVICE void pick_up(const f32 *rows, u32 row, u32 column, f32 *value) {
+/* The |k|-th piece of the calling thread in the tile; threads beside each other have what lies together in the result. */
+enum { SHARE = ROWS / SPLITS };
+DEVICE u32 own_row(u32 k) {
+  u32 i = THREAD + k * CONSUMERS;
+  return SHARE * BLOCK_Z + (PLAIN ? i % SHARE : i / (COLUMNS / PIECE));
+}
+DEVICE u32 own_column(u32 k) {
+  u32 i = THREAD + k * CONSUMERS;
+  return (PLAIN ? i / SHARE : i % (COLUMNS / PIECE)) * PIECE;
+}
+DEVICE u32 own_piece(const struct wgmma_arguments *a, const struct share *s, u32 k, struct piece *out) {
+  *out = piece_at(a, (int)(s->row + own_row(k)), (int)(s->column + own_column(k)));
+  return THREAD + k * CONSUMERS < SHARE * (COLUMNS / PIECE) && out->row < (int)a->rows &&
+         out->column < (int)a->columns;
+}
+DEVICE void own_sums(const f32 (&sum)[COLUMNS / 2], const f32 *rows, u32 k, f32 *value) {
+  rows += own_row(k) * PITCH + own_column(k);
 #if SPLITS > 1
-  u32 at = shared_address(rows + row * PITCH + column);
+  u32 at = shared_address(rows);
   UNROLL
-  for (u32 i = 0; i < PIECE; i++) value[i] = 0;
+  for (u32 e = 0; e < PIECE; e++) value[e] = 0;
   UNROLL
   for (u32 s = 0; s < SPLITS; s++) {
     f32 part[PIECE];
     cluster_load4(at, s, part);
     cluster_load4(at + 16, s, part + 4);
     UNROLL
-    for (u32 i = 0; i < PIECE; i++) value[i] += part[i];
+    for (u32 e = 0; e < PIECE; e++) value[e] += part[e];
   }
 #else
-  const float4 *from = (const float4 *)(rows + row * PITCH + column);
+  const float4 *from = (const float4 *)rows;
   *(float4 *)value = from[0];
   *(float4 *)(value + 4) = from[1];
 #endif
 }
 
 #endif /* DIRECT */
+
+/* What the |k|-th piece wants is read well before it is used: the compiler cannot move it forward over a store, as it
+   does not know that they are apart. A piece outside of the result reads the last one's: without a condition nothing of
+   a tile before stays in registers. */
+DEVICE void take_own(const struct wgmma_arguments *a, const struct share *s, u32 k, struct taken (&taken)[PIECES]) {
+  struct piece p;
+  int last_row = (int)a->rows - 1, last_column = (int)(a->columns - 1) / PIECE * PIECE;
+  own_piece(a, s, k, &p);
+  p = piece_at(a, p.row < last_row ? p.row : last_row, p.column < last_column ? p.column : last_column);
+  take_piece(a, &p, &taken[k]);
+}
+DEVICE void take_first(const struct wgmma_arguments *a, const struct share *s, struct taken (&taken)[PIECES]) {
+  UNROLL
+  for (u32 k = 0; k < WINDOW; k++) take_own(a, s, k, taken);
+}
+DEVICE void put_all(const struct wgmma_arguments *a, const struct share *s, const f32 (&sum)[COLUMNS / 2],
+                    const f32 *rows, struct taken (&taken)[PIECES]) {
+  UNROLL
+  for (u32 k = 0; k < PIECES; k++) {
+    struct piece p;
+    f32 value[PIECE];
+    u32 there = own_piece(a, s, k, &p);
+    if (k + WINDOW < PIECES) take_own(a, s, k + WINDOW, taken);
+    if (DIRECT || there) own_sums(sum, rows, k, value); /* directly: with the neighbours' help */
+    if (there) put_piece(a, &p, &taken[k], value);
+  }
+}
 
 WIDE_KERNEL(CONSUMERS + FETCHERS, RESIDENT, CLUSTER, wgmma, struct wgmma_arguments) {
   extern __shared__ char memory[];
@@ -307,26 +358,30 @@ WIDE_KERNEL(CONSUMERS + FETCHERS, RESIDENT, CLUSTER, wgmma, struct wgmma_argumen
   struct place_in_ring at = {0, 0};
 #if DIRECT
   if (THREAD >= CONSUMERS) return;
+  grid_wait(); /* what follows reads what others wrote */
   for (u32 tile = BLOCK_X; tile < a.tile_count; tile += BLOCKS_X) {
     f32 sum[COLUMNS / 2];
+    struct taken taken[PIECES];
     UNROLL
     for (u32 i = 0; i < COLUMNS / 2; i++) sum[i] = 0;
     s = share_of(&a, tile);
+    take_first(&a, &s, taken);
     __syncwarp();
     consume(sum, s.count, shared_address(ring), full, empty, &at);
-    if (tile == BLOCK_X) grid_wait(); /* what follows reads what others wrote */
-    finish_tile(&a, sum, &s);
+    put_all(&a, &s, sum, 0, taken);
   }
 #else
-  f32 *rows = (f32 *)ring;
+  f32 *rows = (f32 *)ring, sum[COLUMNS / 2];
+  struct taken taken[PIECES];
   if (THREAD < CONSUMERS) {
-    f32 sum[COLUMNS / 2];
     UNROLL
     for (u32 i = 0; i < COLUMNS / 2; i++) sum[i] = 0;
+    grid_wait();
+    take_first(&a, &s, taken);
+    __syncwarp();
     consume(sum, s.count, shared_address(ring), full, empty, &at);
     some_meet(1, CONSUMERS); /* nobody multiplies any more: the ring is free */
     lay_down(sum, rows);
-    grid_wait(); /* what follows reads what others wrote */
   }
 #if SPLITS > 1
   __syncwarp();
@@ -334,13 +389,7 @@ WIDE_KERNEL(CONSUMERS + FETCHERS, RESIDENT, CLUSTER, wgmma, struct wgmma_argumen
 #endif
   if (THREAD < CONSUMERS) {
     if (SPLITS == 1) some_meet(1, CONSUMERS);
-    u32 begin = ROWS / SPLITS * BLOCK_Z * (COLUMNS / PIECE), end = begin + ROWS / SPLITS * (COLUMNS / PIECE);
-    _Pragma("unroll 4") for (u32 i = begin + THREAD; i < end; i += CONSUMERS) {
-      u32 row = i / (COLUMNS / PIECE), column = i % (COLUMNS / PIECE) * PIECE;
-      f32 value[PIECE];
-      pick_up(rows, row, column, value);
-      if (s.row + row < a.rows && s.column + column < a.columns) put(&a, value, s.row + row, s.column + column);
-    }
+    put_all(&a, &s, sum, rows, taken);
   }
 #if SPLITS > 1
   __syncwarp();
@@ -379,7 +428,10 @@ DEVICE void one_tile(const struct wgmma_arguments *a, u32 tile) {
             value[i] += LOAD(X, &left, 0) * LOAD(X, &right, 0);
           }
         }
-      put(a, value, first + r, column);
+      struct piece p = piece_at(a, (int)(first + r), (int)column);
+      struct taken t;
+      take_piece(a, &p, &t);
+      put_piece(a, &p, &t, value);
     }
 }
 KERNEL(wgmma, struct wgmma_arguments) {

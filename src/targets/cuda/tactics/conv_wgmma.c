@@ -1,5 +1,5 @@
 /* Convolutions in 16 bits with f32 sums on Hopper's tensor cores, as products of what windows see with the filter, and
-   any expression that follows. Results are channels_last. Channels in eights come by the copy engine, which finds
+   any expression that follows. Channels in eights come by the copy engine, which finds
    windows itself; few channels, or a plain picture (a network's first layer), are gathered by threads. */
 #include "targets/cuda/wgmma.h"
 #include "targets/cuda/window.h"
@@ -113,7 +113,6 @@ static bool describe(const pn_problem *p, const pn_device *device, state *out, p
   const pn_operand *y = pn_problem_output(p, p->node_count - 1, 0);
   if (((const pn_attrs_conv *)p->nodes[0].attrs)->group != 1) return pn_refuse(why, "groups");
   if (x->rank > 4) return pn_refuse(why, "one or two spatial axes, not %u", (unsigned)x->rank - 2);
-  if (y->layout != PN_LAYOUT_CHANNELS_LAST) return pn_refuse(why, "wants a result in channels_last");
   if (filter->role != PN_OPERAND_CONSTANT) return pn_refuse(why, "the filter is not constant");
   for (uint32_t i = 0; i < 2; i++) axis[i] = axis_of(windows, x->rank - 2, i);
   if (!choose_source(x, filter, axis, &w->source, why)) return false;
@@ -127,6 +126,7 @@ static bool describe(const pn_problem *p, const pn_device *device, state *out, p
   w->work = pn_wgmma_work(p);
   w->bias = pn_problem_input(p, 0, 2) != NULL;
   w->places = w->constant = true;
+  w->plain = y->layout != PN_LAYOUT_CHANNELS_LAST;
   uint64_t padded = (uint64_t)w->steps * PN_WGMMA_DEPTH, columns = (uint64_t)w->columns;
   w->b = (pn_wgmma_map){.rank = 3, .dims = {padded, columns, 1}, .strides = {2 * padded, 2 * padded * columns}};
   w->arguments.chunks = pn_cuda_divider(chunks);
@@ -221,7 +221,7 @@ static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *di
 
 const pn_tactic pn_tactic_cuda_conv_wgmma = {
     .name = "cuda.conv_wgmma",
-    .version = 3,
+    .version = 4,
     .accepts = accepts,
     .configs = configs,
     .estimate = estimate,
