@@ -134,7 +134,8 @@ pelton_status pn_planner_measure(pn_planner *p, const pn_problem *problem, pn_ch
     bool known = false;
     status = time_of(p, problem, &list[i], (pn_str){key.data, key.size}, i < worth, &seconds, &known);
     if (known && i == 0 && p->weight_price > 0) scale = seconds / list[0].estimate;
-    double cost = (known ? seconds : list[i].estimate * scale) +
+    const double margin = known && list[i].tactic->library ? 1 + PN_LIBRARY_MARGIN : 1;
+    double cost = (known ? seconds * margin : list[i].estimate * scale) +
                   pn_planner_weight_cost(p, problem, list[i].tactic, &list[i].config);
     if (i > 0 && !known && p->weight_price <= 0) continue;
     if (i > 0 && !(cost < best)) continue;

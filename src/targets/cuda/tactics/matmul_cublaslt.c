@@ -215,4 +215,5 @@ const pn_tactic pn_tactic_cuda_matmul_cublaslt = {
     .prepare = prepare,
     .release_state = release_state,
     .run = run,
+    .library = true,
 };
