@@ -110,9 +110,9 @@ double pn_mma_estimate(const pn_mma *m, const pn_device *device, double bytes, c
   double step = multiply > pass ? multiply : pass, wait = m->tensor ? 170 + 40 * t->pieces : 450;
   if (bring > step) step = bring;
   if (m->source == PN_MMA_GATHERED || m->a_loose || m->b_loose) {
-    double gather = (double)(t->rows + t->columns) * depth * 10 / 128;
+    double gather = (double)(t->rows + t->columns) * depth * 18 / 128;
     step += gather;
-    wait += is_half(m->dtype) ? 900 : 200;
+    wait += is_half(m->dtype) ? 5000 : 200; /* ViT's and ResNet's first layers on an H200: 3,000 to 8,600 a step */
   }
   double steps = ceil((double)steps_of(m, t) / splits), blocks = (double)blocks_of(m, t) * splits;
   double each = ceil(blocks / units), put = elements * put_of(m, elements);

@@ -7,8 +7,10 @@
 #include <stdio.h>
 #include <string.h>
 
-extern const pn_tactic pn_tactic_cuda_matmul_cublaslt, pn_tactic_cuda_gemm;
-static const pn_tactic *const products[] = {&pn_tactic_cuda_matmul_cublaslt, &pn_tactic_cuda_gemm};
+extern const pn_tactic pn_tactic_cuda_matmul_cublaslt, pn_tactic_cuda_gemm_wgmma, pn_tactic_cuda_gemm_mma,
+    pn_tactic_cuda_gemm;
+static const pn_tactic *const products[] = {&pn_tactic_cuda_matmul_cublaslt, &pn_tactic_cuda_gemm_wgmma,
+                                            &pn_tactic_cuda_gemm_mma, &pn_tactic_cuda_gemm};
 
 enum { PATCHES, FILTER, SUMS, BIAS, RESULT, OPERANDS };
 
@@ -61,8 +63,7 @@ static void make_product(const pn_problem *p, const pn_window *w, product *m) {
   int64_t rows = x->dims[0] * w[0].output * w[1].output, depth = x->dims[1] * w[0].kernel * w[1].kernel;
   memset(m, 0, sizeof *m);
   set_operand(m, PATCHES, PN_OPERAND_INPUT, x->dtype, rows, depth);
-  set_operand(m, FILTER, filter->role, x->dtype, filter->dims[0], depth);
-  m->operands[FILTER].data = filter->data;
+  set_operand(m, FILTER, PN_OPERAND_INPUT, x->dtype, filter->dims[0], depth); /* read as it is: nothing is packed */
   set_operand(m, SUMS, bias ? PN_OPERAND_INTERNAL : PN_OPERAND_OUTPUT, x->dtype, rows, filter->dims[0]);
   if (bias) set_operand(m, BIAS, bias->role, x->dtype, 0, filter->dims[0]);
   if (bias) m->operands[BIAS].data = bias->data;
@@ -86,10 +87,11 @@ static void make_product(const pn_problem *p, const pn_window *w, product *m) {
 /* The product's tactic of the least estimate; null: none takes it. */
 static const pn_tactic *find_tactic(const pn_problem *problem, const pn_device *device) {
   const pn_tactic *best = NULL;
-  const pn_config first = {{0}};
   double least = 0;
   for (uint32_t i = 0; i < PN_COUNT(products); i++) {
+    pn_config first = {{0}};
     if (!products[i]->accepts(problem, device, NULL)) continue;
+    if (products[i]->configs && !products[i]->configs(problem, device, &first, 1)) continue;
     double one = products[i]->estimate(problem, device, &first);
     if (best && one >= least) continue;
     best = products[i];
@@ -216,7 +218,7 @@ static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *di
 
 const pn_tactic pn_tactic_cuda_conv_patches = {
     .name = "cuda.conv_patches",
-    .version = 1,
+    .version = 2,
     .accepts = accepts,
     .configs = configs,
     .estimate = estimate,
