@@ -88,8 +88,7 @@ static pelton_status time_of(pn_planner *p, const pn_problem *problem, const can
 /* How many of |list|, from the first on, are worth timing: those that are not hopeless. */
 static uint32_t promising(const pn_planner *p, const candidate *list, uint32_t count) {
   uint32_t most = 1 + 2 * (uint32_t)pn_max_i64(p->options->level, 0), n = 0;
-  while (n < count && n < most && !list[n].tactic->is_reference &&
-         (n == 0 || list[n].estimate <= 4 * list[0].estimate))
+  while (n < count && n < most && !list[n].tactic->is_reference && (n == 0 || list[n].estimate <= 4 * list[0].estimate))
     n++;
   return n;
 }
@@ -105,8 +104,8 @@ pelton_status pn_planner_measure_ahead(pn_planner *p, const pn_problem *problem,
   bool ok = !key.failed;
   for (uint32_t i = 0; i < n && ok; i++) {
     double seconds;
-    if (cache && pn_timing_find(cache, list[i].tactic, &list[i].config, p->fingerprint, (pn_str){key.data, key.size},
-                                &seconds))
+    if (cache &&
+        pn_timing_find(cache, list[i].tactic, &list[i].config, p->fingerprint, (pn_str){key.data, key.size}, &seconds))
       continue;
     ok = pn_planner_add_ahead(p, jobs, problem, list[i].tactic, &list[i].config);
   }

@@ -3,6 +3,7 @@
 #include "targets/cuda/sum.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { MOST_STRIDE = 4, MOST_ROWS = 16, MOST_GROUP = 4 };
@@ -264,4 +265,20 @@ void pn_chain_bind(const pn_chain *chain, const pn_step *step, struct conv_chain
   a->target = step->operands[p->nodes[p->node_count - 1].outputs[0]];
   for (uint32_t k = 0; k < last->epilogue.operand_count; k++)
     if (last->placed >> k & 1) a->epilogue.operands[k] = step->operands[last->epilogue.operands[k]];
+}
+
+pelton_status pn_chain_prepare(pn_chain *chain, const pn_device *device, const pn_chain_blocks *blocks,
+                               const char *name, pn_text *head, pn_chain_launch *out, pelton_diag *diag) {
+  char file[48];
+  int64_t rows = pn_chain_rows(chain, device, blocks->places, blocks->at_once, blocks->batch, NULL);
+  chain->arguments.rows = (unsigned)rows;
+  out->grid[0] = (uint32_t)pn_chain_blocks_across(chain, blocks->places);
+  out->grid[1] = (uint32_t)pn_div_up(chain->arguments.out_rows, rows);
+  out->grid[2] = (uint32_t)blocks->batch;
+  (void)snprintf(file, sizeof file, "%s.cu", name);
+  const pn_cuda_source text = {head->data, file, name, false};
+  pelton_status status =
+      head->failed ? pn_fail_memory(diag, "a kernel") : pn_cuda_function(device, &text, &out->function, diag);
+  pn_text_deinit(head);
+  return status ? status : pn_cuda_allow_shared(device, out->function, blocks->shared_bytes, diag);
 }

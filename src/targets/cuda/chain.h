@@ -67,6 +67,19 @@ const pn_operand *pn_chain_operand(const pn_chain_layer *l, uint32_t k);
 
 /* Prints macros for the shape, finish_<layer>(params, column, value) for each layer but the last, and finish_last. */
 void pn_chain_render(pn_chain *chain, pn_text *out);
+/* What a chain is launched with. */
+typedef struct pn_chain_launch {
+  pn_cu_function *function;
+  uint32_t grid[3];
+} pn_chain_launch;
+/* |places| beside each other in a block, |at_once| blocks on a multiprocessor, pictures in the batch. */
+typedef struct pn_chain_blocks {
+  uint32_t places, shared_bytes;
+  int64_t at_once, batch;
+} pn_chain_blocks;
+/* The grid, and kernel |name| of kernels/<name>.cu with |head| in front, which is released. */
+pelton_status pn_chain_prepare(pn_chain *chain, const pn_device *device, const pn_chain_blocks *blocks,
+                               const char *name, pn_text *head, pn_chain_launch *out, pelton_diag *diag) PN_CHECKED;
 /* Pointers into |a|, all but the weights. */
 void pn_chain_bind(const pn_chain *chain, const pn_step *step, struct conv_chain_arguments *a);
 

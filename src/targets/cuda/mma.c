@@ -1,25 +1,26 @@
 #include "targets/cuda/mma.h"
+#include "targets/cuda/ranking.h"
 
 #include "targets/cuda/wgmma.h"
 
 #include <math.h>
 #include <string.h>
 
-/* Warps of 64 x 64 read the least of shared memory for their products; smaller ones are for small problems. Steps of 128
-   bytes meet half as often as those of 64, and want twice the memory. */
+/* Warps of 64 x 64 read the least of shared memory for their products; smaller ones are for small problems. Steps of
+   128 bytes meet half as often as those of 64, and want twice the memory. */
 typedef struct tile {
   bool tensor;
   uint16_t rows, columns;
   uint8_t down, across, pieces, stages, resident; /* warps; 16 bytes of a step; blocks of a multiprocessor */
 } tile;
 static const tile tiles[] = {
-    {true, 128, 128, 2, 2, 4, 4, 2},  {true, 256, 128, 4, 2, 4, 4, 1},  {true, 128, 64, 2, 2, 4, 4, 3},
-    {true, 64, 128, 2, 2, 4, 4, 3},   {true, 64, 64, 2, 2, 4, 4, 4},    {true, 64, 32, 2, 2, 4, 4, 5},
-    {false, 128, 128, 4, 2, 4, 4, 1}, {false, 64, 128, 2, 2, 4, 3, 3},  {false, 64, 64, 2, 2, 4, 4, 5},
-    {false, 128, 128, 2, 2, 4, 4, 2}, {true, 128, 128, 2, 2, 8, 3, 2},  {true, 128, 128, 2, 2, 8, 2, 2},
+    {true, 128, 128, 2, 2, 4, 4, 2},  {true, 256, 128, 4, 2, 4, 4, 1}, {true, 128, 64, 2, 2, 4, 4, 3},
+    {true, 64, 128, 2, 2, 4, 4, 3},   {true, 64, 64, 2, 2, 4, 4, 4},   {true, 64, 32, 2, 2, 4, 4, 5},
+    {false, 128, 128, 4, 2, 4, 4, 1}, {false, 64, 128, 2, 2, 4, 3, 3}, {false, 64, 64, 2, 2, 4, 4, 5},
+    {false, 128, 128, 2, 2, 4, 4, 2}, {true, 128, 128, 2, 2, 8, 3, 2}, {true, 128, 128, 2, 2, 8, 2, 2},
     {true, 64, 64, 2, 2, 8, 3, 4},
 };
-enum { MOST_SPLITS = 16, MOST_CONFIGS = 8, PASS_ROWS = 64, SUM_THREADS = 256 };
+enum { MOST_SPLITS = 16, PASS_ROWS = 64, SUM_THREADS = 256 };
 enum { TILE, SPLITS }; /* what config values mean */
 
 static bool is_half(pelton_dtype dtype) { return dtype == PELTON_DTYPE_F16 || dtype == PELTON_DTYPE_BF16; }
@@ -130,31 +131,19 @@ static bool is_useful(const pn_mma *m, const pn_device *device, const tile *t, i
   if (t->columns > 32 && t->columns / 2 >= m->columns && t->tensor) return false;
   if (t->columns > 64 && t->columns / 2 >= m->columns) return false;
   if (t->rows > 64 && t->rows / 2 >= m->rows) return false;
-  return splits == 1 || (splits * 16 <= steps_of(m, t) * t->pieces && blocks_of(m, t) * splits <= 4 * (int64_t)device->multiprocessors);
+  return splits == 1 || (splits * 16 <= steps_of(m, t) * t->pieces &&
+                         blocks_of(m, t) * splits <= 4 * (int64_t)device->multiprocessors);
 }
 
-/* By estimate. */
 uint32_t pn_mma_configs(const pn_mma *m, const pn_device *device, double bytes, pn_config *out, uint32_t max) {
-  double seconds[PN_COUNT(tiles) * 5];
-  pn_config all[PN_COUNT(tiles) * 5];
-  uint32_t count = 0;
+  pn_ranking ranking = {0};
   for (uint32_t k = 0; k < PN_COUNT(tiles); k++)
     for (int64_t splits = 1; splits <= MOST_SPLITS; splits *= 2) {
-      if (!is_useful(m, device, &tiles[k], splits)) continue;
-      pn_config one = {{(int32_t)k, (int32_t)splits}};
-      double time = pn_mma_estimate(m, device, bytes, &one);
-      uint32_t i = count++;
-      for (; i > 0 && time < seconds[i - 1]; i--) {
-        seconds[i] = seconds[i - 1];
-        all[i] = all[i - 1];
-      }
-      seconds[i] = time;
-      all[i] = one;
+      const pn_config one = {{(int32_t)k, (int32_t)splits}};
+      if (is_useful(m, device, &tiles[k], splits))
+        pn_ranking_add(&ranking, one, pn_mma_estimate(m, device, bytes, &one));
     }
-  if (count > MOST_CONFIGS) count = MOST_CONFIGS;
-  if (count > max) count = max;
-  memcpy(out, all, count * sizeof *all);
-  return count;
+  return pn_ranking_take(&ranking, out, max);
 }
 
 void pn_mma_sizes(const pn_mma *m, const pn_config *config, pn_sizes *out) {

@@ -198,7 +198,8 @@ static bool lie_together(const pn_problem *p, const pn_cuda_epilogue *epilogue, 
   return whole && pn_cuda_is_f32_form(pn_problem_input(p, 1, i)->dtype) && s[1] == 1 && s[0] % 8 == 0 && s[2] % 8 == 0;
 }
 
-/* What is read for eight neighbours: as it lies in memory where they lie together, so that it waits in few registers. */
+/* What is read for eight neighbours: as it lies in memory where they lie together, so that it waits in few registers.
+ */
 static void render_taken(const char *name, pelton_dtype dtype, bool together, pn_text *out) {
   if (together)
     pn_text_printf(out, "  struct eight_%s %s;\n", pn_cuda_type_name(dtype), name);

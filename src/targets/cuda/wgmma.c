@@ -1,4 +1,5 @@
 #include "targets/cuda/wgmma.h"
+#include "targets/cuda/ranking.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -11,11 +12,10 @@ typedef struct tile {
   uint8_t warpgroups, stages, resident;
   uint16_t columns;
 } tile;
-static const tile tiles[] = {{2, 3, 2, 128}, {2, 4, 1, 256}, {2, 4, 2, 64},
-                             {1, 4, 2, 128}, {1, 4, 3, 64},  {1, 6, 3, 32},
-                             {1, 1, 5, 64},  {1, 2, 5, 64},  {1, 1, 4, 128},
-                             {1, 2, 4, 128}, {2, 4, 1, 192}};
-enum { GATHER_TILE = 2, MOST_SPLITS = 8, MOST_CONFIGS = 8, SHARED_ALIGN = 1024, ROW_BYTES = 2 * PN_WGMMA_DEPTH };
+static const tile tiles[] = {{2, 3, 2, 128}, {2, 4, 1, 256}, {2, 4, 2, 64}, {1, 4, 2, 128},
+                             {1, 4, 3, 64},  {1, 6, 3, 32},  {1, 1, 5, 64}, {1, 2, 5, 64},
+                             {1, 1, 4, 128}, {1, 2, 4, 128}, {2, 4, 1, 192}};
+enum { GATHER_TILE = 2, MOST_SPLITS = 8, SHARED_ALIGN = 1024, ROW_BYTES = 2 * PN_WGMMA_DEPTH };
 enum { TILE, SPLITS }; /* what config values mean */
 
 double pn_wgmma_work(const pn_problem *p) {
@@ -104,28 +104,14 @@ static bool is_useful(const pn_wgmma *w, const pn_device *device, uint32_t k, in
   return splits == 1 || (splits * 2 <= w->steps && blocks_of(w, t) * splits <= 3 * (int64_t)device->multiprocessors);
 }
 
-/* By estimate. */
 uint32_t pn_wgmma_configs(const pn_wgmma *w, const pn_device *device, double bytes, pn_config *out, uint32_t max) {
-  double seconds[PN_COUNT(tiles) * 4];
-  pn_config all[PN_COUNT(tiles) * 4];
-  uint32_t count = 0;
+  pn_ranking ranking = {0};
   for (uint32_t k = 0; k < PN_COUNT(tiles); k++)
     for (int64_t splits = 1; splits <= MOST_SPLITS; splits *= 2) {
-      if (!is_useful(w, device, k, splits)) continue;
-      pn_config one = {{(int32_t)k, (int32_t)splits}};
-      double time = pn_wgmma_estimate(w, device, bytes, &one);
-      uint32_t i = count++;
-      for (; i > 0 && time < seconds[i - 1]; i--) {
-        seconds[i] = seconds[i - 1];
-        all[i] = all[i - 1];
-      }
-      seconds[i] = time;
-      all[i] = one;
+      const pn_config one = {{(int32_t)k, (int32_t)splits}};
+      if (is_useful(w, device, k, splits)) pn_ranking_add(&ranking, one, pn_wgmma_estimate(w, device, bytes, &one));
     }
-  if (count > MOST_CONFIGS) count = MOST_CONFIGS;
-  if (count > max) count = max;
-  memcpy(out, all, count * sizeof *all);
-  return count;
+  return pn_ranking_take(&ranking, out, max);
 }
 
 /* ---- prepare --------------------------------------------------------------------------------------------------------
@@ -151,7 +137,8 @@ static void render_head(pn_wgmma *w, const pn_problem *p, const tile *t, int64_t
                  "#define SPLITS %u\n#define RESIDENT %u\n#define MATRIX 0\n#define PICTURES 1\n#define GATHERED 2\n",
                  (unsigned)splits, (unsigned)resident_of(w, t));
   pn_text_printf(head,
-                 "#define SOURCE %d\n#define PLACES %d\n#define PLAIN %d\n#define WHOLE %d\n#define CONSTANT %d\n%s#define HALF 1\n"
+                 "#define SOURCE %d\n#define PLACES %d\n#define PLAIN %d\n#define WHOLE %d\n#define CONSTANT "
+                 "%d\n%s#define HALF 1\n"
                  "#include \"eight.cuh\"\n#include \"wgmma.cuh\"\n",
                  (int)w->source, (int)w->places, (int)w->plain, (int)whole, (int)w->constant, w->head);
   int64_t begin = 0;
@@ -250,7 +237,8 @@ pelton_status pn_wgmma_run(const pn_wgmma *w, const pn_step *step, const void *a
   for (uint32_t i = 1; i < w->parts; i++) arguments.more[i - 1] = step->operands[results[i]];
   pn_cuda_epilogue_bind(&w->epilogue, step->operands, &arguments.epilogue);
   if (!is_aligned(w, &arguments, a, b))
-    return pn_fail(diag, PELTON_DEVICE_ERROR, "an operand of %s is not aligned to 16 bytes (a plain picture: to 4): give memory that is",
+    return pn_fail(diag, PELTON_DEVICE_ERROR,
+                   "an operand of %s is not aligned to 16 bytes (a plain picture: to 4): give memory that is",
                    pn_op_get(p->nodes[0].op)->name);
   PN_TRY(pn_cuda_enter(stream->device, diag));
   int error = encode(w, api, &w->b, false, w->tile_columns, b, &arguments.b);

@@ -25,9 +25,8 @@ typedef struct form {
 } form;
 
 typedef struct state {
-  pn_cu_function *function;
+  pn_chain_launch launch;
   form form;
-  uint32_t grid[3];
 } state;
 
 /* ---- the chain ------------------------------------------------------------------------------------------------------
@@ -282,19 +281,10 @@ static pelton_status prepare(const pn_problem *p, const pn_device *device, const
   pn_text head;
   if (!describe(p, f, NULL) || !set_config(f, config))
     return PN_INTERNAL(diag, "a chain changed after it was accepted");
-  int64_t batch = pn_problem_input(p, 0, 0)->dims[0],
-          rows = pn_chain_rows(&f->chain, device, places_of(f), blocks_at_once(f), batch, NULL);
-  f->chain.arguments.rows = (unsigned)rows;
-  s->grid[0] = (uint32_t)pn_chain_blocks_across(&f->chain, places_of(f));
-  s->grid[1] = (uint32_t)pn_div_up(f->chain.arguments.out_rows, rows);
-  s->grid[2] = (uint32_t)batch;
+  const pn_chain_blocks blocks = {places_of(f), f->shared_bytes, blocks_at_once(f), pn_problem_input(p, 0, 0)->dims[0]};
   pn_text_init(&head, device->allocator);
   render(f, pn_problem_input(p, 0, 0)->dtype, &head);
-  pn_cuda_source text = {head.data, "conv_chain.cu", "conv_chain", false};
-  pelton_status status =
-      head.failed ? pn_fail_memory(diag, "a kernel") : pn_cuda_function(device, &text, &s->function, diag);
-  pn_text_deinit(&head);
-  return status ? status : pn_cuda_allow_shared(device, s->function, f->shared_bytes, diag);
+  return pn_chain_prepare(&f->chain, device, &blocks, "conv_chain", &head, &s->launch, diag);
 }
 
 static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *diag) {
@@ -307,7 +297,8 @@ static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *di
   if (by_eights % 8)
     return pn_fail(diag, PELTON_DEVICE_ERROR, "an operand of %s is not aligned to 8 bytes: give memory that is",
                    pn_op_get(step->problem->nodes[0].op)->name);
-  return pn_cuda_launch_shared(stream, s->function, s->grid, s->form.warps * 32, s->form.shared_bytes, &a, diag);
+  return pn_cuda_launch_shared(stream, s->launch.function, s->launch.grid, s->form.warps * 32, s->form.shared_bytes, &a,
+                               diag);
 }
 
 const pn_tactic pn_tactic_cuda_conv_chain = {

@@ -15,9 +15,8 @@ typedef struct form {
 } form;
 
 typedef struct state {
-  pn_cu_function *function;
+  pn_chain_launch launch;
   form form;
-  uint32_t grid[3];
 } state;
 
 static uint32_t in_fours(int64_t n) { return (uint32_t)(pn_div_up(n, 4) * 4); }
@@ -188,19 +187,10 @@ static pelton_status prepare(const pn_problem *p, const pn_device *device, const
   pn_text head;
   if (!describe(p, f, NULL) || !set_config(f, config))
     return PN_INTERNAL(diag, "a chain changed after it was accepted");
-  int64_t batch = pn_problem_input(p, 0, 0)->dims[0],
-          rows = pn_chain_rows(&f->chain, device, f->places, blocks_at_once(f), batch, NULL);
-  f->chain.arguments.rows = (unsigned)rows;
-  s->grid[0] = (uint32_t)pn_chain_blocks_across(&f->chain, f->places);
-  s->grid[1] = (uint32_t)pn_div_up(f->chain.arguments.out_rows, rows);
-  s->grid[2] = (uint32_t)batch;
+  const pn_chain_blocks blocks = {f->places, f->shared_bytes, blocks_at_once(f), pn_problem_input(p, 0, 0)->dims[0]};
   pn_text_init(&head, device->allocator);
   render(f, &head);
-  pn_cuda_source text = {head.data, "conv_chain_f32.cu", "conv_chain_f32", false};
-  pelton_status status =
-      head.failed ? pn_fail_memory(diag, "a kernel") : pn_cuda_function(device, &text, &s->function, diag);
-  pn_text_deinit(&head);
-  return status ? status : pn_cuda_allow_shared(device, s->function, f->shared_bytes, diag);
+  return pn_chain_prepare(&f->chain, device, &blocks, "conv_chain_f32", &head, &s->launch, diag);
 }
 
 static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *diag) {
@@ -208,7 +198,8 @@ static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *di
   struct conv_chain_arguments a = s->form.chain.arguments;
   pn_chain_bind(&s->form.chain, step, &a);
   a.weights = step->packed;
-  return pn_cuda_launch_shared(stream, s->function, s->grid, s->form.places, s->form.shared_bytes, &a, diag);
+  return pn_cuda_launch_shared(stream, s->launch.function, s->launch.grid, s->form.places, s->form.shared_bytes, &a,
+                               diag);
 }
 
 const pn_tactic pn_tactic_cuda_conv_chain_f32 = {

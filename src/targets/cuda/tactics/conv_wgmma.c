@@ -98,8 +98,8 @@ static void print_window(const pn_operand *x, const pn_window *axis, const gathe
                  "#define PAIRS %d\n#define TURNED %d\n#define ROW_WORDS %d\n#define SHIFT %d\n",
                  (int)x->dims[1], (int)axis[0].kernel, (int)axis[1].kernel, (int)axis[0].stride, (int)axis[1].stride,
                  (int)axis[0].dilation, (int)axis[1].dilation, (int)axis[0].pad_begin, (int)axis[1].pad_begin,
-                 (int)axis[0].input, (int)axis[1].input, channel, along[1], along[2], (int)w->steps,
-                 (int)row.pairs, (int)row.turned, (int)row.words, (int)row.shift);
+                 (int)axis[0].input, (int)axis[1].input, channel, along[1], along[2], (int)w->steps, (int)row.pairs,
+                 (int)row.turned, (int)row.words, (int)row.shift);
 }
 
 static bool describe(const pn_problem *p, const pn_device *device, state *out, pn_reason *why) {

@@ -1,6 +1,6 @@
-/* Matrix products in 16 bits with f32 sums on Hopper's tensor cores, and any expression that follows, perhaps split into
-   parts of its columns, which are written where they belong. The right side is constant (and packed as the copy engine
-   wants it), or lies with the summed axis innermost, as the left one must. */
+/* Matrix products in 16 bits with f32 sums on Hopper's tensor cores, and any expression that follows, perhaps split
+   into parts of its columns, which are written where they belong. The right side is constant (and packed as the copy
+   engine wants it), or lies with the summed axis innermost, as the left one must. */
 #include "targets/cuda/product.h"
 #include "targets/cuda/wgmma.h"
 
