@@ -1,6 +1,6 @@
 #include "targets/cuda/mma.h"
-#include "targets/cuda/ranking.h"
 
+#include "targets/cuda/ranking.h"
 #include "targets/cuda/wgmma.h"
 
 #include <math.h>

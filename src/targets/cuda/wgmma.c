@@ -1,4 +1,5 @@
 #include "targets/cuda/wgmma.h"
+
 #include "targets/cuda/ranking.h"
 
 #include <inttypes.h>

@@ -11,8 +11,8 @@
 
    Fixed by the head: X, Y, COLUMNS, WARPGROUPS, STAGES, SPLITS, RESIDENT (blocks of a multiprocessor), DIRECT, SOURCE
    (how rows come: MATRIX, PICTURES, GATHERED), CONSTANT (b is), WHOLE (columns are a multiple of 8), PLAIN (a channel's
-   results lie together, not a place's), PARTS and where each begins (results that the columns go to, with a multiple of 8 each), take() and apply(): what follows the sums of
-   eight neighbours, and for GATHERED its own numbers.
+   results lie together, not a place's), PARTS and where each begins (results that the columns go to, with a multiple of
+   8 each), take() and apply(): what follows the sums of eight neighbours, and for GATHERED its own numbers.
 
    A grid may start while the one in front of it runs: it fetches weights, and waits before it reads anything else. */
 enum { ROWS = 64 * WARPGROUPS };
