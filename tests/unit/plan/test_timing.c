@@ -171,8 +171,8 @@ TEST(any_allocation_of_the_cache_may_fail) {
 
 /* ---- decisions --------------------------------------------------------------------------------------------------- */
 
-/* A target with three tactics for everything in plain layout: "a" looks best, "b" half as good, "z" hopeless; "b" has
-   two configs. */
+/* A target with three tactics for everything in plain layout: "a" looks best, "b" half as good, "z", a library's,
+   hopeless; "b" has two configs. */
 static bool accepts(const pn_problem *problem, const pn_device *device, pn_reason *why) {
   (void)device;
   for (uint32_t i = 0; i < problem->operand_count; i++)
@@ -204,7 +204,7 @@ static const pn_tactic tactic_a = {
 static const pn_tactic tactic_b = {
     .name = "b", .version = 1, .accepts = accepts, .configs = configs_b, .estimate = estimate_b, .run = counted_run};
 static const pn_tactic tactic_z = {
-    .name = "z", .version = 1, .accepts = accepts, .estimate = estimate_z, .run = counted_run};
+    .name = "z", .version = 1, .accepts = accepts, .estimate = estimate_z, .run = counted_run, .library = true};
 static const pn_tactic *const table[] = {&tactic_z, &tactic_b, &tactic_a};
 static uint32_t tactics(const pn_device *device, const pn_tactic *const **out) {
   (void)device;
@@ -251,6 +251,17 @@ TEST(the_cache_decides) {
   learn(&cache, &tactic_z, 0, 9e-6);
   EXPECT_STR(choose(&cache, 0, NULL), "a");
   EXPECT_EQ(runs, 0);
+  pn_timing_deinit(&cache);
+}
+
+TEST(a_library_wins_by_more_than_a_little) {
+  pn_timing_cache cache;
+  pn_timing_init(&cache, NULL);
+  learn(&cache, &tactic_a, 0, 1e-6);
+  learn(&cache, &tactic_z, 0, 0.96e-6);
+  EXPECT_STR(choose(&cache, 0, NULL), "a");
+  learn(&cache, &tactic_z, 0, 0.94e-6);
+  EXPECT_STR(choose(&cache, 0, NULL), "z");
   pn_timing_deinit(&cache);
 }
 
@@ -319,6 +330,7 @@ TEST(the_same_cache_gives_the_same_plan_on_the_cpu) {
 }
 
 TEST_MAIN(T(what_is_saved_is_loaded), T(builds_at_the_same_time_keep_each_others_lines), T(lines_of_others_are_kept),
-          T(broken_files_are_named_with_the_line), T(no_file_is_an_empty_cache), T(any_allocation_of_the_cache_may_fail), T(the_cache_decides),
+          T(broken_files_are_named_with_the_line), T(no_file_is_an_empty_cache),
+          T(any_allocation_of_the_cache_may_fail), T(the_cache_decides), T(a_library_wins_by_more_than_a_little),
           T(a_slow_time_does_not_beat_a_good_promise), T(what_was_measured_once_is_not_measured_again),
           T(the_same_cache_gives_the_same_plan_on_the_cpu))
