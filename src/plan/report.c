@@ -4,7 +4,23 @@
 
 #include "base/json.h"
 
-static void report_rejections(const pn_planner *p, const pn_emitted *e, pn_json *json) {
+/* The least time that is known of a tactic that was not taken, whatever its config. One of a library that is less than
+   the taken one's was within the margin (tactic.h). */
+static void report_time(const pn_planner *p, const pn_emitted *e, const pn_tactic *tactic, const pn_config *configs,
+                        uint32_t count, pn_str key, pn_json *json) {
+  double least = 0;
+  for (uint32_t c = 0; p->options->cache && c < count; c++) {
+    double seconds;
+    if (!pn_timing_find(p->options->cache, tactic, &configs[c], p->fingerprint, key, &seconds)) continue;
+    if (least == 0 || seconds < least) least = seconds;
+  }
+  if (least == 0) return;
+  pn_json_f64(json, "measured_us", 1e6 * least);
+  if (tactic->library && least < e->choice.seconds)
+    pn_json_string(json, "passed_over", pn_str_from("a library's kernel has to be faster by 5 %"));
+}
+
+static void report_rejections(const pn_planner *p, const pn_emitted *e, pn_str key, pn_json *json) {
   pn_json_array_begin(json, "others");
   for (uint32_t t = 0; t < p->tactic_count; t++) {
     const pn_tactic *tactic = p->tactics[t];
@@ -17,9 +33,12 @@ static void report_rejections(const pn_planner *p, const pn_emitted *e, pn_json 
     if (!accepts) {
       pn_json_string(json, "refused", pn_str_from(why.text));
     } else {
-      pn_config config = {{0}};
-      if (tactic->configs) (void)tactic->configs(e->problem, p->options->device, &config, 1);
-      pn_json_f64(json, "estimate_us", 1e6 * tactic->estimate(e->problem, p->options->device, &config));
+      enum { MOST = 16 };
+      pn_config configs[MOST];
+      memset(configs, 0, sizeof configs[0]);
+      const uint32_t count = tactic->configs ? tactic->configs(e->problem, p->options->device, configs, MOST) : 1;
+      pn_json_f64(json, "estimate_us", 1e6 * tactic->estimate(e->problem, p->options->device, &configs[0]));
+      report_time(p, e, tactic, configs, count, key, json);
     }
     pn_json_object_end(json);
   }
@@ -39,9 +58,9 @@ static void report_step(const pn_planner *p, const pn_emitted *e, const pn_plan_
   pn_text problem;
   pn_text_init(&problem, p->allocator);
   pn_problem_print(e->problem, &problem);
-  pn_json_string(json, "problem", (pn_str){problem.data, problem.size});
+  const pn_str key = {problem.data, problem.size};
+  pn_json_string(json, "problem", key);
   json->text->failed |= problem.failed;
-  pn_text_deinit(&problem);
   pn_json_string(json, "tactic", pn_str_from(step->tactic->name));
   pn_json_bool(json, "fallback", step->tactic->is_reference);
   pn_json_array_begin(json, "config");
@@ -52,7 +71,8 @@ static void report_step(const pn_planner *p, const pn_emitted *e, const pn_plan_
   if (step->tactic->error)
     pn_json_f64(json, "error", step->tactic->error(e->problem, p->options->device, &step->config));
   pn_json_i64(json, "packed_bytes", (int64_t)step->packed_bytes);
-  report_rejections(p, e, json);
+  report_rejections(p, e, key, json);
+  pn_text_deinit(&problem);
   pn_json_object_end(json);
 }
 

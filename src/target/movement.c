@@ -216,7 +216,7 @@ static bool repeat(describer *d) {
 }
 
 bool pn_movement_describe(const pn_problem *p, pn_move *moves, size_t stride, uint32_t *count, pn_reason *why) {
-  if (p->node_count != 1) return pn_refuse(why, "one operator at a time");
+  if (p->node_count != 1) return false; /* no pattern has them */
   const pn_problem_node *node = &p->nodes[0];
   describer d = {.problem = p, .moves = (char *)moves, .stride = stride, .why = why};
   bool known;
@@ -241,7 +241,7 @@ bool pn_movement_describe(const pn_problem *p, pn_move *moves, size_t stride, ui
   case PN_OP_PAD: known = pad(&d); break;
   case PN_OP_EXPAND:
   case PN_OP_TILE: known = repeat(&d); break;
-  default: return pn_refuse(why, "%s does not only move elements", pn_op_get(node->op)->name);
+  default: return false; /* does not only move elements */
   }
   *count = d.count;
   return known;

@@ -68,3 +68,8 @@ bool pn_refuse(pn_reason *why, const char *format, ...) {
   va_end(arguments);
   return false;
 }
+
+bool pn_accepts_one(const pn_problem *problem, pn_op op, pn_reason *why) {
+  if (problem->nodes[0].op != op) return false;
+  return problem->node_count == 1 || pn_refuse(why, "%s alone", pn_op_get(op)->name);
+}

@@ -27,6 +27,9 @@ typedef struct pn_reason {
 } pn_reason;
 /* Writes the reason and returns false: `return pn_refuse(why, "...")`. |why| may be null. */
 bool pn_refuse(pn_reason *why, const char *format, ...) PN_PRINTF(2, 3);
+/* Whether |problem| is one node of |op|. Another operator's is refused without a reason: a report that gave one for
+   every tactic of other operators would hide the few that could have been. */
+bool pn_accepts_one(const pn_problem *problem, pn_op op, pn_reason *why);
 
 typedef struct pn_sizes {
   size_t packed_bytes;    /* what |pack| writes; goes into the engine */

@@ -2,7 +2,7 @@
 #include "targets/cpu/pooling.h"
 
 bool pn_cpu_pooling_accepts(const pn_problem *p, pn_reason *why) {
-  if (p->nodes[0].op != PN_OP_POOL || p->node_count != 1) return pn_refuse(why, "pools alone");
+  if (!pn_accepts_one(p, PN_OP_POOL, why)) return false;
   const pn_attrs_pool *attrs = p->nodes[0].attrs;
   const pn_operand *x = pn_problem_input(p, 0, 0), *y = pn_problem_output(p, 0, 0);
   int64_t rows = 1;

@@ -20,7 +20,7 @@ static bool reduced_axes(const pn_problem *p, bool *reduced, pn_reason *why) {
 
 bool pn_reduction_accepts(const pn_problem *p, pn_reason *why) {
   bool reduced[PN_MAX_RANK], any = false;
-  if (p->nodes[0].op != PN_OP_REDUCE || p->node_count != 1) return pn_refuse(why, "reductions alone");
+  if (!pn_accepts_one(p, PN_OP_REDUCE, why)) return false;
   const pn_operand *x = pn_problem_input(p, 0, 0);
   if (!reduced_axes(p, reduced, why)) return false;
   if (!pn_operand_elements(x)) return pn_refuse(why, "an empty operand");

@@ -215,17 +215,20 @@ static uint32_t tactics(const pn_device *device, const pn_tactic *const **out) {
 static const char text[] = "graph g(%x: f32[2,8]) -> (%y)\n  %y = softmax(%x)\nend\n";
 #define PROBLEM PN_STR("softmax(f32[2,8]) -> f32[2,8]")
 
+static char reported[1024]; /* of the plan that choose made last */
+
 /* The tactic chosen at |level| with |cache|; |value| gets the first value of its config. */
 static const char *choose(pn_timing_cache *cache, int level, int32_t *value) {
   pn_target target = *planned_target("null");
   target.tactics = tactics;
   planned p;
-  pn_plan_options options = {.cache = cache, .level = level};
+  pn_plan_options options = {.cache = cache, .level = level, .keep_report = true};
   planned_open(&p, text, &target);
   planned_make(&p, &options);
   REQUIRE(p.plan->steps.count == 1);
   const char *name = p.plan->steps.data[0].tactic->name;
   if (value) *value = p.plan->steps.data[0].config.value[0];
+  (void)snprintf(reported, sizeof reported, "%.*s", (int)p.plan->report.size, p.plan->report.data);
   planned_close(&p);
   return name;
 }
@@ -259,7 +262,10 @@ TEST(a_library_wins_by_more_than_a_little) {
   pn_timing_init(&cache, NULL);
   learn(&cache, &tactic_a, 0, 1e-6);
   learn(&cache, &tactic_z, 0, 0.96e-6);
+  learn(&cache, &tactic_b, 1, 3e-6);
   EXPECT_STR(choose(&cache, 0, NULL), "a");
+  EXPECT_HAS(reported, "\"measured_us\":0.96,\"passed_over\":\"a library");
+  EXPECT_HAS(reported, "\"tactic\":\"b\",\"estimate_us\":20,\"measured_us\":3}"); /* of its configs the quickest */
   learn(&cache, &tactic_z, 0, 0.94e-6);
   EXPECT_STR(choose(&cache, 0, NULL), "z");
   pn_timing_deinit(&cache);

@@ -104,7 +104,7 @@ static void put_table(FILE *file, const json_value *rows, const char *const *col
 }
 
 static void put_others(FILE *file, const json_value *plan) {
-  static const char *const columns[] = {"tactic", "estimate_us", "measured_us", "refused", NULL};
+  static const char *const columns[] = {"tactic", "estimate_us", "measured_us", "refused", "passed_over", NULL};
   for (const json_value *step = plan ? plan->first : NULL; step; step = step->next) {
     const json_value *others = json_get(step, "others");
     if (!json_count(others)) continue;

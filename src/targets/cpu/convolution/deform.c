@@ -10,7 +10,7 @@ static bool windows_of(const pn_problem *p, pn_window *windows) {
 
 bool pn_deform_make(const pn_problem *p, const pn_device *device, pn_layout layout, pn_deform *d, pn_reason *why) {
   pn_window windows[PN_MAX_RANK];
-  if (p->nodes[0].op != PN_OP_DEFORM_CONV || p->node_count != 1) return pn_refuse(why, "deform_conv alone");
+  if (!pn_accepts_one(p, PN_OP_DEFORM_CONV, why)) return false;
   const pn_attrs_deform_conv *attrs = p->nodes[0].attrs;
   const pn_operand *x = pn_problem_input(p, 0, PN_DEFORM_X), *w = pn_problem_input(p, 0, PN_DEFORM_W);
   for (uint32_t i = 0; i < p->operand_count; i++) {

@@ -12,7 +12,7 @@ typedef struct state {
 
 static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why) {
   (void)device;
-  if (p->nodes[0].op != PN_OP_GATHER || p->node_count != 1) return pn_refuse(why, "gather alone");
+  if (!pn_accepts_one(p, PN_OP_GATHER, why)) return false;
   for (uint32_t i = 0; i < p->operand_count; i++)
     if (p->operands[i].layout != PN_LAYOUT_PLAIN) return pn_refuse(why, "plain layouts only");
   return true;

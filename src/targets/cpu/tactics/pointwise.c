@@ -21,7 +21,7 @@ static bool compile(const pn_problem *p, pn_program *out, pn_reason *why) {
 
 static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why) {
   (void)device;
-  if (p->node_count != 1 || p->nodes[0].op != PN_OP_POINTWISE) return pn_refuse(why, "pointwise alone");
+  if (!pn_accepts_one(p, PN_OP_POINTWISE, why)) return false;
   return pn_broadcast_accepts(p, why) && compile(p, NULL, why);
 }
 

@@ -18,7 +18,7 @@ static bool compile(const pn_problem *p, const pn_device *device, pn_typed_progr
 
 static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why) {
   pn_typed_program program;
-  if (p->node_count != 1 || p->nodes[0].op != PN_OP_POINTWISE) return pn_refuse(why, "pointwise alone");
+  if (!pn_accepts_one(p, PN_OP_POINTWISE, why)) return false;
   const pn_expr *expr = ((const pn_attrs_pointwise *)p->nodes[0].attrs)->expr;
   pelton_dtype types[PN_EXPR_MAX_INPUTS];
   bool all_f32 = pn_problem_output(p, 0, 0)->dtype == PELTON_DTYPE_F32;

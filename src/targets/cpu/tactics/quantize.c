@@ -20,7 +20,7 @@ typedef struct state {
   float least, greatest;
   int64_t runs, length, every, scales, pieces;
   int64_t together; /* short runs with a scale each that are done at once; 0: runs are not short */
-  int64_t units; /* of work */
+  int64_t units;    /* of work */
   uint32_t parts;
 } state;
 
@@ -62,12 +62,12 @@ static const void *load(const state *s, pelton_dtype dtype, size_t n, const void
 static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why) {
   (void)device;
   pn_op op = p->nodes[0].op;
-  if (p->node_count != 1) return pn_refuse(why, "one operator at a time");
+  if (op != PN_OP_QUANTIZE && op != PN_OP_DEQUANTIZE && op != PN_OP_DYNAMIC_QUANTIZE) return false;
+  if (!pn_accepts_one(p, op, why)) return false;
   for (uint32_t i = 0; i < p->operand_count; i++)
     if (p->operands[i].layout != PN_LAYOUT_PLAIN) return pn_refuse(why, "plain layouts only");
   const pn_operand *y = pn_problem_output(p, 0, 0), *x = pn_problem_input(p, 0, X);
   if (op == PN_OP_DYNAMIC_QUANTIZE) return y || pn_refuse(why, "the integers are not wanted");
-  if (op != PN_OP_QUANTIZE && op != PN_OP_DEQUANTIZE) return pn_refuse(why, "quantize or dequantize alone");
   const pn_operand *scale = pn_problem_input(p, 0, SCALE);
   if (!is_real(scale->dtype)) return pn_refuse(why, "scales of type %s", pelton_dtype_name(scale->dtype));
   const pn_attrs_quantize *q = p->nodes[0].attrs;
@@ -207,11 +207,12 @@ static void run_short(const job *j, int64_t run, size_t count, float *spare) {
   const state *s = j->s;
   size_t first = (size_t)(run * s->length), n = count * (size_t)s->length;
   const float *values = load(s, s->from, n, j->x + first * pelton_dtype_bytes(s->from), spare);
-  const float *zero = NULL, *scale = load(s, s->scale, count,
-                                          j->scale + (size_t)run * pelton_dtype_bytes(s->scale), spare + PIECE);
+  const float *zero = NULL,
+              *scale = load(s, s->scale, count, j->scale + (size_t)run * pelton_dtype_bytes(s->scale), spare + PIECE);
   if (s->has_zero) zero = load(s, s->to, count, j->zero + (size_t)run * pelton_dtype_bytes(s->to), spare + 2 * PIECE);
   int32_t *integers = (int32_t *)(void *)(spare + 3 * PIECE);
-  s->typed->quantize_blocks(count, (size_t)s->length, values, scale, zero, s->has_zero, s->least, s->greatest, integers);
+  s->typed->quantize_blocks(count, (size_t)s->length, values, scale, zero, s->has_zero, s->least, s->greatest,
+                            integers);
   s->typed->convert[PN_CPU_FORM_i32][form_of(s->to)](n, integers, j->y + first * pelton_dtype_bytes(s->to));
 }
 

@@ -21,9 +21,7 @@ typedef struct state {
   size_t filter_bytes, scratch_bytes; /* a copy of the filter with a better pitch; columns, a thread */
 } state;
 
-static bool is_plain(const pn_operand *o) {
-  return !o || pn_layout_same(o->layout, PN_LAYOUT_PLAIN, o->rank, o->dims);
-}
+static bool is_plain(const pn_operand *o) { return !o || pn_layout_same(o->layout, PN_LAYOUT_PLAIN, o->rank, o->dims); }
 
 static bool windows_of(const pn_problem *p, pn_window *windows) {
   const pn_operand *in = pn_problem_input(p, 0, 0), *w = pn_problem_input(p, 0, 1);
@@ -35,7 +33,7 @@ static bool windows_of(const pn_problem *p, pn_window *windows) {
 static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why) {
   pn_window windows[PN_MAX_RANK];
   (void)device;
-  if (p->nodes[0].op != PN_OP_CONV || p->node_count != 1) return pn_refuse(why, "a convolution alone");
+  if (!pn_accepts_one(p, PN_OP_CONV, why)) return false;
   for (uint32_t i = 0; i < p->operand_count; i++) {
     if (p->operands[i].dtype != PELTON_DTYPE_F32) return pn_refuse(why, "f32 only");
     if (!is_plain(&p->operands[i])) return pn_refuse(why, "plain layouts only");

@@ -38,7 +38,7 @@ static bool windows_of(const pn_problem *p, pn_window *y, pn_window *x) {
 static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why) {
   pn_window y, x;
   (void)device;
-  if (p->nodes[0].op != PN_OP_CONV_INTEGER || p->node_count != 1) return pn_refuse(why, "conv_integer alone");
+  if (!pn_accepts_one(p, PN_OP_CONV_INTEGER, why)) return false;
   for (uint32_t i = 0; i < p->operand_count; i++)
     if (p->operands[i].layout != PN_LAYOUT_PLAIN) return pn_refuse(why, "plain layouts only");
   if (!is_byte(pn_problem_input(p, 0, 0)) || !is_byte(pn_problem_input(p, 0, 1))) return pn_refuse(why, "bytes only");
@@ -50,10 +50,9 @@ static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why
 static double estimate(const pn_problem *p, const pn_device *device, const pn_config *config) {
   const pn_operand *w = pn_problem_input(p, 0, 1);
   (void)config;
-  return pn_cpu_estimate(device,
-                         (double)pn_operand_elements(pn_problem_output(p, 0, 0)) *
-                             (double)(pn_operand_elements(w) / w->dims[0]),
-                         pn_cpu_operand_bytes(p), 0.3);
+  return pn_cpu_estimate(
+      device, (double)pn_operand_elements(pn_problem_output(p, 0, 0)) * (double)(pn_operand_elements(w) / w->dims[0]),
+      pn_cpu_operand_bytes(p), 0.3);
 }
 
 static void fill(const pn_problem *p, const pn_device *device, state *s) {

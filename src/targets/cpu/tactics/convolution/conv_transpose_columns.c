@@ -16,7 +16,7 @@ typedef struct state {
   pn_columns_kernels kernels;
   pn_cpu_gemm_f32_width width;
   pn_columns columns;
-  bool product; /* else the columns are given */
+  bool product;                             /* else the columns are given */
   int64_t batch, groups, channels, outputs; /* of a group, the last two */
   int64_t pitch, rows;                      /* of the turned filter; all its rows of a group */
   int64_t outputs_a_block, blocks, places_a_block;
@@ -48,8 +48,7 @@ static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why
   pn_window windows[PN_MAX_RANK];
   bool product = p->nodes[0].op == PN_OP_CONV_TRANSPOSE;
   (void)device;
-  if ((!product && p->nodes[0].op != PN_OP_COL2IM) || p->node_count != 1)
-    return pn_refuse(why, "conv_transpose or col2im alone");
+  if (!pn_accepts_one(p, product ? PN_OP_CONV_TRANSPOSE : PN_OP_COL2IM, why)) return false;
   for (uint32_t i = 0; i < p->operand_count; i++) {
     const pn_operand *o = &p->operands[i];
     if (!pn_layout_same(o->layout, PN_LAYOUT_PLAIN, o->rank, o->dims)) return pn_refuse(why, "plain layouts only");

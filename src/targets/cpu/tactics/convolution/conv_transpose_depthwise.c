@@ -1,7 +1,8 @@
 /* Transposed convolutions in f32 with one input channel a group, over one or two spatial axes, in plain layout.
 
-   A plane is copied into a frame of zeros, so that no tap falls outside. A row of the result is then made phase by phase
-   (see phases.h): the outputs of a phase are a weighted sum of a few runs of the frame, which are put |stride| apart. */
+   A plane is copied into a frame of zeros, so that no tap falls outside. A row of the result is then made phase by
+   phase (see phases.h): the outputs of a phase are a weighted sum of a few runs of the frame, which are put |stride|
+   apart. */
 #include "targets/cpu/convolution/conv.h"
 #include "targets/cpu/convolution/phases.h"
 
@@ -18,7 +19,7 @@ typedef struct state {
 static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why) {
   pn_window y, x;
   (void)device;
-  if (p->nodes[0].op != PN_OP_CONV_TRANSPOSE || p->node_count != 1) return pn_refuse(why, "conv_transpose alone");
+  if (!pn_accepts_one(p, PN_OP_CONV_TRANSPOSE, why)) return false;
   const pn_attrs_conv_transpose *attrs = p->nodes[0].attrs;
   const pn_operand *in = pn_problem_input(p, 0, 0);
   if (in->rank != 3 && in->rank != 4) return pn_refuse(why, "one or two spatial axes, not %u", in->rank - 2);

@@ -16,7 +16,7 @@ typedef struct state {
 
 static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why) {
   (void)device;
-  if (p->nodes[0].op != PN_OP_AFFINE_GRID || p->node_count != 1) return pn_refuse(why, "affine_grid alone");
+  if (!pn_accepts_one(p, PN_OP_AFFINE_GRID, why)) return false;
   const pn_operand *theta = pn_problem_input(p, 0, 0), *y = pn_problem_output(p, 0, 0);
   if (theta->dtype != PELTON_DTYPE_F32) return pn_refuse(why, "f32 only");
   if (!pn_problem_input(p, 0, 1)->data) return pn_refuse(why, "size is not constant");

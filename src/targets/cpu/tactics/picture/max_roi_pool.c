@@ -1,5 +1,5 @@
-/* The greatest elements of a region's cells, in f32. For a row of cells the rows of the plane that it touches are joined
-   first, as vectors along the region's width; then each cell joins its columns of that one row, by permutation
+/* The greatest elements of a region's cells, in f32. For a row of cells the rows of the plane that it touches are
+   joined first, as vectors along the region's width; then each cell joins its columns of that one row, by permutation
    (sample_f32). Which rows and columns those are is the same for all channels. Regions come from data: all are checked
    before the first is read. */
 #include "base/bytes.h"
@@ -37,7 +37,7 @@ typedef struct pool_scratch {
 
 static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why) {
   (void)device;
-  if (p->nodes[0].op != PN_OP_MAX_ROI_POOL || p->node_count != 1) return pn_refuse(why, "max_roi_pool alone");
+  if (!pn_accepts_one(p, PN_OP_MAX_ROI_POOL, why)) return false;
   for (uint32_t i = 0; i < p->operand_count; i++) {
     if (p->operands[i].dtype != PELTON_DTYPE_F32) return pn_refuse(why, "f32 only");
     if (p->operands[i].layout != PN_LAYOUT_PLAIN) return pn_refuse(why, "plain layouts only");

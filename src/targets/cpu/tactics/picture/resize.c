@@ -7,9 +7,9 @@
    columns of that one row: out of vectors by permutation (sample_f32) when they are single elements, else as weighted
    sums of runs. A row of runs that becomes shorter is not summed whole; each result then sums over rows and columns. */
 #include "op/picture/resize.h"
+#include "target/strides.h"
 #include "targets/cpu/cpu.h"
 #include "targets/cpu/resize_row.h"
-#include "target/strides.h"
 
 #include <math.h>
 
@@ -27,8 +27,8 @@ typedef struct state {
   const pn_cpu_sample_f32 *sample;
   bool nearest, sums_rows;
   axis_table rows[ROW_AXES], w;
-  const int64_t *from; /* nearest: the operand's row for each of a picture's */
-  pn_cpu_resize_row row; /* where |inner| is 1 */
+  const int64_t *from;                     /* nearest: the operand's row for each of a picture's */
+  pn_cpu_resize_row row;                   /* where |inner| is 1 */
   int64_t outer, inner, rows_in, rows_out; /* rows of a picture */
   size_t element_bytes, scratch_floats;
   uint32_t parts;
@@ -101,7 +101,7 @@ static bool picture_planned(const pn_problem *p, const pn_device *device, pictur
 }
 
 static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why) {
-  if (p->nodes[0].op != PN_OP_RESIZE || p->node_count != 1) return pn_refuse(why, "resize alone");
+  if (!pn_accepts_one(p, PN_OP_RESIZE, why)) return false;
   const pn_attrs_resize *attrs = p->nodes[0].attrs;
   const pn_operand *x = pn_problem_input(p, 0, 0), *y = pn_problem_output(p, 0, 0);
   picture shape;
@@ -171,8 +171,7 @@ static void sizes(const pn_problem *p, const pn_device *device, const pn_config 
   out->state_bytes += table_bytes(shape.w.output, taps) + row_bytes(&shape, taps);
   out->state_bytes += pn_align_up((size_t)rows * sizeof(int64_t), 64);
   if (sums_rows(attrs, &shape))
-    out->workspace_bytes =
-        pn_align_up((size_t)(shape.w.input * shape.inner) * sizeof(float), 64) * device->threads;
+    out->workspace_bytes = pn_align_up((size_t)(shape.w.input * shape.inner) * sizeof(float), 64) * device->threads;
 }
 
 /* Writes the table at |*memory| and moves that on. */

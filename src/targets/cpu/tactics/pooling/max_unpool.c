@@ -27,7 +27,7 @@ static bool same_extents(const pn_problem *p) {
 
 static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why) {
   (void)device;
-  if (p->nodes[0].op != PN_OP_MAX_UNPOOL || p->node_count != 1) return pn_refuse(why, "max_unpool alone");
+  if (!pn_accepts_one(p, PN_OP_MAX_UNPOOL, why)) return false;
   const pn_operand *x = pn_problem_input(p, 0, 0), *indices = pn_problem_input(p, 0, 1);
   for (uint32_t i = 0; i < p->operand_count; i++) {
     const pn_operand *o = &p->operands[i];
@@ -77,16 +77,16 @@ typedef struct job {
 } job;
 
 /* Puts |count| elements to places in [low, high); how many it did, all unless an index is outside. */
-#define PUT_BACK(type)                                                                       \
-  static int64_t put_##type(const int64_t *indices, int64_t count, const void *from, int64_t low, int64_t high, \
-                            void *to) {                                                      \
-    const type *x = from;                                                                    \
-    type *y = to;                                                                            \
-    for (int64_t i = 0; i < count; i++) {                                                    \
-      if (indices[i] < low || indices[i] >= high) return i;                                  \
-      y[indices[i]] = x[i];                                                                  \
-    }                                                                                        \
-    return count;                                                                            \
+#define PUT_BACK(type)                                                                                                 \
+  static int64_t put_##type(const int64_t *indices, int64_t count, const void *from, int64_t low, int64_t high,        \
+                            void *to) {                                                                                \
+    const type *x = from;                                                                                              \
+    type *y = to;                                                                                                      \
+    for (int64_t i = 0; i < count; i++) {                                                                              \
+      if (indices[i] < low || indices[i] >= high) return i;                                                            \
+      y[indices[i]] = x[i];                                                                                            \
+    }                                                                                                                  \
+    return count;                                                                                                      \
   }
 PUT_BACK(uint8_t)
 PUT_BACK(uint16_t)

@@ -36,7 +36,7 @@ static uint16_t index_of(const pn_problem *p, const pn_operand *o) {
 
 static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why) {
   (void)device;
-  if (p->nodes[0].op != PN_OP_ATTENTION || p->node_count != 1) return pn_refuse(why, "attention alone");
+  if (!pn_accepts_one(p, PN_OP_ATTENTION, why)) return false;
   const pn_attrs_attention *attrs = p->nodes[0].attrs;
   for (uint32_t i = 0; i < p->operand_count; i++)
     if (p->operands[i].layout != PN_LAYOUT_PLAIN) return pn_refuse(why, "plain layouts only");

@@ -118,7 +118,7 @@ static void make_product(const plan *s, product *m) {
 static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why) {
   plan s;
   product m;
-  if (p->nodes[0].op != PN_OP_EINSUM || p->node_count != 1) return pn_refuse(why, "einsum alone");
+  if (!pn_accepts_one(p, PN_OP_EINSUM, why)) return false;
   uint32_t count = p->nodes[0].input_count;
   if (count > 2) return pn_refuse(why, "more than two operands");
   for (uint32_t i = 0; i < p->operand_count; i++) {

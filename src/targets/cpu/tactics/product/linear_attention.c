@@ -18,7 +18,7 @@ typedef struct state {
 
 static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why) {
   (void)device;
-  if (p->nodes[0].op != PN_OP_LINEAR_ATTENTION || p->node_count != 1) return pn_refuse(why, "linear_attention alone");
+  if (!pn_accepts_one(p, PN_OP_LINEAR_ATTENTION, why)) return false;
   for (uint32_t i = 0; i < p->operand_count; i++)
     if (p->operands[i].layout != PN_LAYOUT_PLAIN || p->operands[i].dtype != PELTON_DTYPE_F32)
       return pn_refuse(why, "f32 in plain layouts only");
@@ -137,8 +137,8 @@ static void step(const job *j, int64_t row, int64_t head, float *q, float *value
   if (j->in[BETA]) {
     v->unary[PN_CPU_UNARY_neg](depth, k, NULL, spare);
     multiply(s, spare, 1, matrix, value, true);
-    v->binary[PN_CPU_BINARY_mul][PN_CPU_RUN_ONE](
-        columns, value, j->in[BETA] + row * s->betas + (s->betas == 1 ? 0 : head), value);
+    v->binary[PN_CPU_BINARY_mul][PN_CPU_RUN_ONE](columns, value,
+                                                 j->in[BETA] + row * s->betas + (s->betas == 1 ? 0 : head), value);
   }
   add_product(s, k, value, matrix);
   int64_t first = row * s->q_heads + head * s->group;

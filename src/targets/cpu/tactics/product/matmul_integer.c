@@ -25,7 +25,7 @@ static int64_t zeros_of(const pn_problem *p, uint32_t i) {
 
 static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why) {
   (void)device;
-  if (p->nodes[0].op != PN_OP_MATMUL_INTEGER || p->node_count != 1) return pn_refuse(why, "matmul_integer alone");
+  if (!pn_accepts_one(p, PN_OP_MATMUL_INTEGER, why)) return false;
   for (uint32_t i = 0; i < p->operand_count; i++)
     if (p->operands[i].layout != PN_LAYOUT_PLAIN) return pn_refuse(why, "plain layouts only");
   const pn_operand *a = pn_problem_input(p, 0, 0), *b = pn_problem_input(p, 0, 1);
@@ -71,8 +71,8 @@ static void sizes(const pn_problem *p, const pn_device *device, const pn_config 
   fill(p, device, &s);
   out->state_bytes = sizeof(state);
   out->packed_bytes = s.b_packed ? s.b_bytes : 0;
-  out->workspace_bytes = pn_align_up(s.b_packed ? 0 : s.b_bytes * (size_t)s.shape.batches, 64) +
-                         s.a_bytes * device->threads;
+  out->workspace_bytes =
+      pn_align_up(s.b_packed ? 0 : s.b_bytes * (size_t)s.shape.batches, 64) + s.a_bytes * device->threads;
 }
 
 static int zero_at(const void *zeros, int64_t count, bool is_signed, int64_t i) {

@@ -25,7 +25,7 @@ static int64_t gates_of(pn_recurrent_kind kind) {
 
 static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why) {
   (void)device;
-  if (p->nodes[0].op != PN_OP_RECURRENT || p->node_count != 1) return pn_refuse(why, "recurrent alone");
+  if (!pn_accepts_one(p, PN_OP_RECURRENT, why)) return false;
   const pn_operand *x = pn_problem_input(p, 0, 0);
   for (uint32_t i = 0; i < p->operand_count; i++)
     if (p->operands[i].layout != PN_LAYOUT_PLAIN) return pn_refuse(why, "plain layouts only");
@@ -174,8 +174,8 @@ static void ahead_task(void *argument, uint32_t part, uint32_t thread) {
             d = unit / s->w.panels / s->row_blocks;
     const float *packed = j->packed + s->direction_floats * (size_t)d;
     int64_t row = block * ROW_BLOCK, count = pn_min_i64(ROW_BLOCK, rows - row);
-    pn_recurrent_product(s, &s->w, packed, panel, panel + 1, j->x + row * s->inputs, count,
-                         packed + s->bias_offset, NULL, 0, j->ahead + row * all + d * s->w.n, all);
+    pn_recurrent_product(s, &s->w, packed, panel, panel + 1, j->x + row * s->inputs, count, packed + s->bias_offset,
+                         NULL, 0, j->ahead + row * all + d * s->w.n, all);
   }
 }
 

@@ -14,7 +14,7 @@ typedef struct state {
 
 static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why) {
   (void)device;
-  if (p->nodes[0].op != PN_OP_ROTARY_EMBEDDING || p->node_count != 1) return pn_refuse(why, "rotary_embedding alone");
+  if (!pn_accepts_one(p, PN_OP_ROTARY_EMBEDDING, why)) return false;
   for (uint32_t i = 0; i < p->operand_count; i++)
     if (p->operands[i].layout != PN_LAYOUT_PLAIN) return pn_refuse(why, "plain layouts only");
   if (pn_problem_input(p, 0, 0)->dtype != PELTON_DTYPE_F32) return pn_refuse(why, "f32 only");

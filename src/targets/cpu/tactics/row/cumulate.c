@@ -16,7 +16,7 @@ typedef struct state {
 
 static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why) {
   (void)device;
-  if (p->nodes[0].op != PN_OP_CUMULATE || p->node_count != 1) return pn_refuse(why, "cumulate alone");
+  if (!pn_accepts_one(p, PN_OP_CUMULATE, why)) return false;
   if (((const pn_attrs_cumulate *)p->nodes[0].attrs)->kind != PN_CUM_SUM) return pn_refuse(why, "sums only");
   const pn_operand *x = pn_problem_input(p, 0, 0), *axis = pn_problem_input(p, 0, 1);
   bool known = x->dtype == PELTON_DTYPE_F32 || x->dtype == PELTON_DTYPE_F64 || x->dtype == PELTON_DTYPE_I32 ||

@@ -2,8 +2,8 @@
    scale and bias go over each channel. Channels-last: a block of whole groups is walked pixel by pixel, three times:
    sums, squares of what is left without the mean, results. */
 #include "base/bytes.h"
-#include "targets/cpu/cpu.h"
 #include "target/strides.h"
+#include "targets/cpu/cpu.h"
 
 #include <math.h>
 
@@ -33,7 +33,7 @@ static bool is_row(const pn_problem *p, uint32_t i) {
 
 static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why) {
   (void)device;
-  if (p->nodes[0].op != PN_OP_GROUP_NORM || p->node_count != 1) return pn_refuse(why, "group_norm alone");
+  if (!pn_accepts_one(p, PN_OP_GROUP_NORM, why)) return false;
   const pn_operand *x = pn_problem_input(p, 0, 0), *y = pn_problem_output(p, 0, 0);
   if (x->dtype != PELTON_DTYPE_F32 || !is_row(p, 1) || !is_row(p, 2)) return pn_refuse(why, "f32 only");
   if (x->rank < 2 || !pn_operand_elements(x)) return pn_refuse(why, "an empty operand, or one without channels");

@@ -32,7 +32,7 @@ static int64_t extent_of(const pn_problem *p, uint32_t *axes) {
 static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why) {
   uint32_t axes;
   (void)device;
-  if (p->nodes[0].op != PN_OP_LAYER_NORM || p->node_count != 1) return pn_refuse(why, "layer_norm alone");
+  if (!pn_accepts_one(p, PN_OP_LAYER_NORM, why)) return false;
   const pn_attrs_layer_norm *attrs = p->nodes[0].attrs;
   const pn_operand *x = pn_problem_input(p, 0, 0), *y = pn_problem_output(p, 0, 0);
   if (!y || x->dtype != PELTON_DTYPE_F32 || y->dtype != PELTON_DTYPE_F32) return pn_refuse(why, "f32 only");

@@ -22,7 +22,7 @@ static uint32_t axis_of(const pn_problem *p) {
 
 static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why) {
   (void)device;
-  if (p->nodes[0].op != PN_OP_LP_NORM || p->node_count != 1) return pn_refuse(why, "lp_norm alone");
+  if (!pn_accepts_one(p, PN_OP_LP_NORM, why)) return false;
   if (pn_problem_input(p, 0, 0)->dtype != PELTON_DTYPE_F32) return pn_refuse(why, "f32 only");
   for (uint32_t i = 0; i < p->operand_count; i++)
     if (p->operands[i].layout != PN_LAYOUT_PLAIN) return pn_refuse(why, "plain layouts only");

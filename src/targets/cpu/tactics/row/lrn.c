@@ -2,8 +2,8 @@
    Channels-last: a pixel is a run of channels, the squares lie in a padded row that is added to itself shifted. Plain:
    a run of pixels goes through the channels; all their squares are kept. */
 #include "base/bytes.h"
-#include "targets/cpu/single.h"
 #include "target/strides.h"
+#include "targets/cpu/single.h"
 
 enum { RUN = 256 };
 
@@ -19,7 +19,7 @@ typedef struct state {
 
 static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why) {
   (void)device;
-  if (p->nodes[0].op != PN_OP_LRN || p->node_count != 1) return pn_refuse(why, "lrn alone");
+  if (!pn_accepts_one(p, PN_OP_LRN, why)) return false;
   const pn_operand *x = pn_problem_input(p, 0, 0), *y = pn_problem_output(p, 0, 0);
   if (x->dtype != PELTON_DTYPE_F32) return pn_refuse(why, "f32 only");
   if (x->rank < 2 || !pn_operand_elements(x)) return pn_refuse(why, "an empty operand, or one without channels");

@@ -2,8 +2,8 @@
    kernel; along another one a run of neighbours is normalised together, element by element, so that vectors stay full.
    Rows of a few elements are turned for that, and back: a call a row costs as much as 20 elements. */
 #include "base/bytes.h"
-#include "targets/cpu/single.h"
 #include "target/strides.h"
+#include "targets/cpu/single.h"
 
 enum { RUN = 256, SHORT = 16, SCRATCH = (3 + SHORT) * RUN }; /* floats; 3 RUNs are sums and their like */
 
@@ -11,14 +11,14 @@ typedef struct state {
   const pn_cpu_vec_f32 *vec;
   const pn_cpu_reduce_f32 *reduce;
   const pn_cpu_transpose_f32 *transpose;
-  bool log, turn; /* turn: |inner| counts the rows, which lie |extent| apart */
+  bool log, turn;                            /* turn: |inner| counts the rows, which lie |extent| apart */
   int64_t outer, extent, inner, inner_parts; /* of the stored axes, around the one */
   uint32_t parts;
 } state;
 
 static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why) {
   (void)device;
-  if (p->nodes[0].op != PN_OP_SOFTMAX || p->node_count != 1) return pn_refuse(why, "softmax alone");
+  if (!pn_accepts_one(p, PN_OP_SOFTMAX, why)) return false;
   const pn_operand *x = pn_problem_input(p, 0, 0), *y = pn_problem_output(p, 0, 0);
   if (x->dtype != PELTON_DTYPE_F32) return pn_refuse(why, "f32 only");
   if (!x->rank || !pn_operand_elements(x)) return pn_refuse(why, "a scalar or an empty operand");

@@ -37,7 +37,7 @@ static int64_t count_of(const pn_problem *p) {
 
 static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why) {
   (void)device;
-  if (p->nodes[0].op != PN_OP_TOPK || p->node_count != 1) return pn_refuse(why, "topk alone");
+  if (!pn_accepts_one(p, PN_OP_TOPK, why)) return false;
   const pn_operand *x = pn_problem_input(p, 0, 0);
   if (pn_cpu_stored_form(x->dtype) == PN_CPU_FORM_COUNT)
     return pn_refuse(why, "elements of type %s", pelton_dtype_name(x->dtype));
@@ -137,7 +137,8 @@ MOVES(uint32_t)
 MOVES(uint64_t)
 typedef void gather_fn(int64_t n, const void *line, const int64_t *at, void *to, int64_t stride);
 typedef void join_fn(int64_t n, int64_t lines, const void *x, int64_t stride, void *to, size_t line_bytes);
-static gather_fn *const gathers[9] = {[1] = gather_uint8_t, [2] = gather_uint16_t, [4] = gather_uint32_t, [8] = gather_uint64_t};
+static gather_fn *const gathers[9] = {
+    [1] = gather_uint8_t, [2] = gather_uint16_t, [4] = gather_uint32_t, [8] = gather_uint64_t};
 static join_fn *const joins[9] = {[1] = join_uint8_t, [2] = join_uint16_t, [4] = join_uint32_t, [8] = join_uint64_t};
 
 static void task(void *argument, uint32_t part, uint32_t thread) {
@@ -155,8 +156,7 @@ static void task(void *argument, uint32_t part, uint32_t thread) {
       const char *line = s->line_bytes ? lines + (size_t)l * s->line_bytes : x;
       int64_t to = outer * s->k * s->inner + inner + l;
       select_best(s, line, rest, found);
-      if (j->values)
-        gathers[s->element_bytes](s->k, line, found, j->values + (size_t)to * s->element_bytes, s->inner);
+      if (j->values) gathers[s->element_bytes](s->k, line, found, j->values + (size_t)to * s->element_bytes, s->inner);
       for (int64_t i = 0; i < s->k && j->indices; i++) j->indices[to + i * s->inner] = found[i];
     }
   }
