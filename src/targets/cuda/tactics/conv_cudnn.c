@@ -45,7 +45,7 @@ static bool find(const pn_problem *p, const pn_device *device, request *r, pn_re
   if (wanted != PN_LAYOUT_PLAIN && pn_problem_input(p, 0, 1)->role != PN_OPERAND_CONSTANT)
     return pn_refuse(why, "the filter is not constant");
   if (x->dtype != PELTON_DTYPE_F32 && pn_tactic_cuda_conv_depthwise.accepts(p, device, NULL))
-    return pn_refuse(why, "depthwise: its kernels take up to 30 times as long as those of cuda.conv_depthwise");
+    return pn_refuse(why, "depthwise: cuda.conv_depthwise takes it");
   r->is_sum = pn_cuda_sum_find(p, pn_cuda_image_epilogue_strides, &r->sum);
   /* Measured: with a relu that is cut above, kernels of 16 bits stay below 0.8 Tflop/s. */
   if (x->dtype != PELTON_DTYPE_F32 && isfinite(r->sum.upper)) r->is_sum = false;
@@ -110,7 +110,7 @@ static double estimate(const pn_problem *p, const pn_device *device, const pn_co
   double tensor = 0.5 * device->half_fma_per_second / device->fma_per_second;
   double rate = !full ? tensor : device->tf32 ? tensor / 2 : 0.6;
   if (((const pn_attrs_conv *)p->nodes[0].attrs)->group > 1)
-    rate *= full ? 0.02 : 2e-4; /* measured: depthwise is far from the rest, in 16 bits at 0.1 Tflop/s */
+    rate *= 0.02; /* measured: depthwise is far from the rest */
   double places = (double)(pn_operand_elements(pn_problem_output(p, 0, 0)) / pn_problem_output(p, 0, 0)->dims[1]);
   if (places < 4096 && rate < 1)
     rate *= 0.1 + 0.9 * places / 4096; /* and small pictures in f32 fill little of the device */
