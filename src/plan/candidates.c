@@ -6,7 +6,7 @@
 
 #include <math.h>
 
-enum { MAX_CONFIGS = 16, MAX_CANDIDATES = 64 };
+enum { MAX_CANDIDATES = 64 };
 
 typedef struct candidate {
   const pn_tactic *tactic;
@@ -14,15 +14,19 @@ typedef struct candidate {
   double estimate;
 } candidate;
 
+uint32_t pn_planner_configs(const pn_planner *p, const pn_problem *problem, const pn_tactic *tactic, pn_config *out) {
+  memset(out, 0, sizeof *out);
+  return tactic->configs ? tactic->configs(problem, p->options->device, out, PN_MOST_CONFIGS) : 1;
+}
+
 /* Every accepted tactic with each of its configs, by estimate; references last. */
 static uint32_t candidates(const pn_planner *p, const pn_problem *problem, candidate *out) {
   uint32_t count = 0;
   for (uint32_t t = 0; t < p->tactic_count; t++) {
     const pn_tactic *tactic = p->tactics[t];
     if (!tactic->accepts(problem, p->options->device, NULL)) continue;
-    pn_config configs[MAX_CONFIGS];
-    memset(configs, 0, sizeof configs[0]);
-    uint32_t n = tactic->configs ? tactic->configs(problem, p->options->device, configs, MAX_CONFIGS) : 1;
+    pn_config configs[PN_MOST_CONFIGS];
+    uint32_t n = pn_planner_configs(p, problem, tactic, configs);
     for (uint32_t c = 0; c < n && count < MAX_CANDIDATES; c++) {
       candidate one = {tactic, configs[c], tactic->estimate(problem, p->options->device, &configs[c])};
       uint32_t k = count++;
@@ -88,7 +92,8 @@ static pelton_status time_of(pn_planner *p, const pn_problem *problem, const can
 /* How many of |list|, from the first on, are worth timing: those that are not hopeless. */
 static uint32_t promising(const pn_planner *p, const candidate *list, uint32_t count) {
   uint32_t most = 1 + 2 * (uint32_t)pn_max_i64(p->options->level, 0), n = 0;
-  while (n < count && n < most && !list[n].tactic->is_reference && (n == 0 || list[n].estimate <= 4 * list[0].estimate))
+  while (n < count && n < most && !list[n].tactic->is_reference &&
+         (n == 0 || list[n].estimate <= 4 * list[0].estimate))
     n++;
   return n;
 }
@@ -104,8 +109,8 @@ pelton_status pn_planner_measure_ahead(pn_planner *p, const pn_problem *problem,
   bool ok = !key.failed;
   for (uint32_t i = 0; i < n && ok; i++) {
     double seconds;
-    if (cache &&
-        pn_timing_find(cache, list[i].tactic, &list[i].config, p->fingerprint, (pn_str){key.data, key.size}, &seconds))
+    if (cache && pn_timing_find(cache, list[i].tactic, &list[i].config, p->fingerprint, (pn_str){key.data, key.size},
+                                &seconds))
       continue;
     ok = pn_planner_add_ahead(p, jobs, problem, list[i].tactic, &list[i].config);
   }
@@ -133,7 +138,7 @@ pelton_status pn_planner_measure(pn_planner *p, const pn_problem *problem, pn_ch
     bool known = false;
     status = time_of(p, problem, &list[i], (pn_str){key.data, key.size}, i < worth, &seconds, &known);
     if (known && i == 0 && p->weight_price > 0) scale = seconds / list[0].estimate;
-    const double margin = known && list[i].tactic->library ? 1 + PN_LIBRARY_MARGIN : 1;
+    const double margin = list[i].tactic->library ? 1 + PN_LIBRARY_MARGIN : 1;
     double cost = (known ? seconds * margin : list[i].estimate * scale) +
                   pn_planner_weight_cost(p, problem, list[i].tactic, &list[i].config);
     if (i > 0 && !known && p->weight_price <= 0) continue;
@@ -155,9 +160,8 @@ bool pn_planner_decided(const pn_planner *p, pn_problem *problem, const pn_decis
     if (!tactic->accepts(problem, p->options->device, NULL)) return false;
     *out = (pn_choice){tactic, {{0}}, 0, 0};
     memcpy(out->config.value, d->config, sizeof d->config);
-    pn_config known[MAX_CONFIGS];
-    memset(known, 0, sizeof known[0]);
-    uint32_t n = tactic->configs ? tactic->configs(problem, p->options->device, known, MAX_CONFIGS) : 1;
+    pn_config known[PN_MOST_CONFIGS];
+    uint32_t n = pn_planner_configs(p, problem, tactic, known);
     bool valid = false; /* a config from a file is only taken when the tactic itself would offer it */
     for (uint32_t k = 0; k < n; k++) valid |= !memcmp(&known[k], &out->config, sizeof out->config);
     out->estimate = valid ? tactic->estimate(problem, p->options->device, &out->config) : 0;

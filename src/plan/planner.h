@@ -131,6 +131,12 @@ pelton_status pn_planner_measure_ahead(pn_planner *p, const pn_problem *problem,
    version, or does not accept. */
 bool pn_planner_decided(const pn_planner *p, pn_problem *problem, const pn_decision *decision, pn_choice *out,
                         pn_layout *in_layout, pn_layout *out_layout);
+/* What a library's kernel has to be faster by: tactic.h says why. */
+#define PN_LIBRARY_MARGIN 0.05
+enum { PN_MOST_CONFIGS = 16 };
+/* The configs of |tactic| that are worth timing, most promising first, into |out|, which has room for PN_MOST_CONFIGS.
+ */
+uint32_t pn_planner_configs(const pn_planner *p, const pn_problem *problem, const pn_tactic *tactic, pn_config *out);
 /* The best tactic by estimate for |problem| as it is; choice.tactic null when none. Remembered by problem. */
 pelton_status pn_planner_estimate(pn_planner *p, const pn_problem *problem, pn_choice *out) PN_CHECKED;
 /* The best by measurement, among the most promising; the estimate's when timing is off or the budget is spent. */

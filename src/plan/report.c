@@ -4,8 +4,9 @@
 
 #include "base/json.h"
 
-/* The least time that is known of a tactic that was not taken, whatever its config. One of a library that is less than
-   the taken one's was within the margin (tactic.h). */
+#include <stdio.h>
+
+/* The least time that is known of a tactic that was not taken, whatever its config; and whether the margin decided. */
 static void report_time(const pn_planner *p, const pn_emitted *e, const pn_tactic *tactic, const pn_config *configs,
                         uint32_t count, pn_str key, pn_json *json) {
   double least = 0;
@@ -16,8 +17,10 @@ static void report_time(const pn_planner *p, const pn_emitted *e, const pn_tacti
   }
   if (least == 0) return;
   pn_json_f64(json, "measured_us", 1e6 * least);
-  if (tactic->library && least < e->choice.seconds)
-    pn_json_string(json, "passed_over", pn_str_from("a library's kernel has to be faster by 5 %"));
+  if (!tactic->library || least >= e->choice.seconds || least * (1 + PN_LIBRARY_MARGIN) < e->choice.seconds) return;
+  char why[64];
+  (void)snprintf(why, sizeof why, "a library's kernel has to be faster by %.0f %%", 100 * PN_LIBRARY_MARGIN);
+  pn_json_string(json, "passed_over", pn_str_from(why));
 }
 
 static void report_rejections(const pn_planner *p, const pn_emitted *e, pn_str key, pn_json *json) {
@@ -33,10 +36,8 @@ static void report_rejections(const pn_planner *p, const pn_emitted *e, pn_str k
     if (!accepts) {
       pn_json_string(json, "refused", pn_str_from(why.text));
     } else {
-      enum { MOST = 16 };
-      pn_config configs[MOST];
-      memset(configs, 0, sizeof configs[0]);
-      const uint32_t count = tactic->configs ? tactic->configs(e->problem, p->options->device, configs, MOST) : 1;
+      pn_config configs[PN_MOST_CONFIGS];
+      const uint32_t count = pn_planner_configs(p, e->problem, tactic, configs);
       pn_json_f64(json, "estimate_us", 1e6 * tactic->estimate(e->problem, p->options->device, &configs[0]));
       report_time(p, e, tactic, configs, count, key, json);
     }

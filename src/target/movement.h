@@ -33,8 +33,8 @@ void pn_move_normalize(pn_move *move);
 
 /* The moves that node 0 of |problem| is, in their order (a later one may read what an earlier one wrote): transpose,
    depth_to_space, space_to_depth, slice, split, concat, pad, expand, tile. They are written |stride| bytes apart, so
-   that a target may keep them within a struct of its own; |moves| null: only counts. False for
-   another operator, and, with the reason, for one that is not known well enough. */
+   that a target may keep them within a struct of its own; |moves| null: only counts. False for another
+   operator, and, with the reason, for one that is not known well enough. */
 bool pn_movement_describe(const pn_problem *problem, pn_move *moves, size_t stride, uint32_t *count, pn_reason *why);
 
 /* Element |i| of a constant i64 or i32 operand. */

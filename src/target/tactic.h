@@ -49,8 +49,6 @@ typedef struct pn_step {
   void *const *operands; /* device pointers by operand index; INTERNAL ones are null, constants are raw and plain */
 } pn_step;
 
-#define PN_LIBRARY_MARGIN 0.05
-
 typedef struct pn_tactic {
   const char *name; /* "cpu.conv_direct": stored in engines and caches, never reused for something else */
   uint32_t version; /* raised when packing or results change: stored packings and timings are dropped then */
@@ -80,7 +78,7 @@ typedef struct pn_tactic {
   bool host_constants;
   bool host_work;    /* run waits for the device or works on the host: the step cannot be part of a recorded graph */
   bool in_place;     /* output 0 may share the memory of an input of equal type and layout that dies here */
-  bool library;      /* a vendor's kernels: taken when measured faster by more than PN_LIBRARY_MARGIN, since they do not
+  bool library;      /* a vendor's kernels: taken when measured faster by a margin (plan/planner.h), since they do not
                         begin before the step in front ends, and are not there wherever the engine may run */
   bool is_reference; /* the naive definition: chosen last, counted in the report as a fallback */
 } pn_tactic;

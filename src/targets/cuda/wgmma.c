@@ -46,8 +46,15 @@ bool pn_wgmma_accepts(const pn_device *device, const pn_problem *p, pn_reason *w
 
 static int64_t rows_of(const tile *t) { return 64 * (int64_t)t->warpgroups; }
 
-static int64_t blocks_of(const pn_wgmma *w, const tile *t) {
-  return pn_div_up(w->rows, rows_of(t)) * pn_div_up(w->columns, t->columns) * w->batches;
+/* Of one batch. */
+static int64_t tile_count_of(const pn_wgmma *w, const tile *t) {
+  return pn_div_up(w->rows, rows_of(t)) * pn_div_up(w->columns, t->columns);
+}
+static int64_t blocks_of(const pn_wgmma *w, const tile *t) { return tile_count_of(w, t) * w->batches; }
+
+/* Blocks that the device runs at the same time. */
+static int64_t at_once_of(const pn_device *device, const tile *t) {
+  return (int64_t)device->multiprocessors * t->resident;
 }
 
 static int64_t splits_of(const pn_config *config) { return config->value[SPLITS] > 0 ? config->value[SPLITS] : 1; }
@@ -63,7 +70,7 @@ static bool is_direct(const pn_wgmma *w, int64_t splits) { return w->source != P
 /* Blocks that go from tile to tile have a fixed share of them. Two of one multiprocessor may both have the longest, so
    these go so only where the shares are nearly even; else the device hands tiles out as blocks end. */
 static bool is_persistent(const pn_wgmma *w, const pn_device *device, const tile *t, int64_t splits) {
-  int64_t tile_count = blocks_of(w, t) / w->batches, at_once = device->multiprocessors * t->resident;
+  int64_t tile_count = tile_count_of(w, t), at_once = at_once_of(device, t);
   if (!is_direct(w, splits) || w->batches != 1 || tile_count <= at_once) return false;
   return t->resident == 1 || pn_div_up(tile_count, at_once) * at_once * 7 <= tile_count * 8;
 }
@@ -165,14 +172,13 @@ static pelton_status find_function(pn_wgmma *w, const pn_device *device, const p
 pelton_status pn_wgmma_prepare(pn_wgmma *w, const pn_device *device, const pn_problem *p, const pn_config *config,
                                pelton_diag *diag) {
   const tile *t = tile_of(config);
-  int64_t splits = splits_of(config), across = pn_div_up(w->columns, t->columns);
+  int64_t splits = splits_of(config), tile_count = tile_count_of(w, t);
   uint32_t ring = stages_of(w, t) * (uint32_t)(rows_of(t) + t->columns) * ROW_BYTES;
   uint32_t sums = (uint32_t)rows_of(t) * (t->columns + 8u) * 4;
   const bool direct = is_direct(w, splits);
-  const int64_t tile_count = pn_div_up(w->rows, rows_of(t)) * across, at_once = device->multiprocessors * t->resident;
   w->tile_rows = (uint32_t)rows_of(t);
   w->tile_columns = t->columns;
-  w->grid[0] = (uint32_t)(is_persistent(w, device, t, splits) ? at_once : tile_count);
+  w->grid[0] = (uint32_t)(is_persistent(w, device, t, splits) ? at_once_of(device, t) : tile_count);
   w->grid[1] = (uint32_t)w->batches;
   w->grid[2] = (uint32_t)splits;
   w->threads = 128u * t->warpgroups + (w->source == PN_WGMMA_GATHERED && w->steps > t->warpgroups ? 128 : 32);
@@ -181,7 +187,7 @@ pelton_status pn_wgmma_prepare(pn_wgmma *w, const pn_device *device, const pn_pr
   w->arguments.columns = (unsigned)w->columns;
   w->arguments.steps = (unsigned)w->steps;
   w->arguments.tile_count = (unsigned)tile_count;
-  w->arguments.tiles = pn_cuda_divider(across);
+  w->arguments.tiles = pn_cuda_divider(pn_div_up(w->columns, t->columns));
   pn_cuda_epilogue_fill(&w->epilogue, &w->arguments.epilogue);
   return find_function(w, device, p, t, splits, diag);
 }

@@ -19,9 +19,9 @@ typedef struct state {
   const pn_cpu_vec_f32 *vec;
   bool inverse, mirrors, halves; /* mirrors: the operand is half of a spectrum; halves: 2 h reals as h numbers */
   int64_t outer, inner, x_extent, x_parts, y_extent, y_parts, length;
-  int64_t size, inner_size; /* of the complex transform; of what is taken apart: that or the convolution */
-  int64_t groups;           /* of lanes, in a slice of |inner| > 1 lines; or altogether */
-  size_t buffer_floats;     /* two of them a thread */
+  int64_t size, inner_size;     /* of the complex transform; of what is taken apart: that or the convolution */
+  int64_t groups;               /* of lanes, in a slice of |inner| > 1 lines; or altogether */
+  size_t buffer_floats;         /* two of them a thread */
   uint32_t pass_count, parts;
   pn_cpu_fft_f32_pass passes[MAX_PASSES];
   const float *untangling, *chirp, *kernel;
@@ -187,10 +187,8 @@ static void load(const state *s, const float *x, int64_t outer, int64_t first, s
   } else {
     for (size_t i = 0; i < given; i++) {
       const float *from = x + ((outer * s->x_extent + (int64_t)i) * s->inner + first) * s->x_parts;
-      if (parts == 1)
-        memcpy(to + i * step, from, count * sizeof *to);
-      else
-        s->transpose->transpose(from, 2, count, 2, to + i * 2 * lanes, (ptrdiff_t)lanes);
+      if (parts == 1) memcpy(to + i * step, from, count * sizeof *to);
+      else s->transpose->transpose(from, 2, count, 2, to + i * 2 * lanes, (ptrdiff_t)lanes);
     }
   }
   for (int64_t i = s->length / 2 + 1; s->mirrors && i < s->length; i++) {

@@ -9,7 +9,7 @@ typedef struct state {
   const pn_cpu_vec_typed *typed;
   pn_cpu_form index_form;
   size_t element_bytes;
-  int64_t outer, depth, inner; /* of the result, around the new axis */
+  int64_t outer, depth, inner;  /* of the result, around the new axis */
   int64_t outer_piece, inner_parts;
   uint32_t parts;
 } state;
@@ -31,8 +31,7 @@ static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why
   if (form == PN_CPU_FORM_COUNT || form == PN_CPU_FORM_u64 || pn_dtype_is_float(indices))
     return pn_refuse(why, "indices of type %s", pelton_dtype_name(indices));
   size_t bytes = pelton_dtype_bytes(y->dtype);
-  if (pn_dtype_points(y->dtype) || (pn_dtype_bits(y->dtype) < 8 && y->dtype != PELTON_DTYPE_BOOL) || bytes > 8 ||
-      (bytes & (bytes - 1)))
+  if (pn_dtype_points(y->dtype) || (pn_dtype_bits(y->dtype) < 8 && y->dtype != PELTON_DTYPE_BOOL) || bytes > 8 || (bytes & (bytes - 1)))
     return pn_refuse(why, "elements of type %s", pelton_dtype_name(y->dtype));
   return pn_operand_elements(pn_problem_input(p, 0, 2)) == 2 || pn_refuse(why, "values are not two");
 }

@@ -20,7 +20,7 @@ typedef struct state {
   float least, greatest;
   int64_t runs, length, every, scales, pieces;
   int64_t together; /* short runs with a scale each that are done at once; 0: runs are not short */
-  int64_t units;    /* of work */
+  int64_t units; /* of work */
   uint32_t parts;
 } state;
 
@@ -207,12 +207,11 @@ static void run_short(const job *j, int64_t run, size_t count, float *spare) {
   const state *s = j->s;
   size_t first = (size_t)(run * s->length), n = count * (size_t)s->length;
   const float *values = load(s, s->from, n, j->x + first * pelton_dtype_bytes(s->from), spare);
-  const float *zero = NULL,
-              *scale = load(s, s->scale, count, j->scale + (size_t)run * pelton_dtype_bytes(s->scale), spare + PIECE);
+  const float *zero = NULL, *scale = load(s, s->scale, count,
+                                          j->scale + (size_t)run * pelton_dtype_bytes(s->scale), spare + PIECE);
   if (s->has_zero) zero = load(s, s->to, count, j->zero + (size_t)run * pelton_dtype_bytes(s->to), spare + 2 * PIECE);
   int32_t *integers = (int32_t *)(void *)(spare + 3 * PIECE);
-  s->typed->quantize_blocks(count, (size_t)s->length, values, scale, zero, s->has_zero, s->least, s->greatest,
-                            integers);
+  s->typed->quantize_blocks(count, (size_t)s->length, values, scale, zero, s->has_zero, s->least, s->greatest, integers);
   s->typed->convert[PN_CPU_FORM_i32][form_of(s->to)](n, integers, j->y + first * pelton_dtype_bytes(s->to));
 }
 

@@ -1,8 +1,8 @@
 /* Reading and writing single elements at indices, of any type: gather_elements and scatter_elements walk rows of the
    indices along their last axis and turn each piece into offsets first, so that one loop a width, or a type where
-   values are joined, serves every axis. scatter_nd writes slices. Indices come from data: all of them are checked
-   before anything is written. Updates that meet on one element apply in their order: threads divide only what cannot
-   meet, lines along another axis than the scattered one. */
+   values are joined, serves every axis. scatter_nd writes slices. Indices come from data: all of them are checked before
+   anything is written. Updates that meet on one element apply in their order: threads divide only what cannot meet,
+   lines along another axis than the scattered one. */
 #include "base/bytes.h"
 #include "op/operand.h"
 #include "targets/cpu/cpu.h"
@@ -33,14 +33,14 @@ typedef struct state {
 
 /* ---- moving and joining ------------------------------------------------------------------------------------------ */
 
-#define MOVES(type)                                                                                                    \
-  static void gather_##type(int64_t n, void *to, const int64_t *to_at, const void *from, const int64_t *at) {          \
-    (void)to_at;                                                                                                       \
-    for (int64_t i = 0; i < n; i++) ((type *)to)[i] = ((const type *)from)[at[i]];                                     \
-  }                                                                                                                    \
-  static void set_##type(int64_t n, void *to, const int64_t *at, const void *from, const int64_t *from_at) {           \
-    (void)from_at;                                                                                                     \
-    for (int64_t i = 0; i < n; i++) ((type *)to)[at[i]] = ((const type *)from)[i];                                     \
+#define MOVES(type)                                                                                            \
+  static void gather_##type(int64_t n, void *to, const int64_t *to_at, const void *from, const int64_t *at) {  \
+    (void)to_at;                                                                                               \
+    for (int64_t i = 0; i < n; i++) ((type *)to)[i] = ((const type *)from)[at[i]];                             \
+  }                                                                                                            \
+  static void set_##type(int64_t n, void *to, const int64_t *at, const void *from, const int64_t *from_at) {   \
+    (void)from_at;                                                                                             \
+    for (int64_t i = 0; i < n; i++) ((type *)to)[at[i]] = ((const type *)from)[i];                             \
   }
 MOVES(uint8_t)
 MOVES(uint16_t)
@@ -48,24 +48,24 @@ MOVES(uint32_t)
 MOVES(uint64_t)
 
 /* Of what is there, a, and the update, b; |wide| wraps without C's signed overflow. */
-#define JOIN(name, type, expression)                                                                                   \
-  static void name##_##type(int64_t n, void *to, const int64_t *at, const void *from, const int64_t *from_at) {        \
-    (void)from_at;                                                                                                     \
-    for (int64_t i = 0; i < n; i++) {                                                                                  \
-      type *y = (type *)to + at[i];                                                                                    \
-      const type a = *y, b = ((const type *)from)[i];                                                                  \
-      *y = (type)(expression);                                                                                         \
-    }                                                                                                                  \
+#define JOIN(name, type, expression)                                                                                \
+  static void name##_##type(int64_t n, void *to, const int64_t *at, const void *from, const int64_t *from_at) {     \
+    (void)from_at;                                                                                                  \
+    for (int64_t i = 0; i < n; i++) {                                                                               \
+      type *y = (type *)to + at[i];                                                                                 \
+      const type a = *y, b = ((const type *)from)[i];                                                               \
+      *y = (type)(expression);                                                                                      \
+    }                                                                                                               \
   }
-#define JOINS(type, wide)                                                                                              \
-  JOIN(add, type, (wide)a + (wide)b)                                                                                   \
-  JOIN(multiply, type, (wide)a *(wide)b)                                                                               \
-  JOIN(max, type, b > a || b != b ? b : a)                                                                             \
+#define JOINS(type, wide)                   \
+  JOIN(add, type, (wide)a + (wide)b)        \
+  JOIN(multiply, type, (wide)a * (wide)b)   \
+  JOIN(max, type, b > a || b != b ? b : a)  \
   JOIN(min, type, b < a || b != b ? b : a)
-#define INTEGER_JOINS(type, wide)                                                                                      \
-  JOIN(add, type, (wide)a + (wide)b)                                                                                   \
-  JOIN(multiply, type, (wide)a *(wide)b)                                                                               \
-  JOIN(max, type, b > a ? b : a)                                                                                       \
+#define INTEGER_JOINS(type, wide)           \
+  JOIN(add, type, (wide)a + (wide)b)        \
+  JOIN(multiply, type, (wide)a * (wide)b)   \
+  JOIN(max, type, b > a ? b : a)            \
   JOIN(min, type, b < a ? b : a)
 INTEGER_JOINS(uint8_t, uint32_t)
 INTEGER_JOINS(int8_t, uint32_t)
@@ -78,11 +78,10 @@ INTEGER_JOINS(int64_t, uint64_t)
 JOINS(float, float)
 JOINS(double, double)
 
-#define JOIN_ROW(type)                                                                                                 \
-  { add_##type, multiply_##type, max_##type, min_##type }
+#define JOIN_ROW(type) {add_##type, multiply_##type, max_##type, min_##type}
 static move_fn *const joins[PN_CPU_FORM_COUNT][4] = {
-    JOIN_ROW(uint8_t), JOIN_ROW(int8_t),   JOIN_ROW(uint16_t), JOIN_ROW(int16_t), JOIN_ROW(uint32_t),
-    JOIN_ROW(int32_t), JOIN_ROW(uint64_t), JOIN_ROW(int64_t),  JOIN_ROW(float),   JOIN_ROW(double)};
+    JOIN_ROW(uint8_t),  JOIN_ROW(int8_t),   JOIN_ROW(uint16_t), JOIN_ROW(int16_t), JOIN_ROW(uint32_t),
+    JOIN_ROW(int32_t),  JOIN_ROW(uint64_t), JOIN_ROW(int64_t),  JOIN_ROW(float),   JOIN_ROW(double)};
 
 static move_fn *move_of(size_t bytes, bool gather) {
   switch (bytes) {
@@ -155,8 +154,7 @@ static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why
   pelton_dtype dtype = pn_problem_input(p, 0, 0)->dtype;
   bool joined = reduction_of(&p->nodes[0]) != PN_SCATTER_NONE;
   if (joined ? pn_cpu_stored_form(dtype) == PN_CPU_FORM_COUNT
-             : pn_dtype_points(dtype) || (pn_dtype_bits(dtype) < 8 && dtype != PELTON_DTYPE_BOOL) ||
-                   !move_of(pelton_dtype_bytes(dtype), false))
+             : pn_dtype_points(dtype) || (pn_dtype_bits(dtype) < 8 && dtype != PELTON_DTYPE_BOOL) || !move_of(pelton_dtype_bytes(dtype), false))
     return pn_refuse(why, "elements of type %s", pelton_dtype_name(dtype));
   return op == PN_OP_SCATTER_ND ? accepts_slices(p, why) : accepts_elements(p, why);
 }
@@ -255,7 +253,8 @@ static void resolve(const state *s, const void *indices, int64_t first, int64_t 
   const int64_t stride = s->index_stride, step = s->column_stride, extent = s->extent;
   if (s->index_form == PN_CPU_FORM_i32) {
     const int32_t *from = (const int32_t *)indices + first;
-    for (int64_t i = 0; i < n; i++) at[i] = (from[i] + (from[i] < 0 ? extent : 0)) * stride + (column + i) * step;
+    for (int64_t i = 0; i < n; i++)
+      at[i] = (from[i] + (from[i] < 0 ? extent : 0)) * stride + (column + i) * step;
     return;
   }
   const int64_t *from = (const int64_t *)indices + first;

@@ -34,7 +34,7 @@ static extents extents_of(const pn_problem *p) {
 
 static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why) {
   (void)device;
-  if (p->node_count != 1 || p->nodes[0].op != PN_OP_ATTENTION) return false;
+  if (!pn_accepts_one(p, PN_OP_ATTENTION, why)) return false;
   const pn_attrs_attention *attrs = p->nodes[0].attrs;
   const pn_operand *q = pn_problem_input(p, 0, Q), *k = pn_problem_input(p, 0, K), *v = pn_problem_input(p, 0, V),
                    *mask = pn_problem_input(p, 0, MASK_OPERAND);

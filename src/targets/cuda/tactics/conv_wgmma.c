@@ -1,6 +1,6 @@
 /* Convolutions in 16 bits with f32 sums on Hopper's tensor cores, as products of what windows see with the filter, and
-   any expression that follows. Channels in eights come by the copy engine, which finds
-   windows itself; few channels, or a plain picture (a network's first layer), are gathered by threads. */
+   any expression that follows. Channels in eights come by the copy engine, which finds windows itself; few channels, or
+   a plain picture (a network's first layer), are gathered by threads. */
 #include "targets/cuda/wgmma.h"
 #include "targets/cuda/window.h"
 

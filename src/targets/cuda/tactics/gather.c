@@ -13,7 +13,7 @@ typedef struct state {
 
 static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why) {
   (void)device;
-  if (p->node_count != 1 || p->nodes[0].op != PN_OP_GATHER) return false;
+  if (!pn_accepts_one(p, PN_OP_GATHER, why)) return false;
   const pn_operand *x = pn_problem_input(p, 0, 0), *y = pn_problem_output(p, 0, 0);
   for (uint32_t i = 0; i < p->operand_count; i++)
     if (p->operands[i].layout != PN_LAYOUT_PLAIN) return pn_refuse(why, "plain layouts only");

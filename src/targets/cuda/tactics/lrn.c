@@ -12,7 +12,7 @@ typedef struct state {
 
 static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why) {
   (void)device;
-  if (p->node_count != 1 || p->nodes[0].op != PN_OP_LRN) return false;
+  if (!pn_accepts_one(p, PN_OP_LRN, why)) return false;
   const pn_operand *x = pn_problem_input(p, 0, 0), *y = pn_problem_output(p, 0, 0);
   if (!pn_cuda_is_f32_form(x->dtype)) return pn_refuse(why, "f32, f16 and bf16 only");
   if (x->layout != y->layout) return pn_refuse(why, "wants one layout for operand and result");

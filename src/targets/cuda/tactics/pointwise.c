@@ -32,7 +32,7 @@ static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why
   pelton_dtype inputs[PN_EXPR_MAX_INPUTS], types[PN_EXPR_MAX_STEPS];
   int64_t strides[PN_MAX_RANK];
   (void)device;
-  if (p->node_count != 1 || p->nodes[0].op != PN_OP_POINTWISE) return false;
+  if (!pn_accepts_one(p, PN_OP_POINTWISE, why)) return false;
   if (p->nodes[0].input_count > MOST_OPERANDS) return pn_refuse(why, "more than %d operands", MOST_OPERANDS);
   const pn_operand *out = pn_problem_output(p, 0, 0);
   for (uint32_t i = 0; i < p->nodes[0].input_count; i++) {

@@ -24,7 +24,7 @@ static bool resolve(const pn_problem *p, pn_window *windows) {
 static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why) {
   pn_window windows[PN_MAX_RANK];
   (void)device;
-  if (p->node_count != 1 || p->nodes[0].op != PN_OP_POOL) return false;
+  if (!pn_accepts_one(p, PN_OP_POOL, why)) return false;
   const pn_operand *x = pn_problem_input(p, 0, 0);
   if (!pn_cuda_is_f32_form(x->dtype)) return pn_refuse(why, "f32, f16 and bf16 only");
   if (x->rank < 3 || x->rank > 2 + WINDOW_AXES) return pn_refuse(why, "one to three spatial axes, not %u", x->rank - 2);

@@ -40,7 +40,7 @@ static bool reduced_axes(const pn_problem *p, bool *reduced, pn_reason *why) {
 static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why) {
   bool reduced[PN_MAX_RANK];
   (void)device;
-  if (p->node_count != 1 || p->nodes[0].op != PN_OP_REDUCE) return false;
+  if (!pn_accepts_one(p, PN_OP_REDUCE, why)) return false;
   const pn_operand *x = pn_problem_input(p, 0, 0);
   pn_reduce_kind kind = ((const pn_attrs_reduce *)p->nodes[0].attrs)->kind;
   if (!pn_cuda_type_name(x->dtype)) return pn_refuse(why, "no arithmetic in %s", pelton_dtype_name(x->dtype));

@@ -17,7 +17,7 @@ typedef struct state {
 
 static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why) {
   (void)device;
-  if (p->node_count != 1 || p->nodes[0].op != PN_OP_RESIZE) return false;
+  if (!pn_accepts_one(p, PN_OP_RESIZE, why)) return false;
   const pn_operand *x = pn_problem_input(p, 0, 0), *y = pn_problem_output(p, 0, 0);
   if (!pn_cuda_type_name(x->dtype)) return pn_refuse(why, "no arithmetic in %s", pelton_dtype_name(x->dtype));
   for (uint32_t i = 1; i < p->nodes[0].input_count; i++)

@@ -21,7 +21,9 @@ typedef struct state {
   size_t filter_bytes, scratch_bytes; /* a copy of the filter with a better pitch; columns, a thread */
 } state;
 
-static bool is_plain(const pn_operand *o) { return !o || pn_layout_same(o->layout, PN_LAYOUT_PLAIN, o->rank, o->dims); }
+static bool is_plain(const pn_operand *o) {
+  return !o || pn_layout_same(o->layout, PN_LAYOUT_PLAIN, o->rank, o->dims);
+}
 
 static bool windows_of(const pn_problem *p, pn_window *windows) {
   const pn_operand *in = pn_problem_input(p, 0, 0), *w = pn_problem_input(p, 0, 1);

@@ -50,9 +50,10 @@ static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why
 static double estimate(const pn_problem *p, const pn_device *device, const pn_config *config) {
   const pn_operand *w = pn_problem_input(p, 0, 1);
   (void)config;
-  return pn_cpu_estimate(
-      device, (double)pn_operand_elements(pn_problem_output(p, 0, 0)) * (double)(pn_operand_elements(w) / w->dims[0]),
-      pn_cpu_operand_bytes(p), 0.3);
+  return pn_cpu_estimate(device,
+                         (double)pn_operand_elements(pn_problem_output(p, 0, 0)) *
+                             (double)(pn_operand_elements(w) / w->dims[0]),
+                         pn_cpu_operand_bytes(p), 0.3);
 }
 
 static void fill(const pn_problem *p, const pn_device *device, state *s) {

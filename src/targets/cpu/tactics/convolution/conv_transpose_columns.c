@@ -16,7 +16,7 @@ typedef struct state {
   pn_columns_kernels kernels;
   pn_cpu_gemm_f32_width width;
   pn_columns columns;
-  bool product;                             /* else the columns are given */
+  bool product; /* else the columns are given */
   int64_t batch, groups, channels, outputs; /* of a group, the last two */
   int64_t pitch, rows;                      /* of the turned filter; all its rows of a group */
   int64_t outputs_a_block, blocks, places_a_block;

@@ -1,8 +1,7 @@
 /* Transposed convolutions in f32 with one input channel a group, over one or two spatial axes, in plain layout.
 
-   A plane is copied into a frame of zeros, so that no tap falls outside. A row of the result is then made phase by
-   phase (see phases.h): the outputs of a phase are a weighted sum of a few runs of the frame, which are put |stride|
-   apart. */
+   A plane is copied into a frame of zeros, so that no tap falls outside. A row of the result is then made phase by phase
+   (see phases.h): the outputs of a phase are a weighted sum of a few runs of the frame, which are put |stride| apart. */
 #include "targets/cpu/convolution/conv.h"
 #include "targets/cpu/convolution/phases.h"
 

@@ -1,8 +1,8 @@
 /* Pictures of up to three axes read wherever a grid says, in f32. Where a grid's points lie, and how much of which
-   elements they take, is the same for all channels: for a block of points a table is made (sample_f32), small enough
-   for the first cache. In plain layout every channel's plane is read through it; channels-last a point is a weighted
-   sum of a few runs of channels. Linear and nearest reading within zeros or the border make the table by vectors;
-   reflection and cubic reading as the operator's definition does, a point at a time. */
+   elements they take, is the same for all channels: for a block of points a table is made (sample_f32), small enough for
+   the first cache. In plain layout every channel's plane is read through it; channels-last a point is a weighted sum of
+   a few runs of channels. Linear and nearest reading within zeros or the border
+   make the table by vectors; reflection and cubic reading as the operator's definition does, a point at a time. */
 #include "base/bytes.h"
 #include "op/picture/grid.h"
 #include "target/strides.h"
@@ -106,8 +106,7 @@ typedef struct job {
   float *y, *scratch;
 } job;
 
-/* The coordinates of points [first, first + n) of a picture, an axis of x after the other, as they stand in the grid.
- */
+/* The coordinates of points [first, first + n) of a picture, an axis of x after the other, as they stand in the grid. */
 static void fetch(const state *s, const float *grid, int64_t picture, int64_t first, int64_t n, float *at) {
   uint32_t last = s->axes; /* the grid's axis of neighbouring points */
   int64_t end = first + n, run;

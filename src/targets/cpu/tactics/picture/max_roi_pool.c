@@ -1,5 +1,5 @@
-/* The greatest elements of a region's cells, in f32. For a row of cells the rows of the plane that it touches are
-   joined first, as vectors along the region's width; then each cell joins its columns of that one row, by permutation
+/* The greatest elements of a region's cells, in f32. For a row of cells the rows of the plane that it touches are joined
+   first, as vectors along the region's width; then each cell joins its columns of that one row, by permutation
    (sample_f32). Which rows and columns those are is the same for all channels. Regions come from data: all are checked
    before the first is read. */
 #include "base/bytes.h"

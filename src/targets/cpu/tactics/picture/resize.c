@@ -7,9 +7,9 @@
    columns of that one row: out of vectors by permutation (sample_f32) when they are single elements, else as weighted
    sums of runs. A row of runs that becomes shorter is not summed whole; each result then sums over rows and columns. */
 #include "op/picture/resize.h"
-#include "target/strides.h"
 #include "targets/cpu/cpu.h"
 #include "targets/cpu/resize_row.h"
+#include "target/strides.h"
 
 #include <math.h>
 
@@ -27,8 +27,8 @@ typedef struct state {
   const pn_cpu_sample_f32 *sample;
   bool nearest, sums_rows;
   axis_table rows[ROW_AXES], w;
-  const int64_t *from;                     /* nearest: the operand's row for each of a picture's */
-  pn_cpu_resize_row row;                   /* where |inner| is 1 */
+  const int64_t *from; /* nearest: the operand's row for each of a picture's */
+  pn_cpu_resize_row row; /* where |inner| is 1 */
   int64_t outer, inner, rows_in, rows_out; /* rows of a picture */
   size_t element_bytes, scratch_floats;
   uint32_t parts;
@@ -171,7 +171,8 @@ static void sizes(const pn_problem *p, const pn_device *device, const pn_config 
   out->state_bytes += table_bytes(shape.w.output, taps) + row_bytes(&shape, taps);
   out->state_bytes += pn_align_up((size_t)rows * sizeof(int64_t), 64);
   if (sums_rows(attrs, &shape))
-    out->workspace_bytes = pn_align_up((size_t)(shape.w.input * shape.inner) * sizeof(float), 64) * device->threads;
+    out->workspace_bytes =
+        pn_align_up((size_t)(shape.w.input * shape.inner) * sizeof(float), 64) * device->threads;
 }
 
 /* Writes the table at |*memory| and moves that on. */

@@ -70,17 +70,22 @@ static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why
 static size_t average_bytes(const state *s, char *memory, average_scratch *out) {
   size_t rows = (size_t)s->attrs->output_height, columns = (size_t)s->attrs->output_width;
   size_t height = (size_t)s->height, width = (size_t)s->width, bytes = 0;
-  const size_t parts[9] = {rows * sizeof(cell_rows),          rows * height * sizeof(float),
-                           height * sizeof(float *),          columns * sizeof(cell_rows),
-                           columns * width * sizeof(float),   columns * width * sizeof(float),
-                           columns * width * sizeof(int64_t), pn_cpu_resize_row_bytes(s->attrs->output_width, s->width),
+  const size_t parts[9] = {rows * sizeof(cell_rows),
+                           rows * height * sizeof(float),
+                           height * sizeof(float *),
+                           columns * sizeof(cell_rows),
+                           columns * width * sizeof(float),
+                           columns * width * sizeof(float),
+                           columns * width * sizeof(int64_t),
+                           pn_cpu_resize_row_bytes(s->attrs->output_width, s->width),
                            (width + 1) * sizeof(float)};
   void *at[9];
   for (int i = 0; i < 9; i++) {
     at[i] = memory ? memory + bytes : NULL;
     bytes += pn_align_up(parts[i], 64);
   }
-  if (out) *out = (average_scratch){at[0], at[1], at[2], at[3], at[4], at[5], at[6], at[7], at[8]};
+  if (out)
+    *out = (average_scratch){at[0], at[1], at[2], at[3], at[4], at[5], at[6], at[7], at[8]};
   return bytes;
 }
 
@@ -112,8 +117,7 @@ static double estimate(const pn_problem *p, const pn_device *device, const pn_co
   /* Cycles, measured on Zen 4. */
   double cycles = cells * (60 + 1.3 * NEIGHBOURS * (double)s.channels);
   if (s.attrs->mode == PN_ROI_AVERAGE)
-    cycles = (double)(s.regions * s.attrs->output_height * s.channels) *
-             (40 + sqrt(samples) * (double)s.attrs->output_width);
+    cycles = (double)(s.regions * s.attrs->output_height * s.channels) * (40 + sqrt(samples) * (double)s.attrs->output_width);
   return pn_cpu_estimate(device, cycles * s.sample->lanes, pn_cpu_operand_bytes(p), 1);
 }
 
@@ -148,8 +152,7 @@ typedef struct job {
 static pelton_status place_regions(const state *s, const float *rois, const void *batches, region *out,
                                    pelton_diag *diag) {
   pn_call call = {.attrs = s->attrs, .diag = diag};
-  const pn_tensor pictures = {
-      .dtype = s->batch_dtype, .rank = 1, .dims = {s->regions}, .data = (void *)(uintptr_t)batches};
+  const pn_tensor pictures = {.dtype = s->batch_dtype, .rank = 1, .dims = {s->regions}, .data = (void *)(uintptr_t)batches};
   for (int64_t i = 0; i < s->regions; i++, rois += 4) {
     region *r = &out[i];
     PN_TRY(pn_index_resolve(diag, "roi_align", pn_tensor_get_i64(&pictures, i), s->batch, &r->picture));
@@ -226,7 +229,8 @@ static void average_region(const job *j, int64_t index, int64_t channel, int64_t
         s->vec->fill((size_t)s->attrs->output_width, 0, y);
         continue;
       }
-      for (int64_t k = 0; k < a.rows[i].count; k++) a.row_starts[k] = from + (a.rows[i].first + k) * s->width + left;
+      for (int64_t k = 0; k < a.rows[i].count; k++)
+        a.row_starts[k] = from + (a.rows[i].first + k) * s->width + left;
       s->vec->weighted_sum((size_t)width, (size_t)a.rows[i].count, a.row_starts, a.row_weights + i * s->height,
                            a.joined);
       s->sample->resize_row(&row, a.joined, y);
@@ -243,7 +247,8 @@ static void fill_table(const state *s, const region *r, int64_t begin, int64_t e
     for (int64_t i = begin; i < begin + CELLS; i++) {
       int64_t entry = (k - first) * NEIGHBOURS * CELLS + i - begin, y[2] = {0}, x[2] = {0};
       double b = 0, c = 0;
-      bool inside = i < end && pn_roi_sample(&r->y, i / s->attrs->output_width, k / r->x.samples, y, &b) &&
+      bool inside = i < end &&
+                    pn_roi_sample(&r->y, i / s->attrs->output_width, k / r->x.samples, y, &b) &&
                     pn_roi_sample(&r->x, i % s->attrs->output_width, k % r->x.samples, x, &c);
       for (int n = 0; n < NEIGHBOURS; n++, entry += CELLS) {
         double weight = (n & 2 ? b : 1 - b) * (n & 1 ? c : 1 - c);

@@ -77,16 +77,16 @@ typedef struct job {
 } job;
 
 /* Puts |count| elements to places in [low, high); how many it did, all unless an index is outside. */
-#define PUT_BACK(type)                                                                                                 \
-  static int64_t put_##type(const int64_t *indices, int64_t count, const void *from, int64_t low, int64_t high,        \
-                            void *to) {                                                                                \
-    const type *x = from;                                                                                              \
-    type *y = to;                                                                                                      \
-    for (int64_t i = 0; i < count; i++) {                                                                              \
-      if (indices[i] < low || indices[i] >= high) return i;                                                            \
-      y[indices[i]] = x[i];                                                                                            \
-    }                                                                                                                  \
-    return count;                                                                                                      \
+#define PUT_BACK(type)                                                                       \
+  static int64_t put_##type(const int64_t *indices, int64_t count, const void *from, int64_t low, int64_t high, \
+                            void *to) {                                                      \
+    const type *x = from;                                                                    \
+    type *y = to;                                                                            \
+    for (int64_t i = 0; i < count; i++) {                                                    \
+      if (indices[i] < low || indices[i] >= high) return i;                                  \
+      y[indices[i]] = x[i];                                                                  \
+    }                                                                                        \
+    return count;                                                                            \
   }
 PUT_BACK(uint8_t)
 PUT_BACK(uint16_t)

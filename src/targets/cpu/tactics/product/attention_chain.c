@@ -1,8 +1,8 @@
 /* Attention as most networks spell it, a product, an expression (scale, mask), a softmax, a product, and maybe the
    transpose that joins the heads: one step, without the matrix of scores (attention.h), in f32. The expression is
    whatever the network says; a scale and an added mask cost nothing of their own. */
-#include "target/strides.h"
 #include "targets/cpu/product/attention.h"
+#include "target/strides.h"
 
 #include <math.h>
 
@@ -110,8 +110,8 @@ static bool fill_expression(const pn_problem *p, const chain *c, const pn_operan
     for (uint32_t d = 0; d < out->rank; d++) at[4 - out->rank + d] = strides[d];
     if (at[3] > 1) return pn_refuse(why, "an operand's keys do not lie together");
     if (o == scores) a->accumulator = i;
-    a->operands[i] =
-        (pn_attention_operand){node->inputs[i], (uint32_t)pelton_dtype_bytes(o->dtype), at[0], at[1], at[2], at[3]};
+    a->operands[i] = (pn_attention_operand){
+        node->inputs[i], (uint32_t)pelton_dtype_bytes(o->dtype), at[0], at[1], at[2], at[3]};
   }
   const pn_expr *expr = ((const pn_attrs_pointwise *)node->attrs)->expr;
   a->bias = PN_ATTENTION_PROGRAM;
@@ -159,7 +159,8 @@ static bool fill(const pn_problem *p, state *s, pn_reason *why) {
     return pn_refuse(why, "wants a softmax along the keys on the left of the second product");
   if (first->trans_a || second->trans_a || second->trans_b) return pn_refuse(why, "only the keys may be transposed");
   if (!view(q, scores->dims, rank - 2, &a->q) || !view(k, scores->dims, rank - 2, &a->k) ||
-      !view(v, scores->dims, rank - 2, &a->v) || memcmp(scores->dims, sums->dims, sizeof scores->dims[0] * (rank - 1)))
+      !view(v, scores->dims, rank - 2, &a->v) ||
+      memcmp(scores->dims, sums->dims, sizeof scores->dims[0] * (rank - 1)))
     return pn_refuse(why, "stacks that the second product broadcasts further");
   if (!first->trans_b) swap_axes(&a->k);
   s->q = c.scores->inputs[0];

@@ -137,8 +137,8 @@ static void step(const job *j, int64_t row, int64_t head, float *q, float *value
   if (j->in[BETA]) {
     v->unary[PN_CPU_UNARY_neg](depth, k, NULL, spare);
     multiply(s, spare, 1, matrix, value, true);
-    v->binary[PN_CPU_BINARY_mul][PN_CPU_RUN_ONE](columns, value,
-                                                 j->in[BETA] + row * s->betas + (s->betas == 1 ? 0 : head), value);
+    v->binary[PN_CPU_BINARY_mul][PN_CPU_RUN_ONE](
+        columns, value, j->in[BETA] + row * s->betas + (s->betas == 1 ? 0 : head), value);
   }
   add_product(s, k, value, matrix);
   int64_t first = row * s->q_heads + head * s->group;

@@ -71,8 +71,8 @@ static void sizes(const pn_problem *p, const pn_device *device, const pn_config 
   fill(p, device, &s);
   out->state_bytes = sizeof(state);
   out->packed_bytes = s.b_packed ? s.b_bytes : 0;
-  out->workspace_bytes =
-      pn_align_up(s.b_packed ? 0 : s.b_bytes * (size_t)s.shape.batches, 64) + s.a_bytes * device->threads;
+  out->workspace_bytes = pn_align_up(s.b_packed ? 0 : s.b_bytes * (size_t)s.shape.batches, 64) +
+                         s.a_bytes * device->threads;
 }
 
 static int zero_at(const void *zeros, int64_t count, bool is_signed, int64_t i) {

@@ -174,8 +174,8 @@ static void ahead_task(void *argument, uint32_t part, uint32_t thread) {
             d = unit / s->w.panels / s->row_blocks;
     const float *packed = j->packed + s->direction_floats * (size_t)d;
     int64_t row = block * ROW_BLOCK, count = pn_min_i64(ROW_BLOCK, rows - row);
-    pn_recurrent_product(s, &s->w, packed, panel, panel + 1, j->x + row * s->inputs, count, packed + s->bias_offset,
-                         NULL, 0, j->ahead + row * all + d * s->w.n, all);
+    pn_recurrent_product(s, &s->w, packed, panel, panel + 1, j->x + row * s->inputs, count,
+                         packed + s->bias_offset, NULL, 0, j->ahead + row * all + d * s->w.n, all);
   }
 }
 

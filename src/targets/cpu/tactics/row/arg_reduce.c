@@ -2,8 +2,8 @@
    type that the machine has. Along the innermost stored axis the kernel finds the extreme, and a search finds it again;
    along another one neighbours are compared together. NaN is the extreme where there is one. */
 #include "base/bytes.h"
-#include "target/strides.h"
 #include "targets/cpu/cpu.h"
+#include "target/strides.h"
 
 enum { RUN = PN_CPU_ARG_COLUMNS };
 
@@ -42,7 +42,7 @@ static bool same_order(const pn_problem *p) {
 
 static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why) {
   (void)device;
-  if (!pn_accepts_one(p, is_hard(p) ? p->nodes[0].op : PN_OP_ARG_REDUCE, why)) return false;
+  if (!pn_accepts_one(p, is_hard(p) ? PN_OP_HARDMAX : PN_OP_ARG_REDUCE, why)) return false;
   const pn_operand *x = pn_problem_input(p, 0, 0);
   if (pn_cpu_stored_form(x->dtype) == PN_CPU_FORM_COUNT)
     return pn_refuse(why, "elements of type %s", pelton_dtype_name(x->dtype));
@@ -104,8 +104,7 @@ typedef struct job {
 /* The |n| columns of hardmax from |offset| elements on, their ones |at|. */
 static void set_ones(const state *s, void *y, int64_t offset, int64_t n, const int64_t *at) {
   size_t bytes = s->element_bytes;
-  for (int64_t i = 0; i < s->extent; i++)
-    memset((char *)y + (size_t)(offset + i * s->inner) * bytes, 0, (size_t)n * bytes);
+  for (int64_t i = 0; i < s->extent; i++) memset((char *)y + (size_t)(offset + i * s->inner) * bytes, 0, (size_t)n * bytes);
   for (int64_t i = 0; i < n; i++) {
     int64_t to = offset + at[i] * s->inner + i;
     if (bytes == 4)

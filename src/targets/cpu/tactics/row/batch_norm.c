@@ -1,5 +1,6 @@
-/* batch_norm in f32 with statistics that are operands, or in training those of the batch. Each channel is a factor and
-   a term for all of its planes. (With constants the pass lower_batch_norm has made an expression of it.) */
+/* batch_norm in f32 with statistics that are operands, or in training those of the batch. Each channel is a factor and a
+   term for all of its planes. (With constants the
+   pass lower_batch_norm has made an expression of it.) */
 #include "base/bytes.h"
 #include "targets/cpu/cpu.h"
 
@@ -26,8 +27,7 @@ static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why
     if (p->operands[i].dtype != PELTON_DTYPE_F32) return pn_refuse(why, "f32 only");
   }
   for (uint32_t i = 1; i < 5; i++)
-    if (pn_operand_elements(pn_problem_input(p, 0, i)) != channels)
-      return pn_refuse(why, "statistics of other extents");
+    if (pn_operand_elements(pn_problem_input(p, 0, i)) != channels) return pn_refuse(why, "statistics of other extents");
   return true;
 }
 

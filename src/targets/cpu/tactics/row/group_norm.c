@@ -2,8 +2,8 @@
    scale and bias go over each channel. Channels-last: a block of whole groups is walked pixel by pixel, three times:
    sums, squares of what is left without the mean, results. */
 #include "base/bytes.h"
-#include "target/strides.h"
 #include "targets/cpu/cpu.h"
+#include "target/strides.h"
 
 #include <math.h>
 

@@ -2,8 +2,8 @@
    Channels-last: a pixel is a run of channels, the squares lie in a padded row that is added to itself shifted. Plain:
    a run of pixels goes through the channels; all their squares are kept. */
 #include "base/bytes.h"
-#include "target/strides.h"
 #include "targets/cpu/single.h"
+#include "target/strides.h"
 
 enum { RUN = 256 };
 

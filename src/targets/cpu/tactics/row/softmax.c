@@ -2,8 +2,8 @@
    kernel; along another one a run of neighbours is normalised together, element by element, so that vectors stay full.
    Rows of a few elements are turned for that, and back: a call a row costs as much as 20 elements. */
 #include "base/bytes.h"
-#include "target/strides.h"
 #include "targets/cpu/single.h"
+#include "target/strides.h"
 
 enum { RUN = 256, SHORT = 16, SCRATCH = (3 + SHORT) * RUN }; /* floats; 3 RUNs are sums and their like */
 
@@ -11,7 +11,7 @@ typedef struct state {
   const pn_cpu_vec_f32 *vec;
   const pn_cpu_reduce_f32 *reduce;
   const pn_cpu_transpose_f32 *transpose;
-  bool log, turn;                            /* turn: |inner| counts the rows, which lie |extent| apart */
+  bool log, turn; /* turn: |inner| counts the rows, which lie |extent| apart */
   int64_t outer, extent, inner, inner_parts; /* of the stored axes, around the one */
   uint32_t parts;
 } state;

@@ -137,8 +137,7 @@ MOVES(uint32_t)
 MOVES(uint64_t)
 typedef void gather_fn(int64_t n, const void *line, const int64_t *at, void *to, int64_t stride);
 typedef void join_fn(int64_t n, int64_t lines, const void *x, int64_t stride, void *to, size_t line_bytes);
-static gather_fn *const gathers[9] = {
-    [1] = gather_uint8_t, [2] = gather_uint16_t, [4] = gather_uint32_t, [8] = gather_uint64_t};
+static gather_fn *const gathers[9] = {[1] = gather_uint8_t, [2] = gather_uint16_t, [4] = gather_uint32_t, [8] = gather_uint64_t};
 static join_fn *const joins[9] = {[1] = join_uint8_t, [2] = join_uint16_t, [4] = join_uint32_t, [8] = join_uint64_t};
 
 static void task(void *argument, uint32_t part, uint32_t thread) {
@@ -156,7 +155,8 @@ static void task(void *argument, uint32_t part, uint32_t thread) {
       const char *line = s->line_bytes ? lines + (size_t)l * s->line_bytes : x;
       int64_t to = outer * s->k * s->inner + inner + l;
       select_best(s, line, rest, found);
-      if (j->values) gathers[s->element_bytes](s->k, line, found, j->values + (size_t)to * s->element_bytes, s->inner);
+      if (j->values)
+        gathers[s->element_bytes](s->k, line, found, j->values + (size_t)to * s->element_bytes, s->inner);
       for (int64_t i = 0; i < s->k && j->indices; i++) j->indices[to + i * s->inner] = found[i];
     }
   }
