@@ -12,6 +12,7 @@ static char folder[1024];
 static void (*fail_at)(long n), (*lose)(int forever), (*set_devices)(int devices, int sm);
 static void (*lose_device)(int device, long n);
 static long (*calls)(void), (*live)(void), (*device_calls)(int device), (*device_bytes)(int device);
+static long (*copies)(int kind); /* 0: to a device, 1: from one, 2: within one */
 
 static void fake_symbol(void *library, const char *name, void *function, size_t bytes) {
   void *found = dlsym(library, name);
@@ -34,6 +35,7 @@ static void use_fake(void) {
   fake_symbol(library, "fake_cuda_lose_device", &lose_device, sizeof lose_device);
   fake_symbol(library, "fake_cuda_calls", &calls, sizeof calls);
   fake_symbol(library, "fake_cuda_live", &live, sizeof live);
+  fake_symbol(library, "fake_cuda_copies", &copies, sizeof copies);
   fake_symbol(library, "fake_cuda_device_calls", &device_calls, sizeof device_calls);
   fake_symbol(library, "fake_cuda_device_bytes", &device_bytes, sizeof device_bytes);
   fail_at(0);

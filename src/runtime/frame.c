@@ -34,12 +34,11 @@ static bool allocate(pn_frame *frame) {
   frame->output_index = PN_NEW_ARRAY(arena, uint32_t, g->values.count);
   frame->live = PN_NEW_ARRAY(arena, pn_live, g->nodes.count);
   frame->children = PN_NEW_ARRAY(arena, pn_frame *, 2 * (size_t)g->nodes.count + 1);
-  frame->in = PN_NEW_ARRAY(arena, pn_tensor, g->inputs.count + 1u);
-  frame->out = PN_NEW_ARRAY(arena, pn_tensor, g->outputs.count + 1u);
   frame->gathered = PN_NEW_ARRAY(arena, pn_gathered, g->outputs.count + 1u);
+  frame->spare = pn_arena_alloc(arena, sizeof *frame->spare * (g->inputs.count + 1u), _Alignof(pn_room));
   frame->sinks = PN_NEW_ARRAY(arena, pn_sink *, g->outputs.count + 1u);
   return frame->values && frame->slots && frame->last_use && frame->output_index && frame->live && frame->children &&
-         frame->in && frame->out && frame->gathered && frame->sinks;
+         frame->gathered && frame->spare && frame->sinks;
 }
 
 pelton_status pn_frame_create(pn_machine *machine, const pn_graph *graph, pn_frame **out, pelton_diag *diag) {
@@ -75,35 +74,46 @@ pelton_status pn_frame_create(pn_machine *machine, const pn_graph *graph, pn_fra
   return PELTON_OK;
 }
 
+void pn_room_release(pn_machine *m, pn_room *room, pn_side side) {
+  if (room->memory && side == PN_ON_HOST) pn_release(m->engine->allocator, room->memory);
+  if (room->memory && side == PN_ON_DEVICE) m->engine->target->memory_release(m->engine->device, room->memory);
+  m->bytes -= room->capacity;
+  *room = (pn_room){NULL, 0};
+}
+
+static void release_rooms(pn_machine *m, pn_room *rooms) {
+  for (int side = 0; side < PN_SIDES; side++) pn_room_release(m, &rooms[side], (pn_side)side);
+}
+
+void *pn_room_reserve(pn_machine *m, pn_room *room, pn_side side, size_t bytes) {
+  if (room->memory && room->capacity >= bytes) return room->memory;
+  pn_room_release(m, room, side);
+  room->memory = side == PN_ON_HOST ? pn_alloc_raw(m->engine->allocator, bytes + PN_SLOT_SPARE, 64)
+                                    : m->engine->target->memory_alloc(m->engine->device, bytes + PN_SLOT_SPARE);
+  if (!room->memory) return NULL;
+  room->capacity = bytes;
+  m->bytes += bytes;
+  return room->memory;
+}
+
 void pn_frame_release(pn_frame *frame) {
   if (!frame) return;
   const pelton_allocator *allocator = frame->machine->engine->allocator;
   for (uint32_t i = 0; i < frame->segment_count; i++) segment_release(frame->segments[i], frame->machine->engine);
-  for (uint32_t v = 0; frame->slots && v < frame->graph->values.count; v++) {
-    pn_release(allocator, frame->slots[v].memory);
-    if (frame->slots[v].device)
-      frame->machine->engine->target->memory_release(frame->machine->engine->device, frame->slots[v].device);
-  }
+  for (uint32_t v = 0; frame->slots && v < frame->graph->values.count; v++)
+    release_rooms(frame->machine, frame->slots[v].room);
   for (uint32_t n = 0; frame->children && n < 2 * frame->graph->nodes.count; n++) pn_frame_release(frame->children[n]);
   for (uint32_t i = 0; frame->gathered && i < frame->graph->outputs.count; i++)
-    pn_release(allocator, frame->gathered[i].memory);
+    release_rooms(frame->machine, frame->gathered[i].room);
+  for (uint32_t i = 0; frame->spare && i < frame->graph->inputs.count; i++)
+    release_rooms(frame->machine, frame->spare[i]);
   pn_release(allocator, frame->pointers);
   pn_arena_deinit(&frame->arena);
   pn_release(allocator, frame);
 }
 
 void *pn_frame_slot(pn_frame *frame, pn_value_id v, size_t bytes) {
-  pn_slot *slot = &frame->slots[v.v];
-  const pelton_allocator *allocator = frame->machine->engine->allocator;
-  if (slot->memory && slot->capacity >= bytes) return slot->memory;
-  pn_release(allocator, slot->memory);
-  frame->machine->bytes -= slot->capacity;
-  slot->capacity = 0;
-  slot->memory = pn_alloc_raw(allocator, bytes + PN_SLOT_SPARE, 64);
-  if (!slot->memory) return NULL;
-  slot->capacity = bytes;
-  frame->machine->bytes += bytes;
-  return slot->memory;
+  return pn_room_reserve(frame->machine, &frame->slots[v.v].room[PN_ON_HOST], PN_ON_HOST, bytes);
 }
 
 pelton_status pn_frame_place(pn_frame *frame, pn_value_id v, pn_tensor *t, pelton_diag *diag) {
@@ -467,21 +477,23 @@ static pelton_status run_segment(pn_frame *frame, pn_segment *s, pelton_diag *di
 
 static pelton_status run_host_op(pn_frame *frame, uint32_t node, pelton_diag *diag) {
   const pn_value_list *operands = &frame->graph->nodes.data[node].inputs;
-  for (uint32_t i = 0; i < operands->count; i++)
-    if (pn_value_valid(operands->data[i])) PN_TRY(pn_frame_fetch(frame, operands->data[i], diag));
-  switch (frame->graph->nodes.data[node].op) {
+  switch (frame->graph->nodes.data[node].op) { /* these fetch what they read themselves */
   case PN_OP_IF: return pn_frame_run_if(frame, node, diag);
   case PN_OP_LOOP: return pn_frame_run_loop(frame, node, diag);
   case PN_OP_SCAN: return pn_frame_run_scan(frame, node, diag);
-  default: return pn_frame_run_reference(frame, node, diag);
+  default: break;
   }
+  for (uint32_t i = 0; i < operands->count; i++)
+    if (pn_value_valid(operands->data[i])) PN_TRY(pn_frame_fetch(frame, operands->data[i], diag));
+  return pn_frame_run_reference(frame, node, diag);
 }
 
-/* The small tensors among |live|, whose elements may steer shapes, where the host can read them. */
-static pelton_status fetch_contents(pn_frame *frame, const pn_live *live, pelton_diag *diag) {
+/* The small tensors among |live|, whose elements may steer shapes, where the host can read them: those that do steer,
+   or all. */
+static pelton_status fetch_contents(pn_frame *frame, const pn_live *live, bool all, pelton_diag *diag) {
   for (uint32_t i = 0; i < live->count; i++) {
     const pn_tensor *t = &frame->values[live->values[i].v];
-    if (may_steer(t)) PN_TRY(pn_frame_fetch(frame, live->values[i], diag));
+    if ((all || live->steers[i]) && may_steer(t)) PN_TRY(pn_frame_fetch(frame, live->values[i], diag));
   }
   return PELTON_OK;
 }
@@ -492,9 +504,10 @@ static pelton_status segment_at(pn_frame *frame, uint32_t pos, pn_segment **out,
   if (!live) return pn_fail_memory(diag, "a context");
   *out = find_segment(frame, live, pos, false);
   if (*out) return PELTON_OK;
-  PN_TRY(fetch_contents(frame, live, diag));
+  PN_TRY(fetch_contents(frame, live, false, diag));
   *out = find_segment(frame, live, pos, true);
   if (*out) return PELTON_OK;
+  PN_TRY(fetch_contents(frame, live, true, diag));
   PN_TRY(plan_segment(frame, pos, out, diag));
   keep_segment(frame, *out);
   return PELTON_OK;
@@ -528,8 +541,7 @@ pelton_status pn_frame_enqueue(pn_frame *frame, const pn_tensor *inputs, pn_tens
   return pn_frame_enqueue_device(frame, s, outputs, stream, diag);
 }
 
-pelton_status pn_frame_run(pn_frame *frame, const pn_tensor *inputs, pn_tensor *outputs, pelton_diag *diag) {
-  pn_frame_take_inputs(frame, inputs);
+pelton_status pn_frame_run_nodes(pn_frame *frame, pelton_diag *diag) {
   for (uint32_t pos = 0; pos < frame->graph->nodes.count;) {
     if (pn_is_host_op(&frame->graph->nodes.data[pos])) {
       PN_TRY(run_host_op(frame, pos++, diag));
@@ -540,6 +552,12 @@ pelton_status pn_frame_run(pn_frame *frame, const pn_tensor *inputs, pn_tensor *
     PN_TRY(run_segment(frame, s, diag));
     pos = s->end_node;
   }
+  return PELTON_OK;
+}
+
+pelton_status pn_frame_run(pn_frame *frame, const pn_tensor *inputs, pn_tensor *outputs, pelton_diag *diag) {
+  pn_frame_take_inputs(frame, inputs);
+  PN_TRY(pn_frame_run_nodes(frame, diag));
   if (!pn_frame_is_host(frame)) return pn_frame_collect_device(frame, outputs, diag);
   for (uint32_t i = 0; i < frame->graph->outputs.count; i++)
     outputs[i] = frame->values[frame->graph->outputs.data[i].v];

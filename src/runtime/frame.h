@@ -50,15 +50,24 @@ typedef struct pn_live {
   bool listed;
 } pn_live;
 
+/* Where device memory is the host's, everything is on the host. */
+typedef enum pn_side { PN_ON_HOST, PN_ON_DEVICE, PN_SIDES } pn_side;
+
+/* Memory that is replaced by a larger piece when more is wanted. */
+typedef struct pn_room {
+  void *memory;
+  size_t capacity;
+} pn_room;
+
 /* Memory of the frame for one value. Where device memory is not the host's, a value may be here, there, or both:
    values[v].data is the host's copy unless |stale|, and then merely says that the value is present. */
 typedef struct pn_slot {
-  void *memory;
-  size_t capacity;
-  void *device;
-  size_t device_capacity;
-  void *there; /* the value on the device: |device|, or the caller's memory; null: not there */
+  pn_room room[PN_SIDES];
+  void *there; /* the value on the device: in its room, or in other memory that holds it as long; null: not there */
   bool stale;  /* only the device has it */
+  /* Of a subgraph's input that is a value of another frame, or a constant: whose it is, and who moves it for all. */
+  struct pn_frame *owner; /* null: nobody's */
+  pn_value_id owned;
 } pn_slot;
 
 typedef struct pn_step_time {
@@ -87,8 +96,10 @@ typedef struct pn_machine {
 /* A result of a loop that grows by one slice an iteration. */
 typedef struct pn_gathered {
   pn_tensor whole; /* dtype and dims of a slice */
-  char *memory;    /* slices one after another, as they came; kept from run to run */
-  size_t slice_bytes, used, capacity;
+  bool started;
+  pn_side side; /* that of the first slice; the others are brought there */
+  pn_room room[PN_SIDES]; /* slices one after another, as they came; kept from run to run */
+  size_t slice_bytes, used;
 } pn_gathered;
 
 typedef struct pn_frame {
@@ -100,9 +111,9 @@ typedef struct pn_frame {
   uint32_t *last_use;         /* by value id: the last node that uses it; nodes.count when it is an output */
   uint32_t *output_index;     /* by value id: which output it is, UINT32_MAX: none */
   pn_live *live;              /* by node id; listed when a segment first starts there */
-  pn_tensor *in, *out;        /* of a subgraph: what the node that runs it hands over */
   pn_sink **sinks;            /* by output: where it is wanted; null: anywhere */
   pn_gathered *gathered;      /* by output, of a loop's body */
+  pn_room (*spare)[PN_SIDES]; /* by input, of a loop's body: for what is carried and cannot be exchanged */
   struct pn_frame **children; /* by node id * 2 + which subgraph; made when first run */
   pn_segment *segments[PN_FRAME_SEGMENTS];
   uint32_t segment_count;
@@ -127,7 +138,13 @@ pelton_status pn_frame_enqueue(pn_frame *frame, const pn_tensor *inputs, pn_tens
 /* Forgets what was timed, and lets the segments go that were kept for it. */
 void pn_machine_forget_times(pn_machine *machine);
 
-/* Memory of at least |bytes| for value |v|. */
+/* Runs the graph of a child frame, whose inputs are values already; its outputs are values then, wherever they are. */
+pelton_status pn_frame_run_nodes(pn_frame *frame, pelton_diag *diag) PN_CHECKED;
+
+/* Memory of at least |bytes| in |room|; null when there is none. What was in it is lost when it grows. */
+void *pn_room_reserve(pn_machine *machine, pn_room *room, pn_side side, size_t bytes) PN_CHECKED;
+void pn_room_release(pn_machine *machine, pn_room *room, pn_side side);
+/* The same of value |v|, on the host. */
 void *pn_frame_slot(pn_frame *frame, pn_value_id v, size_t bytes) PN_CHECKED;
 /* Sets t->data to where |v| shall be computed, whose type and shape |t| has: its sink, or its slot. */
 pelton_status pn_frame_place(pn_frame *frame, pn_value_id v, pn_tensor *t, pelton_diag *diag) PN_CHECKED;
@@ -136,6 +153,7 @@ PN_INLINE void pn_frame_set(pn_frame *frame, pn_value_id v, const pn_tensor *t) 
   frame->values[v.v] = *t;
   frame->slots[v.v].there = NULL;
   frame->slots[v.v].stale = false;
+  frame->slots[v.v].owner = NULL;
 }
 /* The child frame of |node| for its subgraph |which|. */
 pelton_status pn_frame_child(pn_frame *frame, uint32_t node, uint32_t which, const pn_graph *graph, pn_frame **out,
@@ -148,8 +166,17 @@ pelton_status pn_segment_settle(pn_frame *frame, pn_segment *segment, pelton_dia
 void pn_segment_unsettle(pn_segment *segment, pelton_engine *engine);
 /* Takes the callers' |inputs| as values: in host memory, or on the device when they lie there. */
 void pn_frame_take_inputs(pn_frame *frame, const pn_tensor *inputs);
-/* Brings value |v| to the host when only the device has it. */
+/* Brings value |v| to the host when only the device has it, and to the device when only the host does. */
 pelton_status pn_frame_fetch(pn_frame *frame, pn_value_id v, pelton_diag *diag) PN_CHECKED;
+pelton_status pn_frame_lift(pn_frame *frame, pn_value_id v, pelton_diag *diag) PN_CHECKED;
+/* The value |v| where it is on |side|; null: it is not there. */
+PN_INLINE void *pn_frame_at(const pn_frame *frame, pn_value_id v, pn_side side) {
+  const pn_slot *slot = &frame->slots[v.v];
+  return side == PN_ON_DEVICE ? slot->there : slot->stale ? NULL : frame->values[v.v].data;
+}
+/* Copies |rows| pieces of |bytes| bytes, which begin |to_pitch| and |from_pitch| bytes apart, on one side. */
+pelton_status pn_machine_copy(pn_machine *machine, pn_side side, void *to, size_t to_pitch, const void *from,
+                              size_t from_pitch, size_t bytes, size_t rows, pelton_diag *diag) PN_CHECKED;
 /* Uploads what the steps read, and gives every result memory on the device: the caller's where it lies there. */
 pelton_status pn_frame_bind_device(pn_frame *frame, const pn_segment *segment, pelton_diag *diag) PN_CHECKED;
 /* Results that no step wrote in place, after the steps. */
@@ -170,6 +197,25 @@ bool pn_segment_reserve_recordings(pn_segment *segment);
 pelton_status pn_segment_record(pn_frame *frame, pn_segment *segment, pelton_diag *diag) PN_CHECKED;
 pelton_status pn_segment_play(pn_frame *frame, pn_segment *segment, pelton_diag *diag) PN_CHECKED;
 void pn_segment_forget_recordings(pn_segment *segment, const pelton_engine *engine);
+
+/* around.c: values into a subgraph, around a loop and out of it. They stay where they are. */
+/* Makes input |to| of |child| the value |v| of |frame|, which stays as it is until the child has run; absent when |v|
+   is none. */
+void pn_frame_pass(pn_frame *child, pn_value_id to, pn_frame *frame, pn_value_id v);
+/* Makes |v| of |frame| what |from| of |child| is. */
+void pn_frame_give(pn_frame *frame, pn_value_id v, const pn_frame *child, pn_value_id from);
+/* Makes inputs first_in ... of a loop's body what its outputs first_out ... are, |count| of them. */
+pelton_status pn_frame_carry(pn_frame *child, uint32_t first_in, uint32_t first_out, uint32_t count,
+                             pelton_diag *diag) PN_CHECKED;
+/* Appends output |index| of a loop's body to what was gathered of it; |expected| slices come, if so many are known. */
+pelton_status pn_frame_gather(pn_frame *child, uint32_t index, int64_t expected, pelton_diag *diag) PN_CHECKED;
+/* Makes |v| of |frame| the |count| slices gathered of output |index|, as one tensor along |axis|. */
+pelton_status pn_frame_gathered(pn_frame *frame, pn_value_id v, pn_frame *child, uint32_t index, int64_t count,
+                                int64_t axis, bool reversed, pelton_diag *diag) PN_CHECKED;
+/* Makes input |to| of |child| slice |t| along |axis| of value |v| of |frame|, on the sides on which the slice before,
+   when there was one, was wanted. */
+pelton_status pn_frame_slice(pn_frame *child, pn_value_id to, pn_frame *frame, pn_value_id v, int64_t axis, int64_t t,
+                             bool first, pelton_diag *diag) PN_CHECKED;
 
 /* control.c and host_op.c: nodes that the runtime runs itself. */
 bool pn_is_host_op(const pn_node *node);

@@ -65,8 +65,6 @@ static pelton_status add_device(measuring *m, const pn_plan *plan, uint8_t *read
     }
     if (step->packed_bytes) PN_TRY(add_data(m, plan, step->packed, step->packed_bytes, &out->context_bytes, diag));
   }
-  for (uint32_t i = 0; i < plan->output_count; i++)
-    if (plan->outputs[i].place.kind == PN_PLACE_INPUT) reads[plan->outputs[i].place.index] = 1;
   for (uint32_t i = 0; i < plan->input_count; i++)
     if (reads[i]) out->context_bytes += plan->inputs[i].bytes + PN_SLOT_SPARE;
   out->weight_bytes = m->residents.bytes;

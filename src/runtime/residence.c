@@ -54,8 +54,6 @@ pelton_status pn_segment_settle(pn_frame *frame, pn_segment *s, pelton_diag *dia
   if (!reads || !pn_segment_reserve_recordings(s)) return pn_fail_memory(diag, "a plan");
   s->reads_input = reads;
   s->recordable = s->plan->steps.count > 1;
-  for (uint32_t i = 0; i < s->output_count; i++) /* a result that is an input's bytes */
-    if (s->plan->outputs[i].place.kind == PN_PLACE_INPUT) reads[s->plan->outputs[i].place.index] = 1;
   bool fresh = false;
   (void)pthread_mutex_lock(&engine->residents.lock);
   pelton_status status = PELTON_OK;
@@ -91,6 +89,12 @@ pelton_status pn_frame_fetch(pn_frame *frame, pn_value_id v, pelton_diag *diag) 
   pn_slot *slot = &frame->slots[v.v];
   pn_machine *m = frame->machine;
   if (!slot->stale) return PELTON_OK;
+  if (slot->owner) {
+    PN_TRY(pn_frame_fetch(slot->owner, slot->owned, diag));
+    frame->values[v.v].data = slot->owner->values[slot->owned.v].data;
+    slot->stale = false;
+    return PELTON_OK;
+  }
   size_t bytes = bytes_of(&frame->values[v.v]);
   void *memory = pn_frame_slot(frame, v, bytes);
   if (!memory) return pn_fail_memory(diag, "a value");
@@ -102,22 +106,38 @@ pelton_status pn_frame_fetch(pn_frame *frame, pn_value_id v, pelton_diag *diag) 
 
 /* Memory of the frame for value |v| on the device; null when there is none. */
 static void *device_slot(pn_frame *frame, pn_value_id v, size_t bytes) {
-  pn_slot *slot = &frame->slots[v.v];
-  pelton_engine *engine = frame->machine->engine;
-  if (slot->device && slot->device_capacity >= bytes) return slot->device;
-  if (slot->device) engine->target->memory_release(engine->device, slot->device);
-  frame->machine->bytes -= slot->device_capacity;
-  slot->device_capacity = 0;
-  slot->device = engine->target->memory_alloc(engine->device, bytes + PN_SLOT_SPARE);
-  if (!slot->device) return NULL;
-  slot->device_capacity = bytes;
-  frame->machine->bytes += bytes;
-  return slot->device;
+  return pn_room_reserve(frame->machine, &frame->slots[v.v].room[PN_ON_DEVICE], PN_ON_DEVICE, bytes);
 }
 
 static pelton_status no_device_memory(size_t bytes, pelton_diag *diag) {
   return pn_fail(diag, PELTON_OUT_OF_MEMORY,
                  "no device memory for a value: %zu bytes wanted; use smaller shapes or fewer contexts", bytes);
+}
+
+pelton_status pn_frame_lift(pn_frame *frame, pn_value_id v, pelton_diag *diag) {
+  pn_slot *slot = &frame->slots[v.v];
+  pn_machine *m = frame->machine;
+  if (slot->there) return PELTON_OK;
+  if (slot->owner) {
+    PN_TRY(pn_frame_lift(slot->owner, slot->owned, diag));
+    slot->there = slot->owner->slots[slot->owned.v].there;
+    return PELTON_OK;
+  }
+  size_t bytes = bytes_of(&frame->values[v.v]);
+  void *memory = device_slot(frame, v, bytes);
+  if (!memory) return no_device_memory(bytes, diag);
+  if (bytes) PN_TRY(m->engine->target->upload(m->stream, memory, frame->values[v.v].data, bytes, diag));
+  slot->there = memory;
+  return PELTON_OK;
+}
+
+pelton_status pn_machine_copy(pn_machine *m, pn_side side, void *to, size_t to_pitch, const void *from,
+                              size_t from_pitch, size_t bytes, size_t rows, pelton_diag *diag) {
+  if (!bytes || !rows) return PELTON_OK;
+  if (side == PN_ON_DEVICE)
+    return m->engine->target->copy(m->stream, to, to_pitch, from, from_pitch, bytes, rows, diag);
+  for (size_t i = 0; i < rows; i++) memcpy((char *)to + i * to_pitch, (const char *)from + i * from_pitch, bytes);
+  return PELTON_OK;
 }
 
 /* Where the caller wants value |v|, of |t|'s type and shape; null: anywhere, or there is not enough. */
@@ -128,16 +148,8 @@ static pelton_status open_sink(const pn_frame *frame, pn_value_id v, const pn_te
 }
 
 pelton_status pn_frame_bind_device(pn_frame *frame, const pn_segment *s, pelton_diag *diag) {
-  pn_machine *m = frame->machine;
-  for (uint32_t i = 0; i < s->input_count; i++) {
-    pn_value_id v = s->inputs[i];
-    size_t bytes = bytes_of(&frame->values[v.v]);
-    if (!s->reads_input[i] || frame->slots[v.v].there) continue;
-    void *memory = device_slot(frame, v, bytes);
-    if (!memory) return no_device_memory(bytes, diag);
-    if (bytes) PN_TRY(m->engine->target->upload(m->stream, memory, frame->values[v.v].data, bytes, diag));
-    frame->slots[v.v].there = memory;
-  }
+  for (uint32_t i = 0; i < s->input_count; i++)
+    if (s->reads_input[i]) PN_TRY(pn_frame_lift(frame, s->inputs[i], diag));
   for (uint32_t i = 0; i < s->output_count; i++) {
     const pn_plan_binding *b = &s->plan->outputs[i];
     pn_tensor *t = &frame->values[s->outputs[i].v];
@@ -154,24 +166,32 @@ pelton_status pn_frame_bind_device(pn_frame *frame, const pn_segment *s, pelton_
   return PELTON_OK;
 }
 
-/* Views of inputs, of other results or of the arena, and constants: they go to the host, where most of them were. */
+/* Views of inputs, of other results or of the arena, and constants: copies on the sides on which the original is. */
+static pelton_status finish_result(pn_frame *frame, const pn_segment *s, uint32_t i, pelton_diag *diag) {
+  const pn_plan_binding *b = &s->plan->outputs[i];
+  const pn_value_id v = s->outputs[i];
+  pn_slot *slot = &frame->slots[v.v];
+  const bool constant = b->place.kind == PN_PLACE_CONSTANT, input = b->place.kind == PN_PLACE_INPUT;
+  const pn_value_id original = input ? s->inputs[b->place.index] : PN_NO_VALUE;
+  if (constant || (input && !pn_frame_at(frame, original, PN_ON_DEVICE)))
+    slot->there = NULL;
+  else
+    PN_TRY(pn_machine_copy(frame->machine, PN_ON_DEVICE, slot->there, b->bytes, pn_frame_locate(frame, s, &b->place),
+                           b->bytes, b->bytes, 1, diag));
+  if (!constant && !(input && pn_frame_at(frame, original, PN_ON_HOST))) return PELTON_OK;
+  const char *from = constant ? b->place.data : (const char *)frame->values[original.v].data + b->place.offset;
+  void *memory = pn_frame_slot(frame, v, b->bytes);
+  if (!memory) return pn_fail_memory(diag, "an output");
+  if (b->bytes) memcpy(memory, from, b->bytes);
+  frame->values[v.v].data = memory;
+  slot->stale = false;
+  return PELTON_OK;
+}
+
 pelton_status pn_frame_finish_device(pn_frame *frame, const pn_segment *s, pelton_diag *diag) {
-  pn_machine *m = frame->machine;
   for (uint32_t i = 0; i < s->output_count; i++) {
-    const pn_plan_binding *b = &s->plan->outputs[i];
-    pn_value_id v = s->outputs[i];
-    if (b->place.kind == PN_PLACE_OUTPUT && b->place.index == i) continue;
-    void *memory = pn_frame_slot(frame, v, b->bytes);
-    if (!memory) return pn_fail_memory(diag, "an output");
-    const void *from = b->place.kind == PN_PLACE_CONSTANT ? b->place.data : pn_frame_locate(frame, s, &b->place);
-    if (b->place.kind == PN_PLACE_CONSTANT) {
-      if (b->bytes) memcpy(memory, from, b->bytes);
-    } else if (b->bytes) {
-      PN_TRY(m->engine->target->download(m->stream, memory, from, b->bytes, diag));
-    }
-    frame->values[v.v].data = memory;
-    frame->slots[v.v].there = NULL;
-    frame->slots[v.v].stale = false;
+    const pn_place *place = &s->plan->outputs[i].place;
+    if (place->kind != PN_PLACE_OUTPUT || place->index != i) PN_TRY(finish_result(frame, s, i, diag));
   }
   return PELTON_OK;
 }
@@ -195,6 +215,11 @@ static pelton_status hand_over(pn_frame *frame, pn_value_id v, pn_tensor *out, p
   if (wanted && slot->stale && !device) {
     out->data = wanted;
     return bytes ? target->download(m->stream, wanted, slot->there, bytes, diag) : PELTON_OK;
+  }
+  if (device && slot->there) {
+    out->data = wanted;
+    PN_TRY(pn_machine_copy(m, PN_ON_DEVICE, wanted, bytes, slot->there, bytes, bytes, 1, diag));
+    return target->stream_synchronize(m->stream, diag);
   }
   PN_TRY(pn_frame_fetch(frame, v, diag));
   out->data = device ? wanted : value->data;

@@ -115,6 +115,10 @@ typedef struct pn_target {
      when the stream was waited for), |to_host| is complete when download does. */
   pelton_status (*upload)(pn_stream *stream, void *to, const void *from_host, size_t bytes, pelton_diag *diag);
   pelton_status (*download)(pn_stream *stream, void *to_host, const void *from, size_t bytes, pelton_diag *diag);
+  /* The same within the device, without waiting: |rows| pieces of |bytes| bytes, neither of them 0, which begin
+     |to_pitch| and |from_pitch| bytes apart. Null with host_memory. */
+  pelton_status (*copy)(pn_stream *stream, void *to, size_t to_pitch, const void *from, size_t from_pitch, size_t bytes,
+                        size_t rows, pelton_diag *diag);
   /* A queue of work; one thread at a time. */
   pelton_status (*stream_create)(pn_device *device, pn_stream **out, pelton_diag *diag);
   void (*stream_release)(pn_stream *stream);

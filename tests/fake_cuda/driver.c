@@ -7,7 +7,7 @@
    another.
 
    fake_cuda_fail_at(n) makes the n-th call from now on fail, and every later one too when fake_cuda_lose is set, as
-   after a lost driver; calls and live objects are counted. There may be several devices, each with a context, which is
+   after a lost driver; calls, live objects and copies are counted. There may be several devices, each with a context, which is
    a thread's current one; streams, events, modules and memory are of the device that was current, and refused on
    another. fake_cuda_lose_device(d, n) loses device d alone: from its n-th call on everything there fails.
 
@@ -45,7 +45,7 @@ enum {
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static long calls, fail_at, live;
+static long calls, fail_at, live, copies[3]; /* to the device, from it, within it */
 static int lose, device_count = 1, capability = 90, imagined;
 static struct device_state {
   int retained;
@@ -60,6 +60,7 @@ void fake_cuda_fail_at(long n) { fail_at = n ? calls + n : 0; }
 void fake_cuda_lose(int forever) { lose = forever; }
 long fake_cuda_calls(void) { return calls; }
 long fake_cuda_live(void) { return live; }
+long fake_cuda_copies(int kind) { return copies[kind]; }
 void fake_cuda_set(int count_of_devices, int sm) {
   device_count = count_of_devices;
   capability = sm;
@@ -106,6 +107,11 @@ static int step(void) { return step_on(current); }
     int step_error = step();                                                                                           \
     if (step_error) return step_error;                                                                                 \
   } while (0)
+static void count_copy(int kind) {
+  pthread_mutex_lock(&lock);
+  copies[kind]++;
+  pthread_mutex_unlock(&lock);
+}
 static void count(int more) {
   pthread_mutex_lock(&lock);
   live += more;
@@ -284,6 +290,7 @@ int cuMemcpyHtoDAsync_v2(uint64_t to, const void *from, size_t bytes, void *stre
   STEP();
   int error = check_stream(stream);
   if (!error) error = check_copy(to, bytes);
+  count_copy(0);
   if (!error) memcpy((void *)(uintptr_t)to, from, bytes);
   return error;
 }
@@ -291,7 +298,44 @@ int cuMemcpyDtoHAsync_v2(void *to, uint64_t from, size_t bytes, void *stream) {
   STEP();
   int error = check_stream(stream);
   if (!error) error = check_copy(from, bytes);
+  count_copy(1);
   if (!error) memcpy(to, (const void *)(uintptr_t)from, bytes);
+  return error;
+}
+int cuMemcpyDtoDAsync_v2(uint64_t to, uint64_t from, size_t bytes, void *stream) {
+  STEP();
+  int error = check_stream(stream);
+  if (!error) error = check_copy(from, bytes);
+  if (!error) error = check_copy(to, bytes);
+  count_copy(2);
+  if (!error) memcpy((void *)(uintptr_t)to, (const void *)(uintptr_t)from, bytes);
+  return error;
+}
+/* CUDA_MEMCPY2D: planes from the beginning, both the device's. */
+struct plane_copy {
+  size_t from_x, from_y;
+  unsigned from_kind;
+  const void *from_host;
+  uint64_t from;
+  void *from_array;
+  size_t from_pitch, to_x, to_y;
+  unsigned to_kind;
+  void *to_host;
+  uint64_t to;
+  void *to_array;
+  size_t to_pitch, bytes, rows;
+};
+int cuMemcpy2DAsync_v2(const struct plane_copy *c, void *stream) {
+  STEP();
+  int error = check_stream(stream);
+  if (c->from_kind != 2 || c->to_kind != 2 || c->from_x || c->from_y || c->to_x || c->to_y || !c->rows ||
+      c->bytes > c->from_pitch || c->bytes > c->to_pitch)
+    return INVALID;
+  if (!error) error = check_copy(c->from, (c->rows - 1) * c->from_pitch + c->bytes);
+  if (!error) error = check_copy(c->to, (c->rows - 1) * c->to_pitch + c->bytes);
+  count_copy(2);
+  for (size_t i = 0; i < c->rows && !error; i++)
+    memcpy((char *)(uintptr_t)c->to + i * c->to_pitch, (const char *)(uintptr_t)c->from + i * c->from_pitch, c->bytes);
   return error;
 }
 /* As the driver's: of memory that it does not know everything is zero, and that is no error. */

@@ -368,6 +368,25 @@ static pelton_status download(pn_stream *s, void *to, const void *from, size_t b
   return PELTON_OK;
 }
 
+static pelton_status copy(pn_stream *s, void *to, size_t to_pitch, const void *from, size_t from_pitch, size_t bytes,
+                          size_t rows, pelton_diag *diag) {
+  const pn_cuda_api *api = &s->device->api;
+  const pn_cu_pointer target = pn_cuda_pointer(to), source = pn_cuda_pointer(from);
+  PN_TRY(pn_cuda_enter(s->device, diag));
+  if (to_pitch == bytes && from_pitch == bytes) bytes *= rows, rows = 1;
+  if (rows > 1 && to_pitch <= INT32_MAX && from_pitch <= INT32_MAX) { /* as far as all devices' pitches go */
+    const pn_cu_copy plane = {.source_kind = PN_CU_MEMORY_DEVICE, .source = source, .source_pitch = from_pitch,
+                              .target_kind = PN_CU_MEMORY_DEVICE, .target = target, .target_pitch = to_pitch,
+                              .bytes = bytes, .rows = rows};
+    return pn_cuda_check(s->device, api->cuMemcpy2DAsync_v2(&plane, s->stream), "a copy", diag);
+  }
+  for (size_t i = 0; i < rows; i++)
+    PN_TRY(pn_cuda_check(s->device,
+                         api->cuMemcpyDtoDAsync_v2(target + i * to_pitch, source + i * from_pitch, bytes, s->stream),
+                         "a copy", diag));
+  return PELTON_OK;
+}
+
 /* ---- streams ------------------------------------------------------------------------------------------------------
  */
 
@@ -538,6 +557,7 @@ const pn_target pn_target_cuda = {
     .host_release = host_release,
     .upload = upload,
     .download = download,
+    .copy = copy,
     .stream_create = stream_create,
     .stream_release = stream_release,
     .stream_lend = stream_lend,

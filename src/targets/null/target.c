@@ -7,7 +7,8 @@
      fingerprint   everything that makes a measured time valid: device, driver, clocks if they differ
      tactics       the list made at configure time from tactics/<name>.c, the most general last
      patterns      chains of operators that some tactic can run as one step
-     memory        device memory; with host_memory false the runtime copies at the edges by upload and download
+     memory        device memory; with host_memory false the runtime copies at the edges by upload and download, and
+                   around loops by copy
      stream        a queue of work; synchronize waits for it */
 #include "target/target.h"
 

@@ -52,6 +52,21 @@ typedef struct pn_cu_launch { /* CUlaunchConfig */
   unsigned attribute_count;
 } pn_cu_launch;
 
+/* CUDA_MEMCPY2D */
+typedef struct pn_cu_copy {
+  size_t source_x, source_y;
+  unsigned source_kind;
+  const void *source_host;
+  pn_cu_pointer source;
+  void *source_array;
+  size_t source_pitch, target_x, target_y;
+  unsigned target_kind;
+  void *target_host;
+  pn_cu_pointer target;
+  void *target_array;
+  size_t target_pitch, bytes, rows;
+} pn_cu_copy;
+
 enum { /* of tensor maps, and CUfunction_attribute */
        PN_CU_TYPE_F16 = 6,
        PN_CU_TYPE_BF16 = 9,
