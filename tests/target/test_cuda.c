@@ -561,6 +561,30 @@ TEST(any_call_of_the_driver_may_fail) {
   }
 }
 
+/* A Fourier transform of a prime length has tables, and passes that go by way of its workspace. */
+TEST(tables_of_a_step_that_fails_are_released) {
+  static const char text[] = "graph g(%x: f32[2,74,2]) -> (%y)\n  %y = dft(%x)\nend\n";
+  pelton_status status = PELTON_DEVICE_ERROR;
+  harness_allocator a;
+  use_fake();
+  for (long n = 1; status; n++) {
+    pelton_diag diag = PELTON_DIAG_INIT;
+    fail_at(n);
+    status = life(text, "cuda", NULL, 2, NULL, 0, &diag);
+    fail_at(0);
+    EXPECT_EQ(live(), 0);
+    REQUIRE(n < 5000);
+  }
+  uint64_t n = 0;
+  do {
+    pelton_diag diag = PELTON_DIAG_INIT;
+    status = life(text, "cuda", harness_allocator_init(&a, ++n), 2, NULL, 0, &diag);
+    EXPECT_EQ(status, a.failed ? PELTON_OUT_OF_MEMORY : PELTON_OK);
+    EXPECT_EQ(a.live, 0);
+    EXPECT_EQ(live(), 0);
+  } while (a.failed);
+}
+
 TEST(any_allocation_may_fail) {
   harness_allocator a;
   uint64_t n = 0;
@@ -585,4 +609,5 @@ TEST_MAIN(T(a_device_says_why_it_cannot_be_used), T(devices_are_listed_with_thei
           T(widths_of_one_engine_have_filters_of_their_own),
           T(options_name_an_older_device), T(inputs_and_outputs_may_stay_on_the_device), T(a_callers_stream_takes_runs),
           T(buffers_take_turns), T(what_cannot_be_enqueued_says_why), T(memory_is_told_before_it_is_taken),
-          T(pinned_memory_is_copied_from_directly), T(any_call_of_the_driver_may_fail), T(any_allocation_may_fail))
+          T(pinned_memory_is_copied_from_directly), T(any_call_of_the_driver_may_fail),
+          T(tables_of_a_step_that_fails_are_released), T(any_allocation_may_fail))

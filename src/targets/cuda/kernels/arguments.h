@@ -237,6 +237,25 @@ struct resize_arguments {
   const void *source;
 };
 
+/* A pass of a Fourier transform, over some of the lines: radix sums for every |part|-th element each. */
+enum { MOST_RADIX = 31 };
+struct fft_arguments {
+  unsigned count;               /* lines * part */
+  struct divider fast;          /* what goes from thread to thread: lines, or the parts of a line */
+  unsigned lines, first_line;   /* of this round; its first one among all */
+  unsigned length, part;        /* of what is taken apart; length / radix */
+  struct divider done;          /* the radices of the passes before, multiplied */
+  unsigned step, fine_bits;     /* of the table of roots: length / (done * radix); 2^fine_bits near ones come first */
+  unsigned size, given;         /* terms of the transform, and of them those that x has */
+  unsigned x_extent, y_extent;
+  struct divider inner;         /* elements from term to term */
+  double scale;
+  double root[2 * MOST_RADIX];  /* exp(-2 pi i k / radix) */
+  const void *roots, *chirp, *spectrum;
+  const void *source; /* x, or the last pass's terms */
+  void *target;
+};
+
 /* Kernels whose problems have numbers of their own: each.h names the places, so that a kernel reads EXTENT and not
    number[3]. */
 enum { EACH_OPERANDS = 12, EACH_NUMBERS = 96, EACH_DIVIDERS = 32, EACH_REALS = 16 };

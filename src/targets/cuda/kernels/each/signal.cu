@@ -2,12 +2,10 @@
 #define EACH(i) for (u32 i = BLOCK_X * THREADS + THREAD; i < a.count; i += BLOCKS_X * THREADS)
 
 #if DFT
-/* A term of the spectrum a thread, which sums over the line. The table holds the unit circle in as many steps as the
-   line is long, when that is known; else an axis or a length is read here, and the circle computed. */
+/* A term of the spectrum a thread, which sums over the line. An axis and a length are read here. */
 KERNEL(dft, struct each_arguments) {
-  const f64 *circle = (const f64 *)a.table;
-  i64 axis = AXIS_NUMBER, asked = LENGTH;
-#if WITH_AXIS && !KNOWN
+  i64 axis = RANK - 2;
+#if WITH_AXIS
   axis = (i64)LOAD(AXIS_TYPE, AXIS, 0);
   if (axis < 0) axis += RANK;
   if (axis < 0 || axis >= RANK - 1) {
@@ -17,8 +15,8 @@ KERNEL(dft, struct each_arguments) {
 #endif
   u32 inner_size = 1, x_extent = (u32)X_DIMS(axis), y_extent = (u32)Y_DIMS(axis);
   for (int d = (int)axis + 1; d < RANK - 1; d++) inner_size *= (u32)X_DIMS(d);
-  if (!KNOWN) asked = HERMITIAN ? 2 * ((i64)x_extent - 1) : (i64)x_extent;
-#if WITH_TAKEN && !KNOWN
+  i64 asked = HERMITIAN ? 2 * ((i64)x_extent - 1) : (i64)x_extent;
+#if WITH_TAKEN
   asked = (i64)LOAD(TAKEN_TYPE, TAKEN, 0);
 #endif
   if (asked < 1 || asked > 65536 || (u32)(ONESIDED && !INVERSE ? asked / 2 + 1 : asked) != y_extent) {
@@ -37,8 +35,7 @@ KERNEL(dft, struct each_arguments) {
         u32 at = first + from * inner_size * X_PARTS;
         f64 x = (f64)LOAD(X_TYPE, X, at), y = X_PARTS == 2 ? (f64)LOAD(X_TYPE, X, at + 1) : 0;
         f64 turn = 6.28318530717958647692 * angle / length;
-        f64 cosine = KNOWN ? circle[2 * angle] : cos(turn), sine = KNOWN ? circle[2 * angle + 1] : sin(turn);
-        if (!INVERSE) sine = -sine;
+        f64 cosine = cos(turn), sine = INVERSE ? sin(turn) : -sin(turn);
         if (from != k) y = -y;
         real += x * cosine - y * sine;
         imaginary += x * sine + y * cosine;
