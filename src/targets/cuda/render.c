@@ -291,6 +291,29 @@ uint32_t pn_cuda_epilogue_render_eight(const pn_problem *p, const pn_cuda_epilog
   return together;
 }
 
+bool pn_cuda_between_accepts(const pn_problem *p, const pn_cuda_epilogue *epilogue, pn_reason *why) {
+  const pn_operand *x = pn_problem_input(p, 0, 0), *out = pn_problem_output(p, p->node_count - 1, 0);
+  if (epilogue->operand_count) return pn_refuse(why, "the expression between reads more than the result before it");
+  return out->dtype == x->dtype || pn_refuse(why, "the expression between changes the type");
+}
+
+void pn_cuda_render_between(const pn_problem *p, const char *name, pn_text *out) {
+  if (p->node_count == 1) {
+    pn_text_printf(out, "DEVICE f32 %s(f32 value) { return value; }\n", name);
+    return;
+  }
+  pelton_dtype inputs[PN_EXPR_MAX_INPUTS], types[PN_EXPR_MAX_STEPS];
+  for (uint32_t i = 0; i < p->nodes[1].input_count; i++) {
+    inputs[i] = pn_problem_input(p, 1, i)->dtype;
+    pn_text_printf(out, "#define INPUT_%u value\n", (unsigned)i);
+  }
+  if (pn_expr_types(expression_of(p), inputs, types, NULL)) return; /* accepted before */
+  pn_text_printf(out, "#include \"expression.cuh\"\nDEVICE f32 %s(f32 value) {\n", name);
+  render_steps(expression_of(p), types, true, out);
+  pn_text_printf(out, "    return v%u;\n}\n", (unsigned)expression_of(p)->step_count - 1);
+  for (uint32_t i = 0; i < p->nodes[1].input_count; i++) pn_text_printf(out, "#undef INPUT_%u\n", (unsigned)i);
+}
+
 void pn_cuda_epilogue_fill(const pn_cuda_epilogue *epilogue, struct epilogue_arguments *out) {
   memcpy(out->strides, epilogue->strides, sizeof out->strides);
 }

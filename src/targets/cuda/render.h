@@ -43,6 +43,10 @@ void pn_cuda_epilogue_render(const pn_problem *problem, const pn_cuda_epilogue *
    read by eights, aligned. */
 uint32_t pn_cuda_epilogue_render_eight(const pn_problem *problem, const pn_cuda_epilogue *epilogue, bool bias, bool whole,
                                    pn_text *out);
+/* Whether the result of |problem|'s first node, a convolution of a chain, is what its expression (if node 1 is there)
+   alone reads; and prints <name>(value), that expression without roundings between its steps. Behind eight.cuh. */
+bool pn_cuda_between_accepts(const pn_problem *problem, const pn_cuda_epilogue *epilogue, pn_reason *why);
+void pn_cuda_render_between(const pn_problem *problem, const char *name, pn_text *out);
 void pn_cuda_epilogue_fill(const pn_cuda_epilogue *epilogue, struct epilogue_arguments *out);
 PN_INLINE void pn_cuda_epilogue_bind(const pn_cuda_epilogue *epilogue, void *const *operands,
                                      struct epilogue_arguments *out) {

@@ -15,8 +15,8 @@ typedef struct tile {
 } tile;
 static const tile tiles[] = {{2, 3, 2, 128}, {2, 4, 1, 256}, {2, 4, 2, 64}, {1, 4, 2, 128},
                              {1, 4, 3, 64},  {1, 6, 3, 32},  {1, 1, 5, 64}, {1, 2, 5, 64},
-                             {1, 1, 4, 128}, {1, 2, 4, 128}, {2, 4, 1, 192}};
-enum { GATHER_TILE = 2, MOST_SPLITS = 8, SHARED_ALIGN = 1024, ROW_BYTES = 2 * PN_WGMMA_DEPTH };
+                             {1, 1, 4, 128}, {1, 2, 4, 128}, {2, 4, 1, 192}, {1, 4, 1, 192}};
+enum { GATHER_TILE = 2, WIDE_TILE = 11, MOST_SPLITS = 8, SHARED_ALIGN = 1024, ROW_BYTES = 2 * PN_WGMMA_DEPTH };
 enum { TILE, SPLITS }; /* what config values mean */
 
 double pn_wgmma_work(const pn_problem *p) {
@@ -71,8 +71,15 @@ static bool is_direct(const pn_wgmma *w, int64_t splits) { return w->source != P
    these go so only where the shares are nearly even; else the device hands tiles out as blocks end. */
 static bool is_persistent(const pn_wgmma *w, const pn_device *device, const tile *t, int64_t splits) {
   int64_t tile_count = tile_count_of(w, t), at_once = at_once_of(device, t);
-  if (!is_direct(w, splits) || w->batches != 1 || tile_count <= at_once) return false;
+  if (!is_direct(w, splits) || w->source == PN_WGMMA_DEPTHWISE || w->batches != 1 || tile_count <= at_once)
+    return false;
   return t->resident == 1 || pn_div_up(tile_count, at_once) * at_once * 7 <= tile_count * 8;
+}
+
+/* Cycles of a multiprocessor for a step of DEPTHWISE: for each channel of a place its taps are converted and added,
+   about three instructions each with their loads, and an expression follows; so many of them by 128 a cycle. */
+static double computing(const pn_wgmma *w, double tile_rows) {
+  return tile_rows * (double)w->eights * 8 * (3 * (double)w->taps + 4) / 128;
 }
 
 /* Fitted to some 400 timings of layers on an H200, to a fifth of the time: a step costs a multiprocessor the tensor
@@ -85,6 +92,7 @@ double pn_wgmma_estimate(const pn_wgmma *w, const pn_device *device, double byte
   double multiply = t->warpgroups * t->columns * 2 / 0.93, bring = (tile_rows + t->columns) * ROW_BYTES / 55;
   double gathering = w->pairs ? 250 : 700;
   double step = w->source == PN_WGMMA_GATHERED ? gathering : multiply > bring ? multiply : bring;
+  if (w->source == PN_WGMMA_DEPTHWISE) step = fmax(multiply, computing(w, tile_rows));
   double steps = ceil((double)w->steps / splits), blocks = (double)blocks_of(w, t) * splits,
          each = ceil(blocks / units);
   double put = elements * (double)((w->plain ? 8 : 2) + 2 * w->epilogue.operand_count) / 15 + elements * w->work / 128;
@@ -106,10 +114,13 @@ double pn_wgmma_estimate(const pn_wgmma *w, const pn_device *device, double byte
 static bool is_useful(const pn_wgmma *w, const pn_device *device, uint32_t k, int64_t splits) {
   const tile *t = &tiles[k];
   if (w->source == PN_WGMMA_GATHERED) return k == GATHER_TILE && splits == 1;
+  /* Twice the threads: registers are for few blocks, and their columns few. */
+  if (w->source == PN_WGMMA_DEPTHWISE ? t->warpgroups > 1 || t->resident > 3 : k == WIDE_TILE) return false;
   if (t->columns > 32 && t->columns / 2 >= w->columns) return false;
   /* A short ring would wait at every step. */
   if (t->stages < 3 && pn_div_up(w->steps, splits) > t->stages * t->stages) return false;
-  return splits == 1 || (splits * 2 <= w->steps && blocks_of(w, t) * splits <= 3 * (int64_t)device->multiprocessors);
+  const int64_t least = w->source == PN_WGMMA_DEPTHWISE ? 1 : 2; /* steps of a block; those are long */
+  return splits == 1 || (splits * least <= w->steps && blocks_of(w, t) * splits <= 3 * (int64_t)device->multiprocessors);
 }
 
 uint32_t pn_wgmma_configs(const pn_wgmma *w, const pn_device *device, double bytes, pn_config *out, uint32_t max) {
@@ -127,7 +138,14 @@ uint32_t pn_wgmma_configs(const pn_wgmma *w, const pn_device *device, double byt
 
 /* Where those that multiply gather all, there is room for one block more. */
 static uint32_t resident_of(const pn_wgmma *w, const tile *t) {
+  if (w->source == PN_WGMMA_DEPTHWISE) return t->resident < 2 ? t->resident : 2u;
   return w->source == PN_WGMMA_GATHERED && w->steps <= t->warpgroups ? t->resident + 1u : t->resident;
+}
+
+/* Threads that bring or compute what the others multiply. */
+static uint32_t fetchers_of(const pn_wgmma *w, const tile *t) {
+  if (w->source == PN_WGMMA_DEPTHWISE) return 128u * t->warpgroups;
+  return w->source == PN_WGMMA_GATHERED && w->steps > t->warpgroups ? 128 : 32;
 }
 
 /* GATHERED steps are all there at once. */
@@ -142,7 +160,8 @@ static void render_head(pn_wgmma *w, const pn_problem *p, const tile *t, int64_t
                  type, type, (unsigned)t->columns, (unsigned)t->warpgroups, (unsigned)stages_of(w, t));
   pn_text_printf(head, "#define DIRECT %d\n", (int)is_direct(w, splits));
   pn_text_printf(head,
-                 "#define SPLITS %u\n#define RESIDENT %u\n#define MATRIX 0\n#define PICTURES 1\n#define GATHERED 2\n",
+                 "#define SPLITS %u\n#define RESIDENT %u\n#define MATRIX 0\n#define PICTURES 1\n#define GATHERED 2\n"
+                 "#define DEPTHWISE 3\n",
                  (unsigned)splits, (unsigned)resident_of(w, t));
   pn_text_printf(head,
                  "#define SOURCE %d\n#define PLACES %d\n#define PLAIN %d\n#define WHOLE %d\n#define CONSTANT "
@@ -153,6 +172,7 @@ static void render_head(pn_wgmma *w, const pn_problem *p, const tile *t, int64_t
   pn_text_printf(head, "#define PARTS %u\n#define PART_BEGINS 0", (unsigned)(w->parts ? w->parts : 1));
   for (uint32_t i = 0; i < w->parts; i++) pn_text_printf(head, ", %" PRId64, begin += w->part_columns[i]);
   pn_text_printf(head, "\n");
+  if (w->front) pn_cuda_render_between(w->front, "between", head);
   w->together = pn_cuda_epilogue_render_eight(p, &w->epilogue, w->bias, whole, head);
 }
 
@@ -181,7 +201,7 @@ pelton_status pn_wgmma_prepare(pn_wgmma *w, const pn_device *device, const pn_pr
   w->grid[0] = (uint32_t)(is_persistent(w, device, t, splits) ? at_once_of(device, t) : tile_count);
   w->grid[1] = (uint32_t)w->batches;
   w->grid[2] = (uint32_t)splits;
-  w->threads = 128u * t->warpgroups + (w->source == PN_WGMMA_GATHERED && w->steps > t->warpgroups ? 128 : 32);
+  w->threads = 128u * t->warpgroups + fetchers_of(w, t);
   w->shared_bytes = (ring > sums || direct ? ring : sums) + SHARED_ALIGN;
   w->arguments.rows = (unsigned)w->rows;
   w->arguments.columns = (unsigned)w->columns;
@@ -249,7 +269,7 @@ pelton_status pn_wgmma_run(const pn_wgmma *w, const pn_step *step, const void *a
                    pn_op_get(p->nodes[0].op)->name);
   PN_TRY(pn_cuda_enter(stream->device, diag));
   int error = encode(w, api, &w->b, false, w->tile_columns, b, &arguments.b);
-  if (!error && w->source != PN_WGMMA_GATHERED)
+  if (!error && (w->source == PN_WGMMA_MATRIX || w->source == PN_WGMMA_PICTURES))
     error = encode(w, api, &w->a, w->source == PN_WGMMA_PICTURES, w->tile_rows, a, &arguments.a);
   PN_TRY(pn_cuda_check(stream->device, error, "describing an operand", diag));
   return launch(w, stream, &arguments, diag);

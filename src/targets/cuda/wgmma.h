@@ -1,5 +1,5 @@
-/* Products of 16-bit matrices on Hopper's tensor cores (kernels/wgmma.cu), as its two tactics use them: convolutions
-   and matrix products say what the rows are; tiles, estimates, the function and the launch are the same. */
+/* Products of 16-bit matrices on Hopper's tensor cores (kernels/wgmma.cu), as its tactics use them: convolutions,
+   pairs of them and matrix products say what the rows are; tiles, estimates, the function and the launch are the same. */
 #ifndef PN_TARGETS_CUDA_WGMMA_H
 #define PN_TARGETS_CUDA_WGMMA_H
 
@@ -10,7 +10,8 @@ enum { PN_WGMMA_DEPTH = 64 }; /* of a step */
 typedef enum pn_wgmma_source {
   PN_WGMMA_MATRIX,   /* rows lie in memory as they are wanted */
   PN_WGMMA_PICTURES, /* places of channels_last pictures, each seen through a window: found by the copy engine */
-  PN_WGMMA_GATHERED  /* the same of any layout and few channels: found by threads */
+  PN_WGMMA_GATHERED, /* the same of any layout and few channels: found by threads */
+  PN_WGMMA_DEPTHWISE /* what a depthwise convolution in front gives, computed by threads */
 } pn_wgmma_source;
 
 /* A tensor of 16-bit elements, innermost extent first, for the copy engine. */
@@ -35,7 +36,9 @@ typedef struct pn_wgmma {
   int64_t part_columns[MOST_COLUMN_PARTS];
   struct wgmma_arguments arguments; /* what the source wants to say of windows and batches */
   bool pairs;                       /* GATHERED reads words of two elements */
-  char head[640];                   /* macros for GATHERED */
+  char head[640];                   /* macros for GATHERED and DEPTHWISE */
+  const pn_problem *front;          /* DEPTHWISE: the convolution in front and what follows it, while it is prepared */
+  int64_t taps, eights;             /* of its filter; eights of channels that a step computes */
   /* by pn_wgmma_prepare: */
   pn_cu_function *function;
   uint32_t together; /* operands of the epilogue that are read by eights: a bit each */

@@ -200,8 +200,9 @@ struct wgmma_arguments {
   int stride[2], pad[2], dilation[2];
   unsigned a_moves, b_moves; /* 1: from batch to batch */
   int from_batch;            /* GATHERED */
+  int picture[2], channels;  /* DEPTHWISE: the source's height and width, and channels */
   void *target, *more[MOST_COLUMN_PARTS - 1]; /* of the columns' first part, and of the others */
-  const void *source, *bias;
+  const void *source, *bias, *numbers;
   struct epilogue_arguments epilogue;
 };
 

@@ -11,8 +11,22 @@ struct ALIGNED16 eight_f32 {
 };
 #define eight_f16  eight
 #define eight_bf16 eight
+#if TENSOR_CORES /* from the word that has it: halves by themselves take an instruction more each */
+DEVICE u32 word_at8(const struct eight *v, u32 k) { return ((const u32 *)v->at)[k / 2]; }
+DEVICE f32 at8_f16(const struct eight *v, u32 k) {
+  f32 low, high;
+  asm("{\n.reg .b16 l, h;\nmov.b32 {l, h}, %2;\ncvt.f32.f16 %0, l;\ncvt.f32.f16 %1, h;\n}"
+      : "=f"(low), "=f"(high)
+      : "r"(word_at8(v, k)));
+  return k % 2 ? high : low;
+}
+DEVICE f32 at8_bf16(const struct eight *v, u32 k) {
+  return __uint_as_float(k % 2 ? word_at8(v, k) & 0xffff0000u : word_at8(v, k) << 16);
+}
+#else
 DEVICE f32 at8_f16(const struct eight *v, u32 k) { return f16_to_f32(v->at[k]); }
 DEVICE f32 at8_bf16(const struct eight *v, u32 k) { return bf16_to_f32(v->at[k]); }
+#endif
 DEVICE f32 at8_f32(const struct eight_f32 *v, u32 k) { return v->at[k]; }
 
 #if !TENSOR_CORES

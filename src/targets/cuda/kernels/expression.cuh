@@ -1,5 +1,7 @@
 /* The steps of pointwise expressions, as op/expression defines them: <step>_<form>, forms f32, f64, i64 and u64. A file
    that renders an expression prints one call a step. What C leaves undefined for integers is defined here. */
+#ifndef EXPRESSION_STEPS
+#define EXPRESSION_STEPS
 #define REAL_STEPS(T, F, S)                                                                                            \
   DEVICE T min_##F(T a, T b) { return a != a || a < b ? a : b; }                                                       \
   DEVICE T max_##F(T a, T b) { return a != a || a > b ? a : b; }                                                       \
@@ -183,3 +185,4 @@ DEVICE u64 u64_of_wide(f64 v) {
   return v >= 18446744073709551616.0 ? ~0ull : (u64)v;
 }
 DEVICE i64 bool_of_wide(f64 v) { return v != 0; }
+#endif

@@ -6,11 +6,11 @@
    their sums from registers, and a block goes from tile to tile, its ring never empty: while one tile is finished, the
    next one's steps arrive. Else a block has one tile, whose sums go through shared memory. Where rows are
    GATHERED, those that multiply later gather all steps first, each warpgroup another one, with four warps more where
-   there are many. With SPLITS, a cluster of so many blocks shares the steps of one tile, and each adds up and finishes
+   there are many. DEPTHWISE rows are computed into the ring by as many warps as multiply. With SPLITS, a cluster of so many blocks shares the steps of one tile, and each adds up and finishes
    its part of the rows, always in the same order.
 
    Fixed by the head: X, Y, COLUMNS, WARPGROUPS, STAGES, SPLITS, RESIDENT (blocks of a multiprocessor), DIRECT, SOURCE
-   (how rows come: MATRIX, PICTURES, GATHERED), CONSTANT (b is), WHOLE (columns are a multiple of 8), PLAIN (a channel's
+   (how rows come: MATRIX, PICTURES, GATHERED, DEPTHWISE), CONSTANT (b is), WHOLE (columns are a multiple of 8), PLAIN (a channel's
    results lie together, not a place's), PARTS and where each begins (results that the columns go to, with a multiple of
    8 each), take() and apply(): what follows the sums of eight neighbours, and for GATHERED its own numbers.
 
@@ -24,9 +24,20 @@ enum { ROWS = 64 * WARPGROUPS };
 #if SOURCE != GATHERED
 enum { STEPS = 0 }; /* a number of the launch */
 #endif
+#if SOURCE != DEPTHWISE
+#define EIGHTS 8 /* of a step's 64 elements: those that are multiplied */
+#endif
+/* Of few steps, those that multiply gather all. */
+enum {
+  CONSUMERS = 128 * WARPGROUPS,
+  GATHERERS = SOURCE == GATHERED && STEPS > WARPGROUPS ? WARPGROUPS + 1 : WARPGROUPS,
+  FETCHERS = SOURCE == DEPTHWISE ? CONSUMERS : GATHERERS > WARPGROUPS ? 128 : 32
+};
 
 #if SOURCE == GATHERED
 #include "wgmma_gather.cuh"
+#elif SOURCE == DEPTHWISE
+#include "wgmma_depthwise.cuh"
 #endif
 
 /* Eight results beside each other, and what follows their sums reads. */
@@ -81,19 +92,15 @@ enum {
   ROW_BYTES = DEPTH * 2,
   A_BYTES = ROWS * ROW_BYTES,
   STAGE_BYTES = A_BYTES + COLUMNS * ROW_BYTES,
-  CONSUMERS = 128 * WARPGROUPS,
   PITCH = COLUMNS + 8, /* of the sums in shared memory: no two of a warp's stores in one bank */
   /* Of the tile a thread finishes so many pieces of eight; what so many of them want is on its way at a time, the first
      ones' behind the products. */
   PIECES = COLUMNS / 16 > SPLITS ? COLUMNS / 16 / SPLITS : 1,
-  WINDOW = PIECES < 2 ? 1 : 2,
-  /* Of few steps, those that multiply gather all. */
-  GATHERERS = SOURCE == GATHERED && STEPS > WARPGROUPS ? WARPGROUPS + 1 : WARPGROUPS,
-  FETCHERS = GATHERERS > WARPGROUPS ? 128 : 32
+  WINDOW = PIECES < 2 ? 1 : 2
 };
 
 /* Steps of this block's share, walked by the fetching warp. */
-#if SOURCE != GATHERED
+#if SOURCE == MATRIX || SOURCE == PICTURES
 struct walk {
   u32 chunk, x, y;
 };
@@ -140,6 +147,38 @@ DEVICE void gather_steps(const struct wgmma_arguments *a, const struct share *s,
     gather(&at, step, ring + step * STAGE_BYTES, row);
     stores_publish();
     meeting_arrive(full + 8 * step);
+  }
+}
+#elif SOURCE == DEPTHWISE
+/* The steps of the block's tile: rows by all FETCHERS, weights by the copy engine. */
+DEVICE void compute_steps(const struct wgmma_arguments *a, const struct share *s, char *ring, u32 full, u32 empty) {
+  u32 thread = THREAD - CONSUMERS, base = shared_address(ring), ahead = s->count < STAGES ? s->count : STAGES;
+  struct depthwise_place at[MINE];
+  for (u32 i = 0; i < ahead && thread == 0; i++) {
+    meeting_expect(full + 8 * i, COLUMNS * ROW_BYTES);
+    copy_box(base + i * STAGE_BYTES + A_BYTES, &a->b, full + 8 * i, (int)((s->first + i) * DEPTH), (int)s->column, 0);
+  }
+  __syncwarp();
+  UNROLL
+  for (u32 j = 0; j < MINE; j++) at[j] = depthwise_place_of(a, s->row + thread / EIGHTS + j * LANES);
+  grid_wait();
+  u32 stage = 0, phase = 1;
+  for (u32 i = 0; i < s->count; i++) {
+    u32 ready = full + 8 * stage;
+    if (i >= STAGES) {
+      meeting_wait(empty + 8 * stage, phase);
+      if (thread == 0) {
+        meeting_expect(ready, COLUMNS * ROW_BYTES);
+        copy_box(base + stage * STAGE_BYTES + A_BYTES, &a->b, ready, (int)((s->first + i) * DEPTH), (int)s->column, 0);
+      }
+    }
+    depthwise_step(a, at, s->first + i, ring + stage * STAGE_BYTES, thread);
+    stores_publish();
+    meeting_arrive(ready);
+    if (++stage == STAGES) {
+      stage = 0;
+      phase ^= 1;
+    }
   }
 }
 #else
@@ -199,7 +238,7 @@ DEVICE void consume(f32 (&sum)[COLUMNS / 2], u32 count, u32 base, u32 full, u32 
     u64 left = tile_descriptor(tile + group * 64 * ROW_BYTES), right = tile_descriptor(tile + A_BYTES);
     products_begin();
     UNROLL
-    for (u32 k = 0; k < DEPTH / 16; k++) multiply(sum, left + 2 * k, right + 2 * k);
+    for (u32 k = 0; k < EIGHTS / 2; k++) multiply(sum, left + 2 * k, right + 2 * k);
     products_commit();
 #if STAGES > 1
     PRODUCTS_WAIT(1); /* those before: their stage is free */
@@ -340,9 +379,9 @@ WIDE_KERNEL(CONSUMERS + FETCHERS, RESIDENT, CLUSTER, wgmma, struct wgmma_argumen
   u32 full = shared_address(meetings), empty = full + 8 * STAGES;
   if (THREAD == CONSUMERS) {
     map_prefetch(&a.b);
-    if (SOURCE != GATHERED) map_prefetch(&a.a);
+    if (SOURCE == MATRIX || SOURCE == PICTURES) map_prefetch(&a.a);
     for (u32 i = 0; i < STAGES; i++) {
-      meeting_init(full + 8 * i, SOURCE == GATHERED ? 1 + 128 : 1);
+      meeting_init(full + 8 * i, SOURCE == GATHERED ? 1 + 128 : SOURCE == DEPTHWISE ? 1 + FETCHERS : 1);
       meeting_init(empty + 8 * i, 4 * WARPGROUPS);
     }
     meetings_publish();
@@ -352,6 +391,8 @@ WIDE_KERNEL(CONSUMERS + FETCHERS, RESIDENT, CLUSTER, wgmma, struct wgmma_argumen
   struct share s = share_of(&a, BLOCK_X);
 #if SOURCE == GATHERED
   gather_steps(&a, &s, ring, full);
+#elif SOURCE == DEPTHWISE
+  if (THREAD >= CONSUMERS) compute_steps(&a, &s, ring, full, empty);
 #else
   if (THREAD >= CONSUMERS) fetch(&a, ring, full, empty);
 #endif
@@ -411,6 +452,8 @@ DEVICE void one_tile(const struct wgmma_arguments *a, u32 tile) {
 #if SOURCE == GATHERED
           struct window_place at = window_of(a, first + r);
           u16 left = gathered_element(&at, step * DEPTH + k);
+#elif SOURCE == DEPTHWISE
+          u16 left = depthwise_element(a, first + r, step * DEPTH + k);
 #else
           u32 tap = divide(step, a->chunks), chunk = step - tap * a->chunks.divisor, y = divide(tap, a->taps);
           u32 x = tap - y * a->taps.divisor;
