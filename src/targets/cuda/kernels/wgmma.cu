@@ -31,7 +31,8 @@ enum { STEPS = 0 }; /* a number of the launch */
 enum {
   CONSUMERS = 128 * WARPGROUPS,
   GATHERERS = SOURCE == GATHERED && STEPS > WARPGROUPS ? WARPGROUPS + 1 : WARPGROUPS,
-  FETCHERS = SOURCE == DEPTHWISE ? CONSUMERS : GATHERERS > WARPGROUPS ? 128 : 32
+  FETCHERS = SOURCE == DEPTHWISE ? CONSUMERS : GATHERERS > WARPGROUPS ? 128 : 32,
+  PIECES = (COLUMNS / 16 + SPLITS - 1) / SPLITS /* of eight results, that a thread finishes of a tile */
 };
 
 #if SOURCE == GATHERED
@@ -86,6 +87,21 @@ DEVICE void put_piece(const struct wgmma_arguments *a, const struct piece *p, co
 #endif
 }
 
+#if !DIRECT
+/* The |k|-th piece of a thread in its block's share of the tile; threads beside each other have what lies together in
+   the result. */
+enum { SHARE = ROWS / SPLITS };
+DEVICE u32 own_row(u32 thread, u32 k) {
+  u32 i = thread + k * CONSUMERS;
+  return SHARE * BLOCK_Z + (PLAIN ? i % SHARE : i / (COLUMNS / PIECE));
+}
+DEVICE u32 own_column(u32 thread, u32 k) {
+  u32 i = thread + k * CONSUMERS;
+  return (PLAIN ? i / SHARE : i % (COLUMNS / PIECE)) * PIECE;
+}
+DEVICE u32 is_own(u32 thread, u32 k) { return thread + k * CONSUMERS < SHARE * (COLUMNS / PIECE); }
+#endif
+
 #if TENSOR_CORES /* ------------------------------------------------------------------------------------------------- */
 
 enum {
@@ -93,9 +109,7 @@ enum {
   A_BYTES = ROWS * ROW_BYTES,
   STAGE_BYTES = A_BYTES + COLUMNS * ROW_BYTES,
   PITCH = COLUMNS + 8, /* of the sums in shared memory: no two of a warp's stores in one bank */
-  /* Of the tile a thread finishes so many pieces of eight; what so many of them want is on its way at a time, the first
-     ones' behind the products. */
-  PIECES = COLUMNS / 16 > SPLITS ? COLUMNS / 16 / SPLITS : 1,
+  /* What so many pieces want is on its way at a time, the first ones' behind the products. */
   WINDOW = PIECES < 2 ? 1 : 2
 };
 
@@ -307,23 +321,12 @@ DEVICE void lay_down(const f32 (&sum)[COLUMNS / 2], f32 *rows) {
   }
 }
 
-/* The |k|-th piece of the calling thread in the tile; threads beside each other have what lies together in the result. */
-enum { SHARE = ROWS / SPLITS };
-DEVICE u32 own_row(u32 k) {
-  u32 i = THREAD + k * CONSUMERS;
-  return SHARE * BLOCK_Z + (PLAIN ? i % SHARE : i / (COLUMNS / PIECE));
-}
-DEVICE u32 own_column(u32 k) {
-  u32 i = THREAD + k * CONSUMERS;
-  return (PLAIN ? i / SHARE : i % (COLUMNS / PIECE)) * PIECE;
-}
 DEVICE u32 own_piece(const struct wgmma_arguments *a, const struct share *s, u32 k, struct piece *out) {
-  *out = piece_at(a, (int)(s->row + own_row(k)), (int)(s->column + own_column(k)));
-  return THREAD + k * CONSUMERS < SHARE * (COLUMNS / PIECE) && out->row < (int)a->rows &&
-         out->column < (int)a->columns;
+  *out = piece_at(a, (int)(s->row + own_row(THREAD, k)), (int)(s->column + own_column(THREAD, k)));
+  return is_own(THREAD, k) && out->row < (int)a->rows && out->column < (int)a->columns;
 }
 DEVICE void own_sums(const f32 (&sum)[COLUMNS / 2], const f32 *rows, u32 k, f32 *value) {
-  rows += own_row(k) * PITCH + own_column(k);
+  rows += own_row(THREAD, k) * PITCH + own_column(THREAD, k);
 #if SPLITS > 1
   u32 at = shared_address(rows);
   UNROLL
@@ -441,44 +444,58 @@ WIDE_KERNEL(CONSUMERS + FETCHERS, RESIDENT, CLUSTER, wgmma, struct wgmma_argumen
 
 #else /* the same by definition, for a host: what is fetched, and where results go -------------------------------- */
 
-DEVICE void one_tile(const struct wgmma_arguments *a, u32 tile) {
-  u32 down = divide(tile, a->tiles), across = tile - down * a->tiles.divisor;
-  u32 first = down * ROWS, left_column = across * COLUMNS;
-  for (u32 r = 0; r < ROWS && first + r < a->rows; r++)
-    for (u32 column = left_column; column < left_column + COLUMNS && column < a->columns; column += PIECE) {
-      f32 value[PIECE] = {0};
-      for (u32 step = 0; step < a->steps; step++)
-        for (u32 k = 0; k < DEPTH; k++) {
+/* The sums of |row| and eight columns. */
+DEVICE void sum_piece(const struct wgmma_arguments *a, u32 first, u32 r, u32 column, f32 *value) {
+  for (u32 i = 0; i < PIECE; i++) value[i] = 0;
+  for (u32 step = 0; step < a->steps; step++)
+    for (u32 k = 0; k < DEPTH; k++) {
 #if SOURCE == GATHERED
-          struct window_place at = window_of(a, first + r);
-          u16 left = gathered_element(&at, step * DEPTH + k);
+      struct window_place at = window_of(a, first + r);
+      u16 left = gathered_element(&at, step * DEPTH + k);
 #elif SOURCE == DEPTHWISE
-          u16 left = depthwise_element(a, first + r, step * DEPTH + k);
+      u16 left = depthwise_element(a, first + r, step * DEPTH + k);
 #else
-          u32 tap = divide(step, a->chunks), chunk = step - tap * a->chunks.divisor, y = divide(tap, a->taps);
-          u32 x = tap - y * a->taps.divisor;
+      u32 tap = divide(step, a->chunks), chunk = step - tap * a->chunks.divisor, y = divide(tap, a->taps);
+      u32 x = tap - y * a->taps.divisor;
 #if SOURCE == PICTURES
-          u32 n = divide(first, a->by_place), place = first - n * a->by_place.divisor, line = divide(place, a->by_width);
-          u16 left = fetched_place(&a->a, chunk * DEPTH + k,
-                                   (int)(place - line * a->by_width.divisor) * a->stride[1] - a->pad[1],
-                                   (int)line * a->stride[0] - a->pad[0], n, x * a->dilation[1], y * a->dilation[0], r);
+      u32 n = divide(first, a->by_place), place = first - n * a->by_place.divisor, line = divide(place, a->by_width);
+      u16 left = fetched_place(&a->a, chunk * DEPTH + k,
+                               (int)(place - line * a->by_width.divisor) * a->stride[1] - a->pad[1],
+                               (int)line * a->stride[0] - a->pad[0], n, x * a->dilation[1], y * a->dilation[0], r);
 #else
-          u16 left = fetched(&a->a, chunk * DEPTH + k, first + r, BLOCK_Y * a->a_moves);
+      u16 left = fetched(&a->a, chunk * DEPTH + k, first + r, BLOCK_Y * a->a_moves);
 #endif
 #endif
-          for (u32 i = 0; i < PIECE; i++) {
-            u16 right = fetched(&a->b, step * DEPTH + k, column + i, BLOCK_Y * a->b_moves);
-            value[i] += LOAD(X, &left, 0) * LOAD(X, &right, 0);
-          }
-        }
-      struct piece p = piece_at(a, (int)(first + r), (int)column);
-      struct taken t;
-      take_piece(a, &p, &t);
-      put_piece(a, &p, &t, value);
+      for (u32 i = 0; i < PIECE; i++) {
+        u16 right = fetched(&a->b, step * DEPTH + k, column + i, BLOCK_Y * a->b_moves);
+        value[i] += LOAD(X, &left, 0) * LOAD(X, &right, 0);
+      }
     }
 }
+DEVICE void one_piece(const struct wgmma_arguments *a, u32 first, u32 r, u32 column) {
+  f32 value[PIECE];
+  struct taken t;
+  if (first + r >= a->rows || column >= a->columns) return;
+  sum_piece(a, first, r, column, value);
+  struct piece p = piece_at(a, (int)(first + r), (int)column);
+  take_piece(a, &p, &t);
+  put_piece(a, &p, &t, value);
+}
+/* The block's part of it. */
+DEVICE void one_tile(const struct wgmma_arguments *a, u32 tile) {
+  u32 down = divide(tile, a->tiles), across = tile - down * a->tiles.divisor;
+#if DIRECT
+  for (u32 r = 0; r < ROWS; r++)
+    for (u32 column = 0; column < COLUMNS; column += PIECE) one_piece(a, down * ROWS, r, across * COLUMNS + column);
+#else
+  for (u32 thread = 0; thread < CONSUMERS; thread++)
+    for (u32 k = 0; k < PIECES; k++)
+      if (is_own(thread, k))
+        one_piece(a, down * ROWS, own_row(thread, k), across * COLUMNS + own_column(thread, k));
+#endif
+}
 KERNEL(wgmma, struct wgmma_arguments) {
-  if (THREAD || BLOCK_Z) return;
+  if (THREAD) return;
   for (u32 tile = BLOCK_X; tile < a.tile_count; tile += BLOCKS_X) one_tile(&a, tile);
 }
 #endif
