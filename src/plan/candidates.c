@@ -150,6 +150,20 @@ pelton_status pn_planner_measure(pn_planner *p, const pn_problem *problem, pn_ch
   return status;
 }
 
+pelton_status pn_planner_time(pn_planner *p, const pn_problem *problem, pn_choice *choice) {
+  const candidate one = {choice->tactic, choice->config, choice->estimate};
+  double seconds = 0;
+  bool known = false;
+  pn_text key;
+  pn_text_init(&key, p->allocator);
+  pn_problem_print(problem, &key);
+  pelton_status status = key.failed ? pn_fail_memory(p->diag, "the plan")
+                                    : time_of(p, problem, &one, (pn_str){key.data, key.size}, true, &seconds, &known);
+  pn_text_deinit(&key);
+  if (!status && known) choice->seconds = seconds;
+  return status;
+}
+
 bool pn_planner_decided(const pn_planner *p, pn_problem *problem, const pn_decision *d, pn_choice *out,
                         pn_layout *in_layout, pn_layout *out_layout) {
   if (!pn_layout_parse(d->in_layout, in_layout) || !pn_layout_parse(d->out_layout, out_layout)) return false;

@@ -243,5 +243,6 @@ pelton_status pn_planner_choose(pn_planner *p) {
     if (!group->choice.tactic) return PN_INTERNAL(p->diag, "a group's layouts have no tactic");
     if (p->options->level > 0 || p->options->cache) PN_TRY(pn_planner_measure(p, group->problem, &group->choice));
   }
+  PN_TRY(pn_planner_recut(p));
   return pn_planner_limit_weights(p);
 }

@@ -181,8 +181,7 @@ static pelton_status follow_decisions(pn_planner *p, uint8_t *alone) {
   return PELTON_OK;
 }
 
-/* Groups by the place of their last node. */
-static pelton_status sort_groups(pn_planner *p) {
+pelton_status pn_planner_sort_groups(pn_planner *p) {
   uint32_t first = p->request->first_node, count = p->request->end_node - first, sorted = 0;
   uint32_t *ending = PN_NEW_ARRAY(&p->scratch, uint32_t, count); /* by node: the group that it ends, plus 1 */
   pn_group *groups = PN_NEW_ARRAY(&p->scratch, pn_group, p->groups.count);
@@ -242,6 +241,29 @@ static uint32_t longest_match(const pn_planner *p, const pn_pattern *patterns, u
   return longest;
 }
 
+pelton_status pn_planner_cut(pn_planner *p, const uint32_t *nodes, uint32_t count, uint32_t most, uint32_t *out) {
+  uint32_t longest[PN_PATTERN_NODES];
+  double sum;
+  if (count > PN_PATTERN_NODES) return PN_INTERNAL(p->diag, "a chain is longer than any pattern");
+  for (uint32_t i = 0; i < count; i++) longest[i] = i ? count : most;
+  *out = 1;
+  return count > 1 ? first_group(p, nodes, count, longest, out, &sum) : PELTON_OK;
+}
+
+bool pn_planner_matches(const pn_planner *p, const uint32_t *nodes, uint32_t count) {
+  const pn_pattern *patterns = NULL;
+  const uint32_t pattern_count =
+      p->options->target->patterns ? p->options->target->patterns(p->options->device, &patterns) : 0;
+  uint32_t groups[PN_PATTERN_NODES], longest;
+  for (uint32_t i = 0; i < count; i++) { /* as if they were free */
+    groups[i] = p->group_of[nodes[i]];
+    p->group_of[nodes[i]] = UINT32_MAX;
+  }
+  longest = longest_match(p, patterns, pattern_count, nodes[0]);
+  for (uint32_t i = 0; i < count; i++) p->group_of[nodes[i]] = groups[i];
+  return longest >= count;
+}
+
 pelton_status pn_planner_partition(pn_planner *p) {
   const pn_graph *g = p->request->graph;
   const pn_pattern *patterns = NULL;
@@ -266,5 +288,5 @@ pelton_status pn_planner_partition(pn_planner *p) {
     if (ahead > 1) PN_TRY(first_group(p, nodes, ahead, longest, &count, &sum));
     PN_TRY(add_group(p, nodes, count));
   }
-  return sort_groups(p);
+  return pn_planner_sort_groups(p);
 }

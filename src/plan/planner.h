@@ -5,6 +5,7 @@
      ahead.c      steps prepared by several threads
      partition.c  groups: which nodes run as one step
      choose.c     layouts, tactics, configs
+     recut.c      groups again, where time says something else than estimates
      weights.c    smaller weights, where there is a limit
      emit.c       steps and buffers, conversions between layouts
      memory.c     aliases and places
@@ -42,6 +43,8 @@ typedef struct pn_group {
   pn_choice combos[PN_COMBO_COUNT];
   pn_layout in_layout, out_layout;
   pn_choice choice;
+  uint32_t other_steps; /* another cut from here on was timed: in so many steps, so long; 0: none */
+  double other_seconds;
 } pn_group;
 
 /* A place for a value in one layout. */
@@ -106,6 +109,7 @@ PN_INLINE const void *pn_planner_known(const pn_planner *p, pn_value_id v) {
 pelton_status pn_planner_need(pn_planner *p) PN_CHECKED;
 pelton_status pn_planner_partition(pn_planner *p) PN_CHECKED;
 pelton_status pn_planner_choose(pn_planner *p) PN_CHECKED;
+pelton_status pn_planner_recut(pn_planner *p) PN_CHECKED;
 pelton_status pn_planner_emit(pn_planner *p) PN_CHECKED;
 pelton_status pn_planner_memory(pn_planner *p) PN_CHECKED;
 pelton_status pn_planner_report(pn_planner *p) PN_CHECKED;
@@ -120,6 +124,14 @@ pelton_status pn_planner_conversion(pn_planner *p, pn_value_id v, pn_layout from
                                     pn_problem **out) PN_CHECKED;
 /* Sets the layouts of |problem|'s activations; false when the combination makes no sense for it. */
 bool pn_problem_set_layouts(pn_problem *problem, pn_layout in, pn_layout out);
+/* How many of the first nodes of a chain (no longer than a pattern), |most| of them at most, make a group in the cut of the least sum of estimates.
+ */
+pelton_status pn_planner_cut(pn_planner *p, const uint32_t *nodes, uint32_t count, uint32_t most,
+                             uint32_t *out) PN_CHECKED;
+/* Whether a pattern of the target holds all of the chain. */
+bool pn_planner_matches(const pn_planner *p, const uint32_t *nodes, uint32_t count);
+/* Puts groups in the order of their last nodes. */
+pelton_status pn_planner_sort_groups(pn_planner *p) PN_CHECKED;
 /* Puts |tactic| for |problem| into |jobs| when preparing it is slow and a thread may do it ahead; false when memory is
    out. pn_planner_ahead does all |jobs|. */
 bool pn_planner_add_ahead(pn_planner *p, pn_ahead_list *jobs, const pn_problem *problem, const pn_tactic *tactic,
@@ -141,6 +153,8 @@ uint32_t pn_planner_configs(const pn_planner *p, const pn_problem *problem, cons
 pelton_status pn_planner_estimate(pn_planner *p, const pn_problem *problem, pn_choice *out) PN_CHECKED;
 /* The best by measurement, among the most promising; the estimate's when timing is off or the budget is spent. */
 pelton_status pn_planner_measure(pn_planner *p, const pn_problem *problem, pn_choice *out) PN_CHECKED;
+/* Times |choice| itself, where the options and the budget allow it; else its seconds stay 0. */
+pelton_status pn_planner_time(pn_planner *p, const pn_problem *problem, pn_choice *choice) PN_CHECKED;
 /* Chooses anew where the weights of all groups' choices are more than the options allow. */
 pelton_status pn_planner_limit_weights(pn_planner *p) PN_CHECKED;
 /* What the weights of a candidate cost besides its time; 0 while nothing says that they are too many. */

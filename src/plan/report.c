@@ -69,6 +69,12 @@ static void report_step(const pn_planner *p, const pn_emitted *e, const pn_plan_
   pn_json_array_end(json);
   pn_json_f64(json, "estimate_us", 1e6 * step->estimate);
   if (step->seconds > 0) pn_json_f64(json, "measured_us", 1e6 * step->seconds);
+  if (e->group && e->group->other_steps) {
+    pn_json_object_begin(json, "other_cut");
+    pn_json_i64(json, "steps", e->group->other_steps);
+    pn_json_f64(json, "measured_us", 1e6 * e->group->other_seconds);
+    pn_json_object_end(json);
+  }
   if (step->tactic->error)
     pn_json_f64(json, "error", step->tactic->error(e->problem, p->options->device, &step->config));
   pn_json_i64(json, "packed_bytes", (int64_t)step->packed_bytes);
