@@ -33,6 +33,12 @@ enum { LANES = FETCHERS / EIGHTS, MINE = ROWS / LANES };
 enum { MINE = 1 };
 #endif
 
+#if TAPS_X * TAPS_Y > 12 /* more of them apart would not fit the instruction cache */
+#define TAP_ROWS ROLLED
+#else
+#define TAP_ROWS UNROLL
+#endif
+
 /* Channels |eight| times eight and on of all |at|. A tap's filter is read once for all of them. */
 DEVICE void depthwise_sums(const struct wgmma_arguments *a, const struct depthwise_place *at, u32 eight,
                            f32 (*sum)[PIECE]) {
@@ -45,7 +51,7 @@ DEVICE void depthwise_sums(const struct wgmma_arguments *a, const struct depthwi
     UNROLL
     for (u32 e = 0; e < PIECE; e++) sum[j][e] = w.at[e];
   }
-  UNROLL
+  TAP_ROWS
   for (int y = 0; y < TAPS_Y; y++) {
     UNROLL
     for (int x = 0; x < TAPS_X; x++) {
