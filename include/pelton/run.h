@@ -22,7 +22,10 @@ typedef struct pelton_context pelton_context;
 
 typedef struct pelton_run_options {
   uint32_t size;
-  const char *target;   /* null: the first that the engine was tuned for and this machine has, else cpu */
+  /* Null: the first that the engine was tuned for and this machine has, else cpu, of which |log| is warned with the
+     reason. There is no such fallback, but an error, where a device of the other target is asked for: by
+     |device_index|, |device_libraries| or a GPU's |cpu_isa|. */
+  const char *target;
   const char *cpu_isa;  /* null: the machine's; lower it for tests: "portable", "avx2", ..., of a GPU "sm_80", ... */
   uint32_t threads;     /* of the engine's pool; 0: all that this process may use */
   uint32_t pin_threads; /* 1: bind them to cores */
@@ -49,6 +52,8 @@ PELTON_API pelton_status pelton_engine_open_memory(const void *data, size_t byte
    requests that are spread over devices see serve.h. */
 PELTON_API pelton_status pelton_engine_on_device(pelton_engine *engine, uint32_t device_index, pelton_engine **out,
                                                  pelton_diag *diag) PELTON_CHECKED;
+/* The target that runs |engine|: "cpu", "cuda". Static storage; "" for null. */
+PELTON_API const char *pelton_engine_target(const pelton_engine *engine);
 /* Gives up this reference; contexts keep the engine alive until they are released. */
 PELTON_API void pelton_engine_release(pelton_engine *engine);
 

@@ -295,8 +295,7 @@ static pelton_status check_options(const pelton_build_options *o, pelton_diag *d
   if (strchr(target, ','))
     return pn_fail(diag, PELTON_UNSUPPORTED,
                    "this version tunes for one target at a time, not '%s'; an engine runs on the others too", target);
-  if (!pn_target_find(pn_str_from(target)))
-    return pn_fail(diag, PELTON_UNSUPPORTED, "this build of Pelton has no target '%s'", target);
+  if (!pn_target_find(pn_str_from(target))) return pn_target_unknown(target, PELTON_UNSUPPORTED, diag);
   pn_precision_request precision;
   PN_TRY(pn_precision_parse(o, target, &precision, diag));
   if (!(o->error_bound >= 0 && o->error_bound <= 1))

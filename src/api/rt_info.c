@@ -11,6 +11,8 @@ uint32_t pelton_engine_output_count(const pelton_engine *engine) {
   return engine ? engine->image->graph->outputs.count : 0;
 }
 
+const char *pelton_engine_target(const pelton_engine *engine) { return engine ? engine->target->name : ""; }
+
 /* Names of values and symbols are views into the engine's file; the API's strings end with NUL. They are made when the
    engine is created (pn_engine_create), so that this function allocates nothing. */
 static pelton_status describe(const pelton_engine *engine, const pn_io_names *names, const pn_value_list *list,

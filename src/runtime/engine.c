@@ -1,80 +1,10 @@
 #include "runtime/engine.h"
 
-#include "base/format.h"
-#include "runtime/builtin.h"
-
 pelton_run_options pn_run_options(const pelton_run_options *options) {
   pelton_run_options out = PELTON_RUN_OPTIONS_INIT;
   if (options) memcpy(&out, options, options->size < sizeof out ? options->size : sizeof out);
   out.size = (uint32_t)sizeof out;
   return out;
-}
-
-/* The bound that the engine was built with; 0 when it was not given. A file's nonsense is none. */
-static double error_bound(const pn_image *image) {
-  char text[32] = "";
-  pn_str value = pn_image_metadata(image, PN_METADATA_ERROR_BOUND);
-  if (value.size < sizeof text) memcpy(text, value.data ? value.data : "", value.size);
-  double bound = pn_parse_f64(text, NULL);
-  return bound > 0 && bound <= 1 ? bound : 0;
-}
-
-/* "80" of "sm_80". */
-static bool parse_capability(const char *digits, int *out) {
-  *out = 0;
-  for (const char *c = digits; *c; c++) {
-    if (*c < '0' || *c > '9' || *out > 99) return false;
-    *out = *out * 10 + (*c - '0');
-  }
-  return *out >= 50;
-}
-
-/* The target that the caller names; else the first that the engine was tuned for and that opens; else the CPU. */
-static pelton_status open_device(pelton_engine *engine, const pelton_run_options *options, pelton_diag *diag) {
-  pn_device_options *device = &engine->device_options;
-  *device = (pn_device_options){.allocator = engine->allocator,
-                                .index = options->device_index,
-                                .threads = options->threads,
-                                .tf32 = pn_str_is(pn_image_metadata(engine->image, PN_METADATA_TF32), "1"),
-                                .pin_threads = options->pin_threads != 0,
-                                .error_bound = error_bound(engine->image),
-                                .binaries = options->compile_kernels ? NULL : &engine->image->binaries,
-                                .built_in = pn_builtin_binaries,
-                                .log = &engine->log};
-  if (options->device_libraries) {
-    device->libraries = pn_str_copy(&engine->image->arena, pn_str_from(options->device_libraries));
-    if (!device->libraries) return pn_fail_memory(diag, "an engine");
-  }
-  if (options->cpu_isa && !strncmp(options->cpu_isa, "sm_", 3)) {
-    if (!parse_capability(options->cpu_isa + 3, &device->capability))
-      return pn_fail(diag, PELTON_INVALID_ARGUMENT, "no compute capability '%s'; sm_80 is one", options->cpu_isa);
-  } else if (options->cpu_isa) {
-    device->isa_lowered = true;
-    if (!pn_cpu_isa_parse(pn_str_from(options->cpu_isa), &device->isa))
-      return pn_fail(diag, PELTON_INVALID_ARGUMENT,
-                     "unknown instruction set '%s'; use portable, avx2, avx512, vnni, bf16, amx or native",
-                     options->cpu_isa);
-  }
-  if (options->target) {
-    engine->target = pn_target_find(pn_str_from(options->target));
-    if (!engine->target)
-      return pn_fail(diag, PELTON_INVALID_ARGUMENT, "this build of Pelton has no target '%s'", options->target);
-    return engine->target->device_open(device, &engine->device, diag);
-  }
-  for (uint32_t i = 0; i < engine->image->records.count; i++) {
-    const pn_target *target = pn_target_find(engine->image->records.data[i].target);
-    uint32_t mark = pn_diag_mark(diag);
-    if (target && target->device_open(device, &engine->device, diag) == PELTON_OK) {
-      engine->target = target;
-      return PELTON_OK;
-    }
-    pn_diag_rewind(diag, mark);
-  }
-  const pn_target *const *targets;
-  engine->target = pn_target_find(PN_STR("cpu"));
-  if (!engine->target && pn_target_list(&targets)) engine->target = targets[0];
-  if (!engine->target) return pn_fail(diag, PELTON_DEVICE_ERROR, "this build of Pelton has no target at all");
-  return engine->target->device_open(device, &engine->device, diag);
 }
 
 /* The record tuned on just this device, else on another of its kind. */
@@ -126,7 +56,7 @@ pelton_status pn_engine_create(pn_image *image, const pelton_run_options *given,
   engine->shared = pn_packed_shared_create(allocator);
   pelton_status status = engine->shared ? PELTON_OK : pn_fail_memory(diag, "an engine");
   if (!status) status = pn_residents_init(&engine->residents, allocator, diag);
-  if (!status) status = open_device(engine, &options, diag);
+  if (!status) status = pn_engine_open_device(engine, &options, diag);
   if (!status) status = name_io(engine, &image->graph->inputs, &engine->input_names, diag);
   if (!status) status = name_io(engine, &image->graph->outputs, &engine->output_names, diag);
   if (status) {
@@ -182,6 +112,7 @@ pelton_status pelton_engine_on_device(pelton_engine *engine, uint32_t device_ind
   other->device_options.index = device_index;
   other->device_options.sibling = origin->device;
   pelton_status status = pn_residents_init(&other->residents, allocator, diag);
+  if (!status) status = pn_target_has_index(other->target, device_index, diag);
   if (!status) status = other->target->device_open(&other->device_options, &other->device, diag);
   other->device_options.sibling = NULL;
   if (status) {

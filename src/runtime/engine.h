@@ -38,6 +38,10 @@ struct pelton_engine {
 pelton_status pn_engine_create(pn_image *image, const pelton_run_options *options, pelton_engine **out,
                                pelton_diag *diag) PN_CHECKED;
 
+/* engine_device.c: sets target, device_options and device. */
+pelton_status pn_engine_open_device(pelton_engine *engine, const pelton_run_options *options,
+                                    pelton_diag *diag) PN_CHECKED;
+
 /* Null becomes the defaults; a smaller |size| of an older caller leaves later members zero. */
 pelton_run_options pn_run_options(const pelton_run_options *options);
 

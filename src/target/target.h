@@ -144,5 +144,9 @@ typedef struct pn_target {
 /* All targets of this build, in order of preference for a caller who names none: the CPU. */
 uint32_t pn_target_list(const pn_target *const **out);
 const pn_target *pn_target_find(pn_str name);
+/* |status|, with the targets that there are as its reason. */
+pelton_status pn_target_unknown(const char *name, pelton_status status, pelton_diag *diag) PN_CHECKED;
+/* A target without a list has one device: any other |index| is refused here. */
+pelton_status pn_target_has_index(const pn_target *target, uint32_t index, pelton_diag *diag) PN_CHECKED;
 
 #endif

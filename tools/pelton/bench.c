@@ -48,6 +48,7 @@ typedef struct measured {
   double throughput, load_seconds, build_seconds;
   uint64_t engine_bytes, context_bytes;
   int64_t threads, batch;
+  const char *target; /* that the engine runs on */
 } measured;
 
 /* ---- streams -------------------------------------------------------------------------------------------------------
@@ -223,10 +224,11 @@ static const char *precision_of(const bench *b, bool engine) {
 }
 
 static void write_json(const bench *b, const char *path, bool engine, const measured *m, const char *layers) {
+  const bool cpu = !strcmp(m->target, "cpu"); /* whose memory is the process's own */
   json_writer json = {stdout, false};
   json_begin(&json, NULL, '{');
   json_text(&json, "model", path);
-  json_text(&json, "target", b->load.target ? b->load.target : "cpu");
+  json_text(&json, "target", m->target);
   json_text(&json, "precision", precision_of(b, engine));
   json_integer(&json, "threads", m->threads);
   json_integer(&json, "streams", b->streams);
@@ -248,7 +250,6 @@ static void write_json(const bench *b, const char *path, bool engine, const meas
   json_number(&json, "load_ms", 1e3 * m->load_seconds);
   json_integer(&json, "engine_bytes", (int64_t)m->engine_bytes);
   json_integer(&json, "peak_rss_bytes", 1024 * process_status("VmHWM"));
-  const bool cpu = !b->load.target || !strcmp(b->load.target, "cpu"); /* whose memory is the process's own */
   json_integer(&json, "device_bytes", cpu ? 0 : (int64_t)m->context_bytes);
   if (layers) json_raw(&json, "layers", layers);
   json_end(&json, '}');
@@ -256,9 +257,8 @@ static void write_json(const bench *b, const char *path, bool engine, const meas
 }
 
 static void print_table(const bench *b, const char *path, bool engine, const measured *m) {
-  printf("model       %s (%s, %s, %lld threads, %lld streams, batch %lld)\n", path,
-         b->load.target ? b->load.target : "cpu", precision_of(b, engine), (long long)m->threads, (long long)b->streams,
-         (long long)m->batch);
+  printf("model       %s (%s, %s, %lld threads, %lld streams, batch %lld)\n", path, m->target, precision_of(b, engine),
+         (long long)m->threads, (long long)b->streams, (long long)m->batch);
   printf("latency     %.3f ms median, %.3f min, %.3f mean, %.3f p90, %.3f p99, %.3f max, of %zu runs\n",
          1e3 * m->median, 1e3 * m->min, 1e3 * m->mean, 1e3 * m->p90, 1e3 * m->p99, 1e3 * m->max, m->runs);
   printf("throughput  %.2f runs/s\n", m->throughput);
@@ -291,12 +291,11 @@ static int bench_server(bench *b, const char *path, bool is_engine, pelton_engin
   if (b->json) {
     json_begin(&json, NULL, '{');
     json_text(&json, "model", path);
-    json_text(&json, "target", b->load.target ? b->load.target : "cpu");
+    json_text(&json, "target", m->target);
     json_text(&json, "precision", precision_of(b, is_engine));
     json_integer(&json, "batch", m->batch);
   } else {
-    printf("model       %s (%s, %s, batch %lld)\n", path, b->load.target ? b->load.target : "cpu",
-           precision_of(b, is_engine), (long long)m->batch);
+    printf("model       %s (%s, %s, batch %lld)\n", path, m->target, precision_of(b, is_engine), (long long)m->batch);
   }
   const int code = serving_measure(engine, &b->serving, b->load.device_libraries, inputs, b->json ? &json : NULL);
   if (b->json) json_end(&json, '}');
@@ -340,13 +339,14 @@ static int bench_path(bench *b, const char *path) {
   pelton_status status;
   if (engine) {
     m.engine_bytes = file_size(path);
-    status = load_open(path, &b->load, &it, &diag);
+    status = load_engine(path, &b->load, &it, &diag);
   } else {
     status = build_and_open(b, path, &it, &m, &diag);
   }
   if (status) return print_failure(status, &diag, NULL);
   m.threads = process_status("Threads") - before + 1; /* the workers of its pool, and the caller */
   m.load_seconds = it.open_seconds;
+  m.target = pelton_engine_target(it.engine);
   const int code = bench_engine(b, path, engine, it.engine, &m);
   pelton_engine_release(it.engine);
   return code;

@@ -145,6 +145,7 @@ static pelton_status print_model_json(inspect *o, const char *path, pelton_diag 
 static pelton_status print_path(inspect *o, const char *path, pelton_diag *diag) {
   loaded it = {.engine = NULL};
   if (!path_is_engine(path)) return o->json ? print_model_json(o, path, diag) : print_model(o, path, diag);
+  o->load.quiet = !o->load.target; /* nothing runs: which device it would is of no interest then */
   pelton_status status = load_engine(path, &o->load, &it, diag);
   if (!status) status = print_engine(o, it.engine, diag);
   pelton_engine_release(it.engine);

@@ -161,10 +161,16 @@ bool path_is_engine(const char *path) {
   return is;
 }
 
+static progress bar; /* engines keep the log, and so this, when their build is over */
+
+/* What is warned of stands above the bar. */
 static void print_warning(void *self, pelton_log_level level, const char *message) {
-  (void)self;
-  if (level >= PELTON_LOG_WARNING) print_note("%s", message);
+  if (level < PELTON_LOG_WARNING) return;
+  progress_end(self);
+  print_note("%s", message);
 }
+
+static const pelton_log warnings = {&bar, print_warning};
 
 pelton_status load_open(const char *path, const load_options *o, loaded *out, pelton_diag *diag) {
   pelton_run_options options = PELTON_RUN_OPTIONS_INIT;
@@ -174,13 +180,18 @@ pelton_status load_open(const char *path, const load_options *o, loaded *out, pe
   options.cpu_isa = o->cpu_isa;
   options.threads = (uint32_t)o->threads;
   options.compile_kernels = o->compile_kernels;
-  const pelton_log log = {NULL, print_warning};
-  options.log = &log;
+  if (!o->quiet) options.log = &warnings;
   *out = (loaded){.engine = NULL};
   const double start = clock_now();
   const pelton_status status = pelton_engine_open(path, &options, &out->engine, diag);
   out->open_seconds = clock_now() - start;
   return status;
+}
+
+static bool is_cpu(const char *target) { return !target || !strcmp(target, "cpu"); }
+
+static void note_unused_libraries(const load_options *o) {
+  if (o->device_libraries) print_note("nothing comes of --device-libraries: the target is cpu");
 }
 
 static bool is_folder(const char *path) {
@@ -243,7 +254,7 @@ pelton_status load_build(const char *path, const load_options *o, loaded *out, p
   options.precision = o->precision;
   options.cpu_isa = o->cpu_isa;
   options.threads = (uint32_t)o->threads;
-  options.level = (int32_t)o->level;
+  if (o->level >= 0) options.level = (int32_t)o->level;
   options.budget_seconds = o->budget;
   options.error_bound = o->error_bound;
   options.profiles = o->profiles;
@@ -257,14 +268,15 @@ pelton_status load_build(const char *path, const load_options *o, loaded *out, p
   options.strict = o->strict;
   options.ranges = o->ranges;
   options.range_count = o->range_count;
-  const pelton_log log = {NULL, print_warning};
+  if (!o->quiet) options.log = &warnings;
+  if (!o->quiet && is_cpu(o->target)) note_unused_libraries(o);
   *out = (loaded){.built = true};
   const double start = clock_now();
   pelton_model *model = NULL;
   pelton_import_options import = PELTON_IMPORT_OPTIONS_INIT;
   import.overrides = (const char *const *)o->overrides.data;
   import.override_count = o->overrides.count;
-  if (!o->quiet) import.log = &log;
+  import.log = options.log;
   pelton_status status = pelton_model_import(path, &import, &model, diag);
   tensors samples = {0};
   if (!status && o->samples.count) {
@@ -272,7 +284,6 @@ pelton_status load_build(const char *path, const load_options *o, loaded *out, p
     options.samples = samples.data;
     options.sample_count = o->samples.count;
   }
-  progress bar; /* what was warned of stands above it */
   progress_start(&bar, o->quiet);
   options.progress = progress_report;
   options.progress_self = &bar;
@@ -284,9 +295,35 @@ pelton_status load_build(const char *path, const load_options *o, loaded *out, p
   return status;
 }
 
+/* Options that only a build heeds, given for an engine: all in one note. */
+static void note_unused(const load_options *o, const char *path) {
+  const struct {
+    const char *name;
+    bool given;
+  } options[] = {{"precision", o->precision},
+                 {"samples", o->samples.count},
+                 {"input-range", o->input_ranges.count},
+                 {"layer-precision", o->layer_precision},
+                 {"strict", o->strict},
+                 {"level", o->level >= 0},
+                 {"budget", o->budget > 0},
+                 {"timing-cache", o->timing_cache},
+                 {"error-bound", o->error_bound > 0},
+                 {"weight-limit", o->weight_limit > 0},
+                 {"override", o->overrides.count},
+                 {"no-passes", o->no_passes}};
+  char names[256] = "";
+  size_t used = 0;
+  for (size_t i = 0; i < sizeof options / sizeof options[0]; i++)
+    if (options[i].given)
+      used += (size_t)snprintf(names + used, sizeof names - used, "%s--%s", used ? ", " : "", options[i].name);
+  if (used) print_note("%s is built already, so that nothing comes of %s", path, names);
+}
+
 pelton_status load_engine(const char *path, const load_options *o, loaded *out, pelton_diag *diag) {
   if (!path_is_engine(path)) return load_build(path, o, out, diag);
-  if (o->precision || o->no_passes || o->timing_cache || o->overrides.count)
-    print_note("%s is built already: options of the build are not looked at", path);
-  return load_open(path, o, out, diag);
+  note_unused(o, path);
+  const pelton_status status = load_open(path, o, out, diag);
+  if (!status && !o->quiet && is_cpu(pelton_engine_target(out->engine))) note_unused_libraries(o);
+  return status;
 }

@@ -23,11 +23,11 @@ typedef struct load_options {
   pelton_input_range *ranges;
   uint32_t range_count;
   double error_bound, weight_limit; /* MB */
-  bool quiet; /* no progress */
+  bool quiet; /* no progress, no notes of the library */
 } load_options;
 
 /* clang-format off */
-#define LOAD_OPTIONS_INIT {.level = 1}
+#define LOAD_OPTIONS_INIT {.level = -1} /* -1: not given */
 
 /* Rows of an option table. */
 #define LOAD_ROWS(o)                                                                                                   \
@@ -62,7 +62,7 @@ typedef struct loaded {
   double open_seconds;  /* when it was opened */
 } loaded;
 
-/* Opens or builds |path|. */
+/* Opens or builds |path|; a note says which options an engine file makes no use of. */
 pelton_status load_engine(const char *path, const load_options *options, loaded *out, pelton_diag *diag);
 /* Opens an engine file. */
 pelton_status load_open(const char *path, const load_options *options, loaded *out, pelton_diag *diag);

@@ -143,6 +143,7 @@ static int show_outputs(const run *r, const pelton_engine *engine, const pelton_
   int code = EXIT_DONE;
   if (r->json) {
     json_begin(&json, NULL, '{');
+    json_text(&json, "target", pelton_engine_target(engine));
     json_begin(&json, "outputs", '[');
   }
   for (uint32_t i = 0; i < pelton_engine_output_count(engine) && !code; i++) {
