@@ -105,7 +105,10 @@ typedef struct pelton_build_options {
   const char *cpu_isa;          /* null: the machine's; "portable", "avx2", "avx512", ... */
   uint32_t threads;             /* to tune for; 0: all */
   int32_t level;                /* 0: no timing, 1 (default) .. 5 */
-  double budget_seconds;        /* for timing; 0: no limit */
+  /* For timing, with the compiling that is for timing alone, which takes half of it at most; 0: no limit. The two most
+     promising tactics of each step come first. What is left out when it is spent is chosen by estimate, which the log
+     and the report tell. */
+  double budget_seconds;
   const pelton_input_profile *profiles;
   uint32_t profile_count;
   const char *timing_cache;     /* a text file, read and extended; null: none */

@@ -22,6 +22,7 @@ typedef struct build {
   pelton_shape *shapes; /* of the inputs, as planned */
   bool guessed;         /* some dims are not the model's nor a profile's */
   double passes_seconds, plan_seconds;
+  char budget_note[200]; /* what it left out; empty: nothing */
   bool stopped;
 } build;
 
@@ -178,6 +179,20 @@ static pelton_status plan_some_shapes(build *b, pelton_diag *diag) {
   return PELTON_OK;
 }
 
+/* A budget that ended before all was timed says so. */
+static void note_budget(build *b) {
+  const pn_plan *plan = b->engine->built;
+  const pelton_log *log = &b->engine->log;
+  if (!plan || !plan->untimed_count) return;
+  char compiling[64] = "";
+  if (plan->budget_ahead_seconds > 0)
+    (void)snprintf(compiling, sizeof compiling, ", %.2g s of it on compiling ahead", plan->budget_ahead_seconds);
+  (void)snprintf(b->budget_note, sizeof b->budget_note,
+                 "the budget of %.3g s was spent%s: %u of %u measurements made, what was not timed is chosen by estimate",
+                 b->options.budget_seconds, compiling, plan->timed_count, plan->timed_count + plan->untimed_count);
+  if (log->write) log->write(log->self, PELTON_LOG_WARNING, b->budget_note);
+}
+
 /* Decisions and packed weights of the plan, for the file and for contexts. */
 static pelton_status keep_plan(build *b, pelton_diag *diag) {
   const pn_plan *plan = b->engine->built;
@@ -280,6 +295,7 @@ static void finish_report(build *b) {
     pn_json_i64(&b->json, "timed", plan->timed_count);
     pn_json_f64(&b->json, "timed_s", plan->timed_seconds);
     pn_json_f64(&b->json, "ahead_s", plan->ahead_seconds);
+    if (b->budget_note[0]) pn_json_string(&b->json, "budget", pn_str_from(b->budget_note));
     pn_json_i64(&b->json, "steps", plan->steps.count);
     pn_json_i64(&b->json, "fallbacks", plan->fallback_count);
     pn_json_i64(&b->json, "activation_bytes", (int64_t)plan->arena_bytes);
@@ -364,6 +380,7 @@ static pelton_status build_engine(build *b, const pelton_model *model, pelton_di
   double start = pn_clock_seconds();
   PN_TRY(plan_some_shapes(b, diag));
   b->plan_seconds = pn_clock_seconds() - start;
+  note_budget(b);
   PN_TRY(keep_plan(b, diag));
   if (b->options.timing_cache) PN_TRY(pn_timing_save(&b->cache, b->options.timing_cache, diag));
   if (b->stopped) return pn_fail(diag, PELTON_INVALID_ARGUMENT, "the build was stopped by its caller");

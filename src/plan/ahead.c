@@ -15,6 +15,7 @@ enum { MOST_THREADS = 10 }; /* each holds a compiler's memory */
 typedef struct ahead {
   const pn_planner *planner;
   const pn_ahead *jobs;
+  double until; /* of the clock; 0: no limit */
   atomic_bool no_memory;
 } ahead;
 
@@ -22,9 +23,8 @@ static void prepare_one(void *self, uint32_t index, uint32_t thread) {
   ahead *all = self;
   const pn_planner *p = all->planner;
   const pn_ahead *job = &all->jobs[index];
-  const double budget = p->options->budget_seconds;
   (void)thread;
-  if (atomic_load(&all->no_memory) || (budget > 0 && pn_clock_seconds() - p->started > budget)) return;
+  if (atomic_load(&all->no_memory) || (all->until > 0 && pn_clock_seconds() > all->until)) return;
   pn_sizes sizes = {0};
   if (job->tactic->sizes) job->tactic->sizes(job->problem, p->options->device, &job->config, &sizes);
   void *state = pn_alloc(p->allocator, sizes.state_bytes + 1, 64);
@@ -35,18 +35,20 @@ static void prepare_one(void *self, uint32_t index, uint32_t thread) {
   pn_release(p->allocator, state);
 }
 
-pelton_status pn_planner_ahead(pn_planner *p, const pn_ahead_list *jobs) {
+pelton_status pn_planner_ahead(pn_planner *p, const pn_ahead_list *jobs, double until) {
   const uint32_t cpus = pn_cpu_count();
   pn_pool_options options = {.allocator = p->allocator, .threads = cpus < MOST_THREADS ? cpus : MOST_THREADS};
   if (options.threads > jobs->count) options.threads = jobs->count;
   if (options.threads < 2) return PELTON_OK;
   pn_pool *pool;
-  ahead all = {.planner = p, .jobs = jobs->data};
+  ahead all = {.planner = p, .jobs = jobs->data, .until = until};
   atomic_init(&all.no_memory, false);
   PN_TRY(pn_pool_create(&options, &pool, p->diag));
   const double start = pn_clock_seconds();
   pn_pool_run(pool, jobs->count, prepare_one, &all);
-  p->plan->ahead_seconds += pn_clock_seconds() - start;
+  const double spent = pn_clock_seconds() - start;
+  p->plan->ahead_seconds += spent;
+  if (until > 0) p->plan->budget_ahead_seconds += spent;
   pn_pool_release(pool);
   return atomic_load(&all.no_memory) ? pn_fail_memory(p->diag, "the plan") : PELTON_OK;
 }

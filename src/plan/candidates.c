@@ -69,14 +69,29 @@ pelton_status pn_planner_estimate(pn_planner *p, const pn_problem *problem, pn_c
   return remember(p, &key, out);
 }
 
-/* The time of one candidate: from the cache, else measured when |measure| and the budget allow. */
+/* |count| candidates of the problem |key| found the budget spent: counted once for problems that are alike, in the last
+   round. */
+static pelton_status count_untimed(pn_planner *p, pn_str key, uint32_t count) {
+  uint32_t before;
+  if (!count || p->most_timed != UINT32_MAX || pn_map_get(&p->untimed, key, &before)) return PELTON_OK;
+  const char *kept = pn_str_copy(&p->scratch, key);
+  if (!kept || !pn_map_set(&p->untimed, (pn_str){kept, key.size}, count)) return pn_fail_memory(p->diag, "the plan");
+  p->plan->untimed_count += count;
+  return PELTON_OK;
+}
+
+/* The time of one candidate: from the cache, else measured when |measure| and the budget allow; the budget's refusals
+   are counted. */
 static pelton_status time_of(pn_planner *p, const pn_problem *problem, const candidate *c, pn_str key, bool measure,
-                             double *seconds, bool *known) {
+                             double *seconds, bool *known, uint32_t *untimed) {
   pn_timing_cache *cache = p->options->cache;
   *known = cache && pn_timing_find(cache, c->tactic, &c->config, p->fingerprint, key, seconds);
   if (*known || !measure || p->options->level <= 0 || p->weight_price > 0) return PELTON_OK;
   double budget = p->options->budget_seconds;
-  if (budget > 0 && pn_clock_seconds() - p->started > budget) return PELTON_OK;
+  if (budget > 0 && pn_clock_seconds() - p->started > budget) {
+    ++*untimed;
+    return PELTON_OK;
+  }
   double each = 0.002 * p->options->level;
   const double start = pn_clock_seconds();
   PN_TRY(pn_timing_measure(p->options->target, p->options->device, problem, c->tactic, &c->config, each, p->allocator,
@@ -89,16 +104,18 @@ static pelton_status time_of(pn_planner *p, const pn_problem *problem, const can
   return PELTON_OK;
 }
 
-/* How many of |list|, from the first on, are worth timing: those that are not hopeless. */
+/* How many of |list|, from the first on, are worth timing in this round: those that are not hopeless. */
 static uint32_t promising(const pn_planner *p, const candidate *list, uint32_t count) {
   uint32_t most = 1 + 2 * (uint32_t)pn_max_i64(p->options->level, 0), n = 0;
+  if (most > p->most_timed) most = p->most_timed;
   while (n < count && n < most && !list[n].tactic->is_reference &&
          (n == 0 || list[n].estimate <= 4 * list[0].estimate))
     n++;
   return n;
 }
 
-pelton_status pn_planner_measure_ahead(pn_planner *p, const pn_problem *problem, pn_ahead_list *jobs) {
+pelton_status pn_planner_measure_ahead(pn_planner *p, const pn_problem *problem, uint32_t skipped,
+                                       pn_ahead_list *jobs) {
   candidate list[MAX_CANDIDATES];
   const uint32_t count = candidates(p, problem, list), n = promising(p, list, count);
   pn_timing_cache *cache = p->options->cache;
@@ -107,7 +124,7 @@ pelton_status pn_planner_measure_ahead(pn_planner *p, const pn_problem *problem,
   pn_text_init(&key, p->allocator);
   pn_problem_print(problem, &key);
   bool ok = !key.failed;
-  for (uint32_t i = 0; i < n && ok; i++) {
+  for (uint32_t i = skipped; i < n && ok; i++) {
     double seconds;
     if (cache && pn_timing_find(cache, list[i].tactic, &list[i].config, p->fingerprint, (pn_str){key.data, key.size},
                                 &seconds))
@@ -133,10 +150,11 @@ pelton_status pn_planner_measure(pn_planner *p, const pn_problem *problem, pn_ch
   pn_problem_print(problem, &key);
   pelton_status status = key.failed ? pn_fail_memory(p->diag, "the plan") : PELTON_OK;
   double best = 0, scale = 1;
+  uint32_t untimed = 0;
   for (uint32_t i = 0; i < count && !status && !list[i].tactic->is_reference; i++) {
     double seconds = 0;
     bool known = false;
-    status = time_of(p, problem, &list[i], (pn_str){key.data, key.size}, i < worth, &seconds, &known);
+    status = time_of(p, problem, &list[i], (pn_str){key.data, key.size}, i < worth, &seconds, &known, &untimed);
     if (known && i == 0 && p->weight_price > 0) scale = seconds / list[0].estimate;
     const double margin = list[i].tactic->library ? 1 + PN_LIBRARY_MARGIN : 1;
     double cost = (known ? seconds * margin : list[i].estimate * scale) +
@@ -146,6 +164,7 @@ pelton_status pn_planner_measure(pn_planner *p, const pn_problem *problem, pn_ch
     best = cost;
     *out = (pn_choice){list[i].tactic, list[i].config, list[i].estimate, seconds};
   }
+  if (!status) status = count_untimed(p, (pn_str){key.data, key.size}, untimed);
   pn_text_deinit(&key);
   return status;
 }
@@ -154,11 +173,14 @@ pelton_status pn_planner_time(pn_planner *p, const pn_problem *problem, pn_choic
   const candidate one = {choice->tactic, choice->config, choice->estimate};
   double seconds = 0;
   bool known = false;
+  uint32_t untimed = 0;
   pn_text key;
   pn_text_init(&key, p->allocator);
   pn_problem_print(problem, &key);
+  const pn_str name = {key.data, key.size};
   pelton_status status = key.failed ? pn_fail_memory(p->diag, "the plan")
-                                    : time_of(p, problem, &one, (pn_str){key.data, key.size}, true, &seconds, &known);
+                                    : time_of(p, problem, &one, name, true, &seconds, &known, &untimed);
+  if (!status) status = count_untimed(p, name, untimed);
   pn_text_deinit(&key);
   if (!status && known) choice->seconds = seconds;
   return status;

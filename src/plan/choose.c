@@ -211,28 +211,43 @@ static pelton_status take_decisions(pn_planner *p, bool *all) {
   return PELTON_OK;
 }
 
-/* Sets the layouts, and has what is going to be timed prepared. */
-static pelton_status prepare_ahead(pn_planner *p) {
-  pn_ahead_list jobs = {0};
-  if (!p->options->target->binaries || p->options->level <= 0) return PELTON_OK;
-  for (uint32_t g = 0; g < p->groups.count; g++) {
-    const pn_group *group = &p->groups.data[g];
-    if (group->view) continue;
-    (void)pn_problem_set_layouts(group->problem, group->in_layout, group->out_layout);
-    PN_TRY(pn_planner_measure_ahead(p, group->problem, &jobs));
-  }
-  return pn_planner_ahead(p, &jobs);
+/* ---- timing ------------------------------------------------------------------------------------------------------ */
+
+/* Under a budget the most promising candidates of every group are timed before others of any, so that what the budget
+   leaves out is what matters least. A candidate that was timed is in the cache in the next round. */
+enum { FIRST_TIMED = 2 };
+static uint32_t timing_rounds(const pn_planner *p) {
+  return p->options->budget_seconds > 0 && p->options->cache && p->options->level > 0 ? 2 : 1;
 }
 
-pelton_status pn_planner_choose(pn_planner *p) {
-  bool all;
-  PN_TRY(take_decisions(p, &all));
-  if (all) return PELTON_OK;
-  PN_TRY(choose_layouts(p));
-  PN_TRY(prepare_ahead(p));
+/* Sets the layouts, and has what is going to be timed prepared: in half of the budget, so that the other half is left
+   for timing. */
+static pelton_status prepare_ahead(pn_planner *p) {
+  const double budget = p->options->budget_seconds, until = budget > 0 ? p->started + budget / 2 : 0;
+  const uint32_t rounds = timing_rounds(p);
+  pelton_status status = PELTON_OK;
+  if (!p->options->target->binaries || p->options->level <= 0) return PELTON_OK;
+  for (uint32_t round = 0; round < rounds && !status; round++) {
+    pn_ahead_list jobs = {0};
+    p->most_timed = round + 1 < rounds ? FIRST_TIMED : UINT32_MAX;
+    for (uint32_t g = 0; g < p->groups.count && !status; g++) {
+      const pn_group *group = &p->groups.data[g];
+      if (group->view) continue;
+      (void)pn_problem_set_layouts(group->problem, group->in_layout, group->out_layout);
+      status = pn_planner_measure_ahead(p, group->problem, round ? FIRST_TIMED : 0, &jobs);
+    }
+    if (!status) status = pn_planner_ahead(p, &jobs, until);
+  }
+  p->most_timed = UINT32_MAX;
+  return status;
+}
+
+static pelton_status time_groups(pn_planner *p, uint32_t round, uint32_t rounds) {
+  p->most_timed = round + 1 < rounds ? FIRST_TIMED : UINT32_MAX;
   for (uint32_t g = 0; g < p->groups.count; g++) {
     pn_group *group = &p->groups.data[g];
-    if (p->options->progress) p->options->progress(p->options->progress_self, g, p->groups.count);
+    if (p->options->progress)
+      p->options->progress(p->options->progress_self, round * p->groups.count + g, rounds * p->groups.count);
     if (group->view) {
       (void)pn_problem_set_layouts(group->problem, PN_LAYOUT_PLAIN, PN_LAYOUT_PLAIN);
       group->in_layout = group->out_layout = PN_LAYOUT_PLAIN;
@@ -243,6 +258,17 @@ pelton_status pn_planner_choose(pn_planner *p) {
     if (!group->choice.tactic) return PN_INTERNAL(p->diag, "a group's layouts have no tactic");
     if (p->options->level > 0 || p->options->cache) PN_TRY(pn_planner_measure(p, group->problem, &group->choice));
   }
+  return PELTON_OK;
+}
+
+pelton_status pn_planner_choose(pn_planner *p) {
+  bool all;
+  const uint32_t rounds = timing_rounds(p);
+  PN_TRY(take_decisions(p, &all));
+  if (all) return PELTON_OK;
+  PN_TRY(choose_layouts(p));
+  PN_TRY(prepare_ahead(p));
+  for (uint32_t round = 0; round < rounds; round++) PN_TRY(time_groups(p, round, rounds));
   PN_TRY(pn_planner_recut(p));
   return pn_planner_limit_weights(p);
 }

@@ -183,7 +183,7 @@ static pelton_status add_steps(pn_planner *p) {
     if (!e->removed && !pn_planner_add_ahead(p, &jobs, e->problem, e->choice.tactic, &e->choice.config))
       return pn_fail_memory(p->diag, "the plan");
   }
-  PN_TRY(pn_planner_ahead(p, &jobs));
+  PN_TRY(pn_planner_ahead(p, &jobs, 0)); /* which the engine needs, whatever the budget */
   for (uint32_t s = 0; s < p->emitted.count; s++)
     if (!p->emitted.data[s].removed) PN_TRY(add_step(p, &p->emitted.data[s]));
   return PELTON_OK;
@@ -243,10 +243,12 @@ pelton_status pn_plan_create(const pn_plan_request *request, const pn_plan_optio
   plan->target = options->target;
   pn_planner planner = {.request = request, .options = options, .allocator = allocator, .diag = diag, .plan = plan};
   planner.started = pn_clock_seconds();
+  planner.most_timed = UINT32_MAX;
   planner.tactic_count = options->target->tactics(options->device, &planner.tactics);
   planner.fingerprint = options->target->fingerprint(options->device);
   pn_arena_init(&planner.scratch, allocator);
   pn_map_init(&planner.choice_index, &planner.scratch);
+  pn_map_init(&planner.untimed, &planner.scratch);
   pelton_status status = make(&planner);
   pn_arena_deinit(&planner.scratch);
   if (status)

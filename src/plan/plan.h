@@ -21,7 +21,7 @@ typedef struct pn_plan_options {
   const pn_target *target;
   pn_device *device;
   int level;                     /* 0: estimates only; 1: time the best few; 2..5: more candidates, more repeats */
-  double budget_seconds;         /* for timing, all in all; <= 0: no limit */
+  double budget_seconds;         /* for timing, with what is compiled for it; <= 0: no limit */
   size_t weight_limit_bytes;     /* what steps read of constants, packed or not; 0: no limit */
   struct pn_timing_cache *cache; /* may be null; read before timing, filled by it */
   const pn_packed_store *packed; /* packed weights of an engine, reused where they fit; may be null */
@@ -94,6 +94,9 @@ typedef struct pn_plan {
   /* What making it took, in part: measurements, and preparing steps by several threads before. */
   uint32_t timed_count;
   double timed_seconds, ahead_seconds;
+  /* What came of a budget: measurements that it left no time for, and what of it was spent on preparing ahead. */
+  uint32_t untimed_count;
+  double budget_ahead_seconds;
   const pelton_allocator *allocator;
 } pn_plan;
 

@@ -80,6 +80,8 @@ typedef struct pn_planner {
   uint32_t tactic_count;
   const char *fingerprint;
   double started; /* clock, for the budget */
+  uint32_t most_timed; /* of a problem's candidates, in this round of timing */
+  pn_map untimed;      /* problems, by text, that found the budget spent */
   double weight_price; /* seconds that a byte of weights costs in the choice; 0 at first */
   bool cold;      /* constants do not stay in the caches from one run of the plan to the next */
 
@@ -133,12 +135,13 @@ bool pn_planner_matches(const pn_planner *p, const uint32_t *nodes, uint32_t cou
 /* Puts groups in the order of their last nodes. */
 pelton_status pn_planner_sort_groups(pn_planner *p) PN_CHECKED;
 /* Puts |tactic| for |problem| into |jobs| when preparing it is slow and a thread may do it ahead; false when memory is
-   out. pn_planner_ahead does all |jobs|. */
+   out. pn_planner_ahead does all |jobs|, or what of them it can start before |until| (of the clock; 0: no limit). */
 bool pn_planner_add_ahead(pn_planner *p, pn_ahead_list *jobs, const pn_problem *problem, const pn_tactic *tactic,
                           const pn_config *config) PN_CHECKED;
-pelton_status pn_planner_ahead(pn_planner *p, const pn_ahead_list *jobs) PN_CHECKED;
-/* Adds to |jobs| what pn_planner_measure is going to time for |problem|. */
-pelton_status pn_planner_measure_ahead(pn_planner *p, const pn_problem *problem, pn_ahead_list *jobs) PN_CHECKED;
+pelton_status pn_planner_ahead(pn_planner *p, const pn_ahead_list *jobs, double until) PN_CHECKED;
+/* Adds to |jobs| what pn_planner_measure is going to time for |problem|, but for the |skipped| most promising. */
+pelton_status pn_planner_measure_ahead(pn_planner *p, const pn_problem *problem, uint32_t skipped,
+                                       pn_ahead_list *jobs) PN_CHECKED;
 /* Sets |problem|'s layouts and |out| to what was decided before: false when the tactic is not there any more in that
    version, or does not accept. */
 bool pn_planner_decided(const pn_planner *p, pn_problem *problem, const pn_decision *decision, pn_choice *out,

@@ -111,12 +111,13 @@ static pelton_status find_merge(pn_planner *p, uint32_t g, other_ways *ways) {
 
 /* Has what will be timed compiled by several threads. */
 static pelton_status prepare_ahead(pn_planner *p, const other_ways *ways) {
+  const double budget = p->options->budget_seconds;
   pn_ahead_list jobs = {0};
   if (!p->options->target->binaries) return PELTON_OK;
   for (uint32_t w = 0; w < ways->count; w++)
     for (uint32_t i = 0; i < ways->data[w].part_count; i++)
-      PN_TRY(pn_planner_measure_ahead(p, ways->data[w].parts[i].problem, &jobs));
-  return pn_planner_ahead(p, &jobs);
+      PN_TRY(pn_planner_measure_ahead(p, ways->data[w].parts[i].problem, 0, &jobs));
+  return pn_planner_ahead(p, &jobs, budget > 0 ? p->started + budget : 0);
 }
 
 /* The sum over |count| groups; infinite where one could not be timed. */

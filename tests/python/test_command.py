@@ -230,6 +230,18 @@ class Work(Folder):
             self.assertEqual(json.loads(self.check(0, "inspect", path, "--json").stdout)["inputs"][0]["name"], "x")
         self.check(0, "compare", engine, model, "--shapes", "x:7x3")
 
+    def test_a_spent_budget_is_told(self):
+        model, report = self.write("s.pir", PRODUCT), self.path("r.json")
+        spent = r"the budget of 1e-06 s was spent: 0 of [1-9]\d* measurements made, what was not timed is chosen by estimate"
+        result = self.check(0, "build", model, "-o", self.path("e"), "--level", "3", "--budget", "0.001ms", "--report", report)
+        self.assertRegex(result.stderr, "pelton: note: " + spent)
+        with open(report, encoding="utf-8") as file:
+            self.assertRegex(json.load(file)["budget"], spent)
+        result = self.check(0, "build", model, "-o", self.path("e"), "--level", "3", "--budget", "60s", "--report", report)
+        self.assertEqual(result.stderr, "")
+        with open(report, encoding="utf-8") as file:
+            self.assertNotIn("budget", json.load(file))
+
     def test_what_model_files_hold(self):
         add, words = self.write("add.pir", ADD), self.write("words", "no model")
         held = json.loads(self.check(0, "inspect", add, "--json").stdout)
