@@ -44,9 +44,7 @@ static pelton_status find_devices(const pelton_engine *engine, const pelton_serv
     for (uint32_t k = 0; k < i; k++)
       if (options->devices[k] == options->devices[i])
         return pn_fail(diag, PELTON_INVALID_ARGUMENT, "device %u is named twice", options->devices[i]);
-    if (!target->device_list && options->devices[i] != own)
-      return pn_fail(diag, PELTON_DEVICE_ERROR, "target %s has one device, %u: there is no device %u", target->name,
-                     own, options->devices[i]);
+    PN_TRY(pn_target_has_index(target, options->devices[i], diag));
     f->index[f->count++] = options->devices[i];
   }
   return PELTON_OK;
@@ -106,12 +104,22 @@ static pelton_status start_workers(pelton_server *server, pelton_diag *diag) {
   return status;
 }
 
+static void take_name(void *self, const pn_device_info *info) {
+  const pelton_server *server = self;
+  for (uint32_t i = 0; i < server->served_count; i++)
+    if (server->served[i].index == info->index)
+      memcpy(server->served[i].name, info->name, sizeof server->served[i].name);
+}
+
 static pelton_status open_all(pelton_server *server, const pelton_server_options *options, pelton_diag *diag) {
   found f;
   PN_TRY(find_devices(server->engine, options, &f, diag));
   server->served = pn_alloc(server->allocator, sizeof *server->served * f.count, _Alignof(pn_served));
   if (!server->served) return pn_fail_memory(diag, "a server");
   for (uint32_t i = 0; i < f.count; i++) PN_TRY(open_served(server, &server->served[i], f.index[i], diag));
+  const pelton_engine *engine = server->engine;
+  if (engine->target->device_list) /* without names it serves as well */
+    (void)engine->target->device_list(&engine->device_options, take_name, server, NULL);
   return start_workers(server, diag);
 }
 
@@ -244,7 +252,8 @@ static void write_device(pn_json *json, pn_served *d) {
   const uint32_t waiting = atomic_load(&d->waiting), load = atomic_load(&d->load);
   pn_json_object_begin(json, NULL);
   pn_json_i64(json, "index", d->index);
-  pn_json_string(json, "name", pn_str_from(d->engine->target->fingerprint(d->engine->device)));
+  pn_json_string(json, "name",
+                 pn_str_from(d->name[0] ? d->name : d->engine->target->fingerprint(d->engine->device)));
   pn_json_string(json, "state", pn_str_from(lost ? "lost" : "serving"));
   if (lost) pn_json_string(json, "reason", pn_str_from(d->reason));
   pn_json_i64(json, "waiting", waiting);

@@ -36,6 +36,7 @@ typedef struct pn_served {
   pelton_server *server;
   pelton_engine *engine;
   uint32_t index;
+  char name[128];       /* as pelton_devices_json has it; empty: not told */
   pthread_mutex_t lock; /* of the list */
   pthread_cond_t work;
   pelton_request *first, *last;

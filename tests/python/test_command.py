@@ -304,8 +304,9 @@ class Work(Folder):
             self.assertEqual((r["failed"], r["different"]), (0, 0))
             self.assertLessEqual(r["latency_ms"]["p50"], r["latency_ms"]["p99"])
         self.assertEqual([d["state"] for d in value["server"]["devices"]], ["serving"])
-        self.check(2, "bench", model, "--concurrency", "1,x", error="numbers are wanted")
-        self.check(5, "bench", model, "--devices", "0,1", error="there is no device 1")
+        self.check(2, "bench", model, "--concurrency", "1,x", error="'x' is no number of requests")
+        self.assertEqual(value["server"]["unfinished"], 0)
+        self.check(2, "bench", model, "--devices", "0,1", error="there is no device 1")
         self.assertIn("submitted", self.check(0, "bench", model, *options).stdout)
 
     def test_bench_loses_a_device(self):

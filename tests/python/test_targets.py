@@ -81,6 +81,32 @@ class Options(Targets):
         self.assertIn("note: " + self.engine + " is built already, so that nothing comes of --strict, --level", result.stderr)
         self.assertIn("nothing comes of --device-libraries", self.check(0, "run", self.model, "--device-libraries", FAKE).stderr)
 
+    def test_devices_are_read_before_any_work(self):
+        missing = self.path("missing.pir")  # would be told by whatever looks at the model
+        for text in "-1", "99999999999999999999", "4294967296", "a", "0-1", "ALL", "0,-1", "all,0", "0,", "+1", "1024":
+            result = self.check(2, "bench", missing, *CUDA, "--devices=" + text, error=f"--devices {text}: '")
+            self.assertIn("is no device; give numbers from 0 to 1023 with commas between, or all", result.stderr)
+        self.check(2, "bench", missing, *CUDA, "--devices", "0,0", error="device 0 is named twice")
+        self.check(2, "bench", missing, *CUDA, "--devices", "0,1", "--device", "1", error="--device 1 and --devices 0,1: give one of them")
+        self.check(2, "bench", missing, *CUDA, "--concurrency", "0", error="'0' is no number of requests; give numbers from 1 to 4096")
+        self.check(2, "bench", missing, "--devices", "1", error="target cpu has one device, 0: there is no device 1")
+        self.check(5, "bench", self.model, *CUDA, "--devices", "0,7", error="no CUDA device 7: the driver sees")
+
+    def test_options_of_a_server_and_those_without_one(self):
+        missing = self.path("missing.pir")
+        for options in ["--streams", "1"], ["--on-device"], ["--layers"], ["--runs", "3"]:
+            self.check(2, "bench", missing, "--devices", "0", *options, error=options[0] + " is about measuring without a server")
+        for options in ["--retries", "1"], ["--contexts", "2"], ["--pinned"]:
+            self.check(2, "bench", missing, *options, error=options[0] + " is about serving: give --devices or --concurrency")
+        self.check(2, "bench", missing, *CUDA, "--devices", "0", "--lose-device", "1", error="device 1 does not serve, --devices is 0")
+        self.check(2, "bench", missing, *CUDA, "--devices", "all", "--lose-device", "1:fire", error="N, N:trap or N:reset")
+        self.check(2, "bench", missing, "--lose-device", "0", error="only devices of the target cuda")
+        self.check(2, "bench", self.model, *CUDA, "--level", "0", "--devices", "all", "--lose-device", "7", error="device 7 does not serve")
+
+    def test_servers_name_their_devices(self):
+        value = json.loads(self.check(0, "bench", self.model, *CUDA, "--level", "0", "--devices", "0", "--duration", "10ms", "--json").stdout)
+        self.assertEqual([device["name"] for device in value["server"]["devices"]], ["Fake GPU"])
+
 
 if __name__ == "__main__":
     if not BIN or not os.path.exists(os.path.join(FAKE, "libcuda.so.1")):

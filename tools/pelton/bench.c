@@ -205,7 +205,10 @@ static pelton_status build_and_open(const bench *b, const char *path, loaded *it
   const char *folder = getenv("TMPDIR");
   char *file = memory_format("%s/pelton-bench-XXXXXX", folder && *folder ? folder : "/tmp");
   loaded made = {.engine = NULL};
-  pelton_status status = load_build(path, &b->load, &made, diag);
+  pelton_status status = PELTON_OK;
+  for (uint32_t i = 1; i < b->serving.device.count && !status; i++) /* the build opens the first */
+    status = load_probe(&b->load, b->serving.device.data[i], diag);
+  if (!status) status = load_build(path, &b->load, &made, diag);
   const int handle = status ? -1 : mkstemp(file);
   if (handle >= 0) close(handle);
   if (!status && handle < 0) status = PELTON_IO_ERROR;
@@ -352,8 +355,24 @@ static int bench_path(bench *b, const char *path) {
   return code;
 }
 
+/* The options of a server, and those that are of measuring without one, before anything is built. */
+static int prepare_serving(bench *b, const char *path) {
+  serving_options *o = &b->serving;
+  const char *target = b->load.target || path_is_engine(path) ? b->load.target : "cpu";
+  const int code = serving_prepare(o, target, b->load.device);
+  const char *other = b->streams ? "streams" : b->runs ? "runs" : b->on_device ? "on-device" : b->layers ? "layers" : NULL;
+  if (code || !serving_is_asked(o)) return code;
+  if (other) {
+    print_error("--%s is about measuring without a server: leave it or --%s out", other,
+                o->devices ? "devices" : o->concurrency ? "concurrency" : "lose-device");
+    return EXIT_USAGE;
+  }
+  if (o->device.count) b->load.device = o->device.data[0];
+  return EXIT_DONE;
+}
+
 int command_bench(int argc, char **argv) {
-  bench b = {.load = LOAD_OPTIONS_INIT, .streams = 1, .warmup = 0.2, .duration = 3};
+  bench b = {.load = LOAD_OPTIONS_INIT, .serving = SERVING_OPTIONS_INIT, .warmup = 0.2, .duration = 3};
   const option rows[] = {
       {"streams", 0, OPTION_INTEGER, &b.streams, "N", "contexts that run at once, each in its own thread (1)", 1, 1024},
       {"warmup", 0, OPTION_MILLISECONDS, &b.warmup, "MS", "run unmeasured this long first (200)", 0, 0},
@@ -382,7 +401,8 @@ int command_bench(int argc, char **argv) {
   int code = options_parse(&table, argc, argv, &words);
   if (code == OPTIONS_GO_ON) {
     code = load_prepare(&b.load);
-    if (b.serving.devices) b.load.device = serving_first_device(&b.serving);
+    if (!code) code = prepare_serving(&b, words.data[0]);
+    if (!b.streams) b.streams = 1;
     if (!code) code = bench_path(&b, words.data[0]);
   }
   load_release(&b.load);

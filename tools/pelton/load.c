@@ -175,7 +175,7 @@ static const pelton_log warnings = {&bar, print_warning};
 pelton_status load_open(const char *path, const load_options *o, loaded *out, pelton_diag *diag) {
   pelton_run_options options = PELTON_RUN_OPTIONS_INIT;
   options.target = o->target;
-  options.device_index = (uint32_t)o->device;
+  options.device_index = o->device > 0 ? (uint32_t)o->device : 0;
   options.device_libraries = o->device_libraries;
   options.cpu_isa = o->cpu_isa;
   options.threads = (uint32_t)o->threads;
@@ -249,7 +249,7 @@ static pelton_status load_samples(const pelton_model *model, const pelton_build_
 pelton_status load_build(const char *path, const load_options *o, loaded *out, pelton_diag *diag) {
   pelton_build_options options = PELTON_BUILD_OPTIONS_INIT;
   options.targets = o->target;
-  options.device_index = (uint32_t)o->device;
+  options.device_index = o->device > 0 ? (uint32_t)o->device : 0;
   options.device_libraries = o->device_libraries;
   options.precision = o->precision;
   options.cpu_isa = o->cpu_isa;
@@ -292,6 +292,24 @@ pelton_status load_build(const char *path, const load_options *o, loaded *out, p
   tensors_release(&samples);
   pelton_model_release(model);
   out->build_seconds = clock_now() - start;
+  return status;
+}
+
+pelton_status load_probe(const load_options *o, uint32_t index, pelton_diag *diag) {
+  static const char nothing[] = "graph \"nothing\"(%x: f32[1]) -> (%x)\nend\n";
+  pelton_build_options options = PELTON_BUILD_OPTIONS_INIT;
+  pelton_model *model = NULL;
+  pelton_engine *engine = NULL;
+  options.targets = o->target;
+  options.device_index = index;
+  options.device_libraries = o->device_libraries;
+  options.cpu_isa = o->cpu_isa;
+  options.threads = 1;
+  options.level = 0;
+  pelton_status status = pelton_model_parse(nothing, sizeof nothing - 1, NULL, &model, diag);
+  if (!status) status = pelton_engine_build(model, &options, &engine, diag);
+  pelton_engine_release(engine);
+  pelton_model_release(model);
   return status;
 }
 

@@ -27,7 +27,7 @@ typedef struct load_options {
 } load_options;
 
 /* clang-format off */
-#define LOAD_OPTIONS_INIT {.level = -1} /* -1: not given */
+#define LOAD_OPTIONS_INIT {.level = -1, .device = -1} /* -1: not given */
 
 /* Rows of an option table. */
 #define LOAD_ROWS(o)                                                                                                   \
@@ -69,6 +69,8 @@ pelton_status load_open(const char *path, const load_options *options, loaded *o
 /* Imports and builds. */
 pelton_status load_build(const char *path, const load_options *options, loaded *out, pelton_diag *diag);
 bool path_is_engine(const char *path);
+/* Whether device |index| can be used: opens and closes it. */
+pelton_status load_probe(const load_options *options, uint32_t index, pelton_diag *diag);
 
 /* The input's shape for running: dynamic dims as --shapes says, else 1. False with a message when they do not fit. */
 bool load_input_shape(const load_options *options, const pelton_io_info *input, pelton_shape *out);

@@ -7,13 +7,6 @@
 #include <string.h>
 #include <time.h>
 
-enum { MOST_NUMBERS = 64 };
-
-typedef struct numbers {
-  uint32_t data[MOST_NUMBERS];
-  uint32_t count;
-} numbers;
-
 /* What all clients of one measurement share. */
 typedef struct load {
   pelton_engine *engine;
@@ -46,26 +39,6 @@ typedef struct result {
 } result;
 
 static atomic_bool device_is_gone;
-
-/* ---- options -------------------------------------------------------------------------------------------------------
- */
-
-static bool parse_numbers(const char *text, const char *what, uint32_t least, numbers *out) {
-  out->count = 0;
-  for (const char *at = text; *at;) {
-    char *end;
-    const unsigned long value = strtoul(at, &end, 10);
-    if (end == at || (*end && *end != ',') || value < least || value > 4096 || out->count == MOST_NUMBERS) {
-      print_error("--%s %s: numbers are wanted, such as 1,8,64", what, text);
-      return false;
-    }
-    out->data[out->count++] = (uint32_t)value;
-    at = end + (*end == ',');
-  }
-  return true;
-}
-
-int64_t serving_first_device(const serving_options *o) { return o->devices ? strtol(o->devices, NULL, 10) : 0; }
 
 /* ---- one client ----------------------------------------------------------------------------------------------------
  */
@@ -194,7 +167,7 @@ static void sleep_for(double seconds) {
   nanosleep(&time, NULL);
 }
 
-static int measure(load *l, uint32_t concurrency, const char *lose, const char *libraries, result *out) {
+static int measure(load *l, uint32_t concurrency, bool lose, const char *libraries, result *out) {
   client *clients = memory_new(concurrency, sizeof *clients);
   pelton_status status = PELTON_OK;
   int code = EXIT_DONE;
@@ -213,7 +186,7 @@ static int measure(load *l, uint32_t concurrency, const char *lose, const char *
   }
   if (lose && !code) {
     sleep_for(l->options->warmup + l->options->duration / 2);
-    if (!lose_device(libraries, atoi(lose), strstr(lose, ":reset") != NULL)) code = EXIT_RESOURCE;
+    if (!lose_device(libraries, (int)l->options->lost, l->options->lose_by_reset)) code = EXIT_RESOURCE;
     atomic_store(&device_is_gone, true);
   }
   const bool started = clients[0].thread != 0 && (!code || lose);
@@ -301,16 +274,17 @@ static int expect(load *l, tensors *out) {
   return status ? print_failure(status, &diag, NULL) : EXIT_DONE;
 }
 
-static int measure_all(load *l, const numbers *concurrency, const char *libraries, json_writer *json) {
+static int measure_all(load *l, const char *libraries, json_writer *json) {
+  const numbers *concurrency = &l->options->at_once;
   int code = EXIT_DONE;
   uint64_t bad = 0;
   if (json) json_begin(json, "serving", '[');
   for (uint32_t i = 0; i < concurrency->count && !code; i++) {
     result r = {.concurrency = 0};
-    const char *lose = i + 1 == concurrency->count ? l->options->lose_device : NULL;
+    const bool lose = i + 1 == concurrency->count && l->options->lose_device;
     code = measure(l, concurrency->data[i], lose, libraries, &r);
     if (!code && json) write_result(l, &r, json);
-    if (!code && !json) print_result(l, &r, lose != NULL);
+    if (!code && !json) print_result(l, &r, lose);
     fflush(stdout);
     bad += r.different + (lose ? 0 : r.failed) + (r.submitted != r.answered + r.failed);
     free((void *)(uintptr_t)r.reason);
@@ -319,13 +293,29 @@ static int measure_all(load *l, const numbers *concurrency, const char *librarie
   return code ? code : bad ? EXIT_CHECK : EXIT_DONE;
 }
 
-static int serve(load *l, const numbers *concurrency, const char *libraries, json_writer *json) {
+/* That the device to be lost serves: of "all" nobody knew before. */
+static int check_loss(const load *l) {
+  const serving_options *o = l->options;
+  const bool cuda = !strcmp(pelton_engine_target(l->engine), "cuda");
+  if (!o->lose_device || (cuda && serving_has(&l->devices, o->lost))) return EXIT_DONE;
+  if (cuda)
+    print_error("--lose-device %s: device %u does not serve: there are %u", o->lose_device, (unsigned)o->lost,
+                (unsigned)l->devices.count);
+  else
+    print_error("--lose-device %s: only devices of the target cuda can be broken, the engine runs on %s", o->lose_device,
+                pelton_engine_target(l->engine));
+  return EXIT_USAGE;
+}
+
+static int serve(load *l, const char *libraries, json_writer *json) {
   tensors expected = {.count = 0};
   char *state = NULL;
-  int code = list_devices(l, &state) ? expect(l, &expected) : EXIT_RESOURCE;
+  int code = list_devices(l, &state) ? check_loss(l) : EXIT_RESOURCE;
+  if (!code) code = expect(l, &expected);
   pelton_text_release(state);
   l->expected = &expected;
-  if (!code) code = measure_all(l, concurrency, libraries, json);
+  if (!code) code = measure_all(l, libraries, json);
+  pelton_server_stop(l->server, 0); /* an answered request is counted as open until its worker has put it away */
   state = NULL;
   if (!code && list_devices(l, &state)) {
     if (json)
@@ -357,15 +347,11 @@ int serving_measure(pelton_engine *engine, const serving_options *o, const char 
                     json_writer *json) {
   pelton_server_options options = PELTON_SERVER_OPTIONS_INIT;
   pelton_diag diag = PELTON_DIAG_INIT;
-  numbers devices = {.count = 0}, concurrency = {{1}, 1};
   load l = {.engine = engine, .options = o, .inputs = inputs};
-  const bool all = o->devices && !strcmp(o->devices, "all");
-  if (o->devices && !all && !parse_numbers(o->devices, "devices", 0, &devices)) return EXIT_USAGE;
-  if (o->concurrency && !parse_numbers(o->concurrency, "concurrency", 1, &concurrency)) return EXIT_USAGE;
-  options.devices = devices.data;
-  options.device_count = all ? PELTON_ALL_DEVICES : devices.count;
+  options.devices = o->device.data;
+  options.device_count = o->on_all ? PELTON_ALL_DEVICES : o->device.count;
   options.contexts = (uint32_t)o->contexts;
-  options.retries = (uint32_t)o->retries;
+  options.retries = o->retries > 0 ? (uint32_t)o->retries : 0;
   const double start = clock_now();
   const pelton_status status = pelton_server_create(engine, &options, &l.server, &diag);
   if (status) return print_failure(status, &diag, NULL);
@@ -377,7 +363,7 @@ int serving_measure(pelton_engine *engine, const serving_options *o, const char 
   tensors pinned = {.count = 0};
   int code = o->pinned ? pin_inputs(engine, inputs, &pinned) : EXIT_DONE;
   if (o->pinned) l.inputs = &pinned;
-  if (!code) code = serve(&l, &concurrency, libraries, json);
+  if (!code) code = serve(&l, libraries, json);
   pelton_server_release(l.server);
   for (uint32_t i = 0; i < pinned.count; i++) pelton_host_memory_release(engine, pinned.data[i].data);
   free(pinned.data);

@@ -6,6 +6,13 @@
 #include "pelton/serve.h"
 #include "text/json.h"
 
+enum { MOST_NUMBERS = 64 };
+
+typedef struct numbers {
+  uint32_t data[MOST_NUMBERS];
+  uint32_t count;
+} numbers;
+
 typedef struct serving_options {
   const char *devices;     /* "0,1", "all"; null: the engine's own */
   const char *concurrency; /* "1,8,64": how many requests at once, one measurement each; null: 1 */
@@ -13,7 +20,13 @@ typedef struct serving_options {
   int64_t contexts, retries;
   bool pinned;
   double warmup, duration;
+  /* Filled in by serving_prepare. */
+  numbers device, at_once;
+  bool on_all; /* devices */
+  uint32_t lost;
+  bool lose_by_reset;
 } serving_options;
+#define SERVING_OPTIONS_INIT {.retries = -1} /* -1: not given */
 
 /* clang-format off */
 #define SERVING_ROWS(o)                                                                                                \
@@ -27,8 +40,10 @@ typedef struct serving_options {
 /* clang-format on */
 
 static inline bool serving_is_asked(const serving_options *o) { return o->devices || o->concurrency || o->lose_device; }
-/* The first device of the list, for the engine itself; 0 when there is none. */
-int64_t serving_first_device(const serving_options *options);
+/* serving_options.c: reads and checks the texts; |target| is the one that will run, where that is known (else null),
+   |device| that of --device or -1. An exit code, or EXIT_DONE. */
+int serving_prepare(serving_options *options, const char *target, int64_t device);
+bool serving_has(const numbers *devices, uint32_t device);
 
 /* Serves |engine| and measures. Members for |json| (in an object that is open), or lines. Each answer is compared with
    the first: an exit code of EXIT_CHECK when one differs in a bit, or fails although no device was taken away. */
