@@ -62,8 +62,9 @@ def default_of(attribute):
     return f"`{value}`"
 
 
-# Targets that every machine can ask: the page must not depend on who makes it.
+# Targets that every machine can ask: the page must not depend on who makes it. Of others it says what their files name.
 TARGETS = ("cpu",)
+READ_TARGETS = ("cuda",)
 
 
 def types_text(types):
@@ -80,8 +81,8 @@ def types_text(types):
     return ", ".join(words + [f"`{t}`" for t in left])
 
 
-def support(op):
-    """Which types the operator takes, and what runs them on each target."""
+def support(op, read):
+    """Which types the operator takes, and what runs them on each target; |read| are the rows of READ_TARGETS' tactics."""
     if op["runner"] == "view":
         return [f"Types: {types_text(op['types'])}. Nothing runs: the result is a view of its operand's memory.\n"]
     if op["runner"] == "runtime":
@@ -92,23 +93,27 @@ def support(op):
         rows.setdefault(cells, []).append(kind)
     lines = [f"| types | {' | '.join(TARGETS)} |", "|---" * (1 + len(TARGETS)) + "|"]
     lines += [f"| {types_text(kinds)} | {' | '.join(cells)} |" for cells, kinds in rows.items()]
+    for target in READ_TARGETS:
+        own = [f"`{row[0]}`" for row in read[target] if op["op"] in row[2]]
+        lines += ["", f"On {target}: {', '.join(own)}." if own else f"On {target}: reference."]
     return lines + [""]
 
 
 def ops_page(ops):
     comments = operator_comments()
+    read = {target: tactics(target, [op["op"] for op in ops]) for target in READ_TARGETS}
     lines = ["# Operators", "", NOTE]
     lines.append("The graph is made of these operators; importers map every model format onto them. Beside each name stand the")
     lines.append("numbers of its operands and results, and `x?` is an operand that may be absent. A table says which types its data may")
     lines.append("have, and by which tactics a target runs them; \"reference\" is the operator's definition, which runs everywhere but")
     lines.append("is slow. Which tactic takes a problem also depends on its extents, constants and layouts: a build report")
-    lines.append("(`pelton build --report`) says it. The sample is a whole graph, as `pelton run FILE.pir` takes it.\n")
+    lines.append("(`pelton build --report`) says it. What [targets.md](targets.md) has of cuda stands below each table. The sample is a whole graph, as `pelton run FILE.pir` takes it.\n")
     for op in ops:
         lines.append(f"## {op['op']}\n")
         lines.append(f"Operands: {count(op['min_inputs'], op['max_inputs'])}. Results: {count(op['min_outputs'], op['max_outputs'])}.\n")
         if comments.get(op["op"]):
             lines.append(f"`{comments[op['op']]}`\n")
-        lines += support(op)
+        lines += support(op, read)
         lines += ["```", op["sample"].rstrip(), "```", ""]
         if not op["attributes"]:
             continue
@@ -134,12 +139,26 @@ def mentioned(text, names):
     return [name for name in names if re.search(rf"\bPN_OP_{name.upper()}\b", text)]
 
 
+def function_body(target, function):
+    """The definition of |function|, somewhere in the target's folder."""
+    for path in sorted((ROOT / "src/targets" / target).glob("*.c")):
+        match = re.search(rf"^\w[^;{{}}]*\b{function}\([^;{{}}]*\) {{.*?^}}", path.read_text(), re.M | re.S)
+        if match:
+            return match.group(0)
+    return ""
+
+
 def tactics(target, names):
     """(name, sentence, operators, is_reference) of each file in the target's tactics."""
     rows = []
     for path in sorted((ROOT / "src/targets" / target / "tactics").rglob("*.c")):
         text = path.read_text()
         found = mentioned(text, names)
+        if re.search(r"^static bool accepts\([^}]*pn_movement_describe\(", text, re.M):  # all that it describes
+            found = mentioned(text + (ROOT / "src/target/movement.c").read_text(), names)
+        described = re.search(r"^#define DESCRIBE\(.*?\) (\w+)\(", text, re.M)  # of a template
+        if described:
+            found = mentioned(function_body(target, described.group(1)), names)
         for header in re.findall(r'#include "(targets?/[^"]+)\.h"', text):  # shared by several tactics of one family
             source = ROOT / "src" / f"{header}.c"
             if not found and source.exists():

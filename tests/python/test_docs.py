@@ -17,7 +17,8 @@ def main():
     for page, part in ((ops, "## conv\n"), (ops, "| `group` | int | `1` |"), (ops, "`cpu.conv_direct`, `cpu.conv_"),
                        (onnx, "| Conv | 1+ | [`conv`](ops.md#conv)"), (onnx, "| ReduceSum | 1+ | [`reduce`](ops.md#reduce)"),
                        (onnx, "| Relu | 1+ | [`pointwise`](ops.md#pointwise)"), (onnx, "it trains: its result is random"),
-                       (targets, "| `conv` | `cpu.conv_"), (targets, "`cpu.conv_direct`")):
+                       (targets, "| `conv` | `cpu.conv_"), (targets, "`cpu.conv_direct`"),
+                       (targets, "| `depth_to_space` | `cuda.move` |"), (ops, "On cuda: `cuda.move`.")):
         if part not in page:
             print(f"a page lacks {part!r}")
             failed = True
