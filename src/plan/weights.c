@@ -52,7 +52,7 @@ pelton_status pn_planner_limit_weights(pn_planner *p) {
     }
     if (bytes > limit)
       return pn_fail(p->diag, PELTON_OUT_OF_MEMORY,
-                     "the weights take %.1f MB at least, the limit is %.1f MB; raise it, or store them in fewer bits",
+                     "the weights take %.6g MB at least, the limit is %.6g MB; raise it, or store them in fewer bits",
                      (double)bytes / 1e6, (double)limit / 1e6);
     for (int i = 0; i < HALVINGS; i++) {
       double middle = (low + high) / 2;

@@ -289,10 +289,14 @@ static pelton_status bind_callers(pn_frame *frame, const pn_segment *s, pn_tenso
     void *memory = frame->sinks[k]->memory;
     *t = (pn_tensor){.dtype = b->dtype, .rank = b->rank, .data = memory};
     memcpy(t->dims, b->dims, sizeof t->dims);
-    if (b->bytes > frame->sinks[k]->capacity || (b->bytes && !pn_frame_on_device(frame, memory)))
+    if (b->bytes && memory && !pn_frame_on_device(frame, memory))
       return pn_fail(diag, PELTON_INVALID_ARGUMENT,
-                     "output '%s' needs %zu bytes of the engine's device, given are %zu%s", frame->sinks[k]->name,
-                     b->bytes, memory ? frame->sinks[k]->capacity : 0, memory ? " or memory of something else" : "");
+                     "output '%s' is given %zu bytes that are not memory of the engine's device: see "
+                     "pelton_memory_create",
+                     frame->sinks[k]->name, frame->sinks[k]->capacity);
+    if (b->bytes > (memory ? frame->sinks[k]->capacity : 0))
+      return pn_fail(diag, PELTON_INVALID_ARGUMENT, "output '%s' needs %zu bytes of the engine's device, given are %zu",
+                     frame->sinks[k]->name, b->bytes, memory ? frame->sinks[k]->capacity : 0);
     frame->values[s->outputs[i].v] = *t;
     frame->slots[s->outputs[i].v].there = memory;
     frame->slots[s->outputs[i].v].stale = true;

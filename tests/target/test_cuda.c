@@ -395,7 +395,11 @@ TEST(a_callers_stream_takes_runs) {
   out[0].bytes = 4;
   pelton_diag_init(&diag);
   EXPECT_EQ(pelton_context_enqueue(context, &in, 1, out, 2, NULL, &diag), PELTON_INVALID_ARGUMENT);
-  EXPECT_HAS(pelton_diag_message(&diag, 0), "output 'y' needs 80 bytes");
+  EXPECT_STR(pelton_diag_message(&diag, 0), "output 'y' needs 80 bytes of the engine's device, given are 4");
+  out[0] = (pelton_tensor){.data = y, .bytes = sizeof y};
+  pelton_diag_init(&diag);
+  EXPECT_EQ(pelton_context_enqueue(context, &in, 1, out, 2, NULL, &diag), PELTON_INVALID_ARGUMENT);
+  EXPECT_HAS(pelton_diag_message(&diag, 0), "output 'y' is given 80 bytes that are not memory of the engine's device");
   pelton_memory_release(engine, in.data);
   pelton_memory_release(engine, y_there);
   pelton_memory_release(engine, m_there);
