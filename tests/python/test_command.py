@@ -343,6 +343,50 @@ class Work(Folder):
         self.check(1, "compare", self.path("out"), wrong)
         self.check(0, "compare", self.path("out"), self.path("out"))
 
+    def test_compare_does_not_measure_what_is_not_a_number(self):
+        model, other = self.path("a"), self.path("b")
+        self.write("a/y.npy", npy("<f4", "(4,)", floats(1, 2, 3, 4)))
+        self.write("b/y.npy", npy("<f4", "(4,)", floats(1, 2, float("nan"), 4)))
+        result = self.check(1, "compare", model, other)
+        self.assertIn("max abs nan  max rel nan  cosine nan  SQNR nan dB  FAILED: 1 of 4 elements out of tolerance, first at [2]", result.stdout)
+        (value,) = json.loads(self.check(1, "compare", model, other, "--json").stdout)
+        self.assertEqual([value[k] for k in ("max_abs", "max_rel", "cosine", "sqnr_db")], [None] * 4)
+        self.check(0, "compare", other, other)
+
+    def test_samples_say_what_is_wrong(self):
+        model, add = self.write("s.pir", SQUARE), self.write("add.pir", ADD)
+        build = lambda code, model, *options: self.check(code, "build", model, "-o", self.path("e"), "--precision", "fp16", *options).stderr
+        sample = self.write("x.npy", npy("<f4", "(3, 2)", floats(1, 2, 3, 4, 5, 6)))
+        told = build(2, model, "--samples", sample)
+        self.assertEqual(told, f"pelton: error: sample {sample}: input 'x' has shape 3x2 there, the engine is planned for 2x2\n")
+        self.write("two/x.npy", npy("<f4", "(2, 3)", floats(1, 2, 3, 4, 5, 6)))
+        self.write("two/b.npy", npy("<f4", "(3,)", floats(1, 2, 3)))
+        self.assertIn("has shape 2x3 there, the engine is planned for 1x3; give --shapes x:2x3\n", build(2, add, "--samples", self.path("two")))
+        build(0, add, "--samples", self.path("two"), "--shapes", "x:2x3")
+        self.assertEqual(build(3, model, "--samples", "/nowhere.npy").count("\n"), 1)
+
+    def test_limits_have_figures_that_show_them(self):
+        weights = PRODUCT.replace("matmul(%x, %x)", "matmul(%x, %w)").replace("  %y", "  %w: f16[64,64] = const random(1)\n  %y")
+        model = self.write("w.pir", weights)
+        self.assertRegex(self.check(5, "build", model, "-o", self.path("e"), "--weight-limit", "0.001").stderr,
+                         r"the weights take 0\.0\d+ MB at least, the limit is 0\.001 MB")
+        self.check(5, "build", model, "-o", self.path("e"), "--weight-limit", "1e-9", error="the limit is 1e-06 MB")
+
+    def test_inspect_tells_memory_of_shapes(self):
+        model, engine = self.write("add.pir", ADD), self.path("e")
+        self.check(0, "build", model, "-o", engine, "--shapes", "x:5x3")
+        def told(*options):
+            line = re.search(r"^# device .* memory of cpu: weights .* once, each context .* \((\d+) bytes\)$",
+                             self.check(0, "inspect", engine, *options).stdout, re.M)
+            memory = json.loads(self.check(0, "inspect", engine, *options, "--json").stdout)["device_memory"]
+            self.assertEqual((memory["target"], memory["context_bytes"]), ("cpu", int(line.group(1))))
+            return memory["context_bytes"]
+        self.assertEqual(told("--target", "cpu"), told("--shapes", "x:5x3"))
+        self.assertGreater(told("--shapes", "x:5000x3"), told("--shapes", "x:5x3"))
+        self.check(2, "inspect", engine, "--shapes", "z:1", error="there is no input 'z'")
+        self.assertNotIn("# device", self.check(0, "inspect", engine).stdout)
+        self.assertIn("is no engine, so that nothing comes of --target", self.check(0, "inspect", model, "--target", "cpu").stderr)
+
     def test_ops(self):
         names = [op["op"] for op in json.loads(self.check(0, "ops", "--json").stdout)]
         self.assertIn("pointwise", names)

@@ -103,6 +103,18 @@ class Options(Targets):
         self.check(2, "bench", missing, "--lose-device", "0", error="only devices of the target cuda")
         self.check(2, "bench", self.model, *CUDA, "--level", "0", "--devices", "all", "--lose-device", "7", error="device 7 does not serve")
 
+    def test_steps_without_limits(self):
+        """The driver alone cannot compile what measures the device; an engine's kernels it has."""
+        self.build()
+        os.mkdir(self.path("alone"))
+        os.symlink(os.path.join(FAKE, "libcuda.so.1"), self.path("alone", "libcuda.so.1"))
+        options = ["--target", "cuda", "--device-libraries", self.path("alone"), "--duration", "10ms", "--layers"]
+        result = self.check(0, "bench", self.engine, *options)
+        self.assertIn("so no step has a limit", result.stderr)
+        self.assertNotIn("of the limit", result.stdout)
+        layers = json.loads(self.check(0, "bench", self.engine, *options, "--json").stdout)["layers"]
+        self.assertEqual([(step["limit_us"], step["percent_of_limit"]) for step in layers], [(None, None)])
+
     def test_servers_name_their_devices(self):
         value = json.loads(self.check(0, "bench", self.model, *CUDA, "--level", "0", "--devices", "0", "--duration", "10ms", "--json").stdout)
         self.assertEqual([device["name"] for device in value["server"]["devices"]], ["Fake GPU"])

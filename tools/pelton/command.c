@@ -13,7 +13,10 @@ static void print_message(const char *kind, const char *format, va_list argument
   fputc('\n', stderr);
 }
 
+static bool told; /* an error, since the last failure was printed */
+
 void print_error(const char *format, ...) {
+  told = true;
   va_list arguments;
   va_start(arguments, format);
   print_message("error", format, arguments);
@@ -47,7 +50,8 @@ int print_failure(pelton_status status, const pelton_diag *diag, const char *abo
   const char *before = about ? about : "", *colon = about ? ": " : "";
   for (uint32_t i = 0; i < diag->count; i++) print_error("%s%s%s", before, colon, pelton_diag_message(diag, i));
   if (diag->dropped) print_error("%s%sand %u more reasons", before, colon, (unsigned)diag->dropped);
-  if (!diag->count) print_error("%s%s%s", before, colon, pelton_status_name(status));
+  if (!diag->count && !told) print_error("%s%s%s", before, colon, pelton_status_name(status));
+  told = false;
   if (status == PELTON_INTERNAL) print_note("this is a bug in Pelton %s: please report it", pelton_version());
   return exit_code(status);
 }

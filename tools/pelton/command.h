@@ -41,7 +41,8 @@ int command_test(int argc, char **argv);
 void print_error(const char *format, ...) PRINTF_LIKE(1, 2);
 /* "pelton: note: ..." on stderr. */
 void print_note(const char *format, ...) PRINTF_LIKE(1, 2);
-/* Every reason in |diag| on stderr, and the exit code of |status|. |about| (may be null) goes before each. */
+/* Every reason in |diag| on stderr, and the exit code of |status|. |about| (may be null) goes before each. Without
+   reasons the status itself, unless print_error has said what is wrong. */
 int print_failure(pelton_status status, const pelton_diag *diag, const char *about);
 /* "12.3 MiB" in |text|, which it returns. */
 typedef struct size_text {

@@ -1,5 +1,5 @@
 /* pelton inspect: the graph of a model or an engine, and what else an engine holds. */
-#include "load.h"
+#include "data/inputs.h"
 #include "text/json.h"
 
 #include <stdlib.h>
@@ -70,12 +70,46 @@ static void print_parts(const char *text) {
   json_free(json);
 }
 
+/* What a context of --shapes' shapes, else of those that the engine was built for, will allocate. */
+static pelton_status measure_memory(const inspect *o, pelton_engine *engine, pelton_device_memory *out,
+                                    pelton_diag *diag) {
+  const uint32_t count = pelton_engine_input_count(engine);
+  pelton_shape *shapes = o->load.profile_count ? memory_new(count, sizeof *shapes) : NULL;
+  bool ok = inputs_are_known(engine, &o->load);
+  pelton_io_info info;
+  for (uint32_t i = 0; i < count && shapes && ok; i++)
+    ok = !pelton_engine_input(engine, i, &info) && load_input_shape(&o->load, &info, &shapes[i]);
+  *out = (pelton_device_memory){(uint32_t)sizeof *out, 0, 0};
+  const pelton_status status =
+      ok ? pelton_engine_device_memory(engine, shapes, out, diag) : PELTON_INVALID_ARGUMENT; /* the reason is printed */
+  free(shapes);
+  return status;
+}
+
+/* |text| is an object: one member more. */
+static void print_engine_json(const char *text, const pelton_engine *engine, const pelton_device_memory *memory) {
+  json_writer json = {stdout, true};
+  printf("%.*s", (int)strlen(text) - 1, text);
+  json_begin(&json, "device_memory", '{');
+  json_text(&json, "target", pelton_engine_target(engine));
+  json_integer(&json, "weight_bytes", (int64_t)memory->weight_bytes);
+  json_integer(&json, "context_bytes", (int64_t)memory->context_bytes);
+  json_end(&json, '}');
+  puts("}");
+}
+
 static pelton_status print_engine(const inspect *o, pelton_engine *engine, pelton_diag *diag) {
   char *text = NULL;
-  pelton_status status = pelton_engine_json(engine, &text, diag);
+  pelton_device_memory device;
+  const bool measured = o->load.target || o->load.profile_count;
+  pelton_status status = measured ? measure_memory(o, engine, &device, diag) : PELTON_OK;
+  if (!status) status = pelton_engine_json(engine, &text, diag);
   if (status) return status;
   if (o->json) {
-    puts(text);
+    if (measured)
+      print_engine_json(text, engine, &device);
+    else
+      puts(text);
     pelton_text_release(text);
     return PELTON_OK;
   }
@@ -88,17 +122,11 @@ static pelton_status print_engine(const inspect *o, pelton_engine *engine, pelto
   if (!pelton_engine_memory(engine, &memory))
     printf("# memory   weights %s, a context %s, file %s\n", format_bytes(memory.weight_bytes).text,
            format_bytes(memory.context_bytes).text, format_bytes(memory.file_bytes).text);
-  if (o->load.target) {
-    pelton_device_memory device = {(uint32_t)sizeof device, 0, 0};
-    status = pelton_engine_device_memory(engine, NULL, &device, diag);
-    if (status) {
-      pelton_text_release(text);
-      return status;
-    }
-    printf("# device   memory of %s: weights %s (%llu bytes) once, each context %s (%llu bytes)\n", o->load.target,
-           format_bytes(device.weight_bytes).text, (unsigned long long)device.weight_bytes,
-           format_bytes(device.context_bytes).text, (unsigned long long)device.context_bytes);
-  }
+  if (measured)
+    printf("# device   memory of %s: weights %s (%llu bytes) once, each context %s (%llu bytes)\n",
+           pelton_engine_target(engine), format_bytes(device.weight_bytes).text,
+           (unsigned long long)device.weight_bytes, format_bytes(device.context_bytes).text,
+           (unsigned long long)device.context_bytes);
   print_parts(text);
   pelton_text_release(text);
   text = NULL;
@@ -121,16 +149,17 @@ static pelton_status print_model(const inspect *o, const char *path, pelton_diag
 
 /* Of a model file: what it says by its own names, and where Pelton can build it, the graph as it was imported: no
    passes, nothing timed. The members of both are one object. */
-static pelton_status print_model_json(inspect *o, const char *path, pelton_diag *diag) {
+static pelton_status print_model_json(const char *path, pelton_diag *diag) {
   loaded it = {.engine = NULL};
   char *said = NULL, *graph = NULL;
   pelton_status status = pelton_model_describe(path, NULL, &said, diag);
   if (status) return status;
-  o->load.no_passes = true;
-  o->load.level = 0;
-  o->load.quiet = true;
+  load_options plain = LOAD_OPTIONS_INIT;
+  plain.no_passes = true;
+  plain.level = 0;
+  plain.quiet = true;
   pelton_diag refused = PELTON_DIAG_INIT;
-  if (load_build(path, &o->load, &it, &refused) || pelton_engine_json(it.engine, &graph, &refused)) {
+  if (load_build(path, &plain, &it, &refused) || pelton_engine_json(it.engine, &graph, &refused)) {
     for (uint32_t i = 0; i < refused.count; i++) print_note("it cannot be built: %s", pelton_diag_message(&refused, i));
     puts(said);
   } else {
@@ -144,8 +173,12 @@ static pelton_status print_model_json(inspect *o, const char *path, pelton_diag 
 
 static pelton_status print_path(inspect *o, const char *path, pelton_diag *diag) {
   loaded it = {.engine = NULL};
-  if (!path_is_engine(path)) return o->json ? print_model_json(o, path, diag) : print_model(o, path, diag);
-  o->load.quiet = !o->load.target; /* nothing runs: which device it would is of no interest then */
+  if (!path_is_engine(path)) {
+    const char *unused = o->load.target ? "target" : o->load.profile_count ? "shapes" : NULL;
+    if (unused) print_note("%s is no engine, so that nothing comes of --%s: build it first", path, unused);
+    return o->json ? print_model_json(path, diag) : print_model(o, path, diag);
+  }
+  o->load.quiet = !o->load.target && !o->load.profile_count; /* nothing runs: which device it would is of no interest then */
   pelton_status status = load_engine(path, &o->load, &it, diag);
   if (!status) status = print_engine(o, it.engine, diag);
   pelton_engine_release(it.engine);
@@ -186,6 +219,8 @@ int command_inspect(int argc, char **argv) {
       {"constants", 0, OPTION_INTEGER, &o.max_constant_bytes, "BYTES",
        "print constants up to this size (64); 0: all, to be read again", 0, 0},
       {"target", 0, OPTION_TEXT, &o.load.target, "T", "what an engine will allocate on this target's device", 0, 0},
+      {"shapes", 0, OPTION_LIST, &o.load.shapes, "NAME:1x3x8x8", "what it will allocate for these; several with commas or again",
+       0, 0},
       {"device", 0, OPTION_INTEGER, &o.load.device, "N", "which of the target's devices: see pelton devices", 0, 1024},
       {"device-libraries", 0, OPTION_TEXT, &o.load.device_libraries, "DIRS", "of its driver, if not installed", 0, 0},
   };
@@ -201,7 +236,11 @@ int command_inspect(int argc, char **argv) {
     print_error(o.json ? "--json and --text exclude each other" : "--constants takes no negative size");
     code = EXIT_USAGE;
   }
-  if (code == OPTIONS_GO_ON) code = print_paths(&o, &words);
+  if (code == OPTIONS_GO_ON) {
+    code = load_prepare(&o.load);
+    if (!code) code = print_paths(&o, &words);
+  }
+  load_release(&o.load);
   free(words.data);
   return code;
 }

@@ -4,6 +4,7 @@
 #include "text/progress.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -199,6 +200,49 @@ static bool is_folder(const char *path) {
   return !stat(path, &found) && S_ISDIR(found.st_mode);
 }
 
+static bool has_profile(const load_options *o, const char *name) {
+  bool has = false;
+  for (uint32_t i = 0; i < o->profile_count; i++) has = has || !strcmp(o->profiles[i].name, name);
+  return has;
+}
+
+/* What the build is going to plan for an input, where that is known before; else -1. */
+static bool planned_shape(const load_options *o, const pelton_io_info *input, pelton_shape *out) {
+  if (!input->rank_known || !load_input_shape(o, input, out)) return false;
+  for (uint32_t d = 0; d < out->rank && !has_profile(o, input->name); d++)
+    if (input->shape.dims[d] < 0) out->dims[d] = d || o->profile_count ? -1 : 1; /* a batch is one */
+  return true;
+}
+
+/* Whether |sample| has the shapes that are planned; else a message. */
+static bool check_sample(const pelton_engine *engine, const load_options *o, const char *path, const tensors *sample) {
+  for (uint32_t i = 0; i < sample->count; i++) {
+    pelton_io_info info;
+    pelton_shape wanted;
+    const pelton_shape *got = &sample->data[i].shape;
+    if (pelton_engine_input(engine, i, &info) || !planned_shape(o, &info, &wanted)) continue;
+    bool same = got->rank == wanted.rank, could = same;
+    for (uint32_t d = 0; d < wanted.rank && could; d++) {
+      same = same && (wanted.dims[d] < 0 || got->dims[d] == wanted.dims[d]);
+      could = info.shape.dims[d] < 0 || got->dims[d] == info.shape.dims[d];
+    }
+    if (same && could) continue;
+    char *remedy =
+        could ? memory_format("; give --shapes %s:%s", info.name, format_shape(got).text) : memory_text("");
+    print_error("sample %s: input '%s' has shape %s there, the engine is planned for %s%s", path, info.name,
+                format_shape(got).text, format_shape(&wanted).text, remedy);
+    free(remedy);
+    return false;
+  }
+  return true;
+}
+
+static pelton_status status_of(int code) {
+  return code == EXIT_INPUT      ? PELTON_INVALID_DATA
+         : code == EXIT_RESOURCE ? PELTON_OUT_OF_MEMORY
+                                 : PELTON_INVALID_ARGUMENT;
+}
+
 /* The samples as tensors, by the inputs of an engine that is built for nothing else. */
 static pelton_status load_samples(const pelton_model *model, const pelton_build_options *options, const load_options *o,
                                   tensors *out, pelton_diag *diag) {
@@ -231,13 +275,17 @@ static pelton_status load_samples(const pelton_model *model, const pelton_build_
       files.data = memory_grow(NULL, 1, sizeof *files.data);
       files.data[files.count++] = named;
     }
-    if (inputs_make(engine, o, &files, named ? NULL : path, 0, &one) == EXIT_DONE) {
+    const int code = inputs_make(engine, o, &files, named ? NULL : path, 0, &one);
+    if (code) status = status_of(code); /* the reason is printed */
+    if (!code && !check_sample(engine, o, path, &one)) {
+      status = PELTON_INVALID_ARGUMENT;
+      tensors_release(&one);
+    }
+    if (!status) {
       out->data = memory_grow(out->data, out->count + one.count, sizeof *out->data);
       memcpy(out->data + out->count, one.data, one.count * sizeof *one.data);
       out->count += one.count;
       free(one.data);
-    } else {
-      status = PELTON_INVALID_ARGUMENT; /* the reason is printed */
     }
     free(files.data);
     free(named);
@@ -263,7 +311,7 @@ pelton_status load_build(const char *path, const load_options *o, loaded *out, p
   options.no_passes = o->no_passes;
   options.omit_packed = o->omit_packed;
   options.only_kernels = o->only_kernels;
-  options.weight_limit_bytes = (uint64_t)(o->weight_limit * 1e6);
+  options.weight_limit_bytes = (uint64_t)ceil(o->weight_limit * 1e6); /* of less than a byte: not none */
   options.layer_precision = o->layer_precision;
   options.strict = o->strict;
   options.ranges = o->ranges;

@@ -41,6 +41,11 @@ static bool measure_texts(const pelton_tensor *got, const pelton_tensor *wanted,
   return false;
 }
 
+/* The worse of two, of which one may not be known. */
+static double worse(double a, double b, bool larger) {
+  return isnan(a) || isnan(b) ? NAN : larger ? fmax(a, b) : fmin(a, b);
+}
+
 /* Item by item: the worst of them, and the reason of the first that is apart. */
 static bool measure_items(const pelton_tensor *got, const pelton_tensor *wanted, double rtol, double atol,
                           bool exact_integers, difference *out) {
@@ -54,10 +59,10 @@ static bool measure_items(const pelton_tensor *got, const pelton_tensor *wanted,
         difference_measure(tensor_item(got, i), tensor_item(wanted, i), rtol, atol, exact_integers, &one);
     if (ok && !fits) snprintf(out->reason, sizeof out->reason, "item %zu: %.220s", i, one.reason);
     ok &= fits;
-    out->max_abs = fmax(out->max_abs, one.max_abs); /* fmax and fmin pass over not-a-numbers */
-    out->max_rel = fmax(out->max_rel, one.max_rel);
-    out->cosine = fmin(out->cosine, one.cosine);
-    out->sqnr = fmin(out->sqnr, one.sqnr);
+    out->max_abs = worse(out->max_abs, one.max_abs, true);
+    out->max_rel = worse(out->max_rel, one.max_rel, true);
+    out->cosine = worse(out->cosine, one.cosine, false);
+    out->sqnr = worse(out->sqnr, one.sqnr, false);
     out->count += one.count;
     out->apart += one.apart;
   }
@@ -83,6 +88,7 @@ bool difference_measure(const pelton_tensor *got, const pelton_tensor *wanted, d
   const size_t size = pelton_dtype_bytes(got->dtype);
   double dot = 0, got_norm = 0, wanted_norm = 0, noise = 0, max_abs = 0, max_rel = 0;
   size_t first = 0;
+  bool known = true;
   out->count = tensor_count(&got->shape);
   for (size_t i = 0; i < out->count; i++) {
     const double a = tensor_get(got, i), b = tensor_get(wanted, i);
@@ -96,7 +102,10 @@ bool difference_measure(const pelton_tensor *got, const pelton_tensor *wanted, d
     else
       apart = !(fabs(a - b) <= atol + rtol * fabs(b));
     if (apart && !out->apart++) first = i;
-    if (!isfinite(a) || !isfinite(b)) continue;
+    if (!isfinite(a) || !isfinite(b)) {
+      known = known && ((isnan(a) && isnan(b)) || a == b);
+      continue;
+    }
     const double error = fabs(a - b);
     max_abs = fmax(max_abs, error);
     if (error > 0) max_rel = fmax(max_rel, b != 0 ? error / fabs(b) : INFINITY);
@@ -105,12 +114,14 @@ bool difference_measure(const pelton_tensor *got, const pelton_tensor *wanted, d
     wanted_norm += b * b;
     noise += error * error;
   }
-  out->max_abs = max_abs;
-  out->max_rel = max_rel;
-  out->cosine = got_norm > 0 && wanted_norm > 0 ? dot / (sqrt(got_norm) * sqrt(wanted_norm))
-                : got_norm == wanted_norm       ? 1
-                                                : 0;
-  out->sqnr = noise > 0 ? 10 * log10(wanted_norm / noise) : INFINITY;
+  if (known) {
+    out->max_abs = max_abs;
+    out->max_rel = max_rel;
+    out->cosine = got_norm > 0 && wanted_norm > 0 ? dot / (sqrt(got_norm) * sqrt(wanted_norm))
+                  : got_norm == wanted_norm       ? 1
+                                                  : 0;
+    out->sqnr = noise > 0 ? 10 * log10(wanted_norm / noise) : INFINITY;
+  }
   if (!out->apart) return true;
   char where[160];
   say_where(got, first, where, sizeof where);

@@ -5,7 +5,9 @@
 #include "data/tensor.h"
 
 typedef struct difference {
-  double max_abs, max_rel; /* over elements that are both finite; rel is |got - wanted| / |wanted| */
+  /* Over elements that are both finite, rel being |got - wanted| / |wanted|; not-a-number, all four, where elements
+     differ of which one is not finite: nobody knows by how much. */
+  double max_abs, max_rel;
   double cosine;           /* 1: the same direction */
   double sqnr;             /* signal to noise, in dB; infinite when equal */
   size_t count, apart;     /* elements, and those out of tolerance */

@@ -140,9 +140,14 @@ static bool is_input(const pelton_engine *engine, const char *name, size_t size)
   return false;
 }
 
-static int check_names(const pelton_engine *engine, const load_options *options, const text_list *files) {
+bool inputs_are_known(const pelton_engine *engine, const load_options *options) {
   for (uint32_t i = 0; i < options->profile_count; i++)
-    if (!is_input(engine, options->profiles[i].name, strlen(options->profiles[i].name))) return EXIT_USAGE;
+    if (!is_input(engine, options->profiles[i].name, strlen(options->profiles[i].name))) return false;
+  return true;
+}
+
+static int check_names(const pelton_engine *engine, const load_options *options, const text_list *files) {
+  if (!inputs_are_known(engine, options)) return EXIT_USAGE;
   for (uint32_t i = 0; i < files->count; i++) {
     const char *end = strchr(files->data[i], '=');
     if (!end) print_error("--input takes NAME=FILE, not '%s'", files->data[i]);

@@ -16,6 +16,9 @@ void tensors_release(tensors *t);
 int inputs_make(const pelton_engine *engine, const load_options *options, const text_list *files, const char *folder,
                 uint64_t seed, tensors *out);
 
+/* Whether --shapes names inputs that |engine| has; else a message. */
+bool inputs_are_known(const pelton_engine *engine, const load_options *options);
+
 /* Runs |engine| once in a context of its own; |outputs| are copies. An exit code. */
 int engine_run_once(pelton_engine *engine, const tensors *inputs, tensors *outputs);
 

@@ -3,6 +3,7 @@
 
 #include "text/json.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,7 +58,7 @@ static char *write_times(const json_value *names, const double *least, uint32_t 
   for (uint32_t i = 0; i < steps; i++, step = step->next) {
     const json_value *sources = json_get(step, "sources");
     const double flops = json_get_number(step, "flops", 0), bytes = json_get_number(step, "bytes", 0);
-    const double limit = 1e6 * limit_seconds(peaks, step);
+    const double limit = json_count(peaks) ? 1e6 * limit_seconds(peaks, step) : NAN; /* nan becomes null */
     json_begin(&json, NULL, '{');
     json_text(&json, "step", json_get_text(step, "step"));
     json_text(&json, "tactic", json_get_text(step, "tactic"));
@@ -66,7 +67,7 @@ static char *write_times(const json_value *names, const double *least, uint32_t 
     if (*json_get_text(step, "type")) json_text(&json, "type", json_get_text(step, "type"));
     json_number(&json, "bytes", bytes);
     json_number(&json, "limit_us", limit);
-    json_number(&json, "percent_of_limit", least[i] > 0 ? 100 * limit / least[i] : 0);
+    json_number(&json, "percent_of_limit", least[i] > 0 || isnan(limit) ? 100 * limit / least[i] : 0);
     json_text(&json, "problem", json_get_text(step, "problem"));
     json_begin(&json, "sources", '[');
     for (const json_value *s = sources ? sources->first : NULL; s; s = s->next) json_text(&json, NULL, s->text);
@@ -153,17 +154,26 @@ void layers_print(const char *text) {
     total += json_get_number(step, "us", 0);
   }
   qsort(steps, n, sizeof *steps, compare_steps);
+  bool limited = false;
+  for (uint32_t i = 0; i < n; i++) limited = limited || json_get_number(steps[i], "limit_us", -1) >= 0;
   printf("\n%10s %6s %8s %7s %7s  %-24s %-32s %s\n", "us", "%", "Gflop/s", "GB/s", "% limit", "tactic", "step", "problem");
   double limit = 0;
   for (uint32_t i = 0; i < n; i++) {
     const double us = json_get_number(steps[i], "us", 0), second = us > 0 ? 1e-6 * us : 1;
     limit += json_get_number(steps[i], "limit_us", 0);
-    printf("%10.1f %6.2f %8.1f %7.1f %7.1f  %-24s %-32s %s\n", us, total > 0 ? 100 * us / total : 0,
-           1e-9 * json_get_number(steps[i], "flops", 0) / second, 1e-9 * json_get_number(steps[i], "bytes", 0) / second,
-           json_get_number(steps[i], "percent_of_limit", 0), json_get_text(steps[i], "tactic"),
-           json_get_text(steps[i], "step"), json_get_text(steps[i], "problem"));
+    printf("%10.1f %6.2f %8.1f %7.1f ", us, total > 0 ? 100 * us / total : 0,
+           1e-9 * json_get_number(steps[i], "flops", 0) / second, 1e-9 * json_get_number(steps[i], "bytes", 0) / second);
+    if (limited)
+      printf("%7.1f", json_get_number(steps[i], "percent_of_limit", 0));
+    else
+      printf("%7s", "-");
+    printf("  %-24s %-32s %s\n", json_get_text(steps[i], "tactic"), json_get_text(steps[i], "step"),
+           json_get_text(steps[i], "problem"));
   }
-  printf("%10.1f        all %u steps, %.1f %% of the limit\n", total, n, total > 0 ? 100 * limit / total : 0);
+  if (limited)
+    printf("%10.1f        all %u steps, %.1f %% of the limit\n", total, n, total > 0 ? 100 * limit / total : 0);
+  else
+    printf("%10.1f        all %u steps\n", total, n);
   free(steps);
   json_free(json);
 }
