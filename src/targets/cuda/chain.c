@@ -125,7 +125,8 @@ uint32_t pn_chain_own_places(pn_chain *chain, uint32_t places) {
   const pn_chain_layer *l = pn_chain_last(chain);
   if (!l->few) return places;
   int64_t pad = pad_of(l, &l->x), stride = l->x.stride;
-  return places - (uint32_t)((l->x.kernel - 1 - pad) / stride + (stride - 1 + pad) / stride);
+  int64_t beside = (l->x.kernel - 1 - pad) / stride + (stride - 1 + pad) / stride;
+  return beside < places ? places - (uint32_t)beside : 0;
 }
 
 int64_t pn_chain_blocks_across(pn_chain *chain, uint32_t places) {

@@ -43,7 +43,8 @@ bool pn_chain_read(const pn_problem *problem, pn_chain *out, int64_t most, bool 
 PN_INLINE pn_chain_layer *pn_chain_last(pn_chain *chain) { return &chain->layers[chain->count - 1]; }
 PN_INLINE int64_t pn_chain_few_columns(const pn_chain_layer *l) { return l->outputs * l->x.kernel; }
 
-/* With |places| beside each other in a block: those whose results are the block's, and blocks beside each other. */
+/* With |places| beside each other in a block: those whose results are the block's (0: the last filter reaches beyond
+   them all, and such blocks cannot be), and blocks beside each other. */
 uint32_t pn_chain_own_places(pn_chain *chain, uint32_t places);
 int64_t pn_chain_blocks_across(pn_chain *chain, uint32_t places);
 /* Rows of a block, so that no multiprocessor waits long for the others, |at_once| blocks on each; |waited| (may be

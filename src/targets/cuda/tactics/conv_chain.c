@@ -71,6 +71,8 @@ static bool lay_out(pn_chain *c, pn_reason *why) {
 
 static uint32_t places_of(const form *f) { return f->warps * f->bands * 16; }
 
+static const pn_config all_configs[] = {{{1, 1, 8}}, {{1, 0, 8}}, {{2, 0, 8}}, {{2, 0, 4}}, {{1, 0, 4}}};
+
 /* What a config makes of it: false when it does not fit. */
 static bool set_config(form *f, const pn_config *config) {
   const pn_chain_layer *first = &f->chain.layers[0], *last = pn_chain_last(&f->chain);
@@ -78,6 +80,7 @@ static bool set_config(form *f, const pn_config *config) {
   f->held = config->value[1] == 1;
   f->warps = config->value[2] == 4 ? 4 : 8;
   uint32_t sums = 0, row = 0;
+  if (!pn_chain_own_places(&f->chain, places_of(f))) return false;
   if (f->held && (f->chain.source != PN_CHAIN_IMAGE || first->steps * first->tiles > MOST_HELD)) return false;
   if (last->few) sums = (uint32_t)(last->y.stride * pn_chain_few_columns(last)) * (places_of(f) + 4);
   if (f->chain.source == PN_CHAIN_IMAGE) {
@@ -98,7 +101,9 @@ static bool describe(const pn_problem *p, form *f, pn_reason *why) {
     return false;
   const pn_chain_layer *last = pn_chain_last(&f->chain);
   f->vector = !last->few && y->layout == PN_LAYOUT_CHANNELS_LAST && last->outputs % 4 == 0;
-  return set_config(f, &(pn_config){{1, 0, 4}}) || pn_refuse(why, "too much for shared memory");
+  for (uint32_t i = 0; i < PN_COUNT(all_configs); i++)
+    if (set_config(f, &all_configs[i])) return true;
+  return pn_refuse(why, "too much for shared memory, or a last filter wider than a block");
 }
 
 static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why) {
@@ -154,15 +159,14 @@ static double estimate(const pn_problem *p, const pn_device *device, const pn_co
 }
 
 static uint32_t configs(const pn_problem *p, const pn_device *device, pn_config *out, uint32_t max) {
-  static const pn_config all[] = {{{1, 1, 8}}, {{1, 0, 8}}, {{2, 0, 8}}, {{2, 0, 4}}, {{1, 0, 4}}};
   form f;
   uint32_t count = 0;
   (void)device;
   if (!describe(p, &f, NULL)) return 0;
-  for (uint32_t i = 0; i < PN_COUNT(all) && count < max; i++) {
-    if (!set_config(&f, &all[i])) continue;
+  for (uint32_t i = 0; i < PN_COUNT(all_configs) && count < max; i++) {
+    if (!set_config(&f, &all_configs[i])) continue;
     if (count && places_of(&f) > 64 && places_of(&f) >= 4 * f.chain.arguments.width) continue;
-    out[count++] = all[i];
+    out[count++] = all_configs[i];
   }
   return count;
 }

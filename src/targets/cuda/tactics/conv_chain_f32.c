@@ -48,10 +48,14 @@ static bool lay_out(pn_chain *c, pn_reason *why) {
   return c->packed_words * 4 <= PN_CHAIN_SHARED_BYTES || pn_refuse(why, "too many weights for shared memory");
 }
 
+static const pn_config all_configs[] = {{{128}}, {{64}}};
+
+/* False when it does not fit. */
 static bool set_config(form *f, const pn_config *config) {
   const pn_chain_layer *first = &f->chain.layers[0], *last = pn_chain_last(&f->chain);
   f->places = config->value[0] == 64 ? 64 : 128;
   uint32_t sums = 0, row = 0;
+  if (!pn_chain_own_places(&f->chain, f->places)) return false;
   if (last->few) sums = (uint32_t)(last->y.stride * pn_chain_few_columns(last)) * f->places;
   if (f->chain.source == PN_CHAIN_IMAGE) row = (uint32_t)first->inputs * (f->places + (uint32_t)first->x.kernel - 1);
   return pn_chain_share(&f->chain, row, sums, &f->rows, &f->group, &f->shared_bytes);
@@ -62,8 +66,12 @@ static bool describe(const pn_problem *p, form *f, pn_reason *why) {
   if (p->nodes[0].op != PN_OP_CONV && p->nodes[0].op != PN_OP_CONV_TRANSPOSE) return false;
   const pn_operand *x = pn_problem_input(p, 0, 0);
   if (x->dtype != PELTON_DTYPE_F32) return pn_refuse(why, "f32 only, not %s", pelton_dtype_name(x->dtype));
-  return pn_chain_read(p, &f->chain, MOST_FEW_SUMS, false, why) && choose_source(&f->chain, x, why) &&
-         lay_out(&f->chain, why) && (set_config(f, &(pn_config){{64}}) || pn_refuse(why, "too much for shared memory"));
+  if (!pn_chain_read(p, &f->chain, MOST_FEW_SUMS, false, why) || !choose_source(&f->chain, x, why) ||
+      !lay_out(&f->chain, why))
+    return false;
+  for (uint32_t i = 0; i < PN_COUNT(all_configs); i++)
+    if (set_config(f, &all_configs[i])) return true;
+  return pn_refuse(why, "too much for shared memory, or a last filter wider than a block");
 }
 
 static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why) {
@@ -104,13 +112,12 @@ static double estimate(const pn_problem *p, const pn_device *device, const pn_co
 }
 
 static uint32_t configs(const pn_problem *p, const pn_device *device, pn_config *out, uint32_t max) {
-  static const pn_config all[] = {{{128}}, {{64}}};
   form f;
   uint32_t count = 0;
   (void)device;
   if (!describe(p, &f, NULL)) return 0;
-  for (uint32_t i = 0; i < PN_COUNT(all) && count < max; i++)
-    if (set_config(&f, &all[i])) out[count++] = all[i];
+  for (uint32_t i = 0; i < PN_COUNT(all_configs) && count < max; i++)
+    if (set_config(&f, &all_configs[i])) out[count++] = all_configs[i];
   return count;
 }
 
