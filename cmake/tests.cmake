@@ -134,6 +134,11 @@ if(TARGET run_cases)
       PELTON_CASES_TARGET=cuda PELTON_CASES_LIBRARIES=${PELTON_FAKE_CUDA} PELTON_CASES_CAPABILITY=80
       PELTON_CASES_TF32=1 PELTON_CASES_TACTIC=_mma)
   endforeach()
+  # Chains where a block has the least shared memory.
+  pelton_test(cases_cuda_sm75.tensor_chain_limits cases run_cases ${PROJECT_SOURCE_DIR}/tests/cases/tensor_chain_limits.txt)
+  set_property(TEST cases_cuda_sm75.tensor_chain_limits APPEND PROPERTY ENVIRONMENT
+    PELTON_CASES_TARGET=cuda PELTON_CASES_LIBRARIES=${PELTON_FAKE_CUDA} PELTON_CASES_CAPABILITY=75
+    PELTON_CASES_TACTIC=chain)
 endif()
 
 # Kernels that were compiled with Pelton are found again, for each kind of device that they are meant for: there is no

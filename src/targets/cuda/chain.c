@@ -154,14 +154,15 @@ int64_t pn_chain_rows(pn_chain *chain, const pn_device *device, uint32_t places,
   return best;
 }
 
-bool pn_chain_share(const pn_chain *chain, uint32_t image_row, uint32_t sums, uint32_t *rows, uint32_t *group,
-                    uint32_t *bytes) {
-  uint32_t before = (uint32_t)chain->layers[0].y.kernel - 1, least;
+bool pn_chain_share(const pn_chain *chain, const pn_device *device, uint32_t image_row, uint32_t sums, uint32_t *rows,
+                    uint32_t *group, uint32_t *bytes) {
+  uint32_t before = (uint32_t)chain->layers[0].y.kernel - 1, least, most = pn_cuda_most_shared_bytes(device);
+  if (most > PN_CHAIN_SHARED_BYTES) most = PN_CHAIN_SHARED_BYTES;
   *rows = image_row ? MOST_ROWS : 1;
   *group = sums ? MOST_GROUP : 1;
   for (;; *group > 1 ? (*group /= 2) : (*rows /= 2)) {
     least = chain->packed_words + 2 * image_row * (*rows + before) + 2 * *group * sums;
-    if (least * 4 <= PN_CHAIN_SHARED_BYTES) break;
+    if (least * 4 <= most) break;
     if (*rows == 1 && *group == 1) return false;
   }
   *bytes = least * 4;

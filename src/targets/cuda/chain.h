@@ -7,7 +7,7 @@
 
 #include "targets/cuda/window.h"
 
-/* Shared bytes: two blocks fit a multiprocessor, from sm_90 on. */
+/* Shared bytes, where the device gives a block as many: two blocks fit a multiprocessor, from sm_90 on. */
 enum { PN_CHAIN_LAYERS = 4, PN_CHAIN_CHANNELS = 64, PN_CHAIN_IMAGE_CHANNELS = 4, PN_CHAIN_SHARED_BYTES = 96 << 10 };
 
 /* Where the first layer's operands come from, as in the kernels: the last layer's own, from the source as it is;
@@ -53,9 +53,9 @@ int64_t pn_chain_rows(pn_chain *chain, const pn_device *device, uint32_t places,
                       double *waited);
 
 /* Words of shared memory for rows of a picture (|image_row| of each, 0: none) in two sets, and sums in two sets (|sums|
-   for each row of places): as many rows at once as there is room for. False when there is none. */
-bool pn_chain_share(const pn_chain *chain, uint32_t image_row, uint32_t sums, uint32_t *rows, uint32_t *group,
-                    uint32_t *bytes);
+   for each row of places): as many rows at once as |device| has room for. False: none. */
+bool pn_chain_share(const pn_chain *chain, const pn_device *device, uint32_t image_row, uint32_t sums, uint32_t *rows,
+                    uint32_t *group, uint32_t *bytes);
 
 /* The filter's element as the layer is computed: a convolution of few columns turned around, as if transposed; 0
    outside. An index into the constant's elements, or -1. */

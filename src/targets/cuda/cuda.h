@@ -112,6 +112,8 @@ pelton_status pn_cuda_launch_shared(pn_stream *stream, pn_cu_function *function,
                                     uint32_t shared_bytes, const void *arguments, pelton_diag *diag) PN_CHECKED;
 pelton_status pn_cuda_allow_shared(const pn_device *device, pn_cu_function *function, uint32_t bytes,
                                    pelton_diag *diag) PN_CHECKED;
+/* What a block may ask for at most: a tactic that wants more cannot be prepared. */
+uint32_t pn_cuda_most_shared_bytes(const pn_device *device);
 /* Blocks for |items| pieces of work of one thread each, which then go round: enough to fill the device. */
 uint32_t pn_cuda_blocks(const pn_device *device, int64_t items);
 

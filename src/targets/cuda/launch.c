@@ -29,6 +29,19 @@ pelton_status pn_cuda_allow_shared(const pn_device *device, pn_cu_function *func
                        "asking for shared memory", diag);
 }
 
+uint32_t pn_cuda_most_shared_bytes(const pn_device *device) {
+  switch (device->capability) {
+  case 70:
+  case 72: return 98304;
+  case 75: return 65536;
+  case 80:
+  case 87: return 166912;
+  case 86:
+  case 89: return 101376;
+  default: return device->capability >= 120 ? 101376 : 232448;
+  }
+}
+
 uint32_t pn_cuda_blocks(const pn_device *device, int64_t items) {
   int64_t blocks = pn_div_up(items, PN_CUDA_BLOCK), most = (int64_t)device->multiprocessors * 16;
   return (uint32_t)(blocks < most ? blocks : most);

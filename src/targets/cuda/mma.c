@@ -62,23 +62,9 @@ static uint32_t shared_bytes_of(const tile *t) {
   return ring > pass ? ring : pass;
 }
 
-/* Of a block at most. */
-static uint32_t most_shared_bytes(const pn_device *device) {
-  switch (device->capability) {
-  case 70:
-  case 72: return 98304;
-  case 75: return 65536;
-  case 80:
-  case 87: return 166912;
-  case 86:
-  case 89: return 101376;
-  default: return device->capability >= 120 ? 101376 : 232448;
-  }
-}
-
 /* Blocks of a multiprocessor, as far as its shared memory goes; a kilobyte of it is each block's beside. */
 static double resident_of(const tile *t, const pn_device *device) {
-  uint32_t room = (most_shared_bytes(device) + 1024) / (shared_bytes_of(t) + 1024);
+  uint32_t room = (pn_cuda_most_shared_bytes(device) + 1024) / (shared_bytes_of(t) + 1024);
   return room < t->resident ? room > 0 ? room : 1 : t->resident;
 }
 
@@ -127,7 +113,7 @@ double pn_mma_estimate(const pn_mma *m, const pn_device *device, double bytes, c
 }
 
 static bool is_useful(const pn_mma *m, const pn_device *device, const tile *t, int64_t splits) {
-  if (t->tensor != m->tensor || shared_bytes_of(t) > most_shared_bytes(device)) return false;
+  if (t->tensor != m->tensor || shared_bytes_of(t) > pn_cuda_most_shared_bytes(device)) return false;
   if (t->columns > 32 && t->columns / 2 >= m->columns && t->tensor) return false;
   if (t->columns > 64 && t->columns / 2 >= m->columns) return false;
   if (t->rows > 64 && t->rows / 2 >= m->rows) return false;

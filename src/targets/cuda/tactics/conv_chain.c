@@ -74,7 +74,7 @@ static uint32_t places_of(const form *f) { return f->warps * f->bands * 16; }
 static const pn_config all_configs[] = {{{1, 1, 8}}, {{1, 0, 8}}, {{2, 0, 8}}, {{2, 0, 4}}, {{1, 0, 4}}};
 
 /* What a config makes of it: false when it does not fit. */
-static bool set_config(form *f, const pn_config *config) {
+static bool set_config(form *f, const pn_device *device, const pn_config *config) {
   const pn_chain_layer *first = &f->chain.layers[0], *last = pn_chain_last(&f->chain);
   f->bands = config->value[0] == 2 ? 2 : 1;
   f->held = config->value[1] == 1;
@@ -87,10 +87,10 @@ static bool set_config(form *f, const pn_config *config) {
     uint32_t columns = places_of(f) + (uint32_t)first->x.kernel - 1;
     row = (uint32_t)first->inputs * 2 * (((columns + 3) / 2 + 7) / 16 * 16 + 8);
   }
-  return pn_chain_share(&f->chain, row, sums, &f->rows, &f->group, &f->shared_bytes);
+  return pn_chain_share(&f->chain, device, row, sums, &f->rows, &f->group, &f->shared_bytes);
 }
 
-static bool describe(const pn_problem *p, form *f, pn_reason *why) {
+static bool describe(const pn_problem *p, const pn_device *device, form *f, pn_reason *why) {
   memset(f, 0, sizeof *f);
   if (p->nodes[0].op != PN_OP_CONV && p->nodes[0].op != PN_OP_CONV_TRANSPOSE) return false;
   const pn_operand *x = pn_problem_input(p, 0, 0), *y = pn_problem_output(p, p->node_count - 1, 0);
@@ -102,13 +102,13 @@ static bool describe(const pn_problem *p, form *f, pn_reason *why) {
   const pn_chain_layer *last = pn_chain_last(&f->chain);
   f->vector = !last->few && y->layout == PN_LAYOUT_CHANNELS_LAST && last->outputs % 4 == 0;
   for (uint32_t i = 0; i < PN_COUNT(all_configs); i++)
-    if (set_config(f, &all_configs[i])) return true;
+    if (set_config(f, device, &all_configs[i])) return true;
   return pn_refuse(why, "too much for shared memory, or a last filter wider than a block");
 }
 
 static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why) {
   form f;
-  if (!describe(p, &f, why)) return false;
+  if (!describe(p, device, &f, why)) return false;
   return device->capability >= 80 || pn_refuse(why, "wants compute capability 8.0");
 }
 
@@ -147,7 +147,7 @@ static double reads_of(const pn_chain *c) {
 static double estimate(const pn_problem *p, const pn_device *device, const pn_config *config) {
   form f;
   double waited;
-  if (!describe(p, &f, NULL) || !set_config(&f, config)) return 1;
+  if (!describe(p, device, &f, NULL) || !set_config(&f, device, config)) return 1;
   int64_t batch = pn_problem_input(p, 0, 0)->dims[0], at_once = blocks_at_once(&f);
   (void)pn_chain_rows(&f.chain, device, places_of(&f), at_once, batch, &waited);
   double clock = device->fma_per_second / device->multiprocessors / 128, bands = (double)at_once * f.warps * f.bands;
@@ -161,10 +161,9 @@ static double estimate(const pn_problem *p, const pn_device *device, const pn_co
 static uint32_t configs(const pn_problem *p, const pn_device *device, pn_config *out, uint32_t max) {
   form f;
   uint32_t count = 0;
-  (void)device;
-  if (!describe(p, &f, NULL)) return 0;
+  if (!describe(p, device, &f, NULL)) return 0;
   for (uint32_t i = 0; i < PN_COUNT(all_configs) && count < max; i++) {
-    if (!set_config(&f, &all_configs[i])) continue;
+    if (!set_config(&f, device, &all_configs[i])) continue;
     if (count && places_of(&f) > 64 && places_of(&f) >= 4 * f.chain.arguments.width) continue;
     out[count++] = all_configs[i];
   }
@@ -173,10 +172,9 @@ static uint32_t configs(const pn_problem *p, const pn_device *device, pn_config 
 
 static void sizes(const pn_problem *p, const pn_device *device, const pn_config *config, pn_sizes *out) {
   form f;
-  (void)device;
   (void)config;
   out->state_bytes = sizeof(state);
-  if (describe(p, &f, NULL)) out->packed_bytes = (size_t)f.chain.packed_words * 4;
+  if (describe(p, device, &f, NULL)) out->packed_bytes = (size_t)f.chain.packed_words * 4;
 }
 
 /* ---- packing --------------------------------------------------------------------------------------------------------
@@ -236,9 +234,8 @@ static void pack_layer(const pn_chain *c, uint32_t i, uint16_t *weights, float *
 static pelton_status pack(const pn_problem *p, const pn_device *device, const pn_config *config, void *packed,
                           pelton_diag *diag) {
   form f;
-  (void)device;
   (void)config;
-  if (!describe(p, &f, NULL)) return PN_INTERNAL(diag, "a chain changed after it was accepted");
+  if (!describe(p, device, &f, NULL)) return PN_INTERNAL(diag, "a chain changed after it was accepted");
   memset(packed, 0, (size_t)f.chain.packed_words * 4);
   for (uint32_t i = 0; i < f.chain.count; i++) pack_layer(&f.chain, i, packed, (float *)packed + f.chain.weight_words);
   return PELTON_OK;
@@ -283,7 +280,7 @@ static pelton_status prepare(const pn_problem *p, const pn_device *device, const
   state *s = memory;
   form *f = &s->form;
   pn_text head;
-  if (!describe(p, f, NULL) || !set_config(f, config))
+  if (!describe(p, device, f, NULL) || !set_config(f, device, config))
     return PN_INTERNAL(diag, "a chain changed after it was accepted");
   const pn_chain_blocks blocks = {places_of(f), f->shared_bytes, blocks_at_once(f), pn_problem_input(p, 0, 0)->dims[0]};
   pn_text_init(&head, device->allocator);

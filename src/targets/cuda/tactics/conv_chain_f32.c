@@ -51,17 +51,17 @@ static bool lay_out(pn_chain *c, pn_reason *why) {
 static const pn_config all_configs[] = {{{128}}, {{64}}};
 
 /* False when it does not fit. */
-static bool set_config(form *f, const pn_config *config) {
+static bool set_config(form *f, const pn_device *device, const pn_config *config) {
   const pn_chain_layer *first = &f->chain.layers[0], *last = pn_chain_last(&f->chain);
   f->places = config->value[0] == 64 ? 64 : 128;
   uint32_t sums = 0, row = 0;
   if (!pn_chain_own_places(&f->chain, f->places)) return false;
   if (last->few) sums = (uint32_t)(last->y.stride * pn_chain_few_columns(last)) * f->places;
   if (f->chain.source == PN_CHAIN_IMAGE) row = (uint32_t)first->inputs * (f->places + (uint32_t)first->x.kernel - 1);
-  return pn_chain_share(&f->chain, row, sums, &f->rows, &f->group, &f->shared_bytes);
+  return pn_chain_share(&f->chain, device, row, sums, &f->rows, &f->group, &f->shared_bytes);
 }
 
-static bool describe(const pn_problem *p, form *f, pn_reason *why) {
+static bool describe(const pn_problem *p, const pn_device *device, form *f, pn_reason *why) {
   memset(f, 0, sizeof *f);
   if (p->nodes[0].op != PN_OP_CONV && p->nodes[0].op != PN_OP_CONV_TRANSPOSE) return false;
   const pn_operand *x = pn_problem_input(p, 0, 0);
@@ -70,14 +70,13 @@ static bool describe(const pn_problem *p, form *f, pn_reason *why) {
       !lay_out(&f->chain, why))
     return false;
   for (uint32_t i = 0; i < PN_COUNT(all_configs); i++)
-    if (set_config(f, &all_configs[i])) return true;
+    if (set_config(f, device, &all_configs[i])) return true;
   return pn_refuse(why, "too much for shared memory, or a last filter wider than a block");
 }
 
 static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why) {
   form f;
-  (void)device;
-  return describe(p, &f, why);
+  return describe(p, device, &f, why);
 }
 
 /* ---- costs ----------------------------------------------------------------------------------------------------------
@@ -102,7 +101,7 @@ static int64_t blocks_at_once(const form *f) { return WARPS_AT_ONCE * 32 / f->pl
 static double estimate(const pn_problem *p, const pn_device *device, const pn_config *config) {
   form f;
   double waited;
-  if (!describe(p, &f, NULL) || !set_config(&f, config)) return 1;
+  if (!describe(p, device, &f, NULL) || !set_config(&f, device, config)) return 1;
   int64_t batch = pn_problem_input(p, 0, 0)->dims[0];
   (void)pn_chain_rows(&f.chain, device, f.places, blocks_at_once(&f), batch, &waited);
   double clock = device->fma_per_second / device->multiprocessors / 128;
@@ -114,19 +113,17 @@ static double estimate(const pn_problem *p, const pn_device *device, const pn_co
 static uint32_t configs(const pn_problem *p, const pn_device *device, pn_config *out, uint32_t max) {
   form f;
   uint32_t count = 0;
-  (void)device;
-  if (!describe(p, &f, NULL)) return 0;
+  if (!describe(p, device, &f, NULL)) return 0;
   for (uint32_t i = 0; i < PN_COUNT(all_configs) && count < max; i++)
-    if (set_config(&f, &all_configs[i])) out[count++] = all_configs[i];
+    if (set_config(&f, device, &all_configs[i])) out[count++] = all_configs[i];
   return count;
 }
 
 static void sizes(const pn_problem *p, const pn_device *device, const pn_config *config, pn_sizes *out) {
   form f;
-  (void)device;
   (void)config;
   out->state_bytes = sizeof(state);
-  if (describe(p, &f, NULL)) out->packed_bytes = (size_t)f.chain.packed_words * 4;
+  if (describe(p, device, &f, NULL)) out->packed_bytes = (size_t)f.chain.packed_words * 4;
 }
 
 /* ---- packing --------------------------------------------------------------------------------------------------------
@@ -159,9 +156,8 @@ static void pack_layer(const pn_chain_layer *l, float *to, float *numbers) {
 static pelton_status pack(const pn_problem *p, const pn_device *device, const pn_config *config, void *packed,
                           pelton_diag *diag) {
   form f;
-  (void)device;
   (void)config;
-  if (!describe(p, &f, NULL)) return PN_INTERNAL(diag, "a chain changed after it was accepted");
+  if (!describe(p, device, &f, NULL)) return PN_INTERNAL(diag, "a chain changed after it was accepted");
   memset(packed, 0, (size_t)f.chain.packed_words * 4);
   for (uint32_t i = 0; i < f.chain.count; i++)
     pack_layer(&f.chain.layers[i], packed, (float *)packed + f.chain.weight_words);
@@ -192,7 +188,7 @@ static pelton_status prepare(const pn_problem *p, const pn_device *device, const
   state *s = memory;
   form *f = &s->form;
   pn_text head;
-  if (!describe(p, f, NULL) || !set_config(f, config))
+  if (!describe(p, device, f, NULL) || !set_config(f, device, config))
     return PN_INTERNAL(diag, "a chain changed after it was accepted");
   const pn_chain_blocks blocks = {f->places, f->shared_bytes, blocks_at_once(f), pn_problem_input(p, 0, 0)->dims[0]};
   pn_text_init(&head, device->allocator);
