@@ -328,6 +328,19 @@ class Work(Folder):
                 self.assertIn("cuda device 1 is lost", r["reason"])
             self.assertEqual([d["state"] for d in value["server"]["devices"]], ["serving", "lost", "serving"])
 
+    def test_cuda_takes_products_of_many_rows(self):
+        """More tiles than a grid has blocks along y. The imagined device looks at launches and runs nothing."""
+        folder = os.path.join(os.environ.get("PELTON_BUILD", ""), "tests", "fake_cuda")
+        if not os.path.isdir(folder):
+            self.skipTest("the fake driver is not built")
+        model = self.write("rows.pir", "graph g(%x: f32[4194305,1]) -> (%y)\n  %w: f32[1,1] = const random(1)\n"
+                                       "  %y = matmul(%x, %w)\nend\n")
+        result = pelton("bench", model, "--target", "cuda", "--device-libraries", folder, "--level", "0", "--runs", "1",
+                        "--warmup", "1", "--duration", "100ms", "--layers", "--json",
+                        env={**os.environ, "PELTON_FAKE_CUDA_IMAGINE": "90"})
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn("cuda.gemm", result.stdout)
+
     def test_compare(self):
         model = self.write("s.pir", SQUARE)
         wrong = self.write("w.pir", SQUARE.replace("mul(x0,x0)", "add(x0,x0)"))

@@ -170,6 +170,7 @@ struct depthwise_arguments {
 
 struct gemm_arguments {
   unsigned m, n, k;
+  struct divider across; /* blockIdx.x: tiles along the columns; a grid has more of them along x than along y */
   int a_row, a_column, b_row, b_column;
   struct divider batch[MOST_AXES]; /* blockIdx.z */
   int a_batch[MOST_AXES], b_batch[MOST_AXES];

@@ -5,7 +5,8 @@ enum { TILE = 64, STEP = 16 };
 KERNEL(gemm, struct gemm_arguments) {
   SHARED f32 left[STEP][TILE + 4];
   SHARED f32 right[STEP][TILE + 4];
-  u32 row0 = BLOCK_Y * TILE, column0 = BLOCK_X * TILE, rest = BLOCK_Z;
+  u32 down = divide(BLOCK_X, a.across), rest = BLOCK_Z;
+  u32 row0 = down * TILE, column0 = (BLOCK_X - down * a.across.divisor) * TILE;
   int a_base = 0, b_base = 0;
   f32 sum[4][4];
   for (int d = BATCH_AXES - 1; d >= 0; d--) {

@@ -8,8 +8,10 @@ typedef struct state {
   pn_cu_function *function;
   pn_cuda_epilogue epilogue;
   struct gemm_arguments arguments;
-  uint32_t batches;
+  uint32_t tiles, batches;
 } state;
+
+enum { TILE = 64 };
 
 static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why) {
   pn_cuda_product product;
@@ -24,7 +26,7 @@ static double estimate(const pn_problem *p, const pn_device *device, const pn_co
   pn_cuda_product product;
   (void)config;
   if (!pn_cuda_product_accepts(p, &product, NULL)) return 1;
-  double blocks = (double)pn_div_up(product.m, 64) * (double)pn_div_up(product.n, 64) * (double)product.batches;
+  double blocks = (double)pn_div_up(product.m, TILE) * (double)pn_div_up(product.n, TILE) * (double)product.batches;
   return pn_cuda_tile_estimate(device, blocks, (double)product.k, pn_cuda_operand_bytes(p));
 }
 
@@ -61,6 +63,7 @@ static pelton_status prepare(const pn_problem *p, const pn_device *device, const
   a->m = (unsigned)product.m;
   a->n = (unsigned)product.n;
   a->k = (unsigned)product.k;
+  a->across = pn_cuda_divider(pn_div_up(product.n, TILE));
   a->a_row = (int)product.a_row;
   a->a_column = (int)product.a_column;
   a->b_row = (int)product.b_row;
@@ -70,6 +73,7 @@ static pelton_status prepare(const pn_problem *p, const pn_device *device, const
     a->a_batch[d] = (int)product.a_batch[d];
     a->b_batch[d] = (int)product.b_batch[d];
   }
+  s->tiles = (uint32_t)(pn_div_up(product.m, TILE) * pn_div_up(product.n, TILE));
   s->batches = (uint32_t)product.batches;
   for (uint32_t i = 0; i < s->epilogue.operand_count; i++)
     s->epilogue.strides[i][0] = (int)(s->epilogue.strides[i][2] * product.m);
@@ -85,8 +89,7 @@ static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *di
   a.b = step->operands[p->nodes[0].inputs[1]];
   a.target = step->operands[p->nodes[p->node_count - 1].outputs[0]];
   pn_cuda_epilogue_bind(&s->epilogue, step->operands, &a.epilogue);
-  return pn_cuda_launch(stream, s->function, (uint32_t)pn_div_up(a.n, 64), (uint32_t)pn_div_up(a.m, 64), s->batches,
-                        PN_CUDA_BLOCK, &a, diag);
+  return pn_cuda_launch(stream, s->function, s->tiles, 1, s->batches, PN_CUDA_BLOCK, &a, diag);
 }
 
 const pn_tactic pn_tactic_cuda_gemm = {
