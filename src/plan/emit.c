@@ -21,7 +21,7 @@ static pelton_status add_buffer(pn_planner *p, pn_value_id v, pn_layout layout, 
 
 static pelton_status emit(pn_planner *p, const pn_group *group, const pn_problem *problem, const pn_choice *choice,
                           const uint32_t *buffers) {
-  pn_emitted e = {group, problem, *choice, buffers, false};
+  pn_emitted e = {.group = group, .problem = problem, .choice = *choice, .buffers = buffers};
   return pn_list_push(&p->scratch, &p->emitted, e) ? PELTON_OK : pn_fail_memory(p->diag, "the plan");
 }
 

@@ -1,6 +1,6 @@
 /* Where every buffer lies. First buffers are merged into blocks: views share their source's bytes, a concatenation's
-   operands are written straight into its result where they lie there in one piece, the pieces of a split are views, and
-   a step may overwrite an operand that dies there. Then blocks that are a result of the plan get the caller's memory,
+   operands are written straight into its result where they lie there in one piece, the pieces of a split are views (both
+   only if every piece begins where the target's steps can read it), and a step may overwrite an operand that dies there. Then blocks that are a result of the plan get the caller's memory,
    and the others offsets in one arena: largest first, each at the lowest offset that is free during its life (greedy by
    size, after Pisarchyk and Lee, "Efficient Memory Management for Deep Neural Net Inference", 2020). */
 #include "plan/planner.h"
@@ -73,6 +73,17 @@ static bool is_free_root(const pn_planner *p, uint32_t b) {
          buffer->first_step != NONE;
 }
 
+/* Whether each of |count| parts behind each other, operands |parts| of |e|, begins where the target reads one. */
+static bool parts_aligned(const pn_planner *p, const pn_emitted *e, const uint16_t *parts, uint32_t count) {
+  const size_t alignment = p->options->target->part_alignment;
+  size_t offset = 0;
+  for (uint32_t i = 0; alignment && i < count; i++) {
+    if (offset % alignment) return false;
+    offset += p->buffers.data[e->buffers[parts[i]]].bytes;
+  }
+  return true;
+}
+
 static void elide_concat(pn_planner *p, uint32_t s) {
   pn_emitted *e = &p->emitted.data[s];
   const pn_problem_node *node = &e->problem->nodes[0];
@@ -84,6 +95,8 @@ static void elide_concat(pn_planner *p, uint32_t s) {
     for (uint32_t k = 0; k < i; k++)
       if (e->buffers[node->inputs[k]] == b) return; /* the same operand twice needs two copies */
   }
+  e->misaligned = !parts_aligned(p, e, node->inputs, node->input_count);
+  if (e->misaligned) return;
   uint32_t into = e->buffers[node->outputs[0]];
   size_t offset = 0;
   for (uint32_t i = 0; i < node->input_count; i++) {
@@ -104,6 +117,8 @@ static void elide_split(pn_planner *p, uint32_t s) {
     if (node->outputs[i] == PN_NO_OPERAND || e->problem->operands[node->outputs[i]].layout != in->layout ||
         !is_free_root(p, e->buffers[node->outputs[i]]))
       return;
+  e->misaligned = !parts_aligned(p, e, node->outputs, node->output_count);
+  if (e->misaligned) return;
   size_t offset = 0;
   for (uint32_t i = 0; i < node->output_count; i++) {
     pn_buffer *part = &p->buffers.data[e->buffers[node->outputs[i]]];

@@ -67,6 +67,7 @@ typedef struct pn_emitted {
   pn_choice choice;
   const uint32_t *buffers; /* by operand index; UINT32_MAX for internals */
   bool removed;
+  bool misaligned; /* a copy that would have been removed, had its parts begun where the target wants them to */
 } pn_emitted;
 
 typedef struct pn_planner {

@@ -78,6 +78,12 @@ static void report_step(const pn_planner *p, const pn_emitted *e, const pn_plan_
   if (step->tactic->error)
     pn_json_f64(json, "error", step->tactic->error(e->problem, p->options->device, &step->config));
   pn_json_i64(json, "packed_bytes", (int64_t)step->packed_bytes);
+  if (e->misaligned) {
+    char why[64];
+    (void)snprintf(why, sizeof why, "a part would not begin at a multiple of %u bytes",
+                   (unsigned)p->options->target->part_alignment);
+    pn_json_string(json, "not_elided", pn_str_from(why));
+  }
   report_rejections(p, e, key, json);
   pn_text_deinit(&problem);
   pn_json_object_end(json);

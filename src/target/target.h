@@ -139,6 +139,9 @@ typedef struct pn_target {
   pelton_status (*recording_play)(pn_stream *stream, pn_recording *recording, pelton_diag *diag);
   void (*recording_release)(pn_device *device, pn_recording *recording);
   bool host_memory; /* device pointers are host pointers: no copies at the edges */
+  /* Where a part may begin in the memory of what it is a part of: at multiples of so many bytes; others are copied. 0:
+     anywhere. */
+  uint32_t part_alignment;
 } pn_target;
 
 /* All targets of this build, in order of preference for a caller who names none: the CPU. */

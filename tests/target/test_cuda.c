@@ -241,6 +241,38 @@ TEST(results_are_those_of_the_cpu) {
   EXPECT_EQ(live(), 0);
 }
 
+/* Parts of a value that no kernel could read or write sixteen bytes at a time: they are copied, beside products. */
+TEST(parts_of_values_lie_where_kernels_read_them) {
+#define PARTED                                                                                                         \
+  "  %w: f32[64,64] = const random(2)\n  %s: i64[2] = const [3,64]\n  %p, %q = split(%z, %s) axis=1\n"              \
+  "  %a = pointwise(%p) expr=\"tanh(x0)\"\n"
+#define HALVES                                                                                                         \
+  "  %xh = pointwise(%x) expr=\"cast(x0,f16)\"\n  %zh = pointwise(%z) expr=\"cast(x0,f16)\"\n"                      \
+  "  %w: f16[64,64] = const random(2)\n  %s: i64[2] = const [3,64]\n  %p, %q = split(%zh, %s) axis=1\n"             \
+  "  %a = pointwise(%p) expr=\"tanh(x0)\"\n"
+  static const char *const graphs[] = {
+      "graph g(%x: f32[1,64], %z: f32[1,67]) -> (%y)\n" PARTED
+      "  %m = matmul(%x, %w)\n  %c = concat(%a, %m) axis=1\n  %y = pointwise(%c) expr=\"tanh(x0)\"\nend\n",
+      "graph g(%x: f32[1,64], %z: f32[1,67]) -> (%y, %a)\n" PARTED "  %y = matmul(%q, %w)\nend\n",
+      "graph g(%x: f32[1,64], %z: f32[1,67]) -> (%y)\n" HALVES
+      "  %m = matmul(%xh, %w)\n  %c = concat(%a, %m) axis=1\n  %y = pointwise(%c) expr=\"cast(x0,f32)\"\nend\n",
+      "graph g(%x: f32[1,64], %z: f32[1,67]) -> (%y, %a)\n" HALVES
+      "  %m = matmul(%xh, %w)\n  %r = pointwise(%m, %q) expr=\"add(x0,x1)\"\n"
+      "  %y = pointwise(%r) expr=\"cast(x0,f32)\"\nend\n",
+  };
+#undef PARTED
+#undef HALVES
+  use_fake();
+  for (size_t g = 0; g < sizeof graphs / sizeof graphs[0]; g++) {
+    float cpu[67] = {0}, cuda[67] = {0};
+    pelton_diag diag = PELTON_DIAG_INIT;
+    REQUIRE_OK(life(graphs[g], "cpu", NULL, 1, cpu, sizeof cpu, &diag), &diag);
+    REQUIRE_OK(life(graphs[g], "cuda", NULL, RUNS, cuda, sizeof cuda, &diag), &diag);
+    for (size_t i = 0; i < sizeof cpu / sizeof cpu[0]; i++) EXPECT_NEAR(cuda[i], cpu[i], g < 2 ? 1e-4 : 2e-2);
+  }
+  EXPECT_EQ(live(), 0);
+}
+
 /* A first layer's filter is packed for the width of the picture: one plan's must not be another's. */
 TEST(widths_of_one_engine_have_filters_of_their_own) {
   enum { HEIGHT = 6, CHANNELS = 3, OUTPUTS = 64, TAPS = 27, MOST = 33 };
@@ -610,6 +642,7 @@ TEST_MAIN(T(a_device_says_why_it_cannot_be_used), T(devices_are_listed_with_thei
           T(peaks_are_those_of_the_devices_units), T(peaks_that_fail_leave_nothing),
           T(a_list_of_devices_has_their_peaks),
           T(a_device_may_be_used_as_an_older_one), T(what_goes_up_comes_down), T(results_are_those_of_the_cpu),
+          T(parts_of_values_lie_where_kernels_read_them),
           T(widths_of_one_engine_have_filters_of_their_own),
           T(options_name_an_older_device), T(inputs_and_outputs_may_stay_on_the_device), T(a_callers_stream_takes_runs),
           T(buffers_take_turns), T(what_cannot_be_enqueued_says_why), T(memory_is_told_before_it_is_taken),

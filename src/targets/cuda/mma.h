@@ -47,7 +47,7 @@ void pn_mma_shorten(const pn_mma *m, void *packed, int64_t count);
 pelton_status pn_mma_prepare(pn_mma *m, const pn_device *device, const pn_problem *problem, const pn_config *config,
                              pelton_diag *diag) PN_CHECKED;
 /* Launches on |a| and |b|. An operand that is read sixteen bytes at a time and does not lie so is an error: the
-   planner's views do, a caller's memory might not. */
+   planner's parts do (pn_target's part_alignment), a caller's memory might not. */
 pelton_status pn_mma_run(const pn_mma *m, const pn_step *step, const void *a, const void *b, pn_stream *stream,
                          pelton_diag *diag) PN_CHECKED;
 

@@ -570,4 +570,5 @@ const pn_target pn_target_cuda = {
     .recording_play = recording_play,
     .recording_release = recording_release,
     .host_memory = false,
+    .part_alignment = 16, /* what a thread reads at once */
 };

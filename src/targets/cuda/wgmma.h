@@ -54,7 +54,7 @@ double pn_wgmma_estimate(const pn_wgmma *w, const pn_device *device, double byte
 pelton_status pn_wgmma_prepare(pn_wgmma *w, const pn_device *device, const pn_problem *problem, const pn_config *config,
                                pelton_diag *diag) PN_CHECKED;
 /* Launches on |a| and |b|; results are those of the step's last node. An operand that is read sixteen bytes at a time
-   and does not lie so is an error: the planner's views do, a caller's memory might not. */
+   and does not lie so is an error: the planner's parts do (pn_target's part_alignment), a caller's memory might not. */
 pelton_status pn_wgmma_run(const pn_wgmma *w, const pn_step *step, const void *a, const void *b, pn_stream *stream,
                            pelton_diag *diag) PN_CHECKED;
 #endif

@@ -228,6 +228,39 @@ TEST(the_pieces_of_a_split_are_views) {
   expect_step("graph g(%x: f32[1,16]) -> (%cut, %z)\n  %cut, %q = split(%x) axis=1\n  %z = softmax(%q)\nend\n", "cut");
 }
 
+/* A target that reads parts only at multiples of 16 bytes, and one that reads them anywhere. */
+static void expect_alignment(const char *graph, const char *name) {
+  for (uint32_t alignment = 0; alignment <= 16; alignment += 16) {
+    pn_target target = *null_target();
+    pn_plan_options options = {.keep_report = true};
+    char report[4096];
+    planned p;
+    target.part_alignment = alignment;
+    planned_open(&p, graph, &target);
+    planned_make(&p, &options);
+    EXPECT_EQ(planned_step(&p, name) != NULL, alignment > 0);
+    (void)snprintf(report, sizeof report, "%.*s", (int)p.plan->report.size, p.plan->report.data);
+    EXPECT_HAS(report, alignment ? "\"not_elided\":\"a part would not begin at a multiple of 16" : "\"elided\"");
+    planned_close(&p);
+  }
+}
+
+TEST(parts_lie_where_the_target_reads_them) {
+#define PAIR "graph g(%x: f32[1,3], %z: f32[1,64]) -> (%y)\n  %a = softmax(%x)\n  %b = softmax(%z)\n"
+  expect_alignment(PAIR "  %cat = concat(%a, %b) axis=1\n  %y = softmax(%cat)\nend\n", "cat");
+  expect_alignment("graph g(%x: f32[67]) -> (%y, %z)\n  %s: i64[2] = const [3,64]\n  %a = softmax(%x)\n"
+                   "  %cut, %q = split(%a, %s)\n  %y = softmax(%cut)\n  %z = softmax(%q)\nend\n",
+                   "cut");
+  pn_target target = *null_target();
+  planned p;
+  target.part_alignment = 16; /* in the other order the second part lies well */
+  planned_open(&p, PAIR "  %cat = concat(%b, %a) axis=1\n  %y = softmax(%cat)\nend\n", &target);
+  planned_make(&p, NULL);
+  EXPECT(!planned_step(&p, "cat"));
+  planned_close(&p);
+#undef PAIR
+}
+
 TEST(a_step_overwrites_an_operand_that_dies_there) {
   planned p;
   plan_on(&p,
@@ -575,6 +608,7 @@ TEST_MAIN(T(what_is_known_is_not_planned), T(a_convolution_takes_its_epilogue_an
           T(a_value_is_converted_once_for_all_its_readers), T(layouts_that_are_the_same_need_no_conversion),
           T(a_view_has_its_source_s_bytes), T(a_concatenation_is_written_in_place_where_its_parts_are_whole),
           T(other_concatenations_copy), T(the_pieces_of_a_split_are_views),
+          T(parts_lie_where_the_target_reads_them),
           T(a_step_overwrites_an_operand_that_dies_there), T(but_no_other),
           T(plans_of_random_graphs_compute_what_the_graphs_say), T(decisions_that_do_not_fit_are_ignored),
           T(a_chain_takes_in_what_stands_in_front), T(random_decisions_make_valid_plans),
