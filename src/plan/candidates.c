@@ -80,11 +80,34 @@ static pelton_status count_untimed(pn_planner *p, pn_str key, uint32_t count) {
   return PELTON_OK;
 }
 
+const char *pn_planner_unfit(const pn_planner *p, const pn_tactic *tactic, const pn_config *config, pn_str problem) {
+  for (uint32_t i = 0; i < p->unfit.count; i++) {
+    const pn_unfit *one = &p->unfit.data[i];
+    if (one->tactic == tactic && (!config || !memcmp(&one->config, config, sizeof *config)) &&
+        pn_str_equal(one->problem, problem))
+      return one->why;
+  }
+  return NULL;
+}
+
+/* Passes over a candidate that failed while it was timed, with the reason that stands in the diag from |mark| on. */
+static pelton_status pass_over(pn_planner *p, const candidate *c, pn_str key, uint32_t mark) {
+  const char *why = p->diag && p->diag->count > mark ? pelton_diag_message(p->diag, p->diag->count - 1) : "it failed";
+  const pn_unfit one = {
+      c->tactic, c->config, {pn_str_copy(&p->scratch, key), key.size}, pn_str_copy(&p->scratch, pn_str_from(why))};
+  pn_diag_rewind(p->diag, mark);
+  return one.problem.data && one.why && pn_list_push(&p->scratch, &p->unfit, one) ? PELTON_OK
+                                                                                  : pn_fail_memory(p->diag, "the plan");
+}
+
 /* The time of one candidate: from the cache, else measured when |measure| and the budget allow; the budget's refusals
    are counted. */
 static pelton_status time_of(pn_planner *p, const pn_problem *problem, const candidate *c, pn_str key, bool measure,
                              double *seconds, bool *known, uint32_t *untimed) {
   pn_timing_cache *cache = p->options->cache;
+  bool unfit = false;
+  *known = false;
+  if (pn_planner_unfit(p, c->tactic, &c->config, key)) return PELTON_OK;
   *known = cache && pn_timing_find(cache, c->tactic, &c->config, p->fingerprint, key, seconds);
   if (*known || !measure || p->options->level <= 0 || p->weight_price > 0) return PELTON_OK;
   double budget = p->options->budget_seconds;
@@ -94,8 +117,11 @@ static pelton_status time_of(pn_planner *p, const pn_problem *problem, const can
   }
   double each = 0.002 * p->options->level;
   const double start = pn_clock_seconds();
-  PN_TRY(pn_timing_measure(p->options->target, p->options->device, problem, c->tactic, &c->config, each, p->allocator,
-                           seconds, p->diag));
+  const uint32_t mark = pn_diag_mark(p->diag);
+  pelton_status status = pn_timing_measure(p->options->target, p->options->device, problem, c->tactic, &c->config, each,
+                                           p->allocator, seconds, &unfit, p->diag);
+  if (unfit) return pass_over(p, c, key, mark);
+  PN_TRY(status);
   p->plan->timed_count++;
   p->plan->timed_seconds += pn_clock_seconds() - start;
   *known = true;
@@ -126,8 +152,8 @@ pelton_status pn_planner_measure_ahead(pn_planner *p, const pn_problem *problem,
   bool ok = !key.failed;
   for (uint32_t i = skipped; i < n && ok; i++) {
     double seconds;
-    if (cache && pn_timing_find(cache, list[i].tactic, &list[i].config, p->fingerprint, (pn_str){key.data, key.size},
-                                &seconds))
+    if (cache &&
+        pn_timing_find(cache, list[i].tactic, &list[i].config, p->fingerprint, (pn_str){key.data, key.size}, &seconds))
       continue;
     ok = pn_planner_add_ahead(p, jobs, problem, list[i].tactic, &list[i].config);
   }
@@ -137,7 +163,8 @@ pelton_status pn_planner_measure_ahead(pn_planner *p, const pn_problem *problem,
 
 /* Measured are the first few that are not hopeless; what the cache knows of the others counts as well. Where only some
    times are known, an estimate stands for the one that is not. While weights are too many, each candidate's cost more;
-   then those that were not timed count as well, by their estimates in proportion to the first's time. */
+   then those that were not timed count as well, by their estimates in proportion to the first's time. One that fails
+   while it is timed is passed over; when none is left, that is the error: nobody wants to have the reference for it. */
 pelton_status pn_planner_measure(pn_planner *p, const pn_problem *problem, pn_choice *out) {
   candidate list[MAX_CANDIDATES];
   uint32_t count = candidates(p, problem, list);
@@ -151,19 +178,25 @@ pelton_status pn_planner_measure(pn_planner *p, const pn_problem *problem, pn_ch
   pelton_status status = key.failed ? pn_fail_memory(p->diag, "the plan") : PELTON_OK;
   double best = 0, scale = 1;
   uint32_t untimed = 0;
+  bool any = list[0].tactic->is_reference;
   for (uint32_t i = 0; i < count && !status && !list[i].tactic->is_reference; i++) {
     double seconds = 0;
     bool known = false;
     status = time_of(p, problem, &list[i], (pn_str){key.data, key.size}, i < worth, &seconds, &known, &untimed);
+    if (pn_planner_unfit(p, list[i].tactic, &list[i].config, (pn_str){key.data, key.size})) continue;
     if (known && i == 0 && p->weight_price > 0) scale = seconds / list[0].estimate;
     const double margin = list[i].tactic->library ? 1 + PN_LIBRARY_MARGIN : 1;
     double cost = (known ? seconds * margin : list[i].estimate * scale) +
                   pn_planner_weight_cost(p, problem, list[i].tactic, &list[i].config);
-    if (i > 0 && !known && p->weight_price <= 0) continue;
-    if (i > 0 && !(cost < best)) continue;
+    if (any && !known && p->weight_price <= 0) continue;
+    if (any && !(cost < best)) continue;
+    any = true;
     best = cost;
     *out = (pn_choice){list[i].tactic, list[i].config, list[i].estimate, seconds};
   }
+  if (!any && !status)
+    status = pn_fail(p->diag, PELTON_DEVICE_ERROR, "%s",
+                     pn_planner_unfit(p, list[0].tactic, &list[0].config, (pn_str){key.data, key.size}));
   if (!status) status = count_untimed(p, (pn_str){key.data, key.size}, untimed);
   pn_text_deinit(&key);
   return status;

@@ -1,8 +1,9 @@
 /* Where every buffer lies. First buffers are merged into blocks: views share their source's bytes, a concatenation's
-   operands are written straight into its result where they lie there in one piece, the pieces of a split are views (both
-   only if every piece begins where the target's steps can read it), and a step may overwrite an operand that dies there. Then blocks that are a result of the plan get the caller's memory,
-   and the others offsets in one arena: largest first, each at the lowest offset that is free during its life (greedy by
-   size, after Pisarchyk and Lee, "Efficient Memory Management for Deep Neural Net Inference", 2020). */
+   operands are written straight into its result where they lie there in one piece, the pieces of a split are views
+   (both if every piece begins where the target's steps can read it), and a step may overwrite an operand that dies
+   there. Then blocks that are a result of the plan get the caller's memory, and the others offsets in one arena:
+   largest first, each at the lowest offset that is free during its life (greedy by size, after Pisarchyk and Lee,
+   "Efficient Memory Management for Deep Neural Net Inference", 2020). */
 #include "plan/planner.h"
 
 #include <stdlib.h>

@@ -32,6 +32,14 @@ typedef struct pn_ahead {
 } pn_ahead;
 typedef PN_LIST(pn_ahead) pn_ahead_list;
 
+/* A candidate that failed while it was timed, and why. */
+typedef struct pn_unfit {
+  const pn_tactic *tactic;
+  pn_config config;
+  pn_str problem; /* as text */
+  const char *why;
+} pn_unfit;
+
 enum { PN_COMBO_COUNT = PN_LAYOUT_COUNT * PN_LAYOUT_COUNT }; /* of input and output layout */
 
 typedef struct pn_group {
@@ -96,6 +104,7 @@ typedef struct pn_planner {
   double *conversion_cost; /* by value id: seconds to have it in another layout */
   pn_map choice_index;     /* problem text -> choices */
   PN_LIST(pn_choice) choices;
+  PN_LIST(pn_unfit) unfit;
 
   PN_LIST(pn_buffer) buffers;
   PN_LIST(pn_emitted) emitted;
@@ -159,6 +168,9 @@ pelton_status pn_planner_estimate(pn_planner *p, const pn_problem *problem, pn_c
 pelton_status pn_planner_measure(pn_planner *p, const pn_problem *problem, pn_choice *out) PN_CHECKED;
 /* Times |choice| itself, where the options and the budget allow it; else its seconds stay 0. */
 pelton_status pn_planner_time(pn_planner *p, const pn_problem *problem, pn_choice *choice) PN_CHECKED;
+/* Why |tactic| with |config| (null: any) is not to be taken for |problem|: it failed while it was timed; null: it did
+   not. */
+const char *pn_planner_unfit(const pn_planner *p, const pn_tactic *tactic, const pn_config *config, pn_str problem);
 /* Chooses anew where the weights of all groups' choices are more than the options allow. */
 pelton_status pn_planner_limit_weights(pn_planner *p) PN_CHECKED;
 /* What the weights of a candidate cost besides its time; 0 while nothing says that they are too many. */

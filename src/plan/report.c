@@ -23,6 +23,12 @@ static void report_time(const pn_planner *p, const pn_emitted *e, const pn_tacti
   pn_json_string(json, "passed_over", pn_str_from(why));
 }
 
+/* Of a tactic that failed while it was timed, if only with one of its configs. */
+static void report_failure(const pn_planner *p, const pn_tactic *tactic, pn_str key, pn_json *json) {
+  const char *why = pn_planner_unfit(p, tactic, NULL, key);
+  if (why) pn_json_string(json, "failed", pn_str_from(why));
+}
+
 static void report_rejections(const pn_planner *p, const pn_emitted *e, pn_str key, pn_json *json) {
   pn_json_array_begin(json, "others");
   for (uint32_t t = 0; t < p->tactic_count; t++) {
@@ -40,6 +46,7 @@ static void report_rejections(const pn_planner *p, const pn_emitted *e, pn_str k
       const uint32_t count = pn_planner_configs(p, e->problem, tactic, configs);
       pn_json_f64(json, "estimate_us", 1e6 * tactic->estimate(e->problem, p->options->device, &configs[0]));
       report_time(p, e, tactic, configs, count, key, json);
+      report_failure(p, tactic, key, json);
     }
     pn_json_object_end(json);
   }
@@ -84,6 +91,7 @@ static void report_step(const pn_planner *p, const pn_emitted *e, const pn_plan_
                    (unsigned)p->options->target->part_alignment);
     pn_json_string(json, "not_elided", pn_str_from(why));
   }
+  report_failure(p, step->tactic, key, json);
   report_rejections(p, e, key, json);
   pn_text_deinit(&problem);
   pn_json_object_end(json);

@@ -163,6 +163,7 @@ typedef struct measurement {
   size_t packed_bytes;
   const pn_tactic *tactic;
   pn_arena *arena;
+  bool failed; /* the tactic's run did */
 } measurement;
 
 /* Constants on the host are read where they are. */
@@ -262,15 +263,21 @@ static void cool(const measurement *m, const pn_problem *problem) {
   }
 }
 
+static pelton_status run_tactic(measurement *m, const pn_step *step, pelton_diag *diag) {
+  pelton_status status = m->tactic->run(step, m->stream, diag);
+  m->failed = status == PELTON_DEVICE_ERROR;
+  return status;
+}
+
 /* One run, by the device's clock where it has one. */
-static pelton_status run_once(const measurement *m, const pn_step *step, double *seconds, pelton_diag *diag) {
+static pelton_status run_once(measurement *m, const pn_step *step, double *seconds, pelton_diag *diag) {
   if (m->target->timer_start) {
     PN_TRY(m->target->timer_start(m->stream, diag));
-    PN_TRY(m->tactic->run(step, m->stream, diag));
+    PN_TRY(run_tactic(m, step, diag));
     return m->target->timer_stop(m->stream, seconds, diag);
   }
   double start = pn_clock_seconds();
-  PN_TRY(m->tactic->run(step, m->stream, diag));
+  PN_TRY(run_tactic(m, step, diag));
   PN_TRY(m->target->stream_synchronize(m->stream, diag));
   *seconds = pn_clock_seconds() - start;
   return PELTON_OK;
@@ -281,10 +288,10 @@ static pelton_status run_once(const measurement *m, const pn_step *step, double 
 enum { TOGETHER = 8 };
 #define SHORT_SECONDS 1e-4
 
-static pelton_status record(const measurement *m, const pn_step *step, pn_recording **out, pelton_diag *diag) {
+static pelton_status record(measurement *m, const pn_step *step, pn_recording **out, pelton_diag *diag) {
   pelton_status status = PELTON_OK;
   PN_TRY(m->target->record_begin(m->stream, diag));
-  for (uint32_t i = 0; i < TOGETHER && !status; i++) status = m->tactic->run(step, m->stream, diag);
+  for (uint32_t i = 0; i < TOGETHER && !status; i++) status = run_tactic(m, step, diag);
   pelton_status ended = m->target->record_end(m->stream, out, status ? NULL : diag);
   return status ? status : ended;
 }
@@ -308,7 +315,7 @@ static bool is_enough(uint32_t alike, double spent, double budget) {
 
 pelton_status pn_timing_measure(const pn_target *target, pn_device *device, const pn_problem *problem,
                                 const pn_tactic *tactic, const pn_config *config, double budget,
-                                const pelton_allocator *allocator, double *seconds, pelton_diag *diag) {
+                                const pelton_allocator *allocator, double *seconds, bool *unfit, pelton_diag *diag) {
   pn_arena arena;
   pn_arena_init(&arena, allocator);
   pn_arena passing;
@@ -332,6 +339,7 @@ pelton_status pn_timing_measure(const pn_target *target, pn_device *device, cons
     if (took < best) best = took;
   }
   if (recording) target->recording_release(device, recording);
+  *unfit = m.failed && !target->stream_synchronize(m.stream, NULL);
   measurement_end(&m, problem);
   pn_arena_deinit(&passing);
   pn_arena_deinit(&arena);

@@ -31,9 +31,11 @@ bool pn_timing_find(const pn_timing_cache *cache, const pn_tactic *tactic, const
 bool pn_timing_add(pn_timing_cache *cache, const pn_tactic *tactic, const pn_config *config, const char *device,
                    pn_str problem, double seconds) PN_CHECKED;
 
-/* Runs |tactic| on random operands on the device: the least time of several runs within about |budget| seconds. */
+/* Runs |tactic| on random operands on the device: the least time of several runs within about |budget| seconds. |unfit|
+   comes with an error when it is the tactic's alone: its run failed, and the device goes on. */
 pelton_status pn_timing_measure(const pn_target *target, pn_device *device, const pn_problem *problem,
                                 const pn_tactic *tactic, const pn_config *config, double budget,
-                                const pelton_allocator *allocator, double *seconds, pelton_diag *diag) PN_CHECKED;
+                                const pelton_allocator *allocator, double *seconds, bool *unfit,
+                                pelton_diag *diag) PN_CHECKED;
 
 #endif

@@ -195,14 +195,27 @@ static uint32_t configs_b(const pn_problem *p, const pn_device *d, pn_config *ou
   return 2;
 }
 static uint32_t runs;
+static const char *broken = ""; /* names of tactics whose run fails */
+static bool lost;
 static pelton_status counted_run(const pn_step *step, pn_stream *stream, pelton_diag *diag) {
   runs++;
   return no_run(step, stream, diag);
 }
-static const pn_tactic tactic_a = {
-    .name = "a", .version = 1, .accepts = accepts, .estimate = estimate_a, .run = counted_run};
+static pelton_status run_a(const pn_step *step, pn_stream *stream, pelton_diag *diag) {
+  if (strchr(broken, 'a')) return pn_fail(diag, PELTON_DEVICE_ERROR, "a does not start");
+  return counted_run(step, stream, diag);
+}
+static pelton_status run_b(const pn_step *step, pn_stream *stream, pelton_diag *diag) {
+  if (strchr(broken, 'b')) return pn_fail(diag, PELTON_DEVICE_ERROR, "b does not start");
+  return counted_run(step, stream, diag);
+}
+static pelton_status synchronize(pn_stream *stream, pelton_diag *diag) {
+  (void)stream;
+  return lost ? pn_fail(diag, PELTON_DEVICE_ERROR, "the device is lost") : PELTON_OK;
+}
+static const pn_tactic tactic_a = {.name = "a", .version = 1, .accepts = accepts, .estimate = estimate_a, .run = run_a};
 static const pn_tactic tactic_b = {
-    .name = "b", .version = 1, .accepts = accepts, .configs = configs_b, .estimate = estimate_b, .run = counted_run};
+    .name = "b", .version = 1, .accepts = accepts, .configs = configs_b, .estimate = estimate_b, .run = run_b};
 static const pn_tactic tactic_z = {
     .name = "z", .version = 1, .accepts = accepts, .estimate = estimate_z, .run = counted_run, .library = true};
 static const pn_tactic *const table[] = {&tactic_z, &tactic_b, &tactic_a};
@@ -221,6 +234,7 @@ static char reported[1024]; /* of the plan that choose made last */
 static const char *choose(pn_timing_cache *cache, int level, int32_t *value) {
   pn_target target = *planned_target("null");
   target.tactics = tactics;
+  target.stream_synchronize = synchronize;
   planned p;
   pn_plan_options options = {.cache = cache, .level = level, .keep_report = true};
   planned_open(&p, text, &target);
@@ -302,6 +316,53 @@ TEST(what_was_measured_once_is_not_measured_again) {
   (void)remove(path);
 }
 
+/* A tactic that the device does not start is passed over, with the reason in the report. */
+TEST(what_fails_while_it_is_timed_is_passed_over) {
+  pn_timing_cache cache;
+  pn_timing_init(&cache, NULL);
+  broken = "a";
+  EXPECT_STR(choose(&cache, 1, NULL), "b");
+  EXPECT_HAS(reported, "\"tactic\":\"a\",\"estimate_us\":10,\"failed\":\"a does not start\"}");
+  EXPECT_STR(choose(NULL, 1, NULL), "b");
+  broken = "ab"; /* what was not timed is left */
+  EXPECT_STR(choose(NULL, 1, NULL), "z");
+  EXPECT_HAS(reported, "\"failed\":\"b does not start\"");
+  broken = "";
+  EXPECT_EQ(cache.keys.count, 1);
+  pn_timing_deinit(&cache);
+}
+
+static uint32_t only_a(const pn_device *device, const pn_tactic *const **out) {
+  static const pn_tactic *const twice[] = {&tactic_a, &tactic_a};
+  (void)device;
+  *out = twice;
+  return 2;
+}
+
+/* "a" cannot run, which ends the build. */
+static void expect_failure(uint32_t (*of)(const pn_device *device, const pn_tactic *const **out)) {
+  pn_target target = *planned_target("null");
+  pn_plan_options options = {.level = 1};
+  pelton_diag diag = PELTON_DIAG_INIT;
+  planned p;
+  target.tactics = of;
+  target.stream_synchronize = synchronize;
+  planned_open(&p, text, &target);
+  broken = "a";
+  EXPECT_EQ(planned_try(&p, &options, &pn_allocator_default, &diag), PELTON_DEVICE_ERROR);
+  EXPECT_EQ(diag.count, 1);
+  EXPECT_HAS(pelton_diag_message(&diag, 0), "a does not start");
+  broken = "";
+  planned_close(&p);
+}
+
+TEST(but_where_the_device_is_lost_or_nothing_is_left_it_is_an_error) {
+  expect_failure(only_a);
+  lost = true;
+  expect_failure(tactics);
+  lost = false;
+}
+
 TEST(the_same_cache_gives_the_same_plan_on_the_cpu) {
   static const char network[] = "graph g(%x: f32[1,8,14,14]) -> (%y)\n"
                                 "  %w: f32[8,8,3,3] = const random(1)\n"
@@ -339,4 +400,6 @@ TEST_MAIN(T(what_is_saved_is_loaded), T(builds_at_the_same_time_keep_each_others
           T(broken_files_are_named_with_the_line), T(no_file_is_an_empty_cache),
           T(any_allocation_of_the_cache_may_fail), T(the_cache_decides), T(a_library_wins_by_more_than_a_little),
           T(a_slow_time_does_not_beat_a_good_promise), T(what_was_measured_once_is_not_measured_again),
+          T(what_fails_while_it_is_timed_is_passed_over),
+          T(but_where_the_device_is_lost_or_nothing_is_left_it_is_an_error),
           T(the_same_cache_gives_the_same_plan_on_the_cpu))

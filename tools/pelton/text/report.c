@@ -104,7 +104,8 @@ static void put_table(FILE *file, const json_value *rows, const char *const *col
 }
 
 static void put_others(FILE *file, const json_value *plan) {
-  static const char *const columns[] = {"tactic", "estimate_us", "measured_us", "refused", "passed_over", NULL};
+  static const char *const columns[] = {"tactic",      "estimate_us", "measured_us", "refused",
+                                        "passed_over", "failed",      NULL};
   for (const json_value *step = plan ? plan->first : NULL; step; step = step->next) {
     const json_value *others = json_get(step, "others");
     if (!json_count(others)) continue;
@@ -120,8 +121,9 @@ static void put_others(FILE *file, const json_value *plan) {
 
 static void put_page(FILE *file, const json_value *json) {
   static const char *const passes[] = {"pass", "changed", "seconds", "detail", NULL};
-  static const char *const steps[] = {"step",     "ops",    "tactic",     "measured_us", "estimate_us", "packed_bytes",
-                                      "fallback", "elided", "not_elided", "problem",     "sources",     NULL};
+  static const char *const steps[] = {"step",         "ops",      "tactic", "measured_us", "estimate_us",
+                                      "packed_bytes", "fallback", "elided", "not_elided",  "failed",
+                                      "problem",      "sources",  NULL};
   fputs(
       "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Pelton: build report</title>\n<style>\n"
       "body { font: 14px/1.4 system-ui, sans-serif; margin: 2em; }\n"
