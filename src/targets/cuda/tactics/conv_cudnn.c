@@ -211,7 +211,8 @@ static void bind_all(const pn_step *step, const state *s, binding *b) {
   if (s->sum.residual != PN_NO_OPERAND) bind(b, PN_DNN_RESIDUAL, step->operands[s->sum.residual]);
 }
 
-/* Views of parts need not begin where cuDNN wants it; then our own kernel runs. */
+/* A caller's memory need not begin where cuDNN was told that it does; then our own kernel runs, in either layout: it
+   reads the filter as it is, not as it was packed. */
 static bool is_aligned(const binding *b) {
   uintptr_t all = 0;
   for (int64_t i = 0; i < b->count; i++) all |= (uintptr_t)b->pointers[i];
@@ -244,7 +245,7 @@ static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *di
   uint32_t grid = pn_cuda_blocks(s->device, (int64_t)a.batch * a.groups * a.out_channels * a.places);
   bind_all(step, s, &b);
   PN_TRY(pn_cuda_enter(s->device, diag));
-  if (!is_aligned(&b) && !is_packed(p)) {
+  if (!is_aligned(&b)) {
     pn_cu_function *direct = NULL;
     PN_TRY(find_kernel(p, s, "conv_direct.cu", "conv_direct", &direct, diag));
     return pn_cuda_launch(stream, direct, grid, 1, 1, PN_CUDA_BLOCK, &a, diag);
