@@ -179,6 +179,53 @@ TEST(what_goes_up_comes_down) {
   EXPECT_EQ(live(), 0);
 }
 
+/* Whether tactic |name| takes one node of |op| with |count| operands, the last its result; |why| gets the reason. */
+static bool takes(const char *name, pn_op op, const void *attrs, const pn_operand *operands, uint32_t count,
+                  pn_reason *why) {
+  static const uint16_t indices[] = {0, 1, 2, 3};
+  const pn_target *target = pn_target_find(PN_STR("cuda"));
+  const pn_problem_node node = {op, attrs, count - 1, 1, indices, indices + count - 1};
+  const pn_problem problem = {1, &node, count, operands, false};
+  pelton_diag diag = PELTON_DIAG_INIT;
+  const pn_tactic *const *list;
+  const pn_tactic *found = NULL;
+  pn_device *device;
+  REQUIRE_OK(open_device(0, &device, &diag), &diag);
+  for (uint32_t i = target->tactics(device, &list); i-- > 0;)
+    if (!strcmp(list[i]->name, name)) found = list[i];
+  REQUIRE(found != NULL);
+  const bool accepted = found->accepts(&problem, device, why);
+  target->device_close(device);
+  return accepted;
+}
+
+/* Problems whose indices would go round in 32 bits: too large to be run here. */
+TEST(what_32_bits_do_not_index_is_refused) {
+  static const pn_attrs_matmul matmul = {0};
+  static const pn_attrs_attention attention = {.left_window = -1, .right_window = -1};
+  use_fake();
+  for (int64_t more = 0; more < 2; more++) {
+    int64_t columns = (INT64_C(1) << 29) - 1 + more, queries = (INT64_C(1) << 30) - 1024 + more;
+    const pn_operand product[] = {
+        {PN_OPERAND_INPUT, PELTON_DTYPE_F32, PN_LAYOUT_PLAIN, 2, {1, 1}, NULL},
+        {PN_OPERAND_CONSTANT, PELTON_DTYPE_F32, PN_LAYOUT_PLAIN, 2, {1, columns}, NULL}, /* four times as much packed */
+        {PN_OPERAND_OUTPUT, PELTON_DTYPE_F32, PN_LAYOUT_PLAIN, 2, {1, columns}, NULL},
+    };
+    const pn_operand heads[] = {
+        {PN_OPERAND_INPUT, PELTON_DTYPE_F16, PN_LAYOUT_PLAIN, 4, {1, 1, queries, 1}, NULL},
+        {PN_OPERAND_INPUT, PELTON_DTYPE_F16, PN_LAYOUT_PLAIN, 4, {1, 1, 4, 1}, NULL},
+        {PN_OPERAND_INPUT, PELTON_DTYPE_F16, PN_LAYOUT_PLAIN, 4, {1, 1, 4, 1}, NULL},
+        {PN_OPERAND_OUTPUT, PELTON_DTYPE_F16, PN_LAYOUT_PLAIN, 4, {1, 1, queries, 1}, NULL},
+    };
+    pn_reason why = {""};
+    EXPECT_EQ(takes("cuda.gemm_fma", PN_OP_MATMUL, &matmul, product, 3, &why), !more);
+    if (more) EXPECT_HAS(why.text, "2^31");
+    EXPECT_EQ(takes("cuda.attention_tensor", PN_OP_ATTENTION, &attention, heads, 4, &why), !more);
+    if (more) EXPECT_HAS(why.text, "2^30");
+  }
+  EXPECT_EQ(live(), 0);
+}
+
 /* ---- networks
  * ---------------------------------------------------------------------------------------------------------- */
 
@@ -244,11 +291,11 @@ TEST(results_are_those_of_the_cpu) {
 /* Parts of a value that no kernel could read or write sixteen bytes at a time: they are copied, beside products. */
 TEST(parts_of_values_lie_where_kernels_read_them) {
 #define PARTED                                                                                                         \
-  "  %w: f32[64,64] = const random(2)\n  %s: i64[2] = const [3,64]\n  %p, %q = split(%z, %s) axis=1\n"              \
+  "  %w: f32[64,64] = const random(2)\n  %s: i64[2] = const [3,64]\n  %p, %q = split(%z, %s) axis=1\n"                 \
   "  %a = pointwise(%p) expr=\"tanh(x0)\"\n"
 #define HALVES                                                                                                         \
-  "  %xh = pointwise(%x) expr=\"cast(x0,f16)\"\n  %zh = pointwise(%z) expr=\"cast(x0,f16)\"\n"                      \
-  "  %w: f16[64,64] = const random(2)\n  %s: i64[2] = const [3,64]\n  %p, %q = split(%zh, %s) axis=1\n"             \
+  "  %xh = pointwise(%x) expr=\"cast(x0,f16)\"\n  %zh = pointwise(%z) expr=\"cast(x0,f16)\"\n"                         \
+  "  %w: f16[64,64] = const random(2)\n  %s: i64[2] = const [3,64]\n  %p, %q = split(%zh, %s) axis=1\n"                \
   "  %a = pointwise(%p) expr=\"tanh(x0)\"\n"
   static const char *const graphs[] = {
       "graph g(%x: f32[1,64], %z: f32[1,67]) -> (%y)\n" PARTED
@@ -642,7 +689,7 @@ TEST_MAIN(T(a_device_says_why_it_cannot_be_used), T(devices_are_listed_with_thei
           T(peaks_are_those_of_the_devices_units), T(peaks_that_fail_leave_nothing),
           T(a_list_of_devices_has_their_peaks),
           T(a_device_may_be_used_as_an_older_one), T(what_goes_up_comes_down), T(results_are_those_of_the_cpu),
-          T(parts_of_values_lie_where_kernels_read_them),
+          T(what_32_bits_do_not_index_is_refused), T(parts_of_values_lie_where_kernels_read_them),
           T(widths_of_one_engine_have_filters_of_their_own),
           T(options_name_an_older_device), T(inputs_and_outputs_may_stay_on_the_device), T(a_callers_stream_takes_runs),
           T(buffers_take_turns), T(what_cannot_be_enqueued_says_why), T(memory_is_told_before_it_is_taken),

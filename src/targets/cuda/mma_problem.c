@@ -13,6 +13,12 @@ enum { MOST_TAPS = 32 }; /* along an axis: bits of a word */
 
 static bool is_constant(const pn_problem *p) { return pn_problem_input(p, 0, 1)->role == PN_OPERAND_CONSTANT; }
 
+/* A packed b is filled up to whole pieces, and may have more elements than the constant that it is made of. */
+static bool packed_fits(const pn_mma *m, pn_reason *why) {
+  if (!m->constant || m->batches * m->columns * pn_mma_padded(m) <= INT32_MAX) return true;
+  return pn_refuse(why, "more than 2^31 elements when packed");
+}
+
 bool pn_mma_product(const pn_problem *p, const pn_device *device, bool tensor, pn_mma *m, pn_reason *why) {
   pn_cuda_product product;
   memset(m, 0, sizeof *m);
@@ -51,7 +57,7 @@ bool pn_mma_product(const pn_problem *p, const pn_device *device, bool tensor, p
   }
   if (m->depth % piece) m->a_loose = true;
   if (!m->constant && m->depth % piece) m->b_loose = true;
-  return true;
+  return packed_fits(m, why);
 }
 
 /* The right side turned, the summed axis filled up with zeros. */
@@ -141,7 +147,7 @@ bool pn_mma_convolution(const pn_problem *p, const pn_device *device, bool tenso
     m->source = is_identity(&axis[0]) && is_identity(&axis[1]) ? PN_MMA_MATRIX : PN_MMA_PICTURES;
   m->b_loose = !m->constant && m->depth % pn_mma_piece(m->dtype);
   fill_window(p, axis, channels, m);
-  return true;
+  return packed_fits(m, why);
 }
 
 /* The filter as rows: place after place, channels innermost; for GATHERED as it is. Filled up with zeros. */

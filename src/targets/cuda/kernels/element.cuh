@@ -48,12 +48,14 @@ DEVICE void store_f16(void *p, u32 i, f32 v) { ((u16 *)p)[i] = f16_from_f32(v); 
 DEVICE f32 load_bf16(const void *p, u32 i) { return bf16_to_f32(((const u16 *)p)[i]); }
 DEVICE void store_bf16(void *p, u32 i, f32 v) { ((u16 *)p)[i] = bf16_from_f32(v); }
 
-/* 16 bytes at once, the |i|-th of them; element by element where the memory is not |aligned| so. */
+/* 16 bytes at once, the |i|-th of them; in twos where the memory is not |aligned| so. 2^31 elements of eight bytes are
+   more twos than 32 bits count. */
 DEVICE quad load_quad(const void *p, u32 i, int aligned) {
   if (aligned) return ((const quad *)p)[i];
+  const u16 *from = (const u16 *)p + (u64)i * 8;
   quad all;
   UNROLL
-  for (u32 k = 0; k < 8; k++) ((u16 *)&all)[k] = ((const u16 *)p)[8 * i + k];
+  for (u32 k = 0; k < 8; k++) ((u16 *)&all)[k] = from[k];
   return all;
 }
 DEVICE void store_quad(void *p, u32 i, quad all, int aligned) {
@@ -61,8 +63,9 @@ DEVICE void store_quad(void *p, u32 i, quad all, int aligned) {
     ((quad *)p)[i] = all;
     return;
   }
+  u16 *to = (u16 *)p + (u64)i * 8;
   UNROLL
-  for (u32 k = 0; k < 8; k++) ((u16 *)p)[8 * i + k] = ((const u16 *)&all)[k];
+  for (u32 k = 0; k < 8; k++) to[k] = ((const u16 *)&all)[k];
 }
 
 #define JOIN_(a, b)         a##b

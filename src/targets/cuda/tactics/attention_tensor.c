@@ -8,7 +8,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { MOST_DEPTH = 128, MOST_TWO_BANDS = 64, BAND = 16, FAR = 1 << 30 };
+enum { MOST_DEPTH = 128, MOST_TWO_BANDS = 64, BAND = 16, MOST_BLOCK = 1024, FAR = 1 << 30 };
 enum { MASK_NONE, MASK_BOOL, MASK_NUMBERS };
 #define LOG2E 1.4426950408889634
 
@@ -305,7 +305,8 @@ static bool fill(const pn_problem *p, form *f, pn_reason *why) {
   if (f->depth > MOST_DEPTH || f->value_depth > MOST_DEPTH)
     return pn_refuse(why, "heads of more than %d elements", MOST_DEPTH);
   if (f->batches > 65535 || f->heads > 65535) return pn_refuse(why, "more than 65,535 heads or batches");
-  if (a->queries > FAR || a->keys > FAR) return pn_refuse(why, "more than 2^30 queries or keys");
+  /* A block's queries may end behind the last one, and a window reaches as far again: in 32 bits. */
+  if (a->queries > FAR - MOST_BLOCK || a->keys > FAR) return pn_refuse(why, "2^30 queries or keys");
   f->aligned = f->depth % 8 == 0 && f->value_depth % 8 == 0 && multiples(a->q_strides, 8) &&
                multiples(a->k_strides, 8) && multiples(a->v_strides, 8) && multiples(a->y_strides, 8);
   if (!f->capped && !f->expression) a->scale *= (float)LOG2E;
