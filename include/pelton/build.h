@@ -156,7 +156,7 @@ PELTON_API pelton_status pelton_engine_build(const pelton_model *model, const pe
 PELTON_API pelton_status pelton_engine_save(const pelton_engine *engine, const char *path,
                                             pelton_diag *diag) PELTON_CHECKED;
 /* The build report as JSON: warnings of the import, passes and what they changed, groups, tactics with times and the refusals of others,
-   fallbacks, memory. Lives as long as the engine; "" for an engine that was opened. */
+   fallbacks, what the host runs, memory. Lives as long as the engine; "" for an engine that was opened. */
 PELTON_API const char *pelton_engine_report(const pelton_engine *engine);
 
 /* ---- what there is ---------------------------------------------------------------------------------------------- */

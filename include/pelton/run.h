@@ -77,7 +77,7 @@ PELTON_API pelton_status pelton_engine_input(const pelton_engine *engine, uint32
 PELTON_API pelton_status pelton_engine_output(const pelton_engine *engine, uint32_t index, pelton_io_info *out);
 
 /* The engine as text for people (or for parsing again when |max_constant_bytes| is 0), or as JSON: graph, sections,
-   plan of the shapes it was built for. Release with pelton_text_release. */
+   plan of the shapes it was built for, what the host runs of it and why. Release with pelton_text_release. */
 PELTON_API pelton_status pelton_engine_text(const pelton_engine *engine, size_t max_constant_bytes, char **out,
                                             pelton_diag *diag) PELTON_CHECKED;
 PELTON_API pelton_status pelton_engine_json(const pelton_engine *engine, char **out, pelton_diag *diag) PELTON_CHECKED;
@@ -206,7 +206,8 @@ PELTON_API pelton_status pelton_devices_json(const pelton_run_options *options, 
 
 /* Per step of the latest run: name ("step"), source nodes, tactic, time ("us"), the operations of its definition
    ("flops", a multiply-add counts two), those of them in products ("products") and the type of these ("type": "f16"),
-   bytes of its operands, the problem; a JSON array. For pelton_text_release. */
+   bytes of its operands, the problem; a JSON array. Of a node that the host runs between steps the tactic is "host" and
+   the problem its operator, the time its own, without steps of its bodies. For pelton_text_release. */
 PELTON_API pelton_status pelton_context_profile_json(const pelton_context *context, char **out,
                                                      pelton_diag *diag) PELTON_CHECKED;
 /* How many plans this context has made. A run of shapes met before leaves it as it is, and so do numbers met before in

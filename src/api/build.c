@@ -6,7 +6,7 @@
 #include "ir/verify.h"
 #include "passes/passes.h"
 #include "plan/timing.h"
-#include "runtime/engine.h"
+#include "runtime/host_nodes.h"
 
 #include <stdio.h>
 
@@ -21,6 +21,7 @@ typedef struct build {
   pn_json json;
   pelton_shape *shapes; /* of the inputs, as planned */
   bool guessed;         /* some dims are not the model's nor a profile's */
+  uint32_t planned;     /* nodes of the first segment, which the plan has; the rest is planned by contexts */
   double passes_seconds, plan_seconds;
   char budget_note[200]; /* what it left out; empty: nothing */
   bool stopped;
@@ -155,6 +156,7 @@ static pelton_status plan_first_segment(build *b, pelton_diag *diag) {
                                .progress_self = b};
     status = pn_plan_create(&request, &options, b->allocator, &b->engine->built, diag);
   }
+  if (!status) b->planned = stopped;
   pn_arena_deinit(&arena);
   return status;
 }
@@ -291,13 +293,16 @@ static void finish_report(build *b) {
   pn_json_string(&b->json, "target", pn_str_from(b->engine->target->name));
   pn_json_string(&b->json, "device", pn_str_from(b->engine->target->fingerprint(b->engine->device)));
   pn_json_i64(&b->json, "nodes", b->graph->nodes.count);
+  pn_host_counts host;
+  pn_host_nodes_json(b->engine, &b->json, &host);
+  pn_later_nodes_json(b->engine, b->planned, &b->json);
+  pn_json_i64(&b->json, "fallbacks", (plan ? plan->fallback_count : 0) + (int64_t)host.fallbacks);
   if (plan) {
     pn_json_i64(&b->json, "timed", plan->timed_count);
     pn_json_f64(&b->json, "timed_s", plan->timed_seconds);
     pn_json_f64(&b->json, "ahead_s", plan->ahead_seconds);
     if (b->budget_note[0]) pn_json_string(&b->json, "budget", pn_str_from(b->budget_note));
     pn_json_i64(&b->json, "steps", plan->steps.count);
-    pn_json_i64(&b->json, "fallbacks", plan->fallback_count);
     pn_json_i64(&b->json, "activation_bytes", (int64_t)plan->arena_bytes);
     pn_json_i64(&b->json, "weight_bytes", (int64_t)plan->weight_bytes);
     pn_json_i64(&b->json, "workspace_bytes", (int64_t)plan->workspace_bytes);

@@ -2,7 +2,7 @@
 #include "base/json.h"
 #include "ir/text.h"
 #include "op/schema.h"
-#include "runtime/engine.h"
+#include "runtime/host_nodes.h"
 
 uint32_t pelton_engine_input_count(const pelton_engine *engine) {
   return engine ? engine->image->graph->inputs.count : 0;
@@ -191,6 +191,8 @@ pelton_status pelton_engine_json(const pelton_engine *engine, char **out, pelton
   pn_json_array_end(&json);
   json_kernels(&json, engine->image);
   json_records(&json, engine->image);
+  pn_host_counts host;
+  pn_host_nodes_json(engine, &json, &host);
   json_nodes(&json, g);
   pn_json_object_end(&json);
   return give(&text, out, diag);

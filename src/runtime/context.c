@@ -213,6 +213,34 @@ pelton_status pn_context_probe(pelton_context *context, pelton_diag *diag) {
   return context->engine->target->stream_synchronize(context->machine.stream, diag);
 }
 
+static void profile_time(pn_json *json, const pn_step_time *time) {
+  const pn_plan_step *step = time->step;
+  const pn_str *sources = step ? step->sources : time->node->provenance.data;
+  const uint32_t source_count = step ? step->source_count : time->node->provenance.count;
+  const pn_work work = step ? pn_problem_work(step->problem) : (pn_work){.bytes = time->bytes};
+  pn_text problem;
+  pn_text_init(&problem, NULL);
+  if (step)
+    pn_problem_print(step->problem, &problem);
+  else
+    pn_text_printf(&problem, "%s", pn_op_get(time->node->op)->name);
+  pn_json_string(json, "step", step ? step->name : time->node->name);
+  pn_json_array_begin(json, "sources");
+  for (uint32_t k = 0; k < source_count; k++) pn_json_string(json, NULL, sources[k]);
+  pn_json_array_end(json);
+  pn_json_string(json, "tactic", pn_str_from(step ? step->tactic->name : "host"));
+  pn_json_f64(json, "us", 1e6 * time->seconds);
+  pn_json_f64(json, "flops", work.flops);
+  if (work.products > 0) {
+    pn_json_f64(json, "products", work.products);
+    pn_json_string(json, "type", pn_str_from(pelton_dtype_name(work.type)));
+  }
+  pn_json_f64(json, "bytes", work.bytes);
+  pn_json_string(json, "problem", (pn_str){problem.data, problem.size});
+  json->text->failed |= problem.failed;
+  pn_text_deinit(&problem);
+}
+
 pelton_status pelton_context_profile_json(const pelton_context *context, char **out, pelton_diag *diag) {
   if (!context || !out)
     return pn_fail(diag, PELTON_INVALID_ARGUMENT, "pelton_context_profile_json: context and out must not be null");
@@ -222,27 +250,8 @@ pelton_status pelton_context_profile_json(const pelton_context *context, char **
   pn_json_init(&json, &text);
   pn_json_array_begin(&json, NULL);
   for (uint32_t i = 0; i < context->machine.times.count; i++) {
-    const pn_step_time *time = &context->machine.times.data[i];
     pn_json_object_begin(&json, NULL);
-    pn_json_string(&json, "step", time->step->name);
-    pn_json_array_begin(&json, "sources");
-    for (uint32_t k = 0; k < time->step->source_count; k++) pn_json_string(&json, NULL, time->step->sources[k]);
-    pn_json_array_end(&json);
-    pn_json_string(&json, "tactic", pn_str_from(time->step->tactic->name));
-    pn_json_f64(&json, "us", 1e6 * time->seconds);
-    pn_work work = pn_problem_work(time->step->problem);
-    pn_json_f64(&json, "flops", work.flops);
-    if (work.products > 0) {
-      pn_json_f64(&json, "products", work.products);
-      pn_json_string(&json, "type", pn_str_from(pelton_dtype_name(work.type)));
-    }
-    pn_json_f64(&json, "bytes", work.bytes);
-    pn_text problem;
-    pn_text_init(&problem, NULL);
-    pn_problem_print(time->step->problem, &problem);
-    pn_json_string(&json, "problem", (pn_str){problem.data, problem.size});
-    text.failed |= problem.failed;
-    pn_text_deinit(&problem);
+    profile_time(&json, &context->machine.times.data[i]);
     pn_json_object_end(&json);
   }
   pn_json_array_end(&json);

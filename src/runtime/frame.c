@@ -1,4 +1,6 @@
+#include "base/clock.h"
 #include "runtime/frame.h"
+#include "runtime/host_nodes.h"
 
 /* Of larger operands no shape follows: what is longer is data. */
 enum { CONTENT_ELEMENTS = 1024, CONTENT_FLOATS = 16 };
@@ -488,6 +490,29 @@ static pelton_status run_host_op(pn_frame *frame, uint32_t node, pelton_diag *di
   return pn_frame_run_reference(frame, node, diag);
 }
 
+static double bytes_of_values(const pn_frame *frame, const pn_value_list *list) {
+  double bytes = 0;
+  for (uint32_t i = 0; i < list->count; i++)
+    if (pn_value_valid(list->data[i]) && frame->values[list->data[i].v].data)
+      bytes += (double)bytes_of(&frame->values[list->data[i].v]);
+  return bytes;
+}
+
+/* In a profile a node's time is the host's own, copies from the device included, without the steps of its bodies. */
+static pelton_status run_host_node(pn_frame *frame, uint32_t index, pelton_diag *diag) {
+  pn_machine *m = frame->machine;
+  if (!m->profile) return run_host_op(frame, index, diag);
+  const pn_node *node = &frame->graph->nodes.data[index];
+  const uint32_t before = m->times.count;
+  pn_step_time time = {NULL, node, -pn_clock_seconds(), 0};
+  PN_TRY(run_host_op(frame, index, diag));
+  time.seconds += pn_clock_seconds();
+  for (uint32_t i = before; i < m->times.count; i++) time.seconds -= m->times.data[i].seconds;
+  if (time.seconds < 0) time.seconds = 0; /* clocks of device and host differ */
+  time.bytes = bytes_of_values(frame, &node->inputs) + bytes_of_values(frame, &node->outputs);
+  return pn_list_push(&m->profile_arena, &m->times, time) ? PELTON_OK : pn_fail_memory(diag, "the profile");
+}
+
 /* The small tensors among |live|, whose elements may steer shapes, where the host can read them: those that do steer,
    or all. */
 static pelton_status fetch_contents(pn_frame *frame, const pn_live *live, bool all, pelton_diag *diag) {
@@ -513,6 +538,21 @@ static pelton_status segment_at(pn_frame *frame, uint32_t pos, pn_segment **out,
   return PELTON_OK;
 }
 
+/* Why no single plan tells the memory: the first node that it lacks. */
+static pelton_status memory_unknown(const pn_frame *frame, const pn_segment *s, pelton_diag *diag) {
+  static const char *const unknown = "the network's memory is not known beforehand";
+  const pn_graph *g = frame->graph;
+  if (!g->nodes.count) return pn_fail(diag, PELTON_UNSUPPORTED, "%s: no step computes anything", unknown);
+  const pn_node *node = &g->nodes.data[!s ? 0 : s->end_node < g->nodes.count ? s->end_node : s->first_node];
+  bool fallback;
+  const char *host = pn_host_reason(frame->machine->engine, g, node, &fallback);
+  const char *what = host               ? "is run by the host"
+                     : s->with_contents ? "or one after it has a shape that follows from the contents of an input"
+                                        : "has a shape that follows from what is computed before it";
+  return pn_fail(diag, PELTON_UNSUPPORTED, "%s: node '%.*s' (%s) %s%s%s%s", unknown, PN_STR_ARG(node->name),
+                 pn_op_get(node->op)->name, what, host ? " (" : "", host ? host : "", host ? ")" : "");
+}
+
 pelton_status pn_frame_plan(pn_frame *frame, const pn_tensor *inputs, const pn_plan **out, pelton_diag *diag) {
   pn_segment *s = NULL;
   const pn_graph *g = frame->graph;
@@ -522,9 +562,7 @@ pelton_status pn_frame_plan(pn_frame *frame, const pn_tensor *inputs, const pn_p
     PN_TRY(plan_segment(frame, 0, &s, diag));
     keep_segment(frame, s);
   }
-  if (!s || s->with_contents || s->end_node < g->nodes.count)
-    return pn_fail(diag, PELTON_UNSUPPORTED, "the network's memory is not known beforehand: its shapes depend on data, "
-                                             "or the host runs a part of it");
+  if (!s || s->with_contents || s->end_node < g->nodes.count) return memory_unknown(frame, s, diag);
   *out = s->plan;
   return PELTON_OK;
 }
@@ -544,7 +582,7 @@ pelton_status pn_frame_enqueue(pn_frame *frame, const pn_tensor *inputs, pn_tens
 pelton_status pn_frame_run_nodes(pn_frame *frame, pelton_diag *diag) {
   for (uint32_t pos = 0; pos < frame->graph->nodes.count;) {
     if (pn_is_host_op(&frame->graph->nodes.data[pos])) {
-      PN_TRY(run_host_op(frame, pos++, diag));
+      PN_TRY(run_host_node(frame, pos++, diag));
       continue;
     }
     pn_segment *s;

@@ -71,8 +71,9 @@ typedef struct pn_slot {
 } pn_slot;
 
 typedef struct pn_step_time {
-  const pn_plan_step *step;
-  double seconds;
+  const pn_plan_step *step; /* null: |node|, which the host ran */
+  const pn_node *node;
+  double seconds, bytes; /* bytes of operands and results, of |node| */
 } pn_step_time;
 
 /* What the frames of a context share. */

@@ -43,7 +43,7 @@ pelton_status pn_segment_run(pn_frame *frame, const pn_segment *s, pelton_diag *
       frame->pointers[k] = pn_frame_locate(frame, s, &step->places[k]);
     pn_step call = {step->problem, step->config, step->state, step->packed, workspace, frame->pointers};
     uint32_t mark = pn_diag_mark(diag);
-    pn_step_time time = {step, 0};
+    pn_step_time time = {.step = step};
     pelton_status status =
         m->profile ? run_timed(m, step->tactic, &call, &time.seconds, diag) : step->tactic->run(&call, m->stream, diag);
     if (status) {

@@ -22,6 +22,17 @@ SQUARE = """graph "square"(%x: f32[2,2]) -> (%y)
   %y: f32[2,2] = pointwise(%x) expr="mul(x0,x0)"
 end
 """
+HOST = """graph host(%x: f32[2], %c: bool[]) -> (%t, %y)
+  %a = pointwise(%x) expr="neg(x0)"
+  %t = to_text(%a)
+  %y = if(%c, %a) then_graph={ graph t(%p: f32[2]) -> (%u)
+      %u = to_text(%p)
+    end } else_graph={ graph e(%q: f32[2]) -> (%v)
+      %r = pointwise(%q) expr="abs(x0)"
+      %v = to_text(%r)
+    end }
+end
+"""
 PRODUCT = """graph "product"(%x: f16[64,64]) -> (%y)
   %y: f16[64,64] = matmul(%x, %x)
 end
@@ -293,6 +304,35 @@ class Work(Folder):
         layers = json.loads(self.check(0, "bench", model, *options).stdout)["layers"]
         self.assertEqual([(layer["type"], layer["limit_us"] > 0) for layer in layers if layer["flops"] > 0], [("f16", True)])
 
+    def test_what_the_host_runs_is_named(self):
+        folder = os.path.join(os.environ.get("PELTON_BUILD", ""), "tests", "fake_cuda")
+        if not os.path.exists(os.path.join(folder, "libcuda.so.1")):
+            self.skipTest("the fake driver is not built")
+        options = ["--target", "cuda", "--device-libraries", folder]
+        model, engine, report, page = self.write("host.pir", HOST), self.path("h.pelton"), self.path("h.json"), self.path("h.html")
+        built = self.check(0, "build", model, "-o", engine, *options, "--level", "0", "--report", report, "--json")
+        self.assertEqual((json.loads(built.stdout)["host_nodes"], json.loads(built.stdout)["fallbacks"]), (4, 0))
+        with open(report, encoding="utf-8") as file:
+            said = json.load(file)
+        self.assertEqual([(n["node"], n["op"], n.get("inside"), n["fallback"]) for n in said["host"]],
+                         [("t", "to_text", None, False), ("y", "if", None, False), ("u", "to_text", "y", False),
+                          ("v", "to_text", "y", False)])
+        self.assertTrue(all(n["reason"] for n in said["host"]))
+        self.assertEqual([(n["node"], n["waits_for"]) for n in said["planned_later"]], [("r", "y")])
+        self.assertEqual([step["step"] for step in said["plan"]], ["a"])
+        text = self.check(0, "build", model, "-o", engine, *options, "--level", "0", "--report", page).stderr
+        self.assertIn("the host runs 'y' (if): control flow", text)
+        self.assertIn("planned when a run knows their sizes: 1 nodes, of which 'r' (pointwise) waits for y", text)
+        with open(page, encoding="utf-8") as file:
+            self.assertIn("<h2>Run by the host</h2>", file.read())
+        self.assertEqual(json.loads(self.check(0, "inspect", engine, "--json").stdout)["host_nodes"], 4)
+        self.assertIn("# host     to_text 't': texts", self.check(0, "inspect", engine).stdout)
+        self.check(4, "inspect", engine, *options, error="node 't' (to_text) is run by the host (texts")
+        layers = json.loads(self.check(0, "bench", engine, *options, "-i", "c=" + self.write("c.npy", npy("|b1", "()", b"\1")), "--duration", "1ms",
+                                       "--layers", "--json").stdout)["layers"]
+        self.assertEqual([(layer["step"], layer["problem"]) for layer in layers if layer["tactic"] == "host"],
+                         [("t", "to_text"), ("u", "to_text"), ("y", "if")])
+
     def test_bench_serves(self):
         model = self.write("s.pir", SQUARE)
         options = ["--warmup", "1", "--duration", "100ms", "--concurrency", "1,3", "--contexts", "2", "--pinned"]
@@ -494,6 +534,10 @@ class Cases(Folder):
         results = self.results(0, "--fallbacks")
         self.assertEqual({name: (entry["fallbacks"], entry["reason"]) for name, entry in results.items()},
                          {"square": (0, ""), "det": (1, "definition of: det(f32[2,2]) -> f32[]")})
+        self.case("text", "graph g(%x: f32[2,2]) -> (%y)\n  %t = to_text(%x)\n  %y = text_equal(%t, %t)\nend\n",
+                  [tensor_pb([2, 2], 1, 9, floats(1, 2, 3, 4))], [tensor_pb([2, 2], 9, 9, b"\1\1\1\1")])
+        self.assertEqual([self.results(0, "--fallbacks")["text"][key] for key in ("fallbacks", "host_nodes", "reason")],
+                         [0, 1, "host: to_text 't': texts are kept by the host"])
         self.assertNotIn("fallbacks", self.results(0)["det"])
 
     def test_sequences(self):

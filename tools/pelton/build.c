@@ -32,6 +32,7 @@ static int print_summary(const build *b, const loaded *made, double seconds) {
     json_number(&json, "plan_s", facts.plan_seconds);
     json_integer(&json, "steps", facts.steps);
     json_integer(&json, "fallbacks", facts.fallbacks);
+    json_integer(&json, "host_nodes", facts.host_nodes);
     json_end(&json, '}');
     putchar('\n');
     return EXIT_DONE;
@@ -39,8 +40,9 @@ static int print_summary(const build *b, const loaded *made, double seconds) {
   report_print_fallbacks(text);
   printf("engine     %s\nsize       %s\nbuilt in   %.2f s (passes %.2f s, plan %.2f s)\n", b->output,
          format_bytes(bytes).text, seconds, facts.passes_seconds, facts.plan_seconds);
-  if (facts.steps >= 0)
-    printf("steps      %lld\nfallbacks  %lld\n", (long long)facts.steps, (long long)facts.fallbacks);
+  if (facts.steps >= 0) printf("steps      %lld\n", (long long)facts.steps);
+  if (facts.fallbacks >= 0) printf("fallbacks  %lld\n", (long long)facts.fallbacks);
+  if (facts.host_nodes > 0) printf("host       %lld nodes\n", (long long)facts.host_nodes);
   return EXIT_DONE;
 }
 

@@ -67,6 +67,9 @@ static void print_parts(const char *text) {
       putchar('\n');
     }
   }
+  const json_value *host = json_get(json, "host");
+  for (const json_value *h = host ? host->first : NULL; h; h = h->next)
+    printf("# host     %s '%s': %s\n", json_get_text(h, "op"), json_get_text(h, "node"), json_get_text(h, "reason"));
   json_free(json);
 }
 

@@ -80,6 +80,7 @@ static void tell(const test_options *o, const test_case *c, const test_result *r
   json_number(json, "max_abs", r->max_abs);
   json_number(json, "max_rel", r->max_rel);
   if (o->fallbacks) json_integer(json, "fallbacks", r->fallbacks);
+  if (o->fallbacks) json_integer(json, "host_nodes", r->host_nodes);
   json_end(json, '}');
 }
 
@@ -166,7 +167,7 @@ int command_test(int argc, char **argv) {
       {"rtol", 0, OPTION_NUMBER, &o.rtol, "R", "|got - expected| <= atol + rtol * |expected| (1e-3)", 0, 1e30},
       {"atol", 0, OPTION_NUMBER, &o.atol, "A", "(1e-7)", 0, 1e30},
       {"filter", 0, OPTION_TEXT, &o.filter, "GLOB", "only cases of this name, such as 'test_conv*'", 0, 0},
-      {"fallbacks", 0, OPTION_FLAG, &o.fallbacks, NULL, "tell of steps that run an operator's definition", 0, 0},
+      {"fallbacks", 0, OPTION_FLAG, &o.fallbacks, NULL, "tell of steps that run an operator's definition, and of nodes that the host runs", 0, 0},
       {"engine", 0, OPTION_FLAG, &o.engine, NULL, "run each from an engine file that is written and opened", 0, 0},
       {"jobs", 'j', OPTION_INTEGER, &o.jobs, "N", "cases at once; 0: one a processor", 0, 1024},
       {"timeout", 0, OPTION_SECONDS, &o.timeout, "300s", "of each case; 0: none", 0, 0},

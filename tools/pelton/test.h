@@ -35,7 +35,8 @@ typedef struct test_result {
   bool done;
   double max_abs, max_rel; /* of all outputs; not a number when nothing was compared */
   char reason[1024];
-  int64_t fallbacks; /* steps that run an operator's definition; -1: not known */
+  int64_t fallbacks;  /* steps that run an operator's definition, and the host's nodes among them; -1: not known */
+  int64_t host_nodes; /* that the host runs, whatever the target; -1: not known */
 } test_result;
 
 void test_case_run(const test_options *options, const test_case *c, test_result *result);

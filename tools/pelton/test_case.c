@@ -189,16 +189,25 @@ static pelton_status reopen(const test_options *o, loaded *it, pelton_diag *diag
   return status;
 }
 
-/* The problems of steps that run a definition, as far as they fit; a failure's reason takes their place. */
+/* The problems of steps that run a definition, and the nodes that the host runs, as far as they fit; a failure's reason
+   takes their place. */
 static void tell_fallbacks(const char *report, test_result *r) {
   json_value *json = json_parse(report);
   const json_value *plan = json_get(json, "plan");
-  r->fallbacks = report_read(report).fallbacks;
+  const json_value *host = json_get(json, "host");
+  const report_facts facts = report_read(report);
+  r->fallbacks = facts.fallbacks;
+  r->host_nodes = facts.host_nodes;
   for (const json_value *step = plan ? plan->first : NULL; step; step = step->next) {
     const size_t used = strlen(r->reason);
     if (json_get_number(step, "fallback", 0) != 0)
       snprintf(r->reason + used, sizeof r->reason - used, "%s%s", used ? "; " : "definition of: ",
                json_get_text(step, "problem"));
+  }
+  for (const json_value *node = host ? host->first : NULL; node; node = node->next) {
+    const size_t used = strlen(r->reason);
+    snprintf(r->reason + used, sizeof r->reason - used, "%s%s '%s': %s", node != host->first ? "; " : used ? "; host: " : "host: ",
+             json_get_text(node, "op"), json_get_text(node, "node"), json_get_text(node, "reason"));
   }
   json_free(json);
 }
@@ -229,7 +238,7 @@ static int compare_names(const void *a, const void *b) {
 }
 
 void test_case_run(const test_options *o, const test_case *c, test_result *r) {
-  *r = (test_result){.status = TEST_PASSED, .max_abs = NAN, .max_rel = NAN, .fallbacks = -1};
+  *r = (test_result){.status = TEST_PASSED, .max_abs = NAN, .max_rel = NAN, .fallbacks = -1, .host_nodes = -1};
   DIR *folder = opendir(c->folder);
   char **folders = NULL;
   uint32_t count = 0;

@@ -37,6 +37,7 @@ static double limit_seconds(const json_value *peaks, const json_value *step) {
       special = all;
     if (strncmp(name, "read_", 5) == 0 && read <= 0 && (room <= 0 || bytes <= room)) read = all;
   }
+  if (strcmp(json_get_text(step, "tactic"), "host") == 0) return 0; /* not a matter of the device */
   double limit = read > 0 ? bytes / read : 0;
   const double rest = special > plain ? flops - products : flops;
   if (special > plain && products / special > limit) limit = products / special;

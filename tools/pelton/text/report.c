@@ -10,14 +10,32 @@
 report_facts report_read(const char *report) {
   json_value *json = json_parse(report);
   const report_facts facts = {(int64_t)json_get_number(json, "steps", -1),
-                              (int64_t)json_get_number(json, "fallbacks", -1), json_get_number(json, "passes_s", 0),
+                              (int64_t)json_get_number(json, "fallbacks", -1),
+                              (int64_t)json_get_number(json, "host_nodes", -1), json_get_number(json, "passes_s", 0),
                               json_get_number(json, "plan_s", 0)};
   json_free(json);
   return facts;
 }
 
+enum { SHOWN = 10 };
+
+/* Where the host is the device, nothing is beside it. */
+static void print_host_nodes(const json_value *json) {
+  const json_value *host = json_get(json, "host"), *later = json_get(json, "planned_later");
+  uint32_t count = 0;
+  if (!strcmp(json_get_text(json, "target"), "cpu")) return;
+  for (const json_value *node = host ? host->first : NULL; node; node = node->next)
+    if (count++ < SHOWN)
+      print_note("the host runs '%s' (%s): %s", json_get_text(node, "node"), json_get_text(node, "op"),
+                 json_get_text(node, "reason"));
+  if (count > SHOWN) print_note("and %u more nodes; see --report", count - SHOWN);
+  if (json_count(later))
+    print_note("planned when a run knows their sizes: %u nodes, of which '%s' (%s) waits for %s", json_count(later),
+               json_get_text(later->first, "node"), json_get_text(later->first, "op"),
+               json_get_text(later->first, "waits_for"));
+}
+
 void report_print_fallbacks(const char *report) {
-  enum { SHOWN = 10 };
   json_value *json = json_parse(report);
   const json_value *plan = json_get(json, "plan");
   uint32_t count = 0;
@@ -27,6 +45,7 @@ void report_print_fallbacks(const char *report) {
       print_note("no fast way for '%s': %s", json_get_text(step, "step"), json_get_text(step, "problem"));
   }
   if (count > SHOWN) print_note("and for %u more; see --report", count - SHOWN);
+  print_host_nodes(json);
   json_free(json);
 }
 
@@ -124,6 +143,8 @@ static void put_page(FILE *file, const json_value *json) {
   static const char *const steps[] = {"step",         "ops",      "tactic", "measured_us", "estimate_us",
                                       "packed_bytes", "fallback", "elided", "not_elided",  "failed",
                                       "problem",      "sources",  NULL};
+  static const char *const host[] = {"node", "op", "inside", "reason", "fallback", "sources", NULL};
+  static const char *const later[] = {"node", "op", "waits_for", NULL};
   fputs(
       "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Pelton: build report</title>\n<style>\n"
       "body { font: 14px/1.4 system-ui, sans-serif; margin: 2em; }\n"
@@ -137,6 +158,14 @@ static void put_page(FILE *file, const json_value *json) {
   put_table(file, json_get(json, "passes"), passes);
   fputs("<h2>Steps</h2>\n", file);
   put_table(file, json_get(json, "plan"), steps);
+  if (json_count(json_get(json, "host"))) {
+    fputs("<h2>Run by the host</h2>\n", file);
+    put_table(file, json_get(json, "host"), host);
+  }
+  if (json_count(json_get(json, "planned_later"))) {
+    fputs("<h2>Planned when a run knows their sizes</h2>\n", file);
+    put_table(file, json_get(json, "planned_later"), later);
+  }
   fputs("<h2>What else was considered</h2>\n", file);
   put_others(file, json_get(json, "plan"));
   fputs("</body></html>\n", file);
