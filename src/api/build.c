@@ -22,6 +22,7 @@ typedef struct build {
   pelton_shape *shapes; /* of the inputs, as planned */
   bool guessed;         /* some dims are not the model's nor a profile's */
   uint32_t planned;     /* nodes of the first segment, which the plan has; the rest is planned by contexts */
+  pn_counted counted;   /* of the node where that ends */
   double passes_seconds, plan_seconds;
   char budget_note[200]; /* what it left out; empty: nothing */
   bool stopped;
@@ -127,7 +128,12 @@ static pelton_status plan_first_segment(build *b, pelton_diag *diag) {
   }
   pn_infer_options infer = {inputs, 0, end, true, &arena, &symbols};
   if (!status && end) status = pn_graph_infer(g, &infer, &facts, &stopped, diag); /* an end of 0 would mean all */
+  for (uint32_t i = 0; i < g->inputs.count && !status && !end; i++) facts.data[g->inputs.data[i].v] = inputs[i];
   if (stopped > end) stopped = end;
+  if (!status && stopped == end && end < g->nodes.count) {
+    status = pn_plan_count(g, end, b->engine->target, b->engine->device, &facts, &arena, &b->counted, diag);
+    stopped += b->counted.takes;
+  }
   pn_value_list outputs = {0};
   uint8_t *wanted =
       status ? NULL : PN_NEW_ARRAY(&arena, uint8_t, g->values.count); /* outputs, and what is used later */
@@ -294,8 +300,8 @@ static void finish_report(build *b) {
   pn_json_string(&b->json, "device", pn_str_from(b->engine->target->fingerprint(b->engine->device)));
   pn_json_i64(&b->json, "nodes", b->graph->nodes.count);
   pn_host_counts host;
-  pn_host_nodes_json(b->engine, &b->json, &host);
-  pn_later_nodes_json(b->engine, b->planned, &b->json);
+  pn_host_nodes_json(b->engine, b->planned, &b->counted, &b->json, &host);
+  pn_later_nodes_json(b->engine, b->planned, &b->counted, &b->json);
   pn_json_i64(&b->json, "fallbacks", (plan ? plan->fallback_count : 0) + (int64_t)host.fallbacks);
   if (plan) {
     pn_json_i64(&b->json, "timed", plan->timed_count);

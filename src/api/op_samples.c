@@ -201,6 +201,11 @@ static uint32_t ask_graph(const pn_graph *graph, pn_op op, pn_arena *arena, cons
   if (pn_facts_create(graph, arena, &facts, NULL) || pn_graph_infer(graph, &options, &facts, &stopped, NULL) ||
       stopped < graph->nodes.count)
     return count;
+  if (pn_op_get(op)->flags & PN_OP_DATA_SHAPE) { /* the last node, whose results are as large as they can be */
+    pn_counted counted;
+    if (pn_plan_count(graph, graph->nodes.count - 1, target, device, &facts, arena, &counted, NULL) || !counted.takes)
+      return count;
+  }
   pn_plan_request request = {graph,
                              &facts,
                              0,
@@ -221,7 +226,7 @@ static uint32_t ask_graph(const pn_graph *graph, pn_op op, pn_arena *arena, cons
 uint32_t pn_op_sample_tactics(pn_op op, pelton_dtype dtype, const pn_target *target, pn_device *device,
                               const pn_tactic **out) {
   uint32_t count = 0;
-  if (pn_op_get(op)->flags & (PN_OP_DATA_SHAPE | PN_OP_CONTROL | PN_OP_VIEW)) return 0;
+  if (pn_op_get(op)->flags & (PN_OP_CONTROL | PN_OP_VIEW)) return 0;
   for (uint32_t i = 0; has_sample(op, i); i++) {
     pn_arena arena;
     pn_arena_init(&arena, NULL);

@@ -192,7 +192,7 @@ pelton_status pelton_engine_json(const pelton_engine *engine, char **out, pelton
   json_kernels(&json, engine->image);
   json_records(&json, engine->image);
   pn_host_counts host;
-  pn_host_nodes_json(engine, &json, &host);
+  pn_host_nodes_json(engine, 0, NULL, &json, &host);
   json_nodes(&json, g);
   pn_json_object_end(&json);
   return give(&text, out, diag);

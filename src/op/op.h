@@ -27,7 +27,7 @@ typedef struct pn_f32s {
 
 enum {
   PN_OP_VIEW = 1,       /* the output has the first operand's bytes: no kernel is needed */
-  PN_OP_DATA_SHAPE = 2, /* output shapes depend on operands' data: the plan is cut after it */
+  PN_OP_DATA_SHAPE = 2, /* output shapes depend on operands' data: the plan is cut in front of it, or behind it */
   PN_OP_CONTROL = 4,    /* runs subgraphs: the runtime executes it */
   PN_OP_LASTING = 8,    /* results' elements point at memory of their own (texts, boxes), which the runtime keeps */
   PN_OP_TEXTS = 16,     /* operands may be texts: their elements are only moved, or the operator is about texts */
@@ -161,7 +161,8 @@ typedef struct pn_op_info {
 
 /* The row of |op|. */
 const pn_op_info *pn_op_get(pn_op op);
-/* Whether the runtime executes |op| itself, between plans: no target is asked. */
+/* Whether the runtime executes |op| itself, between plans: no target is asked. But with PN_OP_DATA_SHAPE a plan may end
+   with it, where a tactic counts (target/tactic.h). */
 PN_INLINE bool pn_op_is_host(pn_op op) {
   return (pn_op_get(op)->flags & (PN_OP_DATA_SHAPE | PN_OP_CONTROL | PN_OP_LASTING)) != 0;
 }
@@ -170,6 +171,11 @@ PN_INLINE bool pn_op_sizes_results(pn_op op) {
   return (pn_op_get(op)->flags & (PN_OP_DATA_SHAPE | PN_OP_LASTING)) != 0;
 }
 bool pn_op_find(pn_str name, pn_op *out) PN_CHECKED;
+/* Of an operator with PN_OP_DATA_SHAPE whose operands are static: sets each result's type to the largest that it can
+   have, and |axes[i]| to the axis of result i along which only the run tells the extent, the same in all of them; -1:
+   the result has just that shape. False: no such bound is known. */
+enum { PN_MOST_COUNTED = 4 };
+bool pn_op_bound(pn_op op, const pn_infer *call, int32_t axes[PN_MOST_COUNTED]) PN_CHECKED;
 
 /* The row's check, after what holds for all of them: only operators with PN_OP_TEXTS take texts, only those with
    PN_OP_BOXES sequences and optionals. */

@@ -162,6 +162,7 @@ static pelton_status add_step(pn_planner *p, const pn_emitted *e) {
   if (!step.state) return pn_fail_memory(p->diag, "the plan");
   if (step.tactic->prepare) PN_TRY(step.tactic->prepare(step.problem, device, &step.config, step.state, p->diag));
   p->plan->fallback_count += step.tactic->is_reference;
+  p->plan->counts |= step.tactic->counts;
   if (pn_list_push(arena, &p->plan->steps, step)) return PELTON_OK;
   if (step.tactic->release_state) step.tactic->release_state(step.state);
   return pn_fail_memory(p->diag, "the plan");
@@ -196,6 +197,10 @@ static pelton_status finish(pn_planner *p) {
   pelton_status status = add_steps(p);
   if (target->binaries_keep) target->binaries_keep(p->options->device, false);
   PN_TRY(status);
+  if (plan->counts) {
+    plan->count_offset = plan->arena_bytes;
+    plan->arena_bytes += 64; /* what follows stays aligned */
+  }
   plan->input_count = p->request->input_count;
   plan->output_count = p->request->output_count;
   plan->inputs = PN_NEW_ARRAY(&plan->arena, pn_plan_binding, plan->input_count);

@@ -88,6 +88,8 @@ typedef struct pn_plan {
   size_t arena_bytes;     /* activations */
   size_t weight_bytes;    /* what steps read of constants, as packed; 0 where decisions were taken from an engine */
   size_t workspace_bytes; /* shared scratch, behind the activations */
+  bool counts;            /* a step counts: at |count_offset| of the arena */
+  size_t count_offset;
   pn_decisions decisions;
   pn_text report;          /* JSON array members of this plan's groups; empty unless asked for */
   uint32_t fallback_count; /* steps that run a reference */
@@ -112,6 +114,17 @@ typedef struct pn_plan_request {
   const pn_value_id *outputs;
   uint32_t output_count;
 } pn_plan_request;
+
+/* Whether a plan may end with an operator whose results have a size that only the run tells. */
+typedef struct pn_counted {
+  bool takes;                    /* a tactic runs it */
+  int32_t axes[PN_MOST_COUNTED]; /* by result: the axis whose extent is counted; -1: none */
+  pn_reason why;                 /* else, why not; may be empty */
+} pn_counted;
+/* Asks the target's tactics about node |index| of |g|, whose operands' facts are there; if one takes it, its results'
+   facts become the largest that they can be. */
+pelton_status pn_plan_count(const pn_graph *g, uint32_t index, const pn_target *target, const pn_device *device,
+                            pn_facts *facts, pn_arena *arena, pn_counted *out, pelton_diag *diag) PN_CHECKED;
 
 pelton_status pn_plan_create(const pn_plan_request *request, const pn_plan_options *options,
                              const pelton_allocator *allocator, pn_plan **out, pelton_diag *diag) PN_CHECKED;

@@ -159,7 +159,7 @@ typedef struct measurement {
   pn_device *device;
   pn_stream *stream;
   void **operands;
-  void *packed, *state, *workspace;
+  void *packed, *state, *workspace, *count;
   size_t packed_bytes;
   const pn_tactic *tactic;
   pn_arena *arena;
@@ -178,6 +178,7 @@ static void measurement_end(measurement *m, const pn_problem *problem) {
     if (!is_borrowed(m, &problem->operands[i])) m->target->memory_release(m->device, m->operands[i]);
   m->target->memory_release(m->device, m->packed);
   m->target->memory_release(m->device, m->workspace);
+  m->target->memory_release(m->device, m->count);
 }
 
 /* |bytes| bytes of the device with what is at |host|. */
@@ -234,13 +235,14 @@ static pelton_status measurement_begin(measurement *m, const pn_problem *problem
   for (uint32_t i = 0; i < problem->operand_count; i++)
     PN_TRY(place_operand(m, &problem->operands[i], &m->operands[i], diag));
   m->workspace = m->target->memory_alloc(m->device, sizes.workspace_bytes + 64);
+  m->count = m->target->memory_alloc(m->device, 64);
   void *state = pn_arena_alloc(arena, sizes.state_bytes + 64, 64);
   void *packed = NULL;
   if (m->target->host_memory)
     packed = m->packed = m->target->memory_alloc(m->device, sizes.packed_bytes + 64);
   else
     packed = pn_arena_alloc(arena, sizes.packed_bytes + 64, 64);
-  if (!packed || !m->workspace || !state) return pn_fail_memory(diag, "scratch to time");
+  if (!packed || !m->workspace || !m->count || !state) return pn_fail_memory(diag, "scratch to time");
   if (m->tactic->pack) PN_TRY(m->tactic->pack(problem, m->device, config, packed, diag));
   if (!m->target->host_memory) PN_TRY(place(m, packed, sizes.packed_bytes, &m->packed, diag));
   if (m->tactic->prepare) PN_TRY(m->tactic->prepare(problem, m->device, config, state, diag));
@@ -327,7 +329,7 @@ pelton_status pn_timing_measure(const pn_target *target, pn_device *device, cons
   double best = INFINITY, spent = 0;
   uint32_t alike = 0;
   for (uint32_t run = 0; !status && run < 1000 && !is_enough(alike, spent, budget); run++) {
-    pn_step step = {problem, *config, m.state, m.packed, m.workspace, m.operands};
+    pn_step step = {problem, *config, m.state, m.packed, m.workspace, m.operands, m.count};
     double took = 0;
     cool(&m, problem);
     status = recording ? play_once(&m, recording, &took, diag) : run_once(&m, &step, &took, diag);

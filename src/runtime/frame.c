@@ -1,5 +1,6 @@
-#include "base/clock.h"
 #include "runtime/frame.h"
+
+#include "base/clock.h"
 #include "runtime/host_nodes.h"
 
 /* Of larger operands no shape follows: what is longer is data. */
@@ -359,15 +360,22 @@ static pelton_status plan_nodes(pn_frame *frame, pn_segment *s, pn_arena *arena,
   const pn_live *live = &frame->live[s->first_node];
   pn_facts facts;
   pn_symbols symbols;
+  const uint32_t end = segment_end(frame, s->first_node);
   pn_symbols_init(&symbols, arena);
-  PN_TRY(infer_from(frame, s->first_node, NULL, arena, &symbols, &facts, &s->end_node, diag));
-  if (s->end_node < segment_end(frame, s->first_node)) { /* some shape needs numbers: look at small operands */
+  if (end > s->first_node)
+    PN_TRY(infer_from(frame, s->first_node, NULL, arena, &symbols, &facts, &s->end_node, diag));
+  else
+    PN_TRY(known_facts(frame, s->first_node, NULL, arena, &facts, diag));
+  s->end_node = end > s->first_node ? s->end_node : end;
+  if (s->end_node < end) { /* some shape needs numbers: look at small operands */
     s->with_contents = true;
     PN_TRY(find_steering(frame, s->first_node, diag));
     PN_TRY(infer_from(frame, s->first_node, live->steers, arena, &symbols, &facts, &s->end_node, diag));
   }
+  if (s->end_node == end) PN_TRY(pn_segment_end_counted(frame, s, &facts, arena, diag));
   s->key = key_of(frame, live, s->first_node, s->with_contents);
   const pn_node *node = &frame->graph->nodes.data[s->first_node];
+  if (s->end_node == s->first_node && pn_is_host_op(node)) return PELTON_OK; /* nothing to plan */
   if (s->end_node == s->first_node)
     return pn_fail(diag, PELTON_UNSUPPORTED,
                    "node '%.*s' (%s): the shape of its results cannot be told from its operands",
@@ -385,7 +393,7 @@ static pelton_status plan_segment(pn_frame *frame, uint32_t first_node, pn_segme
   s->first_node = first_node;
   pelton_status status = plan_nodes(frame, s, &arena, diag);
   pn_arena_deinit(&arena);
-  if (status)
+  if (status || !s->plan)
     segment_release(s, frame->machine->engine);
   else
     *out = s;
@@ -461,7 +469,8 @@ static pelton_status run_segment(pn_frame *frame, pn_segment *s, pelton_diag *di
     PN_TRY(pn_frame_bind_device(frame, s, diag));
     PN_TRY(pn_segment_record(frame, s, diag));
     PN_TRY(pn_segment_play(frame, s, diag));
-    return pn_frame_finish_device(frame, s, diag);
+    PN_TRY(pn_frame_finish_device(frame, s, diag));
+    return s->counted.takes ? pn_frame_learn_count(frame, s, diag) : PELTON_OK;
   }
   PN_TRY(bind_outputs(frame, s, diag));
   PN_TRY(pn_segment_run(frame, s, diag));
@@ -523,7 +532,7 @@ static pelton_status fetch_contents(pn_frame *frame, const pn_live *live, bool a
   return PELTON_OK;
 }
 
-/* The segment that starts at |pos|, planned when it is new; null when memory for the list of values is out. */
+/* The segment that starts at |pos|, planned when it is new; null when the node there is the host's. */
 static pelton_status segment_at(pn_frame *frame, uint32_t pos, pn_segment **out, pelton_diag *diag) {
   const pn_live *live = live_into(frame, pos);
   if (!live) return pn_fail_memory(diag, "a context");
@@ -534,8 +543,14 @@ static pelton_status segment_at(pn_frame *frame, uint32_t pos, pn_segment **out,
   if (*out) return PELTON_OK;
   PN_TRY(fetch_contents(frame, live, true, diag));
   PN_TRY(plan_segment(frame, pos, out, diag));
-  keep_segment(frame, *out);
+  if (*out) keep_segment(frame, *out);
   return PELTON_OK;
+}
+
+/* Whether a segment starts at |node|, or may: that of a node that counts has a plan only where a tactic takes it. */
+static bool starts_segment(const pn_frame *frame, uint32_t node) {
+  return node < frame->graph->nodes.count &&
+         (!pn_is_host_op(&frame->graph->nodes.data[node]) || pn_frame_may_count(frame, node));
 }
 
 /* Why no single plan tells the memory: the first node that it lacks. */
@@ -544,23 +559,29 @@ static pelton_status memory_unknown(const pn_frame *frame, const pn_segment *s, 
   const pn_graph *g = frame->graph;
   if (!g->nodes.count) return pn_fail(diag, PELTON_UNSUPPORTED, "%s: no step computes anything", unknown);
   const pn_node *node = &g->nodes.data[!s ? 0 : s->end_node < g->nodes.count ? s->end_node : s->first_node];
-  bool fallback;
-  const char *host = pn_host_reason(frame->machine->engine, g, node, &fallback);
-  const char *what = host               ? "is run by the host"
-                     : s->with_contents ? "or one after it has a shape that follows from the contents of an input"
-                                        : "has a shape that follows from what is computed before it";
-  return pn_fail(diag, PELTON_UNSUPPORTED, "%s: node '%.*s' (%s) %s%s%s%s", unknown, PN_STR_ARG(node->name),
-                 pn_op_get(node->op)->name, what, host ? " (" : "", host ? host : "", host ? ")" : "");
+  if (s && s->counted.takes) {
+    node = &g->nodes.data[s->end_node - 1];
+    return pn_fail(diag, PELTON_UNSUPPORTED, "%s: only a run tells the size of what node '%.*s' (%s) finds", unknown,
+                   PN_STR_ARG(node->name), pn_op_get(node->op)->name);
+  }
+  pn_host_reason host = {.what = NULL};
+  if (pn_host_runs(frame->machine->engine, g, (uint32_t)(node - g->nodes.data), &host))
+    return pn_fail(diag, PELTON_UNSUPPORTED, "%s: node '%.*s' (%s) is run by the host (%s)", unknown,
+                   PN_STR_ARG(node->name), pn_op_get(node->op)->name, host.what);
+  return pn_fail(diag, PELTON_UNSUPPORTED, "%s: node '%.*s' (%s) %s", unknown, PN_STR_ARG(node->name),
+                 pn_op_get(node->op)->name,
+                 s && s->with_contents ? "or one after it has a shape that follows from the contents of an input"
+                                       : "has a shape that follows from what is computed before it");
 }
 
 pelton_status pn_frame_plan(pn_frame *frame, const pn_tensor *inputs, const pn_plan **out, pelton_diag *diag) {
   pn_segment *s = NULL;
   const pn_graph *g = frame->graph;
   for (uint32_t i = 0; i < g->inputs.count; i++) pn_frame_set(frame, g->inputs.data[i], &inputs[i]);
-  if (g->nodes.count && !pn_is_host_op(&g->nodes.data[0])) {
+  if (starts_segment(frame, 0)) {
     if (!live_into(frame, 0)) return pn_fail_memory(diag, "a context");
     PN_TRY(plan_segment(frame, 0, &s, diag));
-    keep_segment(frame, s);
+    if (s) keep_segment(frame, s);
   }
   if (!s || s->with_contents || s->end_node < g->nodes.count) return memory_unknown(frame, s, diag);
   *out = s->plan;
@@ -569,24 +590,24 @@ pelton_status pn_frame_plan(pn_frame *frame, const pn_tensor *inputs, const pn_p
 
 pelton_status pn_frame_enqueue(pn_frame *frame, const pn_tensor *inputs, pn_tensor *outputs, void *stream,
                                pelton_diag *diag) {
-  pn_segment *s;
+  pn_segment *s = NULL;
   pn_frame_take_inputs(frame, inputs);
-  if (!frame->graph->nodes.count || pn_is_host_op(&frame->graph->nodes.data[0]))
+  if (starts_segment(frame, 0)) PN_TRY(segment_at(frame, 0, &s, diag));
+  if (!s)
     return pn_fail(diag, PELTON_UNSUPPORTED, "it cannot be enqueued: %s; use pelton_context_run",
                    frame->graph->nodes.count ? "its first node is run by the host" : "it computes nothing");
-  PN_TRY(segment_at(frame, 0, &s, diag));
   PN_TRY(reserve(frame, s->plan, diag));
   return pn_frame_enqueue_device(frame, s, outputs, stream, diag);
 }
 
 pelton_status pn_frame_run_nodes(pn_frame *frame, pelton_diag *diag) {
   for (uint32_t pos = 0; pos < frame->graph->nodes.count;) {
-    if (pn_is_host_op(&frame->graph->nodes.data[pos])) {
+    pn_segment *s = NULL;
+    if (starts_segment(frame, pos)) PN_TRY(segment_at(frame, pos, &s, diag));
+    if (!s) {
       PN_TRY(run_host_node(frame, pos++, diag));
       continue;
     }
-    pn_segment *s;
-    PN_TRY(segment_at(frame, pos, &s, diag));
     PN_TRY(run_segment(frame, s, diag));
     pos = s->end_node;
   }

@@ -2,8 +2,9 @@
 
    The nodes are run in segments. A segment is a run of nodes whose shapes all follow from what is known when it starts;
    it is planned once for each set of shapes and then only executed. It ends before a node that the runtime itself runs
-   (control flow, results whose shape depends on data) and before one whose shape needs numbers that are computed in the
-   segment. A network of static shapes is a single segment. */
+   (control flow, texts, sequences), before one whose shape needs numbers that are computed in the segment, and at one
+   whose results have a size that only the run tells: before it, or behind it where the target has a tactic that counts.
+   A network of static shapes is a single segment. */
 #ifndef PN_RUNTIME_FRAME_H
 #define PN_RUNTIME_FRAME_H
 
@@ -33,6 +34,7 @@ typedef struct pn_segment {
   const void *const *contents; /* by input: on which contents it was planned; null: on none */
   const pn_value_id *absent; /* optional results that these shapes leave out: nobody may see an earlier run's */
   uint32_t input_count, output_count, absent_count;
+  pn_counted counted; /* of its last node, when only the run tells the size of that one's results */
   struct pn_segment *next; /* in the machine's list of retired ones */
   /* Where device memory is not the host's, see residence.c. */
   const uint8_t *reads_input; /* by input: whether a step reads it */
@@ -217,6 +219,15 @@ pelton_status pn_frame_gathered(pn_frame *frame, pn_value_id v, pn_frame *child,
    when there was one, was wanted. */
 pelton_status pn_frame_slice(pn_frame *child, pn_value_id to, pn_frame *frame, pn_value_id v, int64_t axis, int64_t t,
                              bool first, pelton_diag *diag) PN_CHECKED;
+
+/* counted.c: nodes whose results have a size that only the run tells, on targets that count it. Whether |node| may be
+   one of them; whether the segment may go on to the one at its end; and whether |v| is a result of it. */
+bool pn_frame_may_count(const pn_frame *frame, uint32_t node);
+pelton_status pn_segment_end_counted(const pn_frame *frame, pn_segment *segment, pn_facts *facts, pn_arena *arena,
+                                     pelton_diag *diag) PN_CHECKED;
+bool pn_segment_counts(const pn_frame *frame, const pn_segment *segment, pn_value_id v);
+/* Waits for the segment's count, and gives its results their shapes. */
+pelton_status pn_frame_learn_count(pn_frame *frame, const pn_segment *segment, pelton_diag *diag) PN_CHECKED;
 
 /* control.c and host_op.c: nodes that the runtime runs itself. */
 bool pn_is_host_op(const pn_node *node);

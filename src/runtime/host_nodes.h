@@ -1,5 +1,5 @@
 /* What reports say of the nodes that no plan has: those that the runtime runs on the host between segments (frame.h),
-   with the reason, and those behind them, which are planned when a run knows their operands' sizes. */
+   with the reason, and those that are planned when a run knows their operands' sizes. */
 #ifndef PN_RUNTIME_HOST_NODES_H
 #define PN_RUNTIME_HOST_NODES_H
 
@@ -11,13 +11,21 @@ typedef struct pn_host_counts {
   uint32_t fallbacks; /* of those, the ones that a device could have been expected to run */
 } pn_host_counts;
 
-/* Why the runtime runs |node| of |g| on the host: "texts are ..."; null: it is the target's to run. |*fallback|: on a
-   device it would have its place. */
-const char *pn_host_reason(const pelton_engine *engine, const pn_graph *g, const pn_node *node, bool *fallback);
+typedef struct pn_host_reason {
+  const char *what; /* "texts are kept by the host" */
+  pn_reason why;    /* what the target says; may be empty */
+  bool fallback;    /* on a device it would have its place */
+} pn_host_reason;
+
+/* Whether the runtime runs node |n| of |g| on the host, and why. Of an operator whose results have a size that only the
+   run tells the target is asked as far as sizes are known. */
+bool pn_host_runs(const pelton_engine *engine, const pn_graph *g, uint32_t n, pn_host_reason *out);
 /* "host_nodes", their number, and "host": each with name, operator, sources, reason, and, of a body, the node that runs
-   it. Members of the object at hand. */
-void pn_host_nodes_json(const pelton_engine *engine, pn_json *json, pn_host_counts *counts);
+   it. Members of the object at hand. Of a build the plan has |planned| nodes, and |counted| (may be null) is what came
+   of the question whether it has the next. */
+void pn_host_nodes_json(const pelton_engine *engine, uint32_t planned, const pn_counted *counted, pn_json *json,
+                        pn_host_counts *counts);
 /* "planned_later": the target's nodes from |planned| on, and all of bodies, each with what it waits for. */
-void pn_later_nodes_json(const pelton_engine *engine, uint32_t planned, pn_json *json);
+void pn_later_nodes_json(const pelton_engine *engine, uint32_t planned, const pn_counted *counted, pn_json *json);
 
 #endif

@@ -1,5 +1,6 @@
-/* Operators whose results' shapes depend on data, or whose results point at memory of their own: their reference runs
-   here, between segments, and says how large its results are while it runs. */
+/* Operators whose results' shapes depend on data and that no tactic counts (counted.c), or whose results point at
+   memory of their own: their reference runs here, between segments, and says how large its results are while it runs.
+ */
 #include "runtime/frame.h"
 
 typedef struct host_call {

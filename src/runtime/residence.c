@@ -1,6 +1,6 @@
 /* Where values are when device memory is not the host's. Steps read and write the device; everything else in the
-   runtime (shapes, control flow, operators whose results' shapes depend on data, the caller) reads the host. A value
-   crosses only when somebody on the other side wants it, and is then on both. */
+   runtime (shapes, control flow, operators that the host runs, the caller) reads the host. A value crosses only when
+   somebody on the other side wants it, and is then on both. */
 #include "runtime/frame.h"
 
 static size_t bytes_of(const pn_tensor *t) { return (size_t)pn_tensor_elements(t) * pelton_dtype_bytes(t->dtype); }
@@ -156,7 +156,10 @@ pelton_status pn_frame_bind_device(pn_frame *frame, const pn_segment *s, pelton_
     void *memory;
     *t = (pn_tensor){.dtype = b->dtype, .rank = b->rank};
     memcpy(t->dims, b->dims, sizeof t->dims);
-    PN_TRY(open_sink(frame, s->outputs[i], t, &memory, diag));
+    if (pn_segment_counts(frame, s, s->outputs[i]))
+      memory = NULL; /* nobody can be asked for memory yet: it goes where it is wanted when its size is known */
+    else
+      PN_TRY(open_sink(frame, s->outputs[i], t, &memory, diag));
     if (!pn_frame_on_device(frame, memory)) memory = device_slot(frame, s->outputs[i], b->bytes);
     if (!memory) return no_device_memory(b->bytes, diag);
     t->data = memory;
@@ -241,6 +244,11 @@ pelton_status pn_frame_collect_device(pn_frame *frame, pn_tensor *outputs, pelto
 /* Why the network's only segment cannot run without the host. */
 static pelton_status check_enqueue(const pn_frame *frame, const pn_segment *s, pelton_diag *diag) {
   const pn_graph *g = frame->graph;
+  if (s->counted.takes)
+    return pn_fail(diag, PELTON_UNSUPPORTED,
+                   "it cannot be enqueued: only a run tells the size of what node '%.*s' (%s) finds, for which the host "
+                   "waits; use pelton_context_run",
+                   PN_STR_ARG(g->nodes.data[s->end_node - 1].name), pn_op_get(g->nodes.data[s->end_node - 1].op)->name);
   if (s->end_node < g->nodes.count || s->with_contents) {
     const pn_node *node = &g->nodes.data[s->end_node < g->nodes.count ? s->end_node : s->first_node];
     return pn_fail(diag, PELTON_UNSUPPORTED, "it cannot be enqueued: node '%.*s' (%s) %s; use pelton_context_run",

@@ -47,6 +47,7 @@ typedef struct pn_step {
   const void *packed;
   void *workspace;
   void *const *operands; /* device pointers by operand index; INTERNAL ones are null, constants are raw and plain */
+  void *count;           /* of a tactic that counts: an i64 of the device */
 } pn_step;
 
 typedef struct pn_tactic {
@@ -77,6 +78,9 @@ typedef struct pn_tactic {
      and run must not touch those operands. */
   bool host_constants;
   bool host_work;    /* run waits for the device or works on the host: the step cannot be part of a recorded graph */
+  bool counts;       /* takes operators whose results have a size that only the run tells (PN_OP_DATA_SHAPE). The
+                        problem's results are as large as pn_op_bound says; run writes them as if they had their real
+                        shape, elements one after another from the first on, and the extent that it found to |count| */
   bool in_place;     /* output 0 may share the memory of an input of equal type and layout that dies here */
   bool library;      /* a vendor's kernels: taken when measured faster by a margin (plan/planner.h), since they do not
                         begin before the step in front ends, and are not there wherever the engine may run */

@@ -10,7 +10,10 @@
    before, "$0" that of the first one, and so on. "-> n" in front of the attributes asks for n results. Lines that begin
    with '#' are comments; "no " in front of a problem says that on the cpu only the reference does it, "fails " that it
    fails, as tactics then must. Every line runs with every combination of layouts, every config of a tactic, at each level
-   of instructions, with one thread and with two; lines that no tactic of the cpu accepts fail. */
+   of instructions, with one thread and with two; lines that no tactic of the cpu accepts fail. Of operators whose
+   results have a size that only the run tells, tactics get results as large as they can be; the count is compared, and
+   what there is.
+ */
 #include "base/file.h"
 #include "base/format.h"
 #include "op/schema.h"
@@ -28,6 +31,7 @@ typedef struct value {
   void *plain;   /* the elements, or the reference's */
   int64_t bound; /* of random integers; 0: none */
   bool last;     /* a result that is compared */
+  int64_t found; /* elements that it has, where only the run tells and the operand's are the most; -1: all */
 } value;
 
 typedef struct problem_case {
@@ -37,6 +41,8 @@ typedef struct problem_case {
   pn_problem_node nodes[MAX_NODES];
   uint16_t inputs[MAX_NODES][MAX_OPERANDS], outputs[MAX_NODES][MAX_OPERANDS];
   bool reference_only, fails;
+  int32_t axes[PN_MOST_COUNTED]; /* of an operator that counts */
+  int64_t counted;               /* what it finds; -1: it does not count */
 } problem_case;
 
 static uint64_t random_state;
@@ -198,11 +204,18 @@ static pelton_status infer_node(problem_case *c, uint32_t at, pelton_diag *diag)
                     .diag = diag};
   PN_TRY(pn_op_check(node->op, &infer));
   PN_TRY(pn_op_get(node->op)->infer(&infer));
+  const bool counts = pn_op_get(node->op)->flags & PN_OP_DATA_SHAPE;
+  for (uint32_t i = 1; counts && i < node->input_count; i++) /* which are known while planning decides how many */
+    if (node->inputs[i] != PN_NO_OPERAND && c->values[node->inputs[i]].operand.role != PN_OPERAND_CONSTANT)
+      in[i].data = NULL;
+  if (counts && !pn_op_bound(node->op, &infer, c->axes))
+    return pn_fail(diag, PELTON_INVALID_ARGUMENT, "the operator's results have no bound");
   for (uint32_t i = 0; i < node->output_count; i++) {
     value *v = &c->values[c->value_count];
     memset(v, 0, sizeof *v);
     if (!pn_type_is_static(&out[i].type))
       return pn_fail(diag, PELTON_INVALID_ARGUMENT, "a result's shape is not known");
+    v->found = -1;
     v->operand.role = PN_OPERAND_OUTPUT;
     v->operand.dtype = out[i].type.dtype;
     v->operand.rank = (uint32_t)out[i].type.rank;
@@ -222,6 +235,21 @@ static pn_tensor tensor_of(const problem_case *c, uint16_t index) {
   return t;
 }
 
+static pelton_status resize_output(pn_call *call, uint32_t index, uint32_t rank, const int64_t *dims) {
+  problem_case *c = call->self;
+  value *v = &c->values[c->outputs[c->node_count - 1][index]];
+  bool fits = rank == v->operand.rank;
+  v->found = 1;
+  for (uint32_t d = 0; d < rank && fits; d++) {
+    v->found *= dims[d];
+    fits = (int32_t)d == c->axes[index] ? dims[d] <= v->operand.dims[d] : dims[d] == v->operand.dims[d];
+  }
+  if (fits && c->axes[index] >= 0) c->counted = dims[c->axes[index]];
+  if (!fits) return pn_fail(call->diag, PELTON_INTERNAL, "result %u is not within its bound", index);
+  memcpy(call->out[index].dims, dims, sizeof *dims * rank);
+  return PELTON_OK;
+}
+
 static pelton_status run_reference(problem_case *c, uint32_t at, pelton_diag *diag) {
   pn_problem_node *node = &c->nodes[at];
   pn_tensor in[MAX_OPERANDS], out[MAX_OPERANDS];
@@ -235,7 +263,9 @@ static pelton_status run_reference(problem_case *c, uint32_t at, pelton_diag *di
                   .in = in,
                   .out = out,
                   .scratch = &scratch,
-                  .diag = diag};
+                  .diag = diag,
+                  .resize_output = resize_output,
+                  .self = c};
   pelton_status status = pn_op_get(node->op)->reference(&call);
   pn_arena_deinit(&scratch);
   return status;
@@ -245,6 +275,7 @@ static bool read_case(problem_case *c, const char *line, pelton_diag *diag) {
   pn_str text = pn_str_from(line);
   c->reference_only = take(&text, "no ");
   c->fails = take(&text, "fails ");
+  c->counted = -1;
   while (text.size) {
     pn_str node = {text.data, text.size};
     const char *end = strstr(text.data, " ; ");
@@ -301,7 +332,7 @@ static bool rounds_between(const problem_case *c) {
 /* |error| is the tactic's own, relative to the largest. */
 static bool compare(const value *v, bool between, const void *got, double error, char *message, size_t room) {
   pn_tensor a = {.dtype = v->operand.dtype, .data = v->plain}, b = a;
-  int64_t n = pn_operand_elements(&v->operand);
+  int64_t n = v->found >= 0 ? v->found : pn_operand_elements(&v->operand);
   double scale = 0;
   b.data = (void *)(uintptr_t)got;
   bool real = pn_dtype_is_float(a.dtype);
@@ -318,6 +349,12 @@ static bool compare(const value *v, bool between, const void *got, double error,
     double step = a.dtype == PELTON_DTYPE_F16 ? 0x1p-10 : a.dtype == PELTON_DTYPE_BF16 ? 0x1p-7 : 0;
     if (fabs(x - y) <= step * (fabs(x) + (between ? 2 * scale : 0))) continue;
     (void)snprintf(message, room, "element %lld of %lld is %.9g, should be %.9g", (long long)i, (long long)n, y, x);
+    return false;
+  }
+  const size_t bytes = pn_operand_bytes(&v->operand);
+  for (size_t i = (size_t)n * pelton_dtype_bytes(a.dtype); i < bytes; i++) { /* try_tactic has filled it */
+    if (((const unsigned char *)got)[i] == 0xff) continue;
+    (void)snprintf(message, room, "something is written behind its %lld elements", (long long)n);
     return false;
   }
   return true;
@@ -364,7 +401,8 @@ static pelton_status run_on_device(attempt *a, const void *packed, size_t packed
                                    size_t workspace_bytes, void *const *operands, pelton_diag *diag) {
   const pn_target *target = a->target;
   void *there[MAX_OPERANDS] = {0}, *packed_there = device_block(a, packed_bytes),
-       *workspace = device_block(a, workspace_bytes);
+       *workspace = device_block(a, workspace_bytes), *count_there = device_block(a, sizeof(int64_t));
+  int64_t count = -1;
   pelton_status status = target->upload(a->stream, packed_there, packed, packed_bytes, diag);
   for (uint32_t i = 0; i < a->c->value_count && !status; i++) {
     const pn_operand *o = &a->operands[i];
@@ -372,7 +410,7 @@ static pelton_status run_on_device(attempt *a, const void *packed, size_t packed
     there[i] = device_block(a, pn_operand_bytes(o));
     status = target->upload(a->stream, there[i], operands[i], pn_operand_bytes(o), diag);
   }
-  pn_step step = {&a->problem, a->config, state, packed_there, workspace, there};
+  pn_step step = {&a->problem, a->config, state, packed_there, workspace, there, count_there};
   for (int again = 0; again < 2 && !status; again++) status = a->tactic->run(&step, a->stream, diag);
   if (!status) status = target->stream_synchronize(a->stream, diag);
   for (uint32_t i = 0; i < a->c->value_count; i++) {
@@ -381,6 +419,10 @@ static pelton_status run_on_device(attempt *a, const void *packed, size_t packed
       status = target->download(a->stream, operands[i], there[i], pn_operand_bytes(o), diag);
     target->memory_release(a->device, there[i]);
   }
+  if (!status && a->c->counted >= 0) status = target->download(a->stream, &count, count_there, sizeof count, diag);
+  if (!status && count != a->c->counted)
+    status = pn_fail(diag, PELTON_INTERNAL, "it counts %lld, not %lld", (long long)count, (long long)a->c->counted);
+  target->memory_release(a->device, count_there);
   target->memory_release(a->device, packed_there);
   target->memory_release(a->device, workspace);
   return status;

@@ -682,7 +682,7 @@ int cuLaunchKernel(void *function, unsigned gx, unsigned gy, unsigned gz, unsign
     r->function = (void (*)(void **))function;
     memcpy(r->grid, grid, sizeof grid);
     r->block = bx;
-    memcpy(r->arguments, arguments[0], 1024); /* more than any kernel's; the caller's stack is longer */
+    memcpy(r->arguments, arguments[0], 1536); /* more than any kernel's; the caller's stack is longer */
     *s->recording->end = r;
     s->recording->end = &r->next;
     return 0;

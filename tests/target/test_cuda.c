@@ -529,9 +529,13 @@ TEST(what_cannot_be_enqueued_says_why) {
   static const struct {
     const char *text, *why;
   } cases[] = {
-      {"graph g(%x: f32[2,3]) -> (%n)\n  %n = non_zero(%x)\nend\n", "run by the host"},
-      {"graph g(%x: f32[2,3]) -> (%y, %n)\n  %y = pointwise(%x) expr=\"relu(x0)\"\n  %n = non_zero(%y)\nend\n",
-       "(non_zero) is run by the host"},
+      {"graph g(%x: f32[2,3]) -> (%n)\n  %n = to_text(%x)\nend\n", "run by the host"},
+      {"graph g(%x: f32[2,3]) -> (%y, %n)\n  %y = pointwise(%x) expr=\"relu(x0)\"\n  %n = to_text(%y)\nend\n",
+       "(to_text) is run by the host"},
+      {"graph g(%x: f32[2,3]) -> (%n)\n  %n = non_zero(%x)\nend\n", "size of what node 'n' (non_zero) finds"},
+      {"graph g(%x: f32[2,3]) -> (%y, %z)\n  %y = pointwise(%x) expr=\"relu(x0)\"\n  %n = non_zero(%y)\n"
+       "  %z = pointwise(%n) expr=\"neg(x0)\"\nend\n",
+       "size of what node 'n' (non_zero) finds"},
       {"graph g(%x: f32[2,3]) -> (%y, %r)\n  %y = pointwise(%x) expr=\"relu(x0)\"\n  %r = flatten(%x)\nend\n",
        "no step writes output 'r'"},
   };

@@ -206,8 +206,9 @@ static void tell_fallbacks(const char *report, test_result *r) {
   }
   for (const json_value *node = host ? host->first : NULL; node; node = node->next) {
     const size_t used = strlen(r->reason);
-    snprintf(r->reason + used, sizeof r->reason - used, "%s%s '%s': %s", node != host->first ? "; " : used ? "; host: " : "host: ",
-             json_get_text(node, "op"), json_get_text(node, "node"), json_get_text(node, "reason"));
+    snprintf(r->reason + used, sizeof r->reason - used, "%s%s%s '%s': %s", used ? "; " : "",
+             node == host->first ? "host: " : "", json_get_text(node, "op"), json_get_text(node, "node"),
+             json_get_text(node, "reason"));
   }
   json_free(json);
 }

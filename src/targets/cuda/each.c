@@ -123,6 +123,15 @@ bool pn_cuda_each_accepts(const pn_cuda_each_op *ops, uint32_t count, const pn_p
   return pn_cuda_fits(p, why) && (!op->accepts || op->accepts(p, why));
 }
 
+bool pn_cuda_each_roomy(const pn_cuda_each_op *ops, uint32_t count, const pn_problem *p, const pn_device *device,
+                        pn_reason *why) {
+  pn_sizes sizes = {0};
+  pn_cuda_each_sizes(ops, count, p, device, &sizes);
+  const double bytes = pn_cuda_operand_bytes(p) + (double)sizes.workspace_bytes;
+  return bytes <= 0.25 * (double)device->memory_bytes ||
+         pn_refuse(why, "it may take %.3g GB, more than a quarter of the device's memory", 1e-9 * bytes);
+}
+
 double pn_cuda_each_estimate(const pn_problem *p, const pn_device *device, const pn_config *config) {
   (void)config;
   return pn_cuda_estimate(device, 0, 4 * pn_cuda_operand_bytes(p), 1) + 2e-6;
@@ -145,18 +154,22 @@ pelton_status pn_cuda_each_prepare(const pn_cuda_each_op *ops, uint32_t count, c
   return status;
 }
 
+pelton_status pn_cuda_each_launch(const pn_step *step, pn_stream *stream, const struct pn_cuda_stage *s,
+                                  const struct each_arguments *arguments, pelton_diag *diag) {
+  struct each_arguments a = *arguments;
+  for (uint32_t k = 0; k < EACH_OPERANDS; k++)
+    a.operand[k] = s->operands[k] == PN_NO_OPERAND ? NULL : step->operands[s->operands[k]];
+  a.workspace = step->workspace;
+  a.table = ((const pn_cuda_work *)step->state)->table;
+  a.fault = stream->fault;
+  a.found = step->count;
+  return pn_cuda_launch(stream, s->function, s->grid, 1, 1, s->threads, &a, diag);
+}
+
 pelton_status pn_cuda_each_run(const pn_step *step, pn_stream *stream, pelton_diag *diag) {
   const pn_cuda_work *work = step->state;
-  for (uint32_t i = 0; i < work->count; i++) {
-    const struct pn_cuda_stage *s = &work->stage[i];
-    struct each_arguments a = s->arguments;
-    for (uint32_t k = 0; k < EACH_OPERANDS; k++)
-      a.operand[k] = s->operands[k] == PN_NO_OPERAND ? NULL : step->operands[s->operands[k]];
-    a.workspace = step->workspace;
-    a.table = work->table;
-    a.fault = stream->fault;
-    PN_TRY(pn_cuda_launch(stream, s->function, s->grid, 1, 1, s->threads, &a, diag));
-  }
+  for (uint32_t i = 0; i < work->count; i++)
+    PN_TRY(pn_cuda_each_launch(step, stream, &work->stage[i], &work->stage[i].arguments, diag));
   return PELTON_OK;
 }
 

@@ -16,7 +16,7 @@
 
 #include "targets/cuda/render.h"
 
-enum { PN_CUDA_STAGES_OF_WORK = 4 };
+enum { PN_CUDA_STAGES_OF_WORK = 12 };
 
 /* The state of such a tactic: kernels one after another. */
 typedef struct pn_cuda_work {
@@ -84,14 +84,25 @@ void pn_cuda_each_sizes(const pn_cuda_each_op *ops, uint32_t count, const pn_pro
                         pn_sizes *out);
 pelton_status pn_cuda_each_prepare(const pn_cuda_each_op *ops, uint32_t count, const pn_problem *problem,
                                    const pn_device *device, void *state, pelton_diag *diag) PN_CHECKED;
+/* One stage with |arguments|, its own or a copy with other numbers; all stages in order. */
+pelton_status pn_cuda_each_launch(const pn_step *step, pn_stream *stream, const struct pn_cuda_stage *stage,
+                                  const struct each_arguments *arguments, pelton_diag *diag) PN_CHECKED;
 pelton_status pn_cuda_each_run(const pn_step *step, pn_stream *stream, pelton_diag *diag);
 void pn_cuda_each_release(void *state);
 
+/* Of operators whose results have a size that only the run tells (tactic.h: counts): kernels write it to *a.found. Refuses
+   what at its most takes a great part of the device's memory: the host takes as much as there really is. */
+bool pn_cuda_each_roomy(const pn_cuda_each_op *ops, uint32_t count, const pn_problem *problem, const pn_device *device,
+                        pn_reason *why);
+
 /* The tactic cuda.<id>, whose operators are the table |ops|. */
-#define PN_CUDA_EACH_TACTIC(id, ops)                                                                                   \
+#define PN_CUDA_EACH_TACTIC(id, ops) PN_CUDA_EACH_TACTIC_OF(id, ops, false, pn_cuda_each_run)
+/* The same of operators that count, and whose stages |runs| puts into the stream. */
+#define PN_CUDA_EACH_COUNTS(id, ops, runs) PN_CUDA_EACH_TACTIC_OF(id, ops, true, runs)
+#define PN_CUDA_EACH_TACTIC_OF(id, ops, does_count, runs)                                                              \
   static bool accepts(const pn_problem *problem, const pn_device *device, pn_reason *why) {                            \
-    (void)device;                                                                                                      \
-    return pn_cuda_each_accepts(ops, (uint32_t)PN_COUNT(ops), problem, why);                                           \
+    return pn_cuda_each_accepts(ops, (uint32_t)PN_COUNT(ops), problem, why) &&                                         \
+           (!(does_count) || pn_cuda_each_roomy(ops, (uint32_t)PN_COUNT(ops), problem, device, why));                  \
   }                                                                                                                    \
   static void sizes(const pn_problem *problem, const pn_device *device, const pn_config *config, pn_sizes *out) {      \
     (void)config;                                                                                                      \
@@ -110,7 +121,8 @@ void pn_cuda_each_release(void *state);
       .sizes = sizes,                                                                                                  \
       .prepare = prepare,                                                                                              \
       .release_state = pn_cuda_each_release,                                                                           \
-      .run = pn_cuda_each_run,                                                                                         \
+      .run = runs,                                                                                                     \
+      .counts = does_count,                                                                                            \
   }
 
 /* A line along an axis: element i is at (outer * extent + i) * inner + rest. */

@@ -270,6 +270,7 @@ struct each_arguments {
   void *workspace;
   const void *table;
   int *fault;
+  long long *found; /* of a tactic that counts: how many results there are */
 };
 
 struct attention_arguments {

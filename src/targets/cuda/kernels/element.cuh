@@ -91,6 +91,22 @@ DEVICE void store_quad(void *p, u32 i, quad all, int aligned) {
     (value) = reduce_scratch[0];                                                                      \
     BARRIER();                                                                                        \
   } while (0)
+/* The sums of |value| over the threads in front of this one, and over all of the block. */
+#define BLOCK_SCAN(value, before, all)                                   \
+  do {                                                                   \
+    SHARED u32 scan_scratch[256];                                        \
+    scan_scratch[THREAD] = (value);                                      \
+    BARRIER();                                                           \
+    for (u32 scan_step = 1; scan_step < THREADS; scan_step <<= 1) {      \
+      u32 scan_other = THREAD >= scan_step ? scan_scratch[THREAD - scan_step] : 0; \
+      BARRIER();                                                         \
+      scan_scratch[THREAD] += scan_other;                                \
+      BARRIER();                                                         \
+    }                                                                    \
+    (before) = scan_scratch[THREAD] - (value);                           \
+    (all) = scan_scratch[THREADS - 1];                                   \
+    BARRIER();                                                           \
+  } while (0)
 #define SUM_OF(a, b)     ((a) + (b))
 #define GREATER_OF(a, b) ((a) != (a) || (a) > (b) ? (a) : (b))
 #define LESSER_OF(a, b)  ((a) != (a) || (a) < (b) ? (a) : (b))
