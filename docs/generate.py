@@ -86,7 +86,11 @@ def support(op, read):
     if op["runner"] == "view":
         return [f"Types: {types_text(op['types'])}. Nothing runs: the result is a view of its operand's memory.\n"]
     if op["runner"] == "runtime":
-        return [f"Types: {types_text(op['types'])}. The runtime itself runs it, between plans, on the host.\n"]
+        said = f"Types: {types_text(op['types'])}. The runtime itself runs it, between plans, on the host"
+        counts = [row[0] for row in read["cuda"] if op["op"] in row[2]]
+        if counts:
+            said += f"; on cuda {', '.join(f'`{name}`' for name in counts)} does, and counts its results, except for texts"
+        return [said + ".\n"]
     rows = {}
     for kind in op["types"]:
         cells = tuple(", ".join(f"`{t}`" for t in op["tactics"].get(target, {}).get(kind, [])) or "reference" for target in TARGETS)
