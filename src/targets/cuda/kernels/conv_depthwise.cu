@@ -23,11 +23,13 @@ DEVICE void depthwise(const struct depthwise_arguments a, int aligned) {
       UNROLL
       for (int c = 0; c < COLUMNS; c++) {
         int at_x = left + c;
+        u32 at = (from + (u32)(at_y * a.input_x + at_x)) * a.channels.divisor + channel;
+        u32 there = inside && at_x >= 0 && at_x < a.input_x;
         quad none = {0, 0, 0, 0};
-        column[c] = none;
-        if (inside && at_x >= 0 && at_x < a.input_x)
-          column[c] = load_quad(a.source, (from + (u32)(at_y * a.input_x + at_x)) * a.channels.divisor + channel,
-                                aligned);
+        if (aligned)
+          column[c] = load_quad_if((const quad *)a.source + at, there);
+        else
+          column[c] = there ? load_quad(a.source, at, 0) : none;
       }
       UNROLL
       for (int kx = 0; kx < KERNEL_X; kx++)

@@ -29,6 +29,11 @@ DEVICE f32 at8_bf16(const struct eight *v, u32 k) { return bf16_to_f32(v->at[k])
 #endif
 DEVICE f32 at8_f32(const struct eight_f32 *v, u32 k) { return v->at[k]; }
 
+/* Of 16 bits, and zeros where they are not |there|. */
+DEVICE void take8_if(const void *p, int i, u32 there, struct eight *out) {
+  *(quad *)out->at = load_quad_if((const u16 *)p + i, there);
+}
+
 #if !TENSOR_CORES
 #define EIGHT(type, bits)                                                                    \
   DEVICE void take8_##type(const void *p, int i, struct eight_##type *out) {                 \

@@ -68,6 +68,24 @@ DEVICE void store_quad(void *p, u32 i, quad all, int aligned) {
   for (u32 k = 0; k < 8; k++) to[k] = ((const u16 *)&all)[k];
 }
 
+/* Sixteen bytes at |p|, which is aligned, where they are |there|; else zeros. Without a branch, so that loads behind
+   one another wait together: the compiler keeps those of branches apart. */
+DEVICE quad load_quad_if(const void *p, u32 there) {
+  quad v = {0, 0, 0, 0};
+#if PTX
+  asm volatile("{\n"
+               ".reg .pred there;\n"
+               "setp.ne.u32 there, %5, 0;\n"
+               "@there ld.global.v4.b32 {%0, %1, %2, %3}, [%4];\n"
+               "}"
+               : "+r"(v.x), "+r"(v.y), "+r"(v.z), "+r"(v.w)
+               : "l"(p), "r"(there));
+#else
+  if (there) v = *(const quad *)p;
+#endif
+  return v;
+}
+
 #define JOIN_(a, b)         a##b
 #define JOIN(a, b)          JOIN_(a, b)
 #define LOAD(type, p, i)    JOIN(load_, type)((p), (i))

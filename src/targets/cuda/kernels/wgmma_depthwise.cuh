@@ -53,16 +53,21 @@ DEVICE void depthwise_sums(const struct wgmma_arguments *a, const struct depthwi
   }
   TAP_ROWS
   for (int y = 0; y < TAPS_Y; y++) {
+    struct eight v[TAPS_X][MINE]; /* all of a row on their way before the first is used */
     UNROLL
     for (int x = 0; x < TAPS_X; x++) {
       int tap = (y * DILATION_Y * a->picture[1] + x * DILATION_X) * a->channels + (int)eight * PIECE;
+      UNROLL
+      for (u32 j = 0; j < MINE; j++)
+        take8_if(at[j].from, tap, at[j].down >> y & at[j].across >> x & 1, &v[x][j]);
+    }
+    UNROLL
+    for (int x = 0; x < TAPS_X; x++) {
       take8_f32(numbers, (int)((u32)(1 + y * TAPS_X + x) * pitch), &w);
       UNROLL
       for (u32 j = 0; j < MINE; j++) {
-        struct eight v = {{0}};
-        if (at[j].down >> y & at[j].across >> x & 1) JOIN(take8_, X)(at[j].from, tap, &v);
         UNROLL
-        for (u32 e = 0; e < PIECE; e++) sum[j][e] += JOIN(at8_, X)(&v, e) * w.at[e];
+        for (u32 e = 0; e < PIECE; e++) sum[j][e] += JOIN(at8_, X)(&v[x][j], e) * w.at[e];
       }
     }
   }

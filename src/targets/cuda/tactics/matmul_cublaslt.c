@@ -25,7 +25,9 @@ enum { /* of cublasLt.h, cublas_api.h and library_types.h */
        LAYOUT_BATCH_COUNT = 5,
        LAYOUT_BATCH_STRIDE = 6,
        PREFERENCE_WORKSPACE = 1,
+       PREFERENCE_REDUCTIONS = 3, /* of sums that are split: a bit each */
        PREFERENCE_ALIGNMENTS = 5 /* to 8: of a, b, c, d */,
+       REDUCTION_COMPUTE_TYPE = 2, /* parts of a sum stay in f32 until they are added; else some are rounded to 16 bits */
        OPERATION_N = 0,
        OPERATION_T = 1
 };
@@ -138,6 +140,7 @@ static int describe(const pn_problem *p, const pn_cuda_product *product, state *
 /* The |which|-th of the heuristic's algorithms for operands at |alignment|, or the last that there is; false: none. */
 static bool choose(const state *s, uint32_t which, uint32_t alignment, pn_lt_algorithm *out) {
   const pn_cuda_api *api = &s->device->api;
+  const uint32_t reductions = REDUCTION_COMPUTE_TYPE;
   pn_lt_preference *preference = NULL;
   pn_lt_heuristic results[CHOICES];
   size_t room = WORKSPACE_BYTES;
@@ -145,6 +148,8 @@ static bool choose(const state *s, uint32_t which, uint32_t alignment, pn_lt_alg
   memset(results, 0, sizeof results);
   int error = api->cublasLtMatmulPreferenceCreate(&preference);
   if (!error) error = api->cublasLtMatmulPreferenceSetAttribute(preference, PREFERENCE_WORKSPACE, &room, sizeof room);
+  if (!error)
+    error = api->cublasLtMatmulPreferenceSetAttribute(preference, PREFERENCE_REDUCTIONS, &reductions, sizeof reductions);
   for (int i = 0; i < 4 && !error; i++)
     error =
         api->cublasLtMatmulPreferenceSetAttribute(preference, PREFERENCE_ALIGNMENTS + i, &alignment, sizeof alignment);
@@ -206,7 +211,7 @@ static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *di
 
 const pn_tactic pn_tactic_cuda_matmul_cublaslt = {
     .name = "cuda.matmul_cublaslt",
-    .version = 1,
+    .version = 2,
     .accepts = accepts,
     .configs = configs,
     .estimate = estimate,
