@@ -148,6 +148,8 @@ PELTON_API pelton_status pelton_context_set_output_allocator(pelton_context *con
    output's allocator, or without one for host memory of the context, valid until its next run; otherwise |bytes| must be
    enough and the result is written there, be it the host's or the device's, as an allocator's may be. |dtype|, |shape|, |data| and |bytes| are set. With shapes met before, a network without data-dependent shapes
    allocates nothing.
+   PELTON_INVALID_ARGUMENT, with the name, for memory of another device (on cuda: unless it is managed), and for device
+   memory that ends before the tensor does.
    PELTON_INVALID_ARGUMENT because a caller's buffer is too small names output, needed and given bytes, and sets |dtype|
    and |shape| of all outputs, but neither |data| nor |bytes|: the caller can run again with larger ones.
    PELTON_OUT_OF_MEMORY with the output's name when its allocator gives nothing. On any other failure outputs are
@@ -160,7 +162,8 @@ PELTON_API pelton_status pelton_context_run(pelton_context *context, const pelto
    for its default one), and returns without waiting for the device: inputs are read and outputs written in that
    stream's order, and the caller learns from it when they are done. Runs of one context, enqueued or not, wait for each
    other on the device, also in different streams; for runs side by side take several contexts.
-   All inputs and outputs must be the engine's device memory, outputs with |data| and enough |bytes|; |dtype|, |shape|
+   All inputs and outputs must be the engine's device memory (else PELTON_INVALID_ARGUMENT with the name, as
+   for pelton_context_run), outputs with |data| and enough |bytes|; |dtype|, |shape|
    and |bytes| of outputs are set. From the second call on with the same shapes and addresses it is the launch of one
    recorded graph. The first call with new shapes plans, which may wait for the upload of weights, but never for
    |stream|; |stream| must not be in capture.

@@ -108,8 +108,10 @@ void *pn_frame_slot(pn_frame *frame, pn_value_id v, size_t bytes) {
 
 pelton_status pn_frame_place(pn_frame *frame, pn_value_id v, pn_tensor *t, pelton_diag *diag) {
   uint32_t k = frame->output_index[v.v];
+  bool device = false;
   PN_TRY(pn_sink_open(k == UINT32_MAX ? NULL : frame->sinks[k], t, &t->data, diag));
-  if (pn_frame_on_device(frame, t->data)) t->data = NULL; /* from the host it is brought there at the end */
+  if (t->data) PN_TRY(pn_frame_find_sink(frame, frame->sinks[k], &device, diag));
+  if (device) t->data = NULL; /* from the host it is brought there at the end */
   if (!t->data) t->data = pn_frame_slot(frame, v, (size_t)pn_tensor_elements(t) * pelton_dtype_bytes(t->dtype));
   return t->data ? PELTON_OK : pn_fail_memory(diag, "an output");
 }
@@ -519,7 +521,7 @@ pelton_status pn_frame_plan(pn_frame *frame, const pn_tensor *inputs, const pn_p
 pelton_status pn_frame_enqueue(pn_frame *frame, const pn_tensor *inputs, pn_tensor *outputs, void *stream,
                                pelton_diag *diag) {
   pn_segment *s;
-  pn_frame_take_inputs(frame, inputs);
+  PN_TRY(pn_frame_take_inputs(frame, inputs, diag));
   if (!frame->graph->nodes.count || pn_is_host_op(&frame->graph->nodes.data[0]))
     return pn_fail(diag, PELTON_UNSUPPORTED, "it cannot be enqueued: %s; use pelton_context_run",
                    frame->graph->nodes.count ? "its first node is run by the host" : "it computes nothing");
@@ -529,7 +531,7 @@ pelton_status pn_frame_enqueue(pn_frame *frame, const pn_tensor *inputs, pn_tens
 }
 
 pelton_status pn_frame_run(pn_frame *frame, const pn_tensor *inputs, pn_tensor *outputs, pelton_diag *diag) {
-  pn_frame_take_inputs(frame, inputs);
+  PN_TRY(pn_frame_take_inputs(frame, inputs, diag));
   for (uint32_t pos = 0; pos < frame->graph->nodes.count;) {
     if (pn_is_host_op(&frame->graph->nodes.data[pos])) {
       PN_TRY(run_host_op(frame, pos++, diag));

@@ -147,7 +147,7 @@ PN_INLINE bool pn_frame_is_host(const pn_frame *frame) { return frame->machine->
 pelton_status pn_segment_settle(pn_frame *frame, pn_segment *segment, pelton_diag *diag) PN_CHECKED;
 void pn_segment_unsettle(pn_segment *segment, pelton_engine *engine);
 /* Takes the callers' |inputs| as values: in host memory, or on the device when they lie there. */
-void pn_frame_take_inputs(pn_frame *frame, const pn_tensor *inputs);
+pelton_status pn_frame_take_inputs(pn_frame *frame, const pn_tensor *inputs, pelton_diag *diag) PN_CHECKED;
 /* Brings value |v| to the host when only the device has it. */
 pelton_status pn_frame_fetch(pn_frame *frame, pn_value_id v, pelton_diag *diag) PN_CHECKED;
 /* Uploads what the steps read, and gives every result memory on the device: the caller's where it lies there. */
@@ -159,8 +159,8 @@ pelton_status pn_frame_collect_device(pn_frame *frame, pn_tensor *outputs, pelto
 /* The graph's only |segment| in the caller's |stream|, or the reason why that cannot be. */
 pelton_status pn_frame_enqueue_device(pn_frame *frame, pn_segment *segment, pn_tensor *outputs, void *stream,
                                       pelton_diag *diag) PN_CHECKED;
-/* Whether |pointer| is memory of the engine's device that the host cannot read. */
-bool pn_frame_on_device(const pn_frame *frame, const void *pointer);
+/* Whether |sink| has memory of the engine's device, which the host cannot read. An error when it is another's. */
+pelton_status pn_frame_find_sink(const pn_frame *frame, const pn_sink *sink, bool *out, pelton_diag *diag) PN_CHECKED;
 /* steps.c: where |place| is at run time. */
 void *pn_frame_locate(const pn_frame *frame, const pn_segment *segment, const pn_place *place);
 /* A bound segment's steps one by one. */

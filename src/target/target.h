@@ -106,8 +106,10 @@ typedef struct pn_target {
   /* Device memory, 64-byte aligned; null when there is none left. The CPU's is host memory. */
   void *(*memory_alloc)(pn_device *device, size_t bytes);
   void (*memory_release)(pn_device *device, void *memory);
-  /* Whether |pointer| is device memory that steps can use as it is. Null: what host_memory says. */
-  bool (*memory_is_device)(const pn_device *device, const void *pointer);
+  /* Whether the |bytes| bytes at |pointer| are device memory that steps can use as it is. PELTON_INVALID_ARGUMENT, with
+     the reason, for device memory that they cannot use: another device's, or fewer bytes. Null: what host_memory says. */
+  pelton_status (*memory_is_device)(const pn_device *device, const void *pointer, size_t bytes, bool *out,
+                                    pelton_diag *diag);
   /* Host memory that the device reads and writes by itself, so that copies need no staging. Null: any host memory. */
   void *(*host_alloc)(pn_device *device, size_t bytes);
   void (*host_release)(pn_device *device, void *memory);

@@ -210,10 +210,11 @@ static struct range {
   uint64_t begin;
   size_t bytes;
   unsigned kind; /* memory type: 1 pinned, 2 the device's */
+  unsigned managed;
   int device;
 } * ranges;
 
-static int allocate_range(void **out, size_t bytes, unsigned kind) {
+static int allocate_range(void **out, size_t bytes, unsigned kind, unsigned managed) {
   struct range *range = calloc(1, sizeof *range);
   int error = range ? allocate(out, bytes) : MEMORY;
   if (error) {
@@ -221,7 +222,7 @@ static int allocate_range(void **out, size_t bytes, unsigned kind) {
     return error;
   }
   pthread_mutex_lock(&lock);
-  *range = (struct range){ranges, (uint64_t)(uintptr_t)*out, bytes, kind, current};
+  *range = (struct range){ranges, (uint64_t)(uintptr_t)*out, bytes, kind, managed, current};
   ranges = range;
   pthread_mutex_unlock(&lock);
   return 0;
@@ -247,27 +248,33 @@ long fake_cuda_device_bytes(int device) {
   pthread_mutex_unlock(&lock);
   return bytes;
 }
-/* Device memory must be of the current device; pinned memory is everybody's. */
+/* Device memory must be of the current device, managed memory of any; pinned memory is everybody's. */
 static int check_copy(uint64_t pointer, size_t bytes) {
   int error = ANOTHER;
   pthread_mutex_lock(&lock);
   for (const struct range *r = ranges; r; r = r->next)
     if (pointer - r->begin < r->bytes)
-      error = r->kind == 2 && r->device == current && bytes <= r->bytes - (pointer - r->begin) ? 0 : ANOTHER;
+      error = r->kind == 2 && (r->device == current || r->managed) && bytes <= r->bytes - (pointer - r->begin) ? 0 : ANOTHER;
   pthread_mutex_unlock(&lock);
   return error;
 }
 
 int cuMemAlloc_v2(uint64_t *pointer, size_t bytes) {
   void *memory = NULL;
-  int error = allocate_range(&memory, bytes, 2);
+  int error = allocate_range(&memory, bytes, 2, 0);
+  *pointer = (uint64_t)(uintptr_t)memory;
+  return error;
+}
+int cuMemAllocManaged(uint64_t *pointer, size_t bytes, unsigned flags) {
+  void *memory = NULL;
+  int error = flags == 1 ? allocate_range(&memory, bytes, 2, 1) : INVALID;
   *pointer = (uint64_t)(uintptr_t)memory;
   return error;
 }
 int cuMemFree_v2(uint64_t pointer) { return release_range((void *)(uintptr_t)pointer); }
 int cuMemHostAlloc(void **pointer, size_t bytes, unsigned flags) {
   (void)flags;
-  return allocate_range(pointer, bytes, 1);
+  return allocate_range(pointer, bytes, 1, 0);
 }
 int cuMemFreeHost(void *pointer) { return release_range(pointer); }
 /* A stream belongs to the device that is current; the default one to each. */
@@ -294,16 +301,24 @@ int cuMemcpyDtoHAsync_v2(void *to, uint64_t from, size_t bytes, void *stream) {
   if (!error) memcpy(to, (const void *)(uintptr_t)from, bytes);
   return error;
 }
-/* As the driver's: of memory that it does not know everything is zero, and that is no error. */
+/* As the driver's: of memory that it does not know everything is zero, the device none, and that is no error. */
 int cuPointerGetAttributes(unsigned attributes, const int *attribute, void **data, uint64_t pointer) {
   STEP();
-  unsigned found = 0;
+  struct range found = {.device = -2};
+  int error = 0;
   pthread_mutex_lock(&lock);
-  for (const struct range *r = ranges; r && !found; r = r->next) found = pointer - r->begin < r->bytes ? r->kind : 0;
+  for (const struct range *r = ranges; r; r = r->next)
+    if (pointer - r->begin < r->bytes) found = *r;
   pthread_mutex_unlock(&lock);
-  if (attributes != 1 || attribute[0] != 2) return INVALID;
-  *(unsigned *)data[0] = found;
-  return 0;
+  for (unsigned i = 0; i < attributes; i++) switch (attribute[i]) {
+    case 2: *(unsigned *)data[i] = found.kind; break;
+    case 8: *(unsigned *)data[i] = found.managed; break;
+    case 9: *(int *)data[i] = found.device; break;
+    case 11: *(uint64_t *)data[i] = found.begin; break;
+    case 12: *(size_t *)data[i] = found.bytes; break;
+    default: error = INVALID;
+    }
+  return error;
 }
 
 /* ---- streams and events: everything is done at once ---- */

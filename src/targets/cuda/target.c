@@ -279,8 +279,35 @@ static unsigned memory_kind(const pn_device *device, const void *pointer) {
   return device->api.cuPointerGetAttributes(1, attributes, data, pn_cuda_pointer(pointer)) ? 0 : kind;
 }
 
-static bool memory_is_device(const pn_device *device, const void *pointer) {
-  return pointer && !device->api.cuCtxSetCurrent(device->context) && memory_kind(device, pointer) == PN_CU_MEMORY_DEVICE;
+/* One question for all, since every run asks it of every input and output. Managed memory is any device's. */
+static pelton_status memory_is_device(const pn_device *device, const void *pointer, size_t bytes, bool *out,
+                                      pelton_diag *diag) {
+  unsigned kind = 0, managed = 0;
+  int ordinal = device->ordinal;
+  pn_cu_pointer begin = 0;
+  size_t range_bytes = 0;
+  int attributes[] = {PN_CU_POINTER_MEMORY_TYPE, PN_CU_POINTER_IS_MANAGED, PN_CU_POINTER_DEVICE,
+                      PN_CU_POINTER_RANGE_BEGIN, PN_CU_POINTER_RANGE_BYTES};
+  void *data[PN_COUNT(attributes)] = {&kind, &managed, &ordinal, &begin, &range_bytes};
+  *out = false;
+  PN_TRY(pn_cuda_enter(device, diag));
+  PN_TRY(pn_cuda_check(device,
+                       device->api.cuPointerGetAttributes(PN_COUNT(attributes), attributes, data,
+                                                          pn_cuda_pointer(pointer)),
+                       "asking whose memory it is", diag));
+  if (kind != PN_CU_MEMORY_DEVICE) return PELTON_OK;
+  if (!managed && ordinal != device->ordinal)
+    return pn_fail(diag, PELTON_INVALID_ARGUMENT,
+                   "it is memory of CUDA device %d, the engine is on device %d: give it memory of that device "
+                   "(pelton_memory_create), or take an engine on device %d (pelton_engine_on_device)",
+                   ordinal, device->ordinal, ordinal);
+  const size_t left = begin ? range_bytes - (size_t)(pn_cuda_pointer(pointer) - begin) : 0;
+  if (begin && bytes > left)
+    return pn_fail(diag, PELTON_INVALID_ARGUMENT,
+                   "%zu bytes are wanted of memory of CUDA device %d that has %zu from that address on: allocate more",
+                   bytes, device->ordinal, left);
+  *out = true;
+  return PELTON_OK;
 }
 
 static void *host_alloc(pn_device *device, size_t bytes) {

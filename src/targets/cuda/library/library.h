@@ -72,6 +72,10 @@ enum {
   PN_CU_HOST_PORTABLE = 1,
   PN_CU_HOST_MAPPED = 2,
   PN_CU_POINTER_MEMORY_TYPE = 2, /* CUpointer_attribute */
+  PN_CU_POINTER_IS_MANAGED = 8,
+  PN_CU_POINTER_DEVICE = 9,
+  PN_CU_POINTER_RANGE_BEGIN = 11, /* of mapped memory (cuMemMap): of the addresses that were reserved, all pieces */
+  PN_CU_POINTER_RANGE_BYTES = 12,
   PN_CU_MEMORY_HOST = 1, /* pinned; of other host memory the driver knows nothing */
   PN_CU_MEMORY_DEVICE = 2,
   PN_CU_CAPTURE_THREAD_LOCAL = 1
