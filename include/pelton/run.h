@@ -7,7 +7,10 @@
      pelton_context_run(context, inputs, input_count, outputs, output_count, &diag);
 
    An engine is immutable and may be used by any number of threads; a context by one thread at a time. Contexts are
-   light: weights are shared, each has only its activations. */
+   light: weights are shared, each has only its activations.
+
+   On cuda no function changes the context that the calling thread has current (what cudaSetDevice sets): it is the same
+   when the function returns. Callbacks find the engine's device current. */
 #ifndef PELTON_RUN_H
 #define PELTON_RUN_H
 

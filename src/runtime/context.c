@@ -30,6 +30,7 @@ pelton_status pelton_context_create(pelton_engine *engine, const pelton_context_
   pn_arena_init(&context->machine.lasting, engine->allocator);
   pn_arena_init(&context->machine.profile_arena, engine->allocator);
   const pn_graph *g = engine->image->graph;
+  void *was = pn_engine_enter(engine);
   pelton_status status = engine->target->stream_create(engine->device, &context->machine.stream, diag);
   if (!status) status = pn_frame_create(&context->machine, g, &context->frame, diag);
   if (!status) {
@@ -46,16 +47,19 @@ pelton_status pelton_context_create(pelton_engine *engine, const pelton_context_
     pelton_context_release(context);
   else
     *out = context;
+  pn_engine_leave(engine, was);
   return status;
 }
 
 void pelton_context_release(pelton_context *context) {
   if (!context) return;
   pelton_engine *engine = context->engine;
+  void *was = pn_engine_enter(engine);
   pn_frame_release(context->frame);
   pn_machine_forget_times(&context->machine);
   engine->target->memory_release(engine->device, context->machine.arena);
   if (context->machine.stream) engine->target->stream_release(context->machine.stream);
+  pn_engine_leave(engine, was);
   pn_arena_deinit(&context->machine.scratch);
   pn_arena_deinit(&context->machine.lasting);
   pn_arena_deinit(&context->machine.profile_arena);
@@ -178,13 +182,8 @@ static pelton_status begin(pelton_context *context, const pelton_tensor *inputs,
   return PELTON_OK;
 }
 
-pelton_status pelton_context_enqueue(pelton_context *context, const pelton_tensor *inputs, uint32_t input_count,
-                                     pelton_tensor *outputs, uint32_t output_count, void *stream, pelton_diag *diag) {
-  if (!context) return pn_fail(diag, PELTON_INVALID_ARGUMENT, "pelton_context_enqueue: context must not be null");
-  const pn_target *target = context->engine->target;
-  if (!target->stream_lend)
-    return pn_fail(diag, PELTON_UNSUPPORTED, "target %s has no streams of callers; use pelton_context_run",
-                   target->name);
+static pelton_status enqueue(pelton_context *context, const pelton_tensor *inputs, uint32_t input_count,
+                             pelton_tensor *outputs, uint32_t output_count, void *stream, pelton_diag *diag) {
   PN_TRY(begin(context, inputs, input_count, outputs, output_count, diag));
   PN_TRY(pn_frame_enqueue(context->frame, context->in, context->out, stream, diag));
   for (uint32_t i = 0; i < output_count; i++) {
@@ -197,9 +196,21 @@ pelton_status pelton_context_enqueue(pelton_context *context, const pelton_tenso
   return PELTON_OK;
 }
 
-pelton_status pelton_context_run(pelton_context *context, const pelton_tensor *inputs, uint32_t input_count,
-                                 pelton_tensor *outputs, uint32_t output_count, pelton_diag *diag) {
-  if (!context) return pn_fail(diag, PELTON_INVALID_ARGUMENT, "pelton_context_run: context must not be null");
+pelton_status pelton_context_enqueue(pelton_context *context, const pelton_tensor *inputs, uint32_t input_count,
+                                     pelton_tensor *outputs, uint32_t output_count, void *stream, pelton_diag *diag) {
+  if (!context) return pn_fail(diag, PELTON_INVALID_ARGUMENT, "pelton_context_enqueue: context must not be null");
+  const pn_target *target = context->engine->target;
+  if (!target->stream_lend)
+    return pn_fail(diag, PELTON_UNSUPPORTED, "target %s has no streams of callers; use pelton_context_run",
+                   target->name);
+  void *was = pn_engine_enter(context->engine);
+  pelton_status status = enqueue(context, inputs, input_count, outputs, output_count, stream, diag);
+  pn_engine_leave(context->engine, was);
+  return status;
+}
+
+static pelton_status run(pelton_context *context, const pelton_tensor *inputs, uint32_t input_count,
+                         pelton_tensor *outputs, uint32_t output_count, pelton_diag *diag) {
   PN_TRY(begin(context, inputs, input_count, outputs, output_count, diag));
   pelton_status status = pn_frame_run(context->frame, context->in, context->out, diag);
   if (status) { /* nobody shall still read the caller's inputs */
@@ -207,6 +218,15 @@ pelton_status pelton_context_run(pelton_context *context, const pelton_tensor *i
     return status;
   }
   return deliver(context, outputs, diag);
+}
+
+pelton_status pelton_context_run(pelton_context *context, const pelton_tensor *inputs, uint32_t input_count,
+                                 pelton_tensor *outputs, uint32_t output_count, pelton_diag *diag) {
+  if (!context) return pn_fail(diag, PELTON_INVALID_ARGUMENT, "pelton_context_run: context must not be null");
+  void *was = pn_engine_enter(context->engine);
+  pelton_status status = run(context, inputs, input_count, outputs, output_count, diag);
+  pn_engine_leave(context->engine, was);
+  return status;
 }
 
 pelton_status pn_context_probe(pelton_context *context, pelton_diag *diag) {

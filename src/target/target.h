@@ -80,6 +80,12 @@ typedef struct pn_target {
   /* Opens a device. PELTON_DEVICE_ERROR with the reason when there is none or it is not usable. */
   pelton_status (*device_open)(const pn_device_options *options, pn_device **out, pelton_diag *diag);
   void (*device_close)(pn_device *device);
+  /* A driver may keep something current in each thread (CUDA its context), which calls of a device change. On a caller's
+     thread thread_enter, which returns what was current, and thread_leave, which brings it back, stand around them all,
+     but for device_open, device_close and device_list, which leave it as it was. They may be nested. Threads of our own
+     need neither. Both null: nothing is current. */
+  void *(*thread_enter)(const pn_device *device);
+  void (*thread_leave)(const pn_device *device, void *was);
   /* What makes timings and plans valid here: "cpu AMD EPYC 9R14 avx512 threads=2". Lives as long as the device. */
   const char *(*fingerprint)(const pn_device *device);
   /* Tells devices apart that pack weights differently: of the CPU its kernels' instructions. Null: all alike. */
@@ -138,6 +144,14 @@ typedef struct pn_target {
   void (*recording_release)(pn_device *device, pn_recording *recording);
   bool host_memory; /* device pointers are host pointers: no copies at the edges */
 } pn_target;
+
+/* thread_enter and thread_leave, where there are any; |device| null: nothing. */
+PN_INLINE void *pn_target_enter(const pn_target *target, const pn_device *device) {
+  return device && target->thread_enter ? target->thread_enter(device) : NULL;
+}
+PN_INLINE void pn_target_leave(const pn_target *target, const pn_device *device, void *was) {
+  if (device && target->thread_leave) target->thread_leave(device, was);
+}
 
 /* All targets of this build, in order of preference for a caller who names none: the CPU. */
 uint32_t pn_target_list(const pn_target *const **out);

@@ -181,6 +181,11 @@ int cuDevicePrimaryCtxReset_v2(int device) {
   fake_cuda_lose_device(device, 1);
   return 0;
 }
+int cuCtxGetCurrent(void **context) {
+  int error = step_on(-1);
+  if (!error) *context = current < 0 ? NULL : &devices[current];
+  return error;
+}
 int cuCtxSetCurrent(void *context) {
   int error = step_on(-1); /* a lost device's context can still be entered */
   if (!error) current = context ? (int)((struct device_state *)context - devices) : -1;

@@ -1,7 +1,7 @@
 /* The target cuda over the fake driver: what a host without a GPU can know of it. The driver's calls fail one after the
    other, memory runs out at every allocation, the device is lost in the middle: an error each time, nothing left, no
    hang. */
-#include "fake_cuda.h"
+#include "fake_engine.h"
 #include "network.h"
 #include "op/type.h"
 #include "target/target.h"
@@ -184,23 +184,6 @@ TEST(what_goes_up_comes_down) {
 
 enum { RUNS = 4 }; /* one by one, once more, recorded, played */
 
-static pelton_status build(const char *text, const char *target, const pelton_allocator *allocator, pelton_engine **out,
-                           pelton_diag *diag) {
-  pelton_import_options import = PELTON_IMPORT_OPTIONS_INIT;
-  pelton_build_options options = PELTON_BUILD_OPTIONS_INIT;
-  pelton_model *model = NULL;
-  *out = NULL;
-  import.allocator = options.allocator = allocator;
-  options.level = 0;
-  options.threads = 1;
-  options.targets = target;
-  options.device_libraries = folder;
-  pelton_status status = pelton_model_parse(text, strlen(text), &import, &model, diag);
-  if (!status) status = pelton_engine_build(model, &options, out, diag);
-  pelton_model_release(model);
-  return status;
-}
-
 /* The first output of |runs| runs on |target|, in |y|. */
 static pelton_status life(const char *text, const char *target, const pelton_allocator *allocator, int runs, float *y,
                           size_t y_bytes, pelton_diag *diag) {
@@ -349,15 +332,6 @@ TEST(inputs_and_outputs_may_stay_on_the_device) {
   EXPECT_EQ(live(), 0);
 }
 
-/* Device memory for |bytes| bytes at |from|, or for as many to come. */
-static void *place(pelton_engine *engine, const void *from, size_t bytes) {
-  pelton_diag diag = PELTON_DIAG_INIT;
-  void *there;
-  REQUIRE_OK(pelton_memory_create(engine, bytes, &there, &diag), &diag);
-  if (from) REQUIRE_OK(pelton_memory_write(engine, there, from, bytes, &diag), &diag);
-  return there;
-}
-
 TEST(a_callers_stream_takes_runs) {
   enum { BATCH = 2 };
   pelton_diag diag = PELTON_DIAG_INIT;
@@ -437,68 +411,6 @@ TEST(buffers_take_turns) {
   pelton_memory_release(engine, m_there);
   for (int i = 0; i < SETS; i++) pelton_memory_release(engine, there[i]);
   pelton_context_release(context);
-  pelton_engine_release(engine);
-  free(x);
-  EXPECT_EQ(live(), 0);
-}
-
-/* Inputs and outputs on another GPU, or shorter than they should be: told by name before anything runs. */
-TEST(memory_of_another_device_is_refused) {
-  pelton_diag diag = PELTON_DIAG_INIT;
-  pelton_engine *engine, *other;
-  pelton_context *context;
-  use_fake();
-  set_devices(2, 90);
-  REQUIRE_OK(build(network_text, "cuda", NULL, &engine, &diag), &diag);
-  REQUIRE_OK(pelton_engine_on_device(engine, 1, &other, &diag), &diag);
-  REQUIRE_OK(pelton_context_create(engine, NULL, &context, &diag), &diag);
-  float *x = network_input(1, 5), y[NETWORK_CLASSES], got[NETWORK_CLASSES];
-  pelton_tensor in = network_tensor(x, 1), out[2] = {{.data = y, .bytes = sizeof y}};
-  REQUIRE_OK(pelton_context_run(context, &in, 1, out, 2, &diag), &diag);
-  void *x_there = place(engine, x, in.bytes), *x_other = place(other, x, in.bytes);
-  void *y_there = place(engine, NULL, sizeof y), *y_other = place(other, NULL, sizeof y);
-  void *m_there = place(engine, NULL, NETWORK_MEANS * sizeof *y);
-  const struct {
-    void *x, *y;
-    size_t y_bytes;
-    const char *why;
-  } rows[] = {
-      {x_there, y_there, sizeof y, NULL},
-      {x_other, y_there, sizeof y, "input 'x': it is memory of CUDA device 1, the engine is on device 0"},
-      {x_there, y_other, sizeof y, "output 'y': it is memory of CUDA device 1, the engine is on device 0"},
-      {(char *)x_there + 4, y_there, sizeof y, "input 'x': 1728 bytes are wanted of memory of CUDA device 0 that has "
-                                               "1724"},
-      {x_there, y_there, 1000, "output 'y': 1000 bytes are wanted of memory of CUDA device 0 that has 40"},
-      {x_there, y_there, sizeof y, NULL},
-  };
-  for (size_t i = 0; i < 2 * sizeof rows / sizeof rows[0]; i++) { /* by run, by enqueue */
-    const size_t r = i / 2;
-    pelton_diag_init(&diag);
-    in.data = rows[r].x;
-    out[0] = (pelton_tensor){.data = rows[r].y, .bytes = rows[r].y_bytes};
-    out[1] = (pelton_tensor){.data = m_there, .bytes = NETWORK_MEANS * sizeof *y};
-    const pelton_status status = i % 2 ? pelton_context_enqueue(context, &in, 1, out, 2, NULL, &diag)
-                                       : pelton_context_run(context, &in, 1, out, 2, &diag);
-    EXPECT_EQ(status, rows[r].why ? PELTON_INVALID_ARGUMENT : PELTON_OK);
-    EXPECT_HAS(diag.count ? pelton_diag_message(&diag, 0) : "", rows[r].why ? rows[r].why : "");
-  }
-  uint64_t managed[2]; /* allocated while device 1 is current; any device's */
-  REQUIRE_OK(pelton_memory_write(other, x_other, x, in.bytes, &diag), &diag);
-  EXPECT_EQ(alloc_managed(&managed[0], in.bytes, 1) + alloc_managed(&managed[1], sizeof y, 1), 0);
-  in.data = (void *)(uintptr_t)managed[0];
-  memcpy(in.data, x, in.bytes);
-  out[0] = (pelton_tensor){.data = (void *)(uintptr_t)managed[1], .bytes = sizeof y};
-  REQUIRE_OK(pelton_context_enqueue(context, &in, 1, out, 2, NULL, &diag), &diag);
-  REQUIRE_OK(pelton_memory_read(engine, got, out[0].data, sizeof got, &diag), &diag);
-  EXPECT(!memcmp(got, y, sizeof y));
-  for (int i = 0; i < 2; i++) EXPECT_EQ(free_memory(managed[i]), 0);
-  pelton_memory_release(engine, x_there);
-  pelton_memory_release(engine, y_there);
-  pelton_memory_release(engine, m_there);
-  pelton_memory_release(other, x_other);
-  pelton_memory_release(other, y_other);
-  pelton_context_release(context);
-  pelton_engine_release(other);
   pelton_engine_release(engine);
   free(x);
   EXPECT_EQ(live(), 0);
@@ -646,6 +558,5 @@ TEST_MAIN(T(a_device_says_why_it_cannot_be_used), T(devices_are_listed_with_thei
           T(a_device_may_be_used_as_an_older_one), T(what_goes_up_comes_down), T(results_are_those_of_the_cpu),
           T(widths_of_one_engine_have_filters_of_their_own),
           T(options_name_an_older_device), T(inputs_and_outputs_may_stay_on_the_device), T(a_callers_stream_takes_runs),
-          T(buffers_take_turns), T(memory_of_another_device_is_refused),
-          T(what_cannot_be_enqueued_says_why), T(memory_is_told_before_it_is_taken),
+          T(buffers_take_turns), T(what_cannot_be_enqueued_says_why), T(memory_is_told_before_it_is_taken),
           T(pinned_memory_is_copied_from_directly), T(any_call_of_the_driver_may_fail), T(any_allocation_may_fail))

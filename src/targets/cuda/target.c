@@ -46,6 +46,18 @@ pelton_status pn_cuda_enter(const pn_device *device, pelton_diag *diag) {
   return pn_cuda_check(device, device->api.cuCtxSetCurrent(device->context), "taking its context", diag);
 }
 
+/* The driver forgets nothing: when it does not say what is current, there is nothing to bring back. */
+static void *thread_enter(const pn_device *device) {
+  pn_cu_context *was = NULL;
+  if (device->api.cuCtxGetCurrent(&was)) return device->context;
+  if (was != device->context) pn_cuda_enter_anyway(device);
+  return was;
+}
+
+static void thread_leave(const pn_device *device, void *was) {
+  if (was != device->context) (void)device->api.cuCtxSetCurrent(was);
+}
+
 /* ---- opening ------------------------------------------------------------------------------------------------------
  */
 
@@ -142,12 +154,12 @@ static void device_close(pn_device *device) {
   const bool whole = device->context && !atomic_load(&device->gone);
   if (!whole) pn_cuda_modules_forget(device);
   if (whole) {
-    pn_cuda_enter_anyway(device);
+    void *was = thread_enter(device);
     pn_cuda_modules_release(device);
     if (device->lt) (void)api->cublasLtDestroy(device->lt);
     if (device->dnn) pn_dnn_convolutions_release(device);
     if (device->dnn) (void)api->cudnnDestroy(device->dnn);
-    (void)api->cuCtxSetCurrent(NULL);
+    thread_leave(device, was);
   }
   if (whole) (void)api->cuDevicePrimaryCtxRelease_v2(device->ordinal);
   pn_cuda_library_close(api);
@@ -168,13 +180,11 @@ static void open_vendor_tactics(pn_device *device, const char *folders) {
     device->dnn = NULL;
 }
 
-static pelton_status open_context(pn_device *device, const pn_device_options *options, pelton_diag *diag) {
+/* With the driver, which sees |count| devices. */
+static pelton_status fill_device(pn_device *device, const pn_device_options *options, int version, int count,
+                                 pelton_diag *diag) {
   pn_cuda_api *api = &device->api;
-  int version = 0, count = 0;
-  char why[240] = "";
   probe found;
-  if (!start_driver(api, options->libraries, &version, &count, why, sizeof why))
-    return pn_fail(diag, PELTON_DEVICE_ERROR, "no CUDA device: %s", why);
   if (options->index >= (uint32_t)count)
     return pn_fail(diag, PELTON_DEVICE_ERROR, "there is no CUDA device %u: the driver sees %d", options->index, count);
   ask(api, (int)options->index, version, &found);
@@ -208,6 +218,19 @@ static pelton_status open_context(pn_device *device, const pn_device_options *op
                  device->lt ? api->cublasLtGetVersion() : (size_t)0,
                  device->dnn ? api->cudnnGetVersion() : (size_t)0);
   return PELTON_OK;
+}
+
+static pelton_status open_context(pn_device *device, const pn_device_options *options, pelton_diag *diag) {
+  pn_cuda_api *api = &device->api;
+  int version = 0, count = 0;
+  char why[240] = "";
+  if (!start_driver(api, options->libraries, &version, &count, why, sizeof why))
+    return pn_fail(diag, PELTON_DEVICE_ERROR, "no CUDA device: %s", why);
+  pn_cu_context *was = NULL;
+  const bool known = !api->cuCtxGetCurrent(&was);
+  pelton_status status = fill_device(device, options, version, count, diag);
+  if (known) (void)api->cuCtxSetCurrent(was);
+  return status;
 }
 
 static pelton_status device_open(const pn_device_options *options, pn_device **out, pelton_diag *diag) {
@@ -550,6 +573,8 @@ const pn_target pn_target_cuda = {
     .name = "cuda",
     .device_open = device_open,
     .device_close = device_close,
+    .thread_enter = thread_enter,
+    .thread_leave = thread_leave,
     .fingerprint = fingerprint,
     .tactics = tactics,
     .patterns = patterns,
