@@ -10,6 +10,7 @@
 
 static char folder[1024];
 static void (*fail_at)(long n), (*lose)(int forever), (*set_devices)(int devices, int sm);
+static void (*limit_memory)(long bytes);
 static void (*lose_device)(int device, long n);
 static int (*get_current)(void **context), (*set_current)(void *context);
 static int (*retain_context)(void **context, int device), (*release_context)(int device);
@@ -35,6 +36,7 @@ static void use_fake(void) {
   fake_symbol(library, "fake_cuda_lose", &lose, sizeof lose);
   fake_symbol(library, "fake_cuda_set", &set_devices, sizeof set_devices);
   fake_symbol(library, "fake_cuda_lose_device", &lose_device, sizeof lose_device);
+  fake_symbol(library, "fake_cuda_limit", &limit_memory, sizeof limit_memory);
   fake_symbol(library, "fake_cuda_calls", &calls, sizeof calls);
   fake_symbol(library, "fake_cuda_live", &live, sizeof live);
   fake_symbol(library, "fake_cuda_device_calls", &device_calls, sizeof device_calls);
@@ -47,6 +49,7 @@ static void use_fake(void) {
   fake_symbol(library, "cuMemFree_v2", &free_memory, sizeof free_memory);
   fail_at(0);
   lose(0);
+  limit_memory(0);
   lose_device(-1, 0);
   set_devices(1, 90);
 }

@@ -103,9 +103,9 @@ pelton_status pelton_memory_create(pelton_engine *engine, size_t bytes, void **o
   if (!engine || !out)
     return pn_fail(diag, PELTON_INVALID_ARGUMENT, "pelton_memory_create: engine and out must not be null");
   void *was = pn_engine_enter(engine);
-  *out = engine->target->memory_alloc(engine->device, bytes);
+  pelton_status status = engine->target->memory_alloc(engine->device, bytes, "the caller", out, diag);
   pn_engine_leave(engine, was);
-  return *out ? PELTON_OK : pn_fail(diag, PELTON_OUT_OF_MEMORY, "no device memory: %zu bytes wanted", bytes);
+  return status;
 }
 
 void pelton_memory_release(pelton_engine *engine, void *memory) {
@@ -119,11 +119,14 @@ pelton_status pelton_host_memory_create(pelton_engine *engine, size_t bytes, voi
   if (!engine || !out)
     return pn_fail(diag, PELTON_INVALID_ARGUMENT, "pelton_host_memory_create: engine and out must not be null");
   const pn_target *target = engine->target;
+  if (!target->host_alloc) {
+    *out = pn_alloc_raw(engine->allocator, bytes, 64);
+    return *out ? PELTON_OK : pn_fail(diag, PELTON_OUT_OF_MEMORY, "no memory for the caller: %zu bytes wanted", bytes);
+  }
   void *was = pn_engine_enter(engine);
-  *out = target->host_alloc ? target->host_alloc(engine->device, bytes) : pn_alloc_raw(engine->allocator, bytes, 64);
+  pelton_status status = target->host_alloc(engine->device, bytes, out, diag);
   pn_engine_leave(engine, was);
-  return *out ? PELTON_OK
-              : pn_fail(diag, PELTON_OUT_OF_MEMORY, "no host memory that the device may copy: %zu bytes wanted", bytes);
+  return status;
 }
 
 void pelton_host_memory_release(pelton_engine *engine, void *memory) {

@@ -411,10 +411,7 @@ static pelton_status reserve(pn_frame *frame, const pn_plan *plan, pelton_diag *
     target->memory_release(m->engine->device, m->arena);
     m->bytes -= m->arena_bytes;
     m->arena_bytes = 0;
-    m->arena = target->memory_alloc(m->engine->device, need);
-    if (!m->arena)
-      return pn_fail(diag, PELTON_OUT_OF_MEMORY,
-                     "no memory for activations: %zu bytes wanted; use smaller shapes or fewer contexts", need);
+    PN_TRY(target->memory_alloc(m->engine->device, need, "activations", &m->arena, diag));
     m->arena_bytes = need;
     m->bytes += need;
   }

@@ -32,8 +32,8 @@ static pelton_status settle_data(pn_frame *frame, pn_segment *s, const void **da
   if (!pn_arena_owns(&s->plan->arena, *data))
     return pn_residents_find(&engine->residents, engine->target, engine->device, frame->machine->stream, *data, bytes,
                              data, fresh, diag);
-  void *memory = engine->target->memory_alloc(engine->device, bytes + 1);
-  if (!memory) return pn_fail(diag, PELTON_OUT_OF_MEMORY, "no device memory for constants: %zu bytes wanted", bytes);
+  void *memory;
+  PN_TRY(engine->target->memory_alloc(engine->device, bytes + 1, "constants", &memory, diag));
   if (!pn_list_push(&s->arena, &s->owned, memory)) {
     engine->target->memory_release(engine->device, memory);
     return pn_fail_memory(diag, "a plan");
@@ -116,24 +116,21 @@ pelton_status pn_frame_fetch(pn_frame *frame, pn_value_id v, pelton_diag *diag) 
   return PELTON_OK;
 }
 
-/* Memory of the frame for value |v| on the device; null when there is none. */
-static void *device_slot(pn_frame *frame, pn_value_id v, size_t bytes) {
+/* Memory of the frame for value |v| on the device. */
+static pelton_status device_slot(pn_frame *frame, pn_value_id v, size_t bytes, void **out, pelton_diag *diag) {
   pn_slot *slot = &frame->slots[v.v];
   pelton_engine *engine = frame->machine->engine;
-  if (slot->device && slot->device_capacity >= bytes) return slot->device;
+  *out = slot->device;
+  if (slot->device && slot->device_capacity >= bytes) return PELTON_OK;
   if (slot->device) engine->target->memory_release(engine->device, slot->device);
   frame->machine->bytes -= slot->device_capacity;
   slot->device_capacity = 0;
-  slot->device = engine->target->memory_alloc(engine->device, bytes + PN_SLOT_SPARE);
-  if (!slot->device) return NULL;
+  PN_TRY(engine->target->memory_alloc(engine->device, bytes + PN_SLOT_SPARE, "an input or a result", &slot->device,
+                                      diag));
   slot->device_capacity = bytes;
   frame->machine->bytes += bytes;
-  return slot->device;
-}
-
-static pelton_status no_device_memory(size_t bytes, pelton_diag *diag) {
-  return pn_fail(diag, PELTON_OUT_OF_MEMORY,
-                 "no device memory for a value: %zu bytes wanted; use smaller shapes or fewer contexts", bytes);
+  *out = slot->device;
+  return PELTON_OK;
 }
 
 /* Where the caller wants value |v|, of |t|'s type and shape; null: anywhere, or there is not enough. |device|: whether
@@ -153,8 +150,8 @@ pelton_status pn_frame_bind_device(pn_frame *frame, const pn_segment *s, pelton_
     pn_value_id v = s->inputs[i];
     size_t bytes = bytes_of(&frame->values[v.v]);
     if (!s->reads_input[i] || frame->slots[v.v].there) continue;
-    void *memory = device_slot(frame, v, bytes);
-    if (!memory) return no_device_memory(bytes, diag);
+    void *memory;
+    PN_TRY(device_slot(frame, v, bytes, &memory, diag));
     if (bytes) PN_TRY(m->engine->target->upload(m->stream, memory, frame->values[v.v].data, bytes, diag));
     frame->slots[v.v].there = memory;
   }
@@ -166,8 +163,7 @@ pelton_status pn_frame_bind_device(pn_frame *frame, const pn_segment *s, pelton_
     *t = (pn_tensor){.dtype = b->dtype, .rank = b->rank};
     memcpy(t->dims, b->dims, sizeof t->dims);
     PN_TRY(open_sink(frame, s->outputs[i], t, NULL, &memory, &device, diag));
-    if (!device) memory = device_slot(frame, s->outputs[i], b->bytes);
-    if (!memory) return no_device_memory(b->bytes, diag);
+    if (!device) PN_TRY(device_slot(frame, s->outputs[i], b->bytes, &memory, diag));
     t->data = memory;
     frame->slots[s->outputs[i].v].there = memory;
     frame->slots[s->outputs[i].v].stale = true;

@@ -109,15 +109,17 @@ typedef struct pn_target {
      (false) is a plan's, and its code is in the list that binaries makes in |arena|. */
   void (*binaries_keep)(pn_device *device, bool keep);
   pelton_status (*binaries)(pn_device *device, pn_arena *arena, pn_binaries *out, pelton_diag *diag);
-  /* Device memory, 64-byte aligned; null when there is none left. The CPU's is host memory. */
-  void *(*memory_alloc)(pn_device *device, size_t bytes);
+  /* Device memory, 64-byte aligned, for |what| ("weights"), which errors name with the bytes: PELTON_OUT_OF_MEMORY when
+     there is none left, PELTON_DEVICE_ERROR when the device is lost. On failure |*out| is null. The CPU's is host
+     memory. */
+  pelton_status (*memory_alloc)(pn_device *device, size_t bytes, const char *what, void **out, pelton_diag *diag);
   void (*memory_release)(pn_device *device, void *memory);
   /* Whether the |bytes| bytes at |pointer| are device memory that steps can use as it is. PELTON_INVALID_ARGUMENT, with
      the reason, for device memory that they cannot use: another device's, or fewer bytes. Null: what host_memory says. */
   pelton_status (*memory_is_device)(const pn_device *device, const void *pointer, size_t bytes, bool *out,
                                     pelton_diag *diag);
   /* Host memory that the device reads and writes by itself, so that copies need no staging. Null: any host memory. */
-  void *(*host_alloc)(pn_device *device, size_t bytes);
+  pelton_status (*host_alloc)(pn_device *device, size_t bytes, void **out, pelton_diag *diag);
   void (*host_release)(pn_device *device, void *memory);
   /* Copies in the stream's order. |from_host| may be written again at once when upload returns (if it is host_alloc's:
      when the stream was waited for), |to_host| is complete when download does. */

@@ -354,8 +354,8 @@ static void release_block(const char *tactic, const char *what, unsigned char *m
 }
 
 static void *device_block(const attempt *a, size_t bytes) {
-  void *memory = a->target->memory_alloc(a->device, bytes + GUARD_BYTES);
-  if (!memory) exit(70);
+  void *memory;
+  if (a->target->memory_alloc(a->device, bytes + GUARD_BYTES, "a case", &memory, NULL)) exit(70);
   return memory;
 }
 

@@ -12,7 +12,9 @@
    another. fake_cuda_lose_device(d, n) loses device d alone: from its n-th call on everything there fails.
 
    For commands, which cannot call these: PELTON_FAKE_CUDA_DEVICES is the number of devices,
-   PELTON_FAKE_CUDA_LOSE=D:N calls fake_cuda_lose_device(D, N). PELTON_FAKE_CUDA_IMAGINE=SM makes devices of that
+   PELTON_FAKE_CUDA_LOSE=D:N calls fake_cuda_lose_device(D, N), PELTON_FAKE_CUDA_MEMORY=BYTES calls
+   fake_cuda_limit(BYTES), the memory of each device, of which contexts and streams want some to be free too.
+   PELTON_FAKE_CUDA_IMAGINE=SM makes devices of that
    capability that load any cubin and run nothing: with the real NVRTC beside this driver it is seen what that makes of
    the kernels, without a GPU. */
 #define _GNU_SOURCE
@@ -31,6 +33,10 @@
 
 #ifndef FAKE_NVRTC
 
+enum { /* free memory that they want */
+  CONTEXT_BYTES = 4096,
+  STREAM_BYTES = 1024
+};
 enum {
   MEMORY = 2,
   LOST = 999,
@@ -46,6 +52,7 @@ enum {
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static long calls, fail_at, live;
+static long limit; /* 0: none */
 static int lose, device_count = 1, capability = 90, imagined;
 static struct device_state {
   int retained;
@@ -60,6 +67,7 @@ void fake_cuda_fail_at(long n) { fail_at = n ? calls + n : 0; }
 void fake_cuda_lose(int forever) { lose = forever; }
 long fake_cuda_calls(void) { return calls; }
 long fake_cuda_live(void) { return live; }
+void fake_cuda_limit(long bytes) { limit = bytes; }
 void fake_cuda_set(int count_of_devices, int sm) {
   device_count = count_of_devices;
   capability = sm;
@@ -77,9 +85,10 @@ long fake_cuda_device_bytes(int device);
 
 __attribute__((constructor)) static void look_at_environment(void) {
   const char *count_text = getenv("PELTON_FAKE_CUDA_DEVICES"), *lost = getenv("PELTON_FAKE_CUDA_LOSE");
-  const char *sm = getenv("PELTON_FAKE_CUDA_IMAGINE");
+  const char *sm = getenv("PELTON_FAKE_CUDA_IMAGINE"), *memory = getenv("PELTON_FAKE_CUDA_MEMORY");
   int device;
   long n;
+  if (memory && atol(memory) > 0) limit = atol(memory);
   if (sm && atoi(sm) > 0) capability = imagined = atoi(sm);
   if (count_text && atoi(count_text) >= 0 && atoi(count_text) <= MOST_DEVICES) device_count = atoi(count_text);
   if (lost && sscanf(lost, "%d:%ld", &device, &n) == 2 && device >= 0 && device < MOST_DEVICES)
@@ -127,7 +136,7 @@ int cuGetErrorName(int error, const char **text) {
   return 0;
 }
 int cuGetErrorString(int error, const char **text) {
-  *text = error == LOST ? "the fake driver was told to fail" : "a fake error";
+  *text = error == LOST ? "the fake driver was told to fail" : error == MEMORY ? "out of memory" : "a fake error";
   return 0;
 }
 int cuDeviceGetCount(int *count_of_devices) {
@@ -149,8 +158,12 @@ int cuDeviceGetName(char *name, int size, int device) {
 int cuDeviceTotalMem_v2(size_t *bytes, int device) {
   STEP();
   (void)device;
-  *bytes = (size_t)1 << 30;
+  *bytes = limit ? (size_t)limit : (size_t)1 << 30;
   return 0;
+}
+/* Of |bytes| more on |device|. */
+static int has_room(int device, size_t bytes) {
+  return !limit || (bytes <= (size_t)limit && fake_cuda_device_bytes(device) <= limit - (long)bytes);
 }
 int cuDeviceGetAttribute(int *value, int attribute, int device) {
   STEP();
@@ -167,6 +180,7 @@ int cuDevicePrimaryCtxRetain(void **context, int device) {
   int error = step_on(device);
   if (error) return error;
   if (device < 0 || device >= device_count) return INVALID;
+  if (!has_room(device, CONTEXT_BYTES)) return MEMORY;
   *context = &devices[device];
   devices[device].retained++;
   count(1);
@@ -264,8 +278,18 @@ static int check_copy(uint64_t pointer, size_t bytes) {
   return error;
 }
 
+int cuMemGetInfo_v2(size_t *left, size_t *all) {
+  STEP();
+  if (current < 0) return NO_CONTEXT;
+  const long used = fake_cuda_device_bytes(current);
+  *all = limit ? (size_t)limit : (size_t)1 << 30;
+  *left = used < (long)*all ? *all - (size_t)used : 0;
+  return 0;
+}
 int cuMemAlloc_v2(uint64_t *pointer, size_t bytes) {
   void *memory = NULL;
+  *pointer = 0;
+  if (current >= 0 && !has_room(current, bytes)) return step() ? LOST : MEMORY;
   int error = allocate_range(&memory, bytes, 2, 0);
   *pointer = (uint64_t)(uintptr_t)memory;
   return error;
@@ -345,6 +369,7 @@ static int make(void **out, size_t bytes) {
 }
 int cuStreamCreate(void **stream, unsigned flags) {
   (void)flags;
+  if (current >= 0 && !has_room(current, STREAM_BYTES)) return step() ? LOST : MEMORY;
   int error = make(stream, sizeof(struct fake_stream));
   if (!error) ((struct fake_stream *)*stream)->device = current;
   return error;

@@ -160,7 +160,8 @@ TEST(what_goes_up_comes_down) {
   REQUIRE_OK(target->stream_create(device, &stream, &diag), &diag);
   for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
     unsigned char *from = malloc(sizes[i] + 1), *to = calloc(1, sizes[i] + 1);
-    void *there = target->memory_alloc(device, sizes[i]);
+    void *there;
+    REQUIRE_OK(target->memory_alloc(device, sizes[i], "a test", &there, &diag), &diag);
     REQUIRE(from && to && there);
     for (size_t k = 0; k < sizes[i]; k++) from[k] = (unsigned char)(k * 2654435761u >> 13);
     REQUIRE_OK(target->upload(stream, there, from, sizes[i], &diag), &diag);

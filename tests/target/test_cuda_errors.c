@@ -207,5 +207,76 @@ TEST(an_outputs_allocator_finds_the_engines_device) {
   EXPECT_EQ(live(), 0);
 }
 
+/* ---- memory that runs out --------------------------------------------------------------------------------------- */
+
+static const char *first(const pelton_diag *diag) { return diag->count ? pelton_diag_message(diag, 0) : ""; }
+
+TEST(memory_that_runs_out_is_told) {
+  pelton_diag diag = PELTON_DIAG_INIT;
+  pelton_engine *engine, *second;
+  pelton_context *context;
+  pelton_device_memory told = {(uint32_t)sizeof told, 0, 0};
+  const pelton_shape shape = {4, {2, 3, 12, 12}};
+  float *x = network_input(2, 5);
+  pelton_tensor in = network_tensor(x, 2), out[2] = {{0}};
+  void *there;
+  use_fake();
+  limit_memory(1000); /* not enough for the driver's own */
+  EXPECT_EQ(build(network_text, "cuda", NULL, &engine, &diag), PELTON_OUT_OF_MEMORY);
+  EXPECT_HAS(first(&diag), "CUDA device 0: making a context failed: out of memory (CUDA_ERROR_OUT_OF_MEMORY)");
+  limit_memory(5000);
+  REQUIRE_OK(build(network_text, "cuda", NULL, &engine, &diag), &diag);
+  REQUIRE_OK(pelton_engine_device_memory(engine, &shape, &told, &diag), &diag);
+  limit_memory(500);
+  pelton_diag_init(&diag);
+  EXPECT_EQ(pelton_context_create(engine, NULL, &context, &diag), PELTON_OUT_OF_MEMORY);
+  EXPECT_HAS(first(&diag), "making a stream failed: out of memory (CUDA_ERROR_OUT_OF_MEMORY), 500 of its 500 bytes");
+  limit_memory(5000);
+  REQUIRE_OK(pelton_context_create(engine, NULL, &context, &diag), &diag);
+  pelton_diag_init(&diag);
+  EXPECT_EQ(pelton_context_run(context, &in, 1, out, 2, &diag), PELTON_OUT_OF_MEMORY);
+  EXPECT_HAS(first(&diag), "CUDA device 0: allocating 16777216 bytes for weights failed: out of memory");
+  EXPECT_HAS(first(&diag), "5000 of its 5000 bytes are free; use smaller shapes, fewer contexts or another device");
+  limit_memory((long)told.weight_bytes);
+  pelton_diag_init(&diag);
+  EXPECT_EQ(pelton_context_run(context, &in, 1, out, 2, &diag), PELTON_OUT_OF_MEMORY);
+  EXPECT_HAS(first(&diag), "bytes for activations failed: out of memory");
+  EXPECT_HAS(first(&diag), " 0 of its ");
+  limit_memory((long)(told.weight_bytes + told.context_bytes - 1));
+  pelton_diag_init(&diag);
+  EXPECT_EQ(pelton_context_run(context, &in, 1, out, 2, &diag), PELTON_OUT_OF_MEMORY);
+  EXPECT_HAS(first(&diag), "bytes for an input or a result failed: out of memory");
+  limit_memory((long)(told.weight_bytes + told.context_bytes)); /* what was told is enough, and it goes on */
+  REQUIRE_OK(pelton_context_run(context, &in, 1, out, 2, &diag), &diag);
+  pelton_diag_init(&diag);
+  EXPECT_EQ(pelton_memory_create(engine, 77, &there, &diag), PELTON_OUT_OF_MEMORY);
+  EXPECT(there == NULL);
+  EXPECT_HAS(first(&diag), "CUDA device 0: allocating 77 bytes for the caller failed: out of memory");
+  EXPECT_EQ(pelton_engine_on_device(engine, 1, &second, &diag), PELTON_DEVICE_ERROR);
+  pelton_context_release(context);
+  pelton_engine_release(engine);
+  free(x);
+  EXPECT_EQ(live(), 0);
+}
+
+/* A device that is lost while memory is asked for is lost, and not full. */
+TEST(a_device_lost_while_allocating_is_no_want_of_memory) {
+  pelton_diag diag = PELTON_DIAG_INIT;
+  pelton_engine *engine;
+  void *there;
+  use_fake();
+  REQUIRE_OK(build(network_text, "cuda", NULL, &engine, &diag), &diag);
+  lose_device(0, 1);
+  EXPECT_EQ(pelton_memory_create(engine, 77, &there, &diag), PELTON_DEVICE_ERROR);
+  EXPECT_HAS(first(&diag), "CUDA device 0: allocating 77 bytes for the caller failed: the fake driver was told to");
+  pelton_diag_init(&diag);
+  EXPECT_EQ(pelton_host_memory_create(engine, 78, &there, &diag), PELTON_DEVICE_ERROR);
+  EXPECT_HAS(first(&diag), "CUDA device 0: allocating 78 bytes of pinned memory of the host failed: the fake driver");
+  lose_device(-1, 0);
+  pelton_engine_release(engine);
+  EXPECT_EQ(live(), 0);
+}
+
 TEST_MAIN(T(memory_of_another_device_is_refused), T(a_callers_thread_keeps_its_context),
-          T(an_outputs_allocator_finds_the_engines_device))
+          T(an_outputs_allocator_finds_the_engines_device), T(memory_that_runs_out_is_told),
+          T(a_device_lost_while_allocating_is_no_want_of_memory))

@@ -37,9 +37,21 @@ pelton_status pn_cuda_check(const pn_device *device, int error, const char *what
     atomic_store(&((pn_device *)(uintptr_t)device)->gone, true);
   (void)device->api.cuGetErrorName(error, &name);
   (void)device->api.cuGetErrorString(error, &text);
-  pelton_status status = error == PN_CU_ERROR_OUT_OF_MEMORY ? PELTON_OUT_OF_MEMORY : PELTON_DEVICE_ERROR;
-  return pn_fail(diag, status, "CUDA device %d: %s failed: %s (%s)", device->ordinal, what,
-                 text ? text : "unknown error", name ? name : "?");
+  if (!text) text = "unknown error";
+  if (!name) name = "?";
+  if (error != PN_CU_ERROR_OUT_OF_MEMORY)
+    return pn_fail(diag, PELTON_DEVICE_ERROR, "CUDA device %d: %s failed: %s (%s)", device->ordinal, what, text, name);
+  size_t left = 0, all = 0;
+  pn_cu_context *current = NULL; /* of which the driver tells: while the device is opened it may be another's */
+  if (!device->context || device->api.cuCtxGetCurrent(&current) || current != device->context ||
+      device->api.cuMemGetInfo_v2(&left, &all))
+    return pn_fail(diag, PELTON_OUT_OF_MEMORY,
+                   "CUDA device %d: %s failed: %s (%s); end other programs that use it, or take another device",
+                   device->ordinal, what, text, name);
+  return pn_fail(diag, PELTON_OUT_OF_MEMORY,
+                 "CUDA device %d: %s failed: %s (%s), %zu of its %zu bytes are free; use smaller shapes, fewer "
+                 "contexts or another device",
+                 device->ordinal, what, text, name, left, all);
 }
 
 pelton_status pn_cuda_enter(const pn_device *device, pelton_diag *diag) {
@@ -280,11 +292,18 @@ static bool splits_products(const pn_device *device) { return device->capability
 /* ---- memory -------------------------------------------------------------------------------------------------------
  */
 
-static void *memory_alloc(pn_device *device, size_t bytes) {
+static pelton_status memory_alloc(pn_device *device, size_t bytes, const char *what, void **out, pelton_diag *diag) {
   pn_cu_pointer pointer = 0;
-  if (device->api.cuCtxSetCurrent(device->context) || device->api.cuMemAlloc_v2(&pointer, bytes ? bytes : 1))
-    return NULL;
-  return (void *)(uintptr_t)pointer;
+  *out = NULL;
+  PN_TRY(pn_cuda_enter(device, diag));
+  const int error = device->api.cuMemAlloc_v2(&pointer, bytes ? bytes : 1);
+  if (error) {
+    char doing[96];
+    (void)snprintf(doing, sizeof doing, "allocating %zu bytes for %s", bytes, what);
+    return pn_cuda_check(device, error, doing, diag);
+  }
+  *out = (void *)(uintptr_t)pointer;
+  return PELTON_OK;
 }
 
 static void memory_release(pn_device *device, void *memory) {
@@ -333,12 +352,17 @@ static pelton_status memory_is_device(const pn_device *device, const void *point
   return PELTON_OK;
 }
 
-static void *host_alloc(pn_device *device, size_t bytes) {
-  void *memory = NULL;
-  if (device->api.cuCtxSetCurrent(device->context) ||
-      device->api.cuMemHostAlloc(&memory, bytes ? bytes : 1, PN_CU_HOST_PORTABLE))
-    return NULL;
-  return memory;
+static pelton_status host_alloc(pn_device *device, size_t bytes, void **out, pelton_diag *diag) {
+  *out = NULL;
+  PN_TRY(pn_cuda_enter(device, diag));
+  const int error = device->api.cuMemHostAlloc(out, bytes ? bytes : 1, PN_CU_HOST_PORTABLE);
+  if (error) {
+    char doing[96];
+    (void)snprintf(doing, sizeof doing, "allocating %zu bytes of pinned memory of the host", bytes);
+    *out = NULL;
+    return pn_cuda_check(device, error, doing, diag);
+  }
+  return PELTON_OK;
 }
 
 static void host_release(pn_device *device, void *memory) {
