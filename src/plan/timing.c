@@ -324,7 +324,7 @@ pelton_status pn_timing_measure(const pn_target *target, pn_device *device, cons
   double best = INFINITY, spent = 0;
   uint32_t alike = 0;
   for (uint32_t run = 0; !status && run < 1000 && !is_enough(alike, spent, budget); run++) {
-    pn_step step = {problem, *config, m.state, m.packed, m.workspace, m.operands};
+    pn_step step = {problem, *config, m.state, m.packed, m.workspace, m.operands, 0};
     double took = 0;
     cool(&m, problem);
     status = recording ? play_once(&m, recording, &took, diag) : run_once(&m, &step, &took, diag);

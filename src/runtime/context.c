@@ -182,6 +182,15 @@ static pelton_status begin(pelton_context *context, const pelton_tensor *inputs,
   return PELTON_OK;
 }
 
+/* Errors that steps met on the device come up without a name where the stream is waited for. */
+static void name_fault(pelton_context *context, uint32_t mark, pelton_diag *diag) {
+  const pn_target *target = context->engine->target;
+  const uint32_t number = target->stream_fault ? target->stream_fault(context->machine.stream) : 0;
+  const pn_plan_step *step = number ? pn_frame_find_step(context->frame, number) : NULL;
+  if (step)
+    pn_diag_prefix(diag, mark, "step '%.*s': %s", PN_STR_ARG(step->name), pn_op_get(step->problem->nodes[0].op)->name);
+}
+
 static pelton_status enqueue(pelton_context *context, const pelton_tensor *inputs, uint32_t input_count,
                              pelton_tensor *outputs, uint32_t output_count, void *stream, pelton_diag *diag) {
   PN_TRY(begin(context, inputs, input_count, outputs, output_count, diag));
@@ -204,7 +213,9 @@ pelton_status pelton_context_enqueue(pelton_context *context, const pelton_tenso
     return pn_fail(diag, PELTON_UNSUPPORTED, "target %s has no streams of callers; use pelton_context_run",
                    target->name);
   void *was = pn_engine_enter(context->engine);
+  const uint32_t mark = pn_diag_mark(diag);
   pelton_status status = enqueue(context, inputs, input_count, outputs, output_count, stream, diag);
+  if (status) name_fault(context, mark, diag);
   pn_engine_leave(context->engine, was);
   return status;
 }
@@ -212,9 +223,12 @@ pelton_status pelton_context_enqueue(pelton_context *context, const pelton_tenso
 static pelton_status run(pelton_context *context, const pelton_tensor *inputs, uint32_t input_count,
                          pelton_tensor *outputs, uint32_t output_count, pelton_diag *diag) {
   PN_TRY(begin(context, inputs, input_count, outputs, output_count, diag));
+  const uint32_t mark = pn_diag_mark(diag);
   pelton_status status = pn_frame_run(context->frame, context->in, context->out, diag);
   if (status) { /* nobody shall still read the caller's inputs */
+    name_fault(context, mark, diag);
     (void)context->engine->target->stream_synchronize(context->machine.stream, NULL);
+    name_fault(context, 0, NULL); /* of what nobody is told */
     return status;
   }
   return deliver(context, outputs, diag);

@@ -375,11 +375,27 @@ static pelton_status plan_segment(pn_frame *frame, uint32_t first_node, pn_segme
   s->first_node = first_node;
   pelton_status status = plan_nodes(frame, s, &arena, diag);
   pn_arena_deinit(&arena);
-  if (status)
+  if (status) {
     segment_release(s, frame->machine->engine);
-  else
-    *out = s;
-  return status;
+    return status;
+  }
+  pn_machine *m = frame->machine;
+  if (m->steps_numbered + s->plan->steps.count >= PN_STEP_NUMBERS) m->steps_numbered = 0; /* the first are long gone */
+  s->first_number = m->steps_numbered + 1;
+  m->steps_numbered += s->plan->steps.count;
+  *out = s;
+  return PELTON_OK;
+}
+
+const pn_plan_step *pn_frame_find_step(const pn_frame *frame, uint32_t number) {
+  for (uint32_t i = 0; i < frame->segment_count; i++) {
+    const pn_segment *s = frame->segments[i];
+    if (number - s->first_number < s->plan->steps.count) return &s->plan->steps.data[number - s->first_number];
+  }
+  const pn_plan_step *found = NULL;
+  for (uint32_t i = 0; i < 2 * frame->graph->nodes.count && !found; i++)
+    if (frame->children[i]) found = pn_frame_find_step(frame->children[i], number);
+  return found;
 }
 
 static void keep_segment(pn_frame *frame, pn_segment *s) {

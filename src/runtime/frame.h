@@ -28,6 +28,7 @@ typedef struct pn_segment {
   uint64_t last_used;
   uint32_t first_node, end_node;
   pn_plan *plan;
+  uint32_t first_number; /* of its steps: pn_step.number */
   pn_arena arena; /* lists below */
   const pn_value_id *inputs, *outputs;
   const void *const *contents; /* by input: on which contents it was planned; null: on none */
@@ -76,6 +77,7 @@ typedef struct pn_machine {
   pn_arena lasting; /* what results of this run point at (texts, boxes): emptied when the root graph runs again */
   uint64_t clock;
   uint64_t plans_made;
+  uint32_t steps_numbered;
   bool profile;
   bool measuring; /* plans are only looked at: nothing is put on the device */
   pn_arena profile_arena;
@@ -124,6 +126,8 @@ pelton_status pn_frame_plan(pn_frame *frame, const pn_tensor *inputs, const pn_p
 /* Puts the whole graph, on the callers' device memory, into |stream|; outputs only tell types and shapes. */
 pelton_status pn_frame_enqueue(pn_frame *frame, const pn_tensor *inputs, pn_tensor *outputs, void *stream,
                                pelton_diag *diag) PN_CHECKED;
+/* The step with this number, in this frame or one below; null: its plan is gone. */
+const pn_plan_step *pn_frame_find_step(const pn_frame *frame, uint32_t number);
 /* Forgets what was timed, and lets the segments go that were kept for it. */
 void pn_machine_forget_times(pn_machine *machine);
 

@@ -41,7 +41,8 @@ pelton_status pn_segment_run(pn_frame *frame, const pn_segment *s, pelton_diag *
     const pn_plan_step *step = &plan->steps.data[i];
     for (uint32_t k = 0; k < step->problem->operand_count; k++)
       frame->pointers[k] = pn_frame_locate(frame, s, &step->places[k]);
-    pn_step call = {step->problem, step->config, step->state, step->packed, workspace, frame->pointers};
+    pn_step call = {step->problem, step->config, step->state, step->packed, workspace, frame->pointers,
+                    s->first_number + i};
     uint32_t mark = pn_diag_mark(diag);
     pn_step_time time = {step, 0};
     pelton_status status =

@@ -39,6 +39,7 @@ typedef struct pn_sizes {
   size_t state_bytes;     /* what |prepare| writes; 64-byte aligned */
 } pn_sizes;
 
+enum { PN_STEP_NUMBERS = 1 << 24 };
 /* A prepared problem, as run sees it. */
 typedef struct pn_step {
   const pn_problem *problem;
@@ -47,6 +48,7 @@ typedef struct pn_step {
   const void *packed;
   void *workspace;
   void *const *operands; /* device pointers by operand index; INTERNAL ones are null, constants are raw and plain */
+  uint32_t number;       /* by which stream_fault tells of it, below PN_STEP_NUMBERS; 0: none */
 } pn_step;
 
 typedef struct pn_tactic {

@@ -135,6 +135,9 @@ typedef struct pn_target {
   pelton_status (*stream_return)(pn_stream *stream, pelton_diag *diag);
   /* Waits for all work so far. Also where errors come up that steps met on the device (an index out of range). */
   pelton_status (*stream_synchronize)(pn_stream *stream, pelton_diag *diag);
+  /* The number of the step whose error the latest stream_synchronize told, once; 0: it told none, or the step has none.
+     Null: run tells errors itself. */
+  uint32_t (*stream_fault)(pn_stream *stream);
   /* The device's own time between the two calls, for the work put into the stream in between; the second waits for it.
      Null: the host's clock does. */
   pelton_status (*timer_start)(pn_stream *stream, pelton_diag *diag);

@@ -4,6 +4,8 @@
 #include "network.h"
 #include "pelton/serve.h"
 
+#include <pthread.h>
+
 enum { RUNS = 4 }; /* one by one, once more, recorded, played */
 
 /* Inputs and outputs on another GPU, or shorter than they should be: told by name before anything runs. */
@@ -277,6 +279,123 @@ TEST(a_device_lost_while_allocating_is_no_want_of_memory) {
   EXPECT_EQ(live(), 0);
 }
 
+/* ---- indices out of range --------------------------------------------------------------------------------------- */
+
+static const struct {
+  const char *text, *why;
+  int64_t wrong; /* the second element of %i */
+} faults[] = {
+    {"graph g(%x: f32[4], %i: i64[2]) -> (%a)\n  %a = gather(%x, %i) axis=0\nend\n",
+     "step 'a': gather: index 9 lies outside an extent of 4; give indices that are in it", 9},
+    {"graph g(%x: f32[4], %i: i64[2]) -> (%a)\n  %a = gather(%x, %i) axis=0\nend\n",
+     "step 'a': gather: index -5000000000 lies outside an extent of 4", -5000000000},
+    {"graph g(%x: f32[4], %i: i64[2]) -> (%a)\n  %a = gather_elements(%x, %i)\nend\n",
+     "step 'a': gather_elements: index -5 lies outside an extent of 4", -5},
+    {"graph g(%x: f32[4], %i: i64[2]) -> (%a)\n  %z: f32[2] = const [7, 8]\n  %a = scatter_elements(%x, %i, %z)\nend\n",
+     "step 'a': scatter_elements: index 4 lies outside an extent of 4", 4},
+    {"graph g(%x: f32[4,2], %i: i64[2]) -> (%a)\n  %a = reverse_sequence(%x, %i)\nend\n",
+     "step 'a': reverse_sequence: length 5 is not one from 0 to 4", 5},
+    /* of several the first that goes wrong: the next one's indices come from it */
+    {"graph g(%x: f32[4], %i: i64[2]) -> (%a, %b, %c)\n  %t: i64[3] = const [0, 1, 3]\n  %a = gather(%x, %i) axis=0\n"
+     "  %b = gather(%t, %i) axis=0\n  %c = gather(%x, %b) axis=0\nend\n",
+     "step 'b': gather: index 3 lies outside an extent of 3", 3},
+};
+
+/* Right indices, wrong ones, right ones again, each as often as it takes to be recorded and played. */
+static void meet_fault(pelton_engine *engine, size_t k) {
+  pelton_diag diag = PELTON_DIAG_INIT;
+  pelton_context *context;
+  float x[8] = {1, 2, 3, 4, 5, 6, 7, 8};
+  int64_t indices[2] = {1, 0};
+  pelton_io_info info;
+  REQUIRE_OK(pelton_engine_input(engine, 0, &info), &diag);
+  REQUIRE_OK(pelton_context_create(engine, NULL, &context, &diag), &diag);
+  const pelton_tensor in[2] = {{PELTON_DTYPE_F32, info.shape, x, sizeof x},
+                               {PELTON_DTYPE_I64, {1, {2}}, indices, sizeof indices}};
+  for (int r = 0; r < 3 * RUNS; r++) {
+    const bool wrong = r / RUNS == 1;
+    pelton_tensor out[3] = {{0}};
+    pelton_diag_init(&diag);
+    indices[1] = wrong ? faults[k].wrong : 0;
+    const pelton_status status =
+        pelton_context_run(context, in, 2, out, pelton_engine_output_count(engine), &diag);
+    EXPECT_EQ(status, wrong ? PELTON_INVALID_DATA : PELTON_OK);
+    if (wrong) EXPECT_HAS(first(&diag), faults[k].why);
+    EXPECT_EQ(diag.count, wrong);
+  }
+  pelton_context_release(context);
+}
+
+TEST(an_index_out_of_range_has_its_step_and_number) {
+  use_fake();
+  for (size_t k = 0; k < sizeof faults / sizeof faults[0]; k++) {
+    pelton_diag diag = PELTON_DIAG_INIT;
+    pelton_engine *engine;
+    REQUIRE_OK(build(faults[k].text, "cuda", NULL, &engine, &diag), &diag);
+    meet_fault(engine, k);
+    pelton_engine_release(engine);
+  }
+  EXPECT_EQ(live(), 0);
+}
+
+/* What an enqueued run meets is told by the next run, which is in order itself. */
+TEST(an_enqueued_runs_index_is_told_by_the_next_run) {
+  pelton_diag diag = PELTON_DIAG_INIT;
+  pelton_engine *engine;
+  pelton_context *context;
+  const float x[4] = {1, 2, 3, 4};
+  const int64_t wrong[2] = {1, 9}, right[2] = {1, 3};
+  use_fake();
+  REQUIRE_OK(build(faults[0].text, "cuda", NULL, &engine, &diag), &diag);
+  REQUIRE_OK(pelton_context_create(engine, NULL, &context, &diag), &diag);
+  void *x_there = place(engine, x, sizeof x), *i_there = place(engine, wrong, sizeof wrong);
+  void *there = place(engine, NULL, 8);
+  const pelton_tensor in[2] = {{PELTON_DTYPE_F32, {1, {4}}, x_there, sizeof x},
+                               {PELTON_DTYPE_I64, {1, {2}}, i_there, sizeof wrong}};
+  pelton_tensor out = {.data = there, .bytes = 8};
+  for (int r = 0; r < RUNS; r++) REQUIRE_OK(pelton_context_enqueue(context, in, 2, &out, 1, NULL, &diag), &diag);
+  REQUIRE_OK(pelton_memory_write(engine, i_there, right, sizeof right, &diag), &diag);
+  EXPECT_EQ(pelton_context_run(context, in, 2, &out, 1, &diag), PELTON_INVALID_DATA);
+  EXPECT_HAS(first(&diag), faults[0].why);
+  REQUIRE_OK(pelton_context_run(context, in, 2, &out, 1, &diag), &diag);
+  pelton_memory_release(engine, x_there);
+  pelton_memory_release(engine, i_there);
+  pelton_memory_release(engine, there);
+  pelton_context_release(context);
+  pelton_engine_release(engine);
+  EXPECT_EQ(live(), 0);
+}
+
+/* Contexts of two devices at once, each with a fault of its own. */
+typedef struct faulty_thread {
+  pthread_t thread;
+  pelton_engine *engine;
+} faulty_thread;
+
+static void *meet_in_thread(void *self) {
+  meet_fault(((faulty_thread *)self)->engine, 0);
+  return NULL;
+}
+
+TEST(faults_of_many_contexts_are_told_apart) {
+  enum { THREADS = 6 };
+  pelton_diag diag = PELTON_DIAG_INIT;
+  pelton_engine *engines[2];
+  faulty_thread threads[THREADS];
+  use_fake();
+  set_devices(2, 90);
+  REQUIRE_OK(build(faults[0].text, "cuda", NULL, &engines[0], &diag), &diag);
+  REQUIRE_OK(pelton_engine_on_device(engines[0], 1, &engines[1], &diag), &diag);
+  for (int i = 0; i < THREADS; i++) {
+    threads[i].engine = engines[i % 2];
+    REQUIRE(!pthread_create(&threads[i].thread, NULL, meet_in_thread, &threads[i]));
+  }
+  for (int i = 0; i < THREADS; i++) REQUIRE(!pthread_join(threads[i].thread, NULL));
+  for (int i = 0; i < 2; i++) pelton_engine_release(engines[i]);
+  EXPECT_EQ(live(), 0);
+}
+
 TEST_MAIN(T(memory_of_another_device_is_refused), T(a_callers_thread_keeps_its_context),
           T(an_outputs_allocator_finds_the_engines_device), T(memory_that_runs_out_is_told),
-          T(a_device_lost_while_allocating_is_no_want_of_memory))
+          T(a_device_lost_while_allocating_is_no_want_of_memory), T(an_index_out_of_range_has_its_step_and_number),
+          T(an_enqueued_runs_index_is_told_by_the_next_run), T(faults_of_many_contexts_are_told_apart))

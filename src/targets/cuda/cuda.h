@@ -55,13 +55,11 @@ struct pn_stream {
     bool busy;
   } stages[PN_CUDA_STAGES];
   uint32_t next_stage;
-  int32_t *fault; /* pinned and mapped: kernels write what went wrong, synchronize reads it */
+  int32_t *fault; /* pinned and mapped: tell_fault of element.cuh writes what went wrong, synchronize reads it */
+  uint32_t faulty_step; /* what it was about, until somebody asks */
   pn_cu_event *begin, *end;
   pn_arena scratch; /* of host references */
 };
-
-/* Faults that kernels tell of. */
-enum { PN_CUDA_FAULT_INDEX = 1 };
 
 /* PELTON_OK, or the driver's reason for |error| while doing |what|. */
 pelton_status pn_cuda_check(const pn_device *device, int error, const char *what, pelton_diag *diag) PN_CHECKED;

@@ -155,6 +155,7 @@ pelton_status pn_cuda_each_run(const pn_step *step, pn_stream *stream, pelton_di
     a.workspace = step->workspace;
     a.table = work->table;
     a.fault = stream->fault;
+    a.step = (int)step->number;
     PN_TRY(pn_cuda_launch(stream, s->function, s->grid, 1, 1, s->threads, &a, diag));
   }
   return PELTON_OK;

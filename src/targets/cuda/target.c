@@ -1,6 +1,7 @@
 /* NVIDIA GPUs through the driver API, which is opened at run time. A device uses its primary context, so that it shares
    memory and streams with whatever else in the process runs on it. */
 #include "targets/cuda/convolution.h"
+#include "targets/cuda/kernels/arguments.h"
 #include "targets/cuda/programs.h"
 
 #include <stdio.h>
@@ -506,13 +507,40 @@ static pelton_status stream_create(pn_device *device, pn_stream **out, pelton_di
   return status;
 }
 
+/* What tell_fault left. */
+static pelton_status take_fault(pn_stream *s, pelton_diag *diag) {
+  volatile int32_t *at = s->fault;
+  const uint32_t what = (uint32_t)at[0], extent = (uint32_t)at[1];
+  const long long number = (int64_t)((uint64_t)(uint32_t)at[3] << 32 | (uint32_t)at[2]);
+  at[0] = 0;
+  s->faulty_step = what >> FAULT_KIND_BITS;
+  switch (what & ((1u << FAULT_KIND_BITS) - 1)) {
+  case FAULT_INDEX:
+    return pn_fail(diag, PELTON_INVALID_DATA,
+                   "index %lld lies outside an extent of %u; give indices that are in it, or a larger tensor",
+                   number, extent);
+  case FAULT_LENGTH:
+    return pn_fail(diag, PELTON_INVALID_DATA, "length %lld is not one from 0 to %u; mend the operand of lengths",
+                   number, extent);
+  case FAULT_AXIS:
+    return pn_fail(diag, PELTON_INVALID_DATA, "axis %lld lies outside a tensor of rank %u; mend the operand of axes",
+                   number, extent);
+  default:
+    return pn_fail(diag, PELTON_INVALID_DATA,
+                   "an operand holds numbers that it cannot do with; the target cpu tells which");
+  }
+}
+
 static pelton_status stream_synchronize(pn_stream *s, pelton_diag *diag) {
   PN_TRY(pn_cuda_enter(s->device, diag));
   PN_TRY(pn_cuda_check(s->device, s->device->api.cuStreamSynchronize(s->stream), "running the network", diag));
-  int32_t fault = *(volatile int32_t *)s->fault;
-  if (!fault) return PELTON_OK;
-  *(volatile int32_t *)s->fault = 0;
-  return pn_fail(diag, PELTON_INVALID_DATA, "an index lies outside of the axis that it goes along");
+  return *(volatile int32_t *)s->fault ? take_fault(s, diag) : PELTON_OK;
+}
+
+static uint32_t stream_fault(pn_stream *s) {
+  const uint32_t step = s->faulty_step;
+  s->faulty_step = 0;
+  return step;
 }
 
 static pelton_status stream_lend(pn_stream *s, void *native, pelton_diag *diag) {
@@ -619,6 +647,7 @@ const pn_target pn_target_cuda = {
     .stream_lend = stream_lend,
     .stream_return = stream_return,
     .stream_synchronize = stream_synchronize,
+    .stream_fault = stream_fault,
     .timer_start = timer_start,
     .timer_stop = timer_stop,
     .record_begin = record_begin,
