@@ -198,8 +198,9 @@ PELTON_API pelton_status pelton_host_memory_create(pelton_engine *engine, size_t
 PELTON_API void pelton_host_memory_release(pelton_engine *engine, void *memory);
 
 /* Every device of every target of this build, usable or not, as a JSON array: target, index, name, memory_bytes, detail,
-   usable, and why not; of the one that would be opened also its peaks, as pelton_engine_peaks_json has them ("peaks"), or
-   why they cannot be measured ("peaks_reason"). Takes some tenths of a second, and longer where kernels are compiled for
+   usable, and why not; the vendor's libraries that it would use ("libraries": name, usable, version, or why not); of
+   the one that would be opened also its peaks, as pelton_engine_peaks_json has them ("peaks"), or why they cannot be
+   measured ("peaks_reason"). Takes some tenths of a second, and longer where kernels are compiled for
    it. |options| (may be null) says where libraries are and how many threads. For
    pelton_text_release. */
 PELTON_API pelton_status pelton_devices_json(const pelton_run_options *options, char **out,

@@ -19,6 +19,18 @@ static void begin_device(listing *l, const pn_device_info *info) {
   if (info->detail[0]) pn_json_string(l->json, "detail", pn_str_from(info->detail));
   pn_json_bool(l->json, "usable", !info->refusal[0]);
   if (info->refusal[0]) pn_json_string(l->json, "reason", pn_str_from(info->refusal));
+  if (!info->library_count) return;
+  pn_json_array_begin(l->json, "libraries");
+  for (uint32_t i = 0; i < info->library_count; i++) {
+    const pn_library_info *library = &info->libraries[i];
+    pn_json_object_begin(l->json, NULL);
+    pn_json_string(l->json, "name", pn_str_from(library->name));
+    pn_json_bool(l->json, "usable", !library->reason[0]);
+    if (library->version[0]) pn_json_string(l->json, "version", pn_str_from(library->version));
+    if (library->reason[0]) pn_json_string(l->json, "reason", pn_str_from(library->reason));
+    pn_json_object_end(l->json);
+  }
+  pn_json_array_end(l->json);
 }
 
 /* A device stays in the list whatever hinders the measuring. */

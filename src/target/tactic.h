@@ -23,7 +23,7 @@ typedef struct pn_config {
 
 /* Where a refusal says why: "wants channels-last input, has plain". */
 typedef struct pn_reason {
-  char text[160];
+  char text[480]; /* a library that is missing has folders in its reason */
 } pn_reason;
 /* Writes the reason and returns false: `return pn_refuse(why, "...")`. |why| may be null. */
 bool pn_refuse(pn_reason *why, const char *format, ...) PN_PRINTF(2, 3);

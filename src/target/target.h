@@ -29,6 +29,13 @@ typedef struct pn_device_options {
   const pelton_log *log;
 } pn_device_options;
 
+/* A vendor's library that the device's tactics would use. */
+typedef struct pn_library_info {
+  const char *name; /* static storage */
+  char version[24]; /* may be empty */
+  char reason[480]; /* why it cannot be used; empty when it can */
+} pn_library_info;
+
 /* What `pelton devices` says of one device. */
 typedef struct pn_device_info {
   uint32_t index;
@@ -36,6 +43,8 @@ typedef struct pn_device_info {
   uint64_t memory_bytes; /* 0: not known */
   char detail[160];      /* "sm_90, driver 13.0, 132 multiprocessors" */
   char refusal[240];     /* why it cannot be used; empty when it can */
+  uint32_t library_count;
+  pn_library_info libraries[4];
 } pn_device_info;
 
 /* Recorded work of a stream, to be run again as one. */

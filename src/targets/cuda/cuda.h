@@ -35,8 +35,9 @@ struct pn_device {
   struct pn_cuda_module *modules;
   char compiler[24];           /* "NVRTC 13.0"; empty: nothing was compiled yet */
   pn_cuda_programs *programs; /* shared with other devices, have a lock of their own */
-  pn_lt_handle *lt;         /* null: no cuBLASLt */
-  pn_dnn_handle *dnn;       /* null: no cuDNN */
+  pn_lt_handle *lt;         /* null: no cuBLASLt, and why */
+  pn_dnn_handle *dnn;       /* null: no cuDNN, and why */
+  char lt_why[PN_CUDA_WHY], dnn_why[PN_CUDA_WHY];
   pthread_mutex_t dnn_lock; /* of the handle's stream and of |convolutions| */
   struct pn_dnn_convolution *convolutions;
   char fingerprint[200];

@@ -138,23 +138,33 @@ static void ask(const pn_cuda_api *api, int index, int driver, probe *out) {
                    driver / 1000, driver % 1000 / 10);
 }
 
+/* All but the driver. */
+static void ask_libraries(pn_cuda_api *api, const char *folders, pn_library_info *out) {
+  for (uint32_t i = PN_CUDA_LIBRARY_NVRTC; i < PN_CUDA_LIBRARY_COUNT; i++, out++) {
+    *out = (pn_library_info){.name = pn_cuda_library_title((pn_cuda_library)i)};
+    if (pn_cuda_library_open(api, (pn_cuda_library)i, folders, out->reason, sizeof out->reason))
+      pn_cuda_library_version(api, (pn_cuda_library)i, out->version, sizeof out->version);
+  }
+}
+
 static pelton_status device_list(const pn_device_options *options, void (*each)(void *self, const pn_device_info *info),
                                  void *self, pelton_diag *diag) {
   pn_cuda_api api = {.handles = {NULL}};
   int version = 0, count = 0;
-  char why[240] = "";
+  char why[PN_CUDA_WHY] = "";
   if (!start_driver(&api, options->libraries, &version, &count, why, sizeof why))
     return pn_fail(diag, PELTON_DEVICE_ERROR, "no CUDA device: %s", why);
-  pn_cuda_api nvrtc = {.confined = api.confined};
-  bool compiles = pn_cuda_library_open(&nvrtc, PN_CUDA_LIBRARY_NVRTC, options->libraries, why, sizeof why);
-  pn_cuda_library_close(&nvrtc);
+  pn_library_info others[PN_CUDA_LIBRARY_COUNT - 1];
+  ask_libraries(&api, options->libraries, others);
   for (int i = 0; i < count; i++) {
     probe one;
     ask(&api, i, version, &one);
     size_t used = strlen(one.info.detail);
-    if (!one.info.refusal[0] && !compiles)
+    if (!one.info.refusal[0] && !pn_cuda_library_has(&api, PN_CUDA_LIBRARY_NVRTC))
       (void)snprintf(one.info.detail + used, sizeof one.info.detail - used,
-                     ", runs only engines that hold its kernels: %s", why);
+                     ", runs only engines that hold its kernels, for want of NVRTC");
+    one.info.library_count = (uint32_t)PN_COUNT(others);
+    memcpy(one.info.libraries, others, sizeof others);
     each(self, &one.info);
   }
   pn_cuda_library_close(&api);
@@ -185,12 +195,19 @@ static void device_close(pn_device *device) {
 
 /* What makes tactics possible beyond our own kernels; without them the others run. */
 static void open_vendor_tactics(pn_device *device, const char *folders) {
-  char why[240];
   pn_cuda_api *api = &device->api;
-  if (pn_cuda_library_open(api, PN_CUDA_LIBRARY_CUBLASLT, folders, why, sizeof why) && api->cublasLtCreate(&device->lt))
+  int error = 0;
+  if (pn_cuda_library_open(api, PN_CUDA_LIBRARY_CUBLASLT, folders, device->lt_why, sizeof device->lt_why) &&
+      (error = api->cublasLtCreate(&device->lt)) != 0) {
     device->lt = NULL;
-  if (pn_cuda_library_open(api, PN_CUDA_LIBRARY_CUDNN, folders, why, sizeof why) && api->cudnnCreate(&device->dnn))
+    (void)snprintf(device->lt_why, sizeof device->lt_why, "cuBLASLt does not start (error %d)", error);
+  }
+  if (pn_cuda_library_open(api, PN_CUDA_LIBRARY_CUDNN, folders, device->dnn_why, sizeof device->dnn_why) &&
+      (error = api->cudnnCreate(&device->dnn)) != 0) {
     device->dnn = NULL;
+    (void)snprintf(device->dnn_why, sizeof device->dnn_why, "cuDNN does not start: %s (error %d)",
+                   api->cudnnGetErrorString(error), error);
+  }
 }
 
 /* With the driver, which sees |count| devices. */
@@ -236,7 +253,7 @@ static pelton_status fill_device(pn_device *device, const pn_device_options *opt
 static pelton_status open_context(pn_device *device, const pn_device_options *options, pelton_diag *diag) {
   pn_cuda_api *api = &device->api;
   int version = 0, count = 0;
-  char why[240] = "";
+  char why[PN_CUDA_WHY] = "";
   if (!start_driver(api, options->libraries, &version, &count, why, sizeof why))
     return pn_fail(diag, PELTON_DEVICE_ERROR, "no CUDA device: %s", why);
   pn_cu_context *was = NULL;
