@@ -210,6 +210,7 @@ int cuCtxSetCurrent(void *context) {
 static int allocate(void **out, size_t bytes) {
   STEP();
   if (current < 0) return NO_CONTEXT;
+  if (bytes >> 40) return MEMORY; /* sanitizers would end the process */
   size_t *memory = aligned_alloc(256, (bytes + 511) / 256 * 256);
   if (!memory) return MEMORY;
   memset(memory, 0xa5, bytes);

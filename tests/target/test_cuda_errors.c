@@ -273,8 +273,11 @@ TEST(a_device_lost_while_allocating_is_no_want_of_memory) {
   EXPECT_HAS(first(&diag), "CUDA device 0: allocating 77 bytes for the caller failed: the fake driver was told to");
   pelton_diag_init(&diag);
   EXPECT_EQ(pelton_host_memory_create(engine, 78, &there, &diag), PELTON_DEVICE_ERROR);
-  EXPECT_HAS(first(&diag), "CUDA device 0: allocating 78 bytes of pinned memory of the host failed: the fake driver");
+  EXPECT_HAS(first(&diag), "CUDA device 0: allocating pinned memory of the host failed: the fake driver");
   lose_device(-1, 0);
+  pelton_diag_init(&diag);
+  EXPECT_EQ(pelton_host_memory_create(engine, (size_t)1 << 46, &there, &diag), PELTON_OUT_OF_MEMORY);
+  EXPECT_HAS(first(&diag), "CUDA device 0: the host has no 70368744177664 bytes more that can be pinned");
   pelton_engine_release(engine);
   EXPECT_EQ(live(), 0);
 }

@@ -59,6 +59,15 @@ pelton_status pn_cuda_enter(const pn_device *device, pelton_diag *diag) {
   return pn_cuda_check(device, device->api.cuCtxSetCurrent(device->context), "taking its context", diag);
 }
 
+/* The same for |bytes| bytes of pinned memory, which are the host's: what the device has free says nothing of them. */
+static pelton_status check_pinned(const pn_device *device, int error, size_t bytes, pelton_diag *diag) {
+  if (error == PN_CU_ERROR_OUT_OF_MEMORY)
+    return pn_fail(diag, PELTON_OUT_OF_MEMORY,
+                   "CUDA device %d: the host has no %zu bytes more that can be pinned; use less, or ordinary memory",
+                   device->ordinal, bytes);
+  return pn_cuda_check(device, error, "allocating pinned memory of the host", diag);
+}
+
 /* The driver forgets nothing: when it does not say what is current, there is nothing to bring back. */
 static void *thread_enter(const pn_device *device) {
   pn_cu_context *was = NULL;
@@ -373,14 +382,10 @@ static pelton_status memory_is_device(const pn_device *device, const void *point
 static pelton_status host_alloc(pn_device *device, size_t bytes, void **out, pelton_diag *diag) {
   *out = NULL;
   PN_TRY(pn_cuda_enter(device, diag));
-  const int error = device->api.cuMemHostAlloc(out, bytes ? bytes : 1, PN_CU_HOST_PORTABLE);
-  if (error) {
-    char doing[96];
-    (void)snprintf(doing, sizeof doing, "allocating %zu bytes of pinned memory of the host", bytes);
-    *out = NULL;
-    return pn_cuda_check(device, error, doing, diag);
-  }
-  return PELTON_OK;
+  pelton_status status = check_pinned(
+      device, device->api.cuMemHostAlloc(out, bytes ? bytes : 1, PN_CU_HOST_PORTABLE), bytes, diag);
+  if (status) *out = NULL;
+  return status;
 }
 
 static void host_release(pn_device *device, void *memory) {
@@ -498,13 +503,12 @@ static pelton_status fill_stream(pn_stream *s, pelton_diag *diag) {
     void *memory = NULL;
     PN_TRY(
         pn_cuda_check(device, api->cuEventCreate(&s->stages[i].done, PN_CU_EVENT_NO_TIMING), "making an event", diag));
-    PN_TRY(pn_cuda_check(device, api->cuMemHostAlloc(&memory, PN_CUDA_STAGE_BYTES, PN_CU_HOST_PORTABLE),
-                         "allocating pinned memory", diag));
+    PN_TRY(check_pinned(device, api->cuMemHostAlloc(&memory, PN_CUDA_STAGE_BYTES, PN_CU_HOST_PORTABLE),
+                        PN_CUDA_STAGE_BYTES, diag));
     s->stages[i].memory = memory;
   }
   void *fault = NULL;
-  PN_TRY(pn_cuda_check(device, api->cuMemHostAlloc(&fault, 64, PN_CU_HOST_PORTABLE | PN_CU_HOST_MAPPED),
-                       "allocating pinned memory", diag));
+  PN_TRY(check_pinned(device, api->cuMemHostAlloc(&fault, 64, PN_CU_HOST_PORTABLE | PN_CU_HOST_MAPPED), 64, diag));
   memset(fault, 0, 64);
   s->fault = fault;
   return PELTON_OK;
