@@ -7,7 +7,10 @@
      pelton_context_run(context, inputs, input_count, outputs, output_count, &diag);
 
    An engine is immutable and may be used by any number of threads; a context by one thread at a time. Contexts are
-   light: weights are shared, each has only its activations. */
+   light: weights are shared, each has only its activations.
+
+   On cuda no function changes the context that the calling thread has current (what cudaSetDevice sets): it is the same
+   when the function returns. Callbacks find the engine's device current. */
 #ifndef PELTON_RUN_H
 #define PELTON_RUN_H
 
@@ -153,6 +156,8 @@ PELTON_API pelton_status pelton_context_set_output_allocator(pelton_context *con
    output's allocator, or without one for host memory of the context, valid until its next run; otherwise |bytes| must be
    enough and the result is written there, be it the host's or the device's, as an allocator's may be. |dtype|, |shape|, |data| and |bytes| are set. With shapes met before, a network without data-dependent shapes
    allocates nothing.
+   PELTON_INVALID_ARGUMENT, with the name, for memory of another device (on cuda: unless it is managed), and for device
+   memory that ends before the tensor does.
    PELTON_INVALID_ARGUMENT because a caller's buffer is too small names output, needed and given bytes, and sets |dtype|
    and |shape| of all outputs, but neither |data| nor |bytes|: the caller can run again with larger ones.
    PELTON_OUT_OF_MEMORY with the output's name when its allocator gives nothing. On any other failure outputs are
@@ -165,7 +170,8 @@ PELTON_API pelton_status pelton_context_run(pelton_context *context, const pelto
    for its default one), and returns without waiting for the device: inputs are read and outputs written in that
    stream's order, and the caller learns from it when they are done. Runs of one context, enqueued or not, wait for each
    other on the device, also in different streams; for runs side by side take several contexts.
-   All inputs and outputs must be the engine's device memory, outputs with |data| and enough |bytes|; |dtype|, |shape|
+   All inputs and outputs must be the engine's device memory (else PELTON_INVALID_ARGUMENT with the name, as
+   for pelton_context_run), outputs with |data| and enough |bytes|; |dtype|, |shape|
    and |bytes| of outputs are set. From the second call on with the same shapes and addresses it is the launch of one
    recorded graph. The first call with new shapes plans, which may wait for the upload of weights, but never for
    |stream|; |stream| must not be in capture.
@@ -197,8 +203,9 @@ PELTON_API pelton_status pelton_host_memory_create(pelton_engine *engine, size_t
 PELTON_API void pelton_host_memory_release(pelton_engine *engine, void *memory);
 
 /* Every device of every target of this build, usable or not, as a JSON array: target, index, name, memory_bytes, detail,
-   usable, and why not; of the one that would be opened also its peaks, as pelton_engine_peaks_json has them ("peaks"), or
-   why they cannot be measured ("peaks_reason"). Takes some tenths of a second, and longer where kernels are compiled for
+   usable, and why not; the vendor's libraries that it would use ("libraries": name, usable, version, or why not); of
+   the one that would be opened also its peaks, as pelton_engine_peaks_json has them ("peaks"), or why they cannot be
+   measured ("peaks_reason"). Takes some tenths of a second, and longer where kernels are compiled for
    it. |options| (may be null) says where libraries are and how many threads. For
    pelton_text_release. */
 PELTON_API pelton_status pelton_devices_json(const pelton_run_options *options, char **out,

@@ -352,6 +352,31 @@ static pelton_status keep_options(build *b, const char *target, pelton_diag *dia
 
 static void release_model(void *model) { pelton_model_release(model); }
 
+/* The engine's own graph, with its device. */
+static pelton_status compile(build *b, const pelton_model *model, pelton_diag *diag) {
+  report_warnings(b, model->model);
+  progress(b, 0.0, "optimising the graph");
+  PN_TRY(choose_shapes(b, 1, diag)); /* bounds of profiles first: passes may use them */
+  PN_TRY(run_passes(b, diag));
+  PN_TRY(run_precision(b, diag));
+  PN_TRY(run_last_passes(b, diag));
+  if (b->options.timing_cache) PN_TRY(pn_timing_load(&b->cache, b->options.timing_cache, diag));
+  double start = pn_clock_seconds();
+  PN_TRY(plan_some_shapes(b, diag));
+  b->plan_seconds = pn_clock_seconds() - start;
+  note_budget(b);
+  PN_TRY(keep_plan(b, diag));
+  if (b->options.timing_cache) PN_TRY(pn_timing_save(&b->cache, b->options.timing_cache, diag));
+  if (b->stopped) return pn_fail(diag, PELTON_INVALID_ARGUMENT, "the build was stopped by its caller");
+  PN_TRY(report_kernels(b, diag));
+  finish_report(b);
+  if (b->report.failed) return pn_fail_memory(diag, "the report");
+  b->engine->report = b->report.data;
+  b->report.data = NULL;
+  progress(b, 1.0, "done");
+  return PELTON_OK;
+}
+
 static pelton_status build_engine(build *b, const pelton_model *model, pelton_diag *diag) {
   b->image = pn_image_create(b->allocator, NULL);
   if (!b->image) return pn_fail_memory(diag, "an engine");
@@ -381,27 +406,10 @@ static pelton_status build_engine(build *b, const pelton_model *model, pelton_di
   pn_model_retain(model);
   b->engine->source = (void *)(uintptr_t)model;
   b->engine->release_source = release_model;
-  report_warnings(b, model->model);
-  progress(b, 0.0, "optimising the graph");
-  PN_TRY(choose_shapes(b, 1, diag)); /* bounds of profiles first: passes may use them */
-  PN_TRY(run_passes(b, diag));
-  PN_TRY(run_precision(b, diag));
-  PN_TRY(run_last_passes(b, diag));
-  if (b->options.timing_cache) PN_TRY(pn_timing_load(&b->cache, b->options.timing_cache, diag));
-  double start = pn_clock_seconds();
-  PN_TRY(plan_some_shapes(b, diag));
-  b->plan_seconds = pn_clock_seconds() - start;
-  note_budget(b);
-  PN_TRY(keep_plan(b, diag));
-  if (b->options.timing_cache) PN_TRY(pn_timing_save(&b->cache, b->options.timing_cache, diag));
-  if (b->stopped) return pn_fail(diag, PELTON_INVALID_ARGUMENT, "the build was stopped by its caller");
-  PN_TRY(report_kernels(b, diag));
-  finish_report(b);
-  if (b->report.failed) return pn_fail_memory(diag, "the report");
-  b->engine->report = b->report.data;
-  b->report.data = NULL;
-  progress(b, 1.0, "done");
-  return PELTON_OK;
+  void *was = pn_engine_enter(b->engine);
+  pelton_status status = compile(b, model, diag);
+  pn_engine_leave(b->engine, was);
+  return status;
 }
 
 pelton_status pelton_engine_build(const pelton_model *model, const pelton_build_options *options, pelton_engine **out,

@@ -72,7 +72,9 @@ static void json_support(pn_json *json, pn_op which) {
     pn_device_options options = {.allocator = &pn_allocator_default, .threads = 1, .isa_lowered = true};
     pn_device *device;
     if (!strcmp(targets[i]->name, "null") || targets[i]->device_open(&options, &device, NULL)) continue;
+    void *was = pn_target_enter(targets[i], device);
     json_tactics(json, which, types, targets[i], device);
+    pn_target_leave(targets[i], device, was);
     targets[i]->device_close(device);
   }
   pn_json_object_end(json);

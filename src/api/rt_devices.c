@@ -19,6 +19,18 @@ static void begin_device(listing *l, const pn_device_info *info) {
   if (info->detail[0]) pn_json_string(l->json, "detail", pn_str_from(info->detail));
   pn_json_bool(l->json, "usable", !info->refusal[0]);
   if (info->refusal[0]) pn_json_string(l->json, "reason", pn_str_from(info->refusal));
+  if (!info->library_count) return;
+  pn_json_array_begin(l->json, "libraries");
+  for (uint32_t i = 0; i < info->library_count; i++) {
+    const pn_library_info *library = &info->libraries[i];
+    pn_json_object_begin(l->json, NULL);
+    pn_json_string(l->json, "name", pn_str_from(library->name));
+    pn_json_bool(l->json, "usable", !library->reason[0]);
+    if (library->version[0]) pn_json_string(l->json, "version", pn_str_from(library->version));
+    if (library->reason[0]) pn_json_string(l->json, "reason", pn_str_from(library->reason));
+    pn_json_object_end(l->json);
+  }
+  pn_json_array_end(l->json);
 }
 
 /* A device stays in the list whatever hinders the measuring. */
@@ -102,41 +114,61 @@ pelton_status pelton_devices_json(const pelton_run_options *given, char **out, p
 pelton_status pelton_memory_create(pelton_engine *engine, size_t bytes, void **out, pelton_diag *diag) {
   if (!engine || !out)
     return pn_fail(diag, PELTON_INVALID_ARGUMENT, "pelton_memory_create: engine and out must not be null");
-  *out = engine->target->memory_alloc(engine->device, bytes);
-  return *out ? PELTON_OK : pn_fail(diag, PELTON_OUT_OF_MEMORY, "no device memory: %zu bytes wanted", bytes);
+  void *was = pn_engine_enter(engine);
+  pelton_status status = engine->target->memory_alloc(engine->device, bytes, "the caller", out, diag);
+  pn_engine_leave(engine, was);
+  return status;
 }
 
 void pelton_memory_release(pelton_engine *engine, void *memory) {
-  if (engine && memory) engine->target->memory_release(engine->device, memory);
+  if (!engine || !memory) return;
+  void *was = pn_engine_enter(engine);
+  engine->target->memory_release(engine->device, memory);
+  pn_engine_leave(engine, was);
 }
 
 pelton_status pelton_host_memory_create(pelton_engine *engine, size_t bytes, void **out, pelton_diag *diag) {
   if (!engine || !out)
     return pn_fail(diag, PELTON_INVALID_ARGUMENT, "pelton_host_memory_create: engine and out must not be null");
   const pn_target *target = engine->target;
-  *out = target->host_alloc ? target->host_alloc(engine->device, bytes) : pn_alloc_raw(engine->allocator, bytes, 64);
-  return *out ? PELTON_OK
-              : pn_fail(diag, PELTON_OUT_OF_MEMORY, "no host memory that the device may copy: %zu bytes wanted", bytes);
+  if (!target->host_alloc) {
+    *out = pn_alloc_raw(engine->allocator, bytes, 64);
+    return *out ? PELTON_OK : pn_fail(diag, PELTON_OUT_OF_MEMORY, "no memory for the caller: %zu bytes wanted", bytes);
+  }
+  void *was = pn_engine_enter(engine);
+  pelton_status status = target->host_alloc(engine->device, bytes, out, diag);
+  pn_engine_leave(engine, was);
+  return status;
 }
 
 void pelton_host_memory_release(pelton_engine *engine, void *memory) {
   if (!engine || !memory) return;
+  void *was = pn_engine_enter(engine);
   if (engine->target->host_release)
     engine->target->host_release(engine->device, memory);
   else
     pn_release(engine->allocator, memory);
+  pn_engine_leave(engine, was);
 }
 
-static pelton_status copy(pelton_engine *engine, void *to, const void *from, size_t bytes, bool up, pelton_diag *diag) {
+static pelton_status copy_through_stream(pelton_engine *engine, void *to, const void *from, size_t bytes, bool up,
+                                         pelton_diag *diag) {
   pn_stream *stream;
-  if (!engine || ((!to || !from) && bytes))
-    return pn_fail(diag, PELTON_INVALID_ARGUMENT, "a copy: engine and memory must not be null");
-  if (!bytes) return PELTON_OK;
   PN_TRY(engine->target->stream_create(engine->device, &stream, diag));
   pelton_status status = up ? engine->target->upload(stream, to, from, bytes, diag)
                             : engine->target->download(stream, to, from, bytes, diag);
   if (!status) status = engine->target->stream_synchronize(stream, diag);
   engine->target->stream_release(stream);
+  return status;
+}
+
+static pelton_status copy(pelton_engine *engine, void *to, const void *from, size_t bytes, bool up, pelton_diag *diag) {
+  if (!engine || ((!to || !from) && bytes))
+    return pn_fail(diag, PELTON_INVALID_ARGUMENT, "a copy: engine and memory must not be null");
+  if (!bytes) return PELTON_OK;
+  void *was = pn_engine_enter(engine);
+  pelton_status status = copy_through_stream(engine, to, from, bytes, up, diag);
+  pn_engine_leave(engine, was);
   return status;
 }
 

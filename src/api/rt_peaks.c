@@ -6,7 +6,10 @@
 pelton_status pn_json_peaks(pn_json *json, const char *name, const pn_target *target, pn_device *device,
                             pelton_diag *diag) {
   pn_peaks peaks = {0};
-  if (target->peaks) PN_TRY(target->peaks(device, &peaks, diag));
+  void *was = pn_target_enter(target, device);
+  pelton_status status = target->peaks ? target->peaks(device, &peaks, diag) : PELTON_OK;
+  pn_target_leave(target, device, was);
+  PN_TRY(status);
   pn_json_array_begin(json, name);
   for (uint32_t i = 0; i < peaks.count; i++) {
     const pn_peak *peak = &peaks.peak[i];

@@ -181,10 +181,13 @@ static void measurement_end(measurement *m, const pn_problem *problem) {
   m->target->memory_release(m->device, m->count);
 }
 
+static pelton_status allocate(const measurement *m, size_t bytes, void **out, pelton_diag *diag) {
+  return m->target->memory_alloc(m->device, bytes + 64, "a step to time", out, diag);
+}
+
 /* |bytes| bytes of the device with what is at |host|. */
 static pelton_status place(measurement *m, const void *host, size_t bytes, void **out, pelton_diag *diag) {
-  *out = m->target->memory_alloc(m->device, bytes + 64);
-  if (!*out) return pn_fail_memory(diag, "operands to time");
+  PN_TRY(allocate(m, bytes, out, diag));
   return bytes ? m->target->upload(m->stream, *out, host, bytes, diag) : PELTON_OK;
 }
 
@@ -197,8 +200,8 @@ static pelton_status place_filled(measurement *m, const pn_operand *o, size_t by
   part.dims[0] = (int64_t)(piece / pelton_dtype_bytes(o->dtype));
   pn_arena_reset(m->arena); /* one operand at a time passes through the host */
   char *host = pn_arena_alloc(m->arena, piece + 1, 64);
-  *out = m->target->memory_alloc(m->device, bytes + 64);
-  if (!host || !*out) return pn_fail_memory(diag, "operands to time");
+  if (!host) return pn_fail_memory(diag, "operands to time");
+  PN_TRY(allocate(m, bytes, out, diag));
   fill_operand(&part, host);
   for (size_t done = 0; done < bytes; done += piece) {
     size_t n = bytes - done < piece ? bytes - done : piece;
@@ -216,8 +219,7 @@ static pelton_status place_operand(measurement *m, const pn_operand *o, void **o
   }
   if (o->role == PN_OPERAND_CONSTANT) return place(m, o->data, bytes, out, diag);
   if (m->target->host_memory) {
-    *out = m->target->memory_alloc(m->device, bytes + 64);
-    if (!*out) return pn_fail_memory(diag, "operands to time");
+    PN_TRY(allocate(m, bytes, out, diag));
     memset(*out, 0, bytes);
     fill_operand(o, *out);
     return PELTON_OK;
@@ -234,15 +236,17 @@ static pelton_status measurement_begin(measurement *m, const pn_problem *problem
   PN_TRY(m->target->stream_create(m->device, &m->stream, diag));
   for (uint32_t i = 0; i < problem->operand_count; i++)
     PN_TRY(place_operand(m, &problem->operands[i], &m->operands[i], diag));
-  m->workspace = m->target->memory_alloc(m->device, sizes.workspace_bytes + 64);
-  m->count = m->target->memory_alloc(m->device, 64);
+  PN_TRY(allocate(m, sizes.workspace_bytes, &m->workspace, diag));
+  PN_TRY(allocate(m, 64, &m->count, diag));
   void *state = pn_arena_alloc(arena, sizes.state_bytes + 64, 64);
   void *packed = NULL;
-  if (m->target->host_memory)
-    packed = m->packed = m->target->memory_alloc(m->device, sizes.packed_bytes + 64);
-  else
+  if (m->target->host_memory) {
+    PN_TRY(allocate(m, sizes.packed_bytes, &m->packed, diag));
+    packed = m->packed;
+  } else {
     packed = pn_arena_alloc(arena, sizes.packed_bytes + 64, 64);
-  if (!packed || !m->workspace || !m->count || !state) return pn_fail_memory(diag, "scratch to time");
+  }
+  if (!packed || !state) return pn_fail_memory(diag, "scratch to time");
   if (m->tactic->pack) PN_TRY(m->tactic->pack(problem, m->device, config, packed, diag));
   if (!m->target->host_memory) PN_TRY(place(m, packed, sizes.packed_bytes, &m->packed, diag));
   if (m->tactic->prepare) PN_TRY(m->tactic->prepare(problem, m->device, config, state, diag));
@@ -329,7 +333,7 @@ pelton_status pn_timing_measure(const pn_target *target, pn_device *device, cons
   double best = INFINITY, spent = 0;
   uint32_t alike = 0;
   for (uint32_t run = 0; !status && run < 1000 && !is_enough(alike, spent, budget); run++) {
-    pn_step step = {problem, *config, m.state, m.packed, m.workspace, m.operands, m.count};
+    pn_step step = {problem, *config, m.state, m.packed, m.workspace, m.operands, m.count, 0};
     double took = 0;
     cool(&m, problem);
     status = recording ? play_once(&m, recording, &took, diag) : run_once(&m, &step, &took, diag);

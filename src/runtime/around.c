@@ -63,8 +63,9 @@ static pelton_status take_away(pn_frame *child, carried *c, uint32_t i, uint32_t
     if (!data) continue;
     c[i].moved[side] = may_move(child, c, i, side, data);
     if (c[i].moved[side]) continue;
-    void *memory = pn_room_reserve(child->machine, &child->spare[input][side], (pn_side)side, bytes);
-    if (!memory) return pn_fail_memory(diag, "a loop's state");
+    void *memory;
+    PN_TRY(pn_room_reserve(child->machine, &child->spare[input][side], (pn_side)side, bytes, "a loop's state", &memory,
+                           diag));
     PN_TRY(pn_machine_copy(child->machine, (pn_side)side, memory, bytes, data, bytes, bytes, 1, diag));
     c[i].copied[side] = true;
   }
@@ -138,8 +139,8 @@ pelton_status pn_frame_slice(pn_frame *child, pn_value_id to, pn_frame *frame, p
   void *memory[PN_SIDES] = {NULL};
   for (int side = 0; side < PN_SIDES; side++) {
     if (!wanted[side]) continue;
-    memory[side] = pn_room_reserve(child->machine, &slot->room[side], (pn_side)side, outer * inner);
-    if (!memory[side]) return pn_fail_memory(diag, "a scan's slice");
+    PN_TRY(pn_room_reserve(child->machine, &slot->room[side], (pn_side)side, outer * inner, "a scan's slice",
+                           &memory[side], diag));
     const char *from = (const char *)pn_frame_at(frame, v, (pn_side)side) + (size_t)t * inner;
     PN_TRY(pn_machine_copy(child->machine, (pn_side)side, memory[side], inner, from, (size_t)whole->dims[axis] * inner,
                            inner, outer, diag));
@@ -158,8 +159,8 @@ static pelton_status grow(pn_machine *m, pn_gathered *g, size_t bytes, int64_t e
   size_t capacity = 2 * (g->used + bytes) + 64;
   if (room->memory && g->used + bytes <= room->capacity) return PELTON_OK;
   if (!g->used && expected > 0 && bytes <= SIZE_MAX / 2 / (size_t)expected) capacity = bytes * (size_t)expected;
-  void *memory = pn_room_reserve(m, &grown, g->side, capacity);
-  if (!memory) return pn_fail_memory(diag, "a loop's results");
+  void *memory;
+  PN_TRY(pn_room_reserve(m, &grown, g->side, capacity, "a loop's results", &memory, diag));
   pelton_status status =
       g->used ? pn_machine_copy(m, g->side, memory, g->used, room->memory, g->used, g->used, 1, diag) : PELTON_OK;
   exchange(room, &grown);
@@ -227,8 +228,9 @@ pelton_status pn_frame_gathered(pn_frame *frame, pn_value_id v, pn_frame *child,
     PN_TRY(pn_frame_place(frame, v, &t, diag));
   else if (outer == 1 && !reversed)
     t.data = g->room[side].memory; /* they are the result */
-  else if (!(t.data = pn_room_reserve(frame->machine, &frame->slots[v.v].room[side], side, bytes_of(&t))))
-    return pn_fail_memory(diag, "a loop's results");
+  else
+    PN_TRY(pn_room_reserve(frame->machine, &frame->slots[v.v].room[side], side, bytes_of(&t), "a loop's results",
+                           &t.data, diag));
   for (size_t i = 0; i < (size_t)count && t.data != g->room[side].memory; i++) {
     const size_t place = reversed ? (size_t)count - 1 - i : i;
     PN_TRY(pn_machine_copy(frame->machine, side, (char *)t.data + place * inner, (size_t)count * inner,

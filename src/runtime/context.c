@@ -30,6 +30,7 @@ pelton_status pelton_context_create(pelton_engine *engine, const pelton_context_
   pn_arena_init(&context->machine.lasting, engine->allocator);
   pn_arena_init(&context->machine.profile_arena, engine->allocator);
   const pn_graph *g = engine->image->graph;
+  void *was = pn_engine_enter(engine);
   pelton_status status = engine->target->stream_create(engine->device, &context->machine.stream, diag);
   if (!status) status = pn_frame_create(&context->machine, g, &context->frame, diag);
   if (!status) {
@@ -46,16 +47,19 @@ pelton_status pelton_context_create(pelton_engine *engine, const pelton_context_
     pelton_context_release(context);
   else
     *out = context;
+  pn_engine_leave(engine, was);
   return status;
 }
 
 void pelton_context_release(pelton_context *context) {
   if (!context) return;
   pelton_engine *engine = context->engine;
+  void *was = pn_engine_enter(engine);
   pn_frame_release(context->frame);
   pn_machine_forget_times(&context->machine);
   engine->target->memory_release(engine->device, context->machine.arena);
   if (context->machine.stream) engine->target->stream_release(context->machine.stream);
+  pn_engine_leave(engine, was);
   pn_arena_deinit(&context->machine.scratch);
   pn_arena_deinit(&context->machine.lasting);
   pn_arena_deinit(&context->machine.profile_arena);
@@ -178,13 +182,17 @@ static pelton_status begin(pelton_context *context, const pelton_tensor *inputs,
   return PELTON_OK;
 }
 
-pelton_status pelton_context_enqueue(pelton_context *context, const pelton_tensor *inputs, uint32_t input_count,
-                                     pelton_tensor *outputs, uint32_t output_count, void *stream, pelton_diag *diag) {
-  if (!context) return pn_fail(diag, PELTON_INVALID_ARGUMENT, "pelton_context_enqueue: context must not be null");
+/* Errors that steps met on the device come up without a name where the stream is waited for. */
+static void name_fault(pelton_context *context, uint32_t mark, pelton_diag *diag) {
   const pn_target *target = context->engine->target;
-  if (!target->stream_lend)
-    return pn_fail(diag, PELTON_UNSUPPORTED, "target %s has no streams of callers; use pelton_context_run",
-                   target->name);
+  const uint32_t number = target->stream_fault ? target->stream_fault(context->machine.stream) : 0;
+  const pn_plan_step *step = number ? pn_frame_find_step(context->frame, number) : NULL;
+  if (step)
+    pn_diag_prefix(diag, mark, "step '%.*s': %s", PN_STR_ARG(step->name), pn_op_get(step->problem->nodes[0].op)->name);
+}
+
+static pelton_status enqueue(pelton_context *context, const pelton_tensor *inputs, uint32_t input_count,
+                             pelton_tensor *outputs, uint32_t output_count, void *stream, pelton_diag *diag) {
   PN_TRY(begin(context, inputs, input_count, outputs, output_count, diag));
   PN_TRY(pn_frame_enqueue(context->frame, context->in, context->out, stream, diag));
   for (uint32_t i = 0; i < output_count; i++) {
@@ -197,16 +205,42 @@ pelton_status pelton_context_enqueue(pelton_context *context, const pelton_tenso
   return PELTON_OK;
 }
 
-pelton_status pelton_context_run(pelton_context *context, const pelton_tensor *inputs, uint32_t input_count,
-                                 pelton_tensor *outputs, uint32_t output_count, pelton_diag *diag) {
-  if (!context) return pn_fail(diag, PELTON_INVALID_ARGUMENT, "pelton_context_run: context must not be null");
+pelton_status pelton_context_enqueue(pelton_context *context, const pelton_tensor *inputs, uint32_t input_count,
+                                     pelton_tensor *outputs, uint32_t output_count, void *stream, pelton_diag *diag) {
+  if (!context) return pn_fail(diag, PELTON_INVALID_ARGUMENT, "pelton_context_enqueue: context must not be null");
+  const pn_target *target = context->engine->target;
+  if (!target->stream_lend)
+    return pn_fail(diag, PELTON_UNSUPPORTED, "target %s has no streams of callers; use pelton_context_run",
+                   target->name);
+  void *was = pn_engine_enter(context->engine);
+  const uint32_t mark = pn_diag_mark(diag);
+  pelton_status status = enqueue(context, inputs, input_count, outputs, output_count, stream, diag);
+  if (status) name_fault(context, mark, diag);
+  pn_engine_leave(context->engine, was);
+  return status;
+}
+
+static pelton_status run(pelton_context *context, const pelton_tensor *inputs, uint32_t input_count,
+                         pelton_tensor *outputs, uint32_t output_count, pelton_diag *diag) {
   PN_TRY(begin(context, inputs, input_count, outputs, output_count, diag));
+  const uint32_t mark = pn_diag_mark(diag);
   pelton_status status = pn_frame_run(context->frame, context->in, context->out, diag);
   if (status) { /* nobody shall still read the caller's inputs */
+    name_fault(context, mark, diag);
     (void)context->engine->target->stream_synchronize(context->machine.stream, NULL);
+    name_fault(context, 0, NULL); /* of what nobody is told */
     return status;
   }
   return deliver(context, outputs, diag);
+}
+
+pelton_status pelton_context_run(pelton_context *context, const pelton_tensor *inputs, uint32_t input_count,
+                                 pelton_tensor *outputs, uint32_t output_count, pelton_diag *diag) {
+  if (!context) return pn_fail(diag, PELTON_INVALID_ARGUMENT, "pelton_context_run: context must not be null");
+  void *was = pn_engine_enter(context->engine);
+  pelton_status status = run(context, inputs, input_count, outputs, output_count, diag);
+  pn_engine_leave(context->engine, was);
+  return status;
 }
 
 pelton_status pn_context_probe(pelton_context *context, pelton_diag *diag) {

@@ -128,8 +128,10 @@ void pelton_engine_release(pelton_engine *engine) {
   if (!engine || atomic_fetch_sub_explicit(&engine->references, 1, memory_order_acq_rel) != 1) return;
   const pelton_allocator *allocator = engine->allocator;
   pelton_engine *origin = engine->origin;
+  void *was = pn_engine_enter(engine);
   pn_plan_release(engine->built);
   pn_residents_deinit(&engine->residents, engine->target, engine->device);
+  pn_engine_leave(engine, was);
   if (origin) { /* the rest is its */
     if (engine->device) engine->target->device_close(engine->device);
     pn_release(allocator, engine);

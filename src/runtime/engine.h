@@ -34,6 +34,13 @@ struct pelton_engine {
   void *source;
 };
 
+/* Around the work of every public function that may reach the device: what the caller's thread had current (a CUDA
+   context) is current again when it returns. */
+PN_INLINE void *pn_engine_enter(const pelton_engine *engine) { return pn_target_enter(engine->target, engine->device); }
+PN_INLINE void pn_engine_leave(const pelton_engine *engine, void *was) {
+  pn_target_leave(engine->target, engine->device, was);
+}
+
 /* An engine around |image|, which it owns from now on, also on failure. */
 pelton_status pn_engine_create(pn_image *image, const pelton_run_options *options, pelton_engine **out,
                                pelton_diag *diag) PN_CHECKED;

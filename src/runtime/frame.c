@@ -88,15 +88,22 @@ static void release_rooms(pn_machine *m, pn_room *rooms) {
   for (int side = 0; side < PN_SIDES; side++) pn_room_release(m, &rooms[side], (pn_side)side);
 }
 
-void *pn_room_reserve(pn_machine *m, pn_room *room, pn_side side, size_t bytes) {
-  if (room->memory && room->capacity >= bytes) return room->memory;
+pelton_status pn_room_reserve(pn_machine *m, pn_room *room, pn_side side, size_t bytes, const char *what, void **out,
+                              pelton_diag *diag) {
+  const pelton_engine *engine = m->engine;
+  *out = room->memory;
+  if (room->memory && room->capacity >= bytes) return PELTON_OK;
   pn_room_release(m, room, side);
-  room->memory = side == PN_ON_HOST ? pn_alloc_raw(m->engine->allocator, bytes + PN_SLOT_SPARE, 64)
-                                    : m->engine->target->memory_alloc(m->engine->device, bytes + PN_SLOT_SPARE);
-  if (!room->memory) return NULL;
+  if (side == PN_ON_DEVICE) {
+    PN_TRY(engine->target->memory_alloc(engine->device, bytes + PN_SLOT_SPARE, what, &room->memory, diag));
+  } else {
+    room->memory = pn_alloc_raw(engine->allocator, bytes + PN_SLOT_SPARE, 64);
+    if (!room->memory) return pn_fail_memory(diag, what);
+  }
   room->capacity = bytes;
   m->bytes += bytes;
-  return room->memory;
+  *out = room->memory;
+  return PELTON_OK;
 }
 
 void pn_frame_release(pn_frame *frame) {
@@ -116,13 +123,18 @@ void pn_frame_release(pn_frame *frame) {
 }
 
 void *pn_frame_slot(pn_frame *frame, pn_value_id v, size_t bytes) {
-  return pn_room_reserve(frame->machine, &frame->slots[v.v].room[PN_ON_HOST], PN_ON_HOST, bytes);
+  void *memory;
+  return pn_room_reserve(frame->machine, &frame->slots[v.v].room[PN_ON_HOST], PN_ON_HOST, bytes, "a value", &memory, NULL)
+             ? NULL
+             : memory;
 }
 
 pelton_status pn_frame_place(pn_frame *frame, pn_value_id v, pn_tensor *t, pelton_diag *diag) {
   uint32_t k = frame->output_index[v.v];
+  bool device = false;
   PN_TRY(pn_sink_open(k == UINT32_MAX ? NULL : frame->sinks[k], t, &t->data, diag));
-  if (pn_frame_on_device(frame, t->data)) t->data = NULL; /* from the host it is brought there at the end */
+  if (t->data) PN_TRY(pn_frame_find_sink(frame, frame->sinks[k], &device, diag));
+  if (device) t->data = NULL; /* from the host it is brought there at the end */
   if (!t->data) t->data = pn_frame_slot(frame, v, (size_t)pn_tensor_elements(t) * pelton_dtype_bytes(t->dtype));
   return t->data ? PELTON_OK : pn_fail_memory(diag, "an output");
 }
@@ -393,11 +405,27 @@ static pelton_status plan_segment(pn_frame *frame, uint32_t first_node, pn_segme
   s->first_node = first_node;
   pelton_status status = plan_nodes(frame, s, &arena, diag);
   pn_arena_deinit(&arena);
-  if (status || !s->plan)
+  if (status || !s->plan) {
     segment_release(s, frame->machine->engine);
-  else
-    *out = s;
-  return status;
+    return status;
+  }
+  pn_machine *m = frame->machine;
+  if (m->steps_numbered + s->plan->steps.count >= PN_STEP_NUMBERS) m->steps_numbered = 0; /* the first are long gone */
+  s->first_number = m->steps_numbered + 1;
+  m->steps_numbered += s->plan->steps.count;
+  *out = s;
+  return PELTON_OK;
+}
+
+const pn_plan_step *pn_frame_find_step(const pn_frame *frame, uint32_t number) {
+  for (uint32_t i = 0; i < frame->segment_count; i++) {
+    const pn_segment *s = frame->segments[i];
+    if (number - s->first_number < s->plan->steps.count) return &s->plan->steps.data[number - s->first_number];
+  }
+  const pn_plan_step *found = NULL;
+  for (uint32_t i = 0; i < 2 * frame->graph->nodes.count && !found; i++)
+    if (frame->children[i]) found = pn_frame_find_step(frame->children[i], number);
+  return found;
 }
 
 static void keep_segment(pn_frame *frame, pn_segment *s) {
@@ -429,10 +457,7 @@ static pelton_status reserve(pn_frame *frame, const pn_plan *plan, pelton_diag *
     target->memory_release(m->engine->device, m->arena);
     m->bytes -= m->arena_bytes;
     m->arena_bytes = 0;
-    m->arena = target->memory_alloc(m->engine->device, need);
-    if (!m->arena)
-      return pn_fail(diag, PELTON_OUT_OF_MEMORY,
-                     "no memory for activations: %zu bytes wanted; use smaller shapes or fewer contexts", need);
+    PN_TRY(target->memory_alloc(m->engine->device, need, "activations", &m->arena, diag));
     m->arena_bytes = need;
     m->bytes += need;
   }
@@ -591,7 +616,7 @@ pelton_status pn_frame_plan(pn_frame *frame, const pn_tensor *inputs, const pn_p
 pelton_status pn_frame_enqueue(pn_frame *frame, const pn_tensor *inputs, pn_tensor *outputs, void *stream,
                                pelton_diag *diag) {
   pn_segment *s = NULL;
-  pn_frame_take_inputs(frame, inputs);
+  PN_TRY(pn_frame_take_inputs(frame, inputs, diag));
   if (starts_segment(frame, 0)) PN_TRY(segment_at(frame, 0, &s, diag));
   if (!s)
     return pn_fail(diag, PELTON_UNSUPPORTED, "it cannot be enqueued: %s; use pelton_context_run",
@@ -615,7 +640,7 @@ pelton_status pn_frame_run_nodes(pn_frame *frame, pelton_diag *diag) {
 }
 
 pelton_status pn_frame_run(pn_frame *frame, const pn_tensor *inputs, pn_tensor *outputs, pelton_diag *diag) {
-  pn_frame_take_inputs(frame, inputs);
+  PN_TRY(pn_frame_take_inputs(frame, inputs, diag));
   PN_TRY(pn_frame_run_nodes(frame, diag));
   if (!pn_frame_is_host(frame)) return pn_frame_collect_device(frame, outputs, diag);
   for (uint32_t i = 0; i < frame->graph->outputs.count; i++)

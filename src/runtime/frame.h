@@ -29,6 +29,7 @@ typedef struct pn_segment {
   uint64_t last_used;
   uint32_t first_node, end_node;
   pn_plan *plan;
+  uint32_t first_number; /* of its steps: pn_step.number */
   pn_arena arena; /* lists below */
   const pn_value_id *inputs, *outputs;
   const void *const *contents; /* by input: on which contents it was planned; null: on none */
@@ -88,6 +89,7 @@ typedef struct pn_machine {
   pn_arena lasting; /* what results of this run point at (texts, boxes): emptied when the root graph runs again */
   uint64_t clock;
   uint64_t plans_made;
+  uint32_t steps_numbered;
   bool profile;
   bool measuring; /* plans are only looked at: nothing is put on the device */
   pn_arena profile_arena;
@@ -138,14 +140,17 @@ pelton_status pn_frame_plan(pn_frame *frame, const pn_tensor *inputs, const pn_p
 /* Puts the whole graph, on the callers' device memory, into |stream|; outputs only tell types and shapes. */
 pelton_status pn_frame_enqueue(pn_frame *frame, const pn_tensor *inputs, pn_tensor *outputs, void *stream,
                                pelton_diag *diag) PN_CHECKED;
+/* The step with this number, in this frame or one below; null: its plan is gone. */
+const pn_plan_step *pn_frame_find_step(const pn_frame *frame, uint32_t number);
 /* Forgets what was timed, and lets the segments go that were kept for it. */
 void pn_machine_forget_times(pn_machine *machine);
 
 /* Runs the graph of a child frame, whose inputs are values already; its outputs are values then, wherever they are. */
 pelton_status pn_frame_run_nodes(pn_frame *frame, pelton_diag *diag) PN_CHECKED;
 
-/* Memory of at least |bytes| in |room|; null when there is none. What was in it is lost when it grows. */
-void *pn_room_reserve(pn_machine *machine, pn_room *room, pn_side side, size_t bytes) PN_CHECKED;
+/* Memory of at least |bytes| in |room|, for |what|. What was in it is lost when it grows. */
+pelton_status pn_room_reserve(pn_machine *machine, pn_room *room, pn_side side, size_t bytes, const char *what,
+                              void **out, pelton_diag *diag) PN_CHECKED;
 void pn_room_release(pn_machine *machine, pn_room *room, pn_side side);
 /* The same of value |v|, on the host. */
 void *pn_frame_slot(pn_frame *frame, pn_value_id v, size_t bytes) PN_CHECKED;
@@ -168,7 +173,7 @@ PN_INLINE bool pn_frame_is_host(const pn_frame *frame) { return frame->machine->
 pelton_status pn_segment_settle(pn_frame *frame, pn_segment *segment, pelton_diag *diag) PN_CHECKED;
 void pn_segment_unsettle(pn_segment *segment, pelton_engine *engine);
 /* Takes the callers' |inputs| as values: in host memory, or on the device when they lie there. */
-void pn_frame_take_inputs(pn_frame *frame, const pn_tensor *inputs);
+pelton_status pn_frame_take_inputs(pn_frame *frame, const pn_tensor *inputs, pelton_diag *diag) PN_CHECKED;
 /* Brings value |v| to the host when only the device has it, and to the device when only the host does. */
 pelton_status pn_frame_fetch(pn_frame *frame, pn_value_id v, pelton_diag *diag) PN_CHECKED;
 pelton_status pn_frame_lift(pn_frame *frame, pn_value_id v, pelton_diag *diag) PN_CHECKED;
@@ -189,8 +194,8 @@ pelton_status pn_frame_collect_device(pn_frame *frame, pn_tensor *outputs, pelto
 /* The graph's only |segment| in the caller's |stream|, or the reason why that cannot be. */
 pelton_status pn_frame_enqueue_device(pn_frame *frame, pn_segment *segment, pn_tensor *outputs, void *stream,
                                       pelton_diag *diag) PN_CHECKED;
-/* Whether |pointer| is memory of the engine's device that the host cannot read. */
-bool pn_frame_on_device(const pn_frame *frame, const void *pointer);
+/* Whether |sink| has memory of the engine's device, which the host cannot read. An error when it is another's. */
+pelton_status pn_frame_find_sink(const pn_frame *frame, const pn_sink *sink, bool *out, pelton_diag *diag) PN_CHECKED;
 /* steps.c: where |place| is at run time. */
 void *pn_frame_locate(const pn_frame *frame, const pn_segment *segment, const pn_place *place);
 /* A bound segment's steps one by one. */

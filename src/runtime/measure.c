@@ -99,10 +99,12 @@ pelton_status pelton_engine_device_memory(pelton_engine *engine, const pelton_sh
   pn_arena_init(&m.machine.scratch, engine->allocator);
   pn_arena_init(&m.machine.lasting, engine->allocator);
   pn_arena_init(&m.machine.profile_arena, engine->allocator);
+  void *was = pn_engine_enter(engine);
   pelton_status status = pn_residents_init(&m.residents, engine->allocator, diag);
   if (!status) status = measure(&m, shapes, &out, diag);
   pn_frame_release(m.frame);
   pn_residents_deinit(&m.residents, engine->target, engine->device);
+  pn_engine_leave(engine, was);
   pn_arena_deinit(&m.machine.profile_arena);
   pn_arena_deinit(&m.machine.lasting);
   pn_arena_deinit(&m.machine.scratch);

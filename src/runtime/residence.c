@@ -5,9 +5,21 @@
 
 static size_t bytes_of(const pn_tensor *t) { return (size_t)pn_tensor_elements(t) * pelton_dtype_bytes(t->dtype); }
 
-bool pn_frame_on_device(const pn_frame *frame, const void *pointer) {
+/* Whether |bytes| bytes at |pointer| are memory of the engine's device that the host cannot read; an error, which names
+   the |what| called |name|, when they are memory of the wrong device. */
+static pelton_status find_place(const pn_frame *frame, const char *what, pn_str name, const void *pointer, size_t bytes,
+                                bool *out, pelton_diag *diag) {
   const pelton_engine *engine = frame->machine->engine;
-  return pointer && engine->target->memory_is_device && engine->target->memory_is_device(engine->device, pointer);
+  const uint32_t mark = pn_diag_mark(diag);
+  *out = false;
+  if (!pointer || !engine->target->memory_is_device) return PELTON_OK;
+  pelton_status status = engine->target->memory_is_device(engine->device, pointer, bytes, out, diag);
+  if (status) pn_diag_prefix(diag, mark, "%s '%.*s'", what, PN_STR_ARG(name));
+  return status;
+}
+
+pelton_status pn_frame_find_sink(const pn_frame *frame, const pn_sink *sink, bool *out, pelton_diag *diag) {
+  return find_place(frame, "output", pn_str_from(sink->name), sink->memory, sink->capacity, out, diag);
 }
 
 /* ---- plans ---------------------------------------------------------------------------------------------------------
@@ -20,8 +32,8 @@ static pelton_status settle_data(pn_frame *frame, pn_segment *s, const void **da
   if (!pn_arena_owns(&s->plan->arena, *data))
     return pn_residents_find(&engine->residents, engine->target, engine->device, frame->machine->stream, *data, bytes,
                              data, fresh, diag);
-  void *memory = engine->target->memory_alloc(engine->device, bytes + 1);
-  if (!memory) return pn_fail(diag, PELTON_OUT_OF_MEMORY, "no device memory for constants: %zu bytes wanted", bytes);
+  void *memory;
+  PN_TRY(engine->target->memory_alloc(engine->device, bytes + 1, "constants", &memory, diag));
   if (!pn_list_push(&s->arena, &s->owned, memory)) {
     engine->target->memory_release(engine->device, memory);
     return pn_fail_memory(diag, "a plan");
@@ -75,14 +87,18 @@ void pn_segment_unsettle(pn_segment *s, pelton_engine *engine) {
 /* ---- values --------------------------------------------------------------------------------------------------------
  */
 
-void pn_frame_take_inputs(pn_frame *frame, const pn_tensor *inputs) {
+pelton_status pn_frame_take_inputs(pn_frame *frame, const pn_tensor *inputs, pelton_diag *diag) {
   for (uint32_t i = 0; i < frame->graph->inputs.count; i++) {
     pn_value_id v = frame->graph->inputs.data[i];
+    bool device;
     pn_frame_set(frame, v, &inputs[i]);
-    if (pn_frame_is_host(frame) || !pn_frame_on_device(frame, inputs[i].data)) continue;
+    PN_TRY(find_place(frame, "input", frame->graph->values.data[v.v].name, inputs[i].data, bytes_of(&inputs[i]),
+                      &device, diag));
+    if (!device) continue;
     frame->slots[v.v].there = inputs[i].data;
     frame->slots[v.v].stale = true;
   }
+  return PELTON_OK;
 }
 
 pelton_status pn_frame_fetch(pn_frame *frame, pn_value_id v, pelton_diag *diag) {
@@ -104,14 +120,10 @@ pelton_status pn_frame_fetch(pn_frame *frame, pn_value_id v, pelton_diag *diag) 
   return PELTON_OK;
 }
 
-/* Memory of the frame for value |v| on the device; null when there is none. */
-static void *device_slot(pn_frame *frame, pn_value_id v, size_t bytes) {
-  return pn_room_reserve(frame->machine, &frame->slots[v.v].room[PN_ON_DEVICE], PN_ON_DEVICE, bytes);
-}
-
-static pelton_status no_device_memory(size_t bytes, pelton_diag *diag) {
-  return pn_fail(diag, PELTON_OUT_OF_MEMORY,
-                 "no device memory for a value: %zu bytes wanted; use smaller shapes or fewer contexts", bytes);
+/* Memory of the frame for value |v| on the device. */
+static pelton_status device_slot(pn_frame *frame, pn_value_id v, size_t bytes, void **out, pelton_diag *diag) {
+  return pn_room_reserve(frame->machine, &frame->slots[v.v].room[PN_ON_DEVICE], PN_ON_DEVICE, bytes,
+                         "an input or a result", out, diag);
 }
 
 pelton_status pn_frame_lift(pn_frame *frame, pn_value_id v, pelton_diag *diag) {
@@ -124,8 +136,8 @@ pelton_status pn_frame_lift(pn_frame *frame, pn_value_id v, pelton_diag *diag) {
     return PELTON_OK;
   }
   size_t bytes = bytes_of(&frame->values[v.v]);
-  void *memory = device_slot(frame, v, bytes);
-  if (!memory) return no_device_memory(bytes, diag);
+  void *memory;
+  PN_TRY(device_slot(frame, v, bytes, &memory, diag));
   if (bytes) PN_TRY(m->engine->target->upload(m->stream, memory, frame->values[v.v].data, bytes, diag));
   slot->there = memory;
   return PELTON_OK;
@@ -140,11 +152,15 @@ pelton_status pn_machine_copy(pn_machine *m, pn_side side, void *to, size_t to_p
   return PELTON_OK;
 }
 
-/* Where the caller wants value |v|, of |t|'s type and shape; null: anywhere, or there is not enough. */
-static pelton_status open_sink(const pn_frame *frame, pn_value_id v, const pn_tensor *t, void **out,
-                               pelton_diag *diag) {
+/* Where the caller wants value |v|, of |t|'s type and shape; null: anywhere, or there is not enough. |device|: whether
+   that is memory of the engine's device; not asked for |known|, which is. */
+static pelton_status open_sink(const pn_frame *frame, pn_value_id v, const pn_tensor *t, const void *known, void **out,
+                               bool *device, pelton_diag *diag) {
   uint32_t k = frame->output_index[v.v];
-  return pn_sink_open(k == UINT32_MAX ? NULL : frame->sinks[k], t, out, diag);
+  pn_sink *sink = k == UINT32_MAX ? NULL : frame->sinks[k];
+  PN_TRY(pn_sink_open(sink, t, out, diag));
+  *device = *out && *out == known;
+  return *out && !*device ? pn_frame_find_sink(frame, sink, device, diag) : PELTON_OK;
 }
 
 pelton_status pn_frame_bind_device(pn_frame *frame, const pn_segment *s, pelton_diag *diag) {
@@ -154,14 +170,13 @@ pelton_status pn_frame_bind_device(pn_frame *frame, const pn_segment *s, pelton_
     const pn_plan_binding *b = &s->plan->outputs[i];
     pn_tensor *t = &frame->values[s->outputs[i].v];
     void *memory;
+    bool device;
     *t = (pn_tensor){.dtype = b->dtype, .rank = b->rank};
     memcpy(t->dims, b->dims, sizeof t->dims);
-    if (pn_segment_counts(frame, s, s->outputs[i]))
-      memory = NULL; /* nobody can be asked for memory yet: it goes where it is wanted when its size is known */
-    else
-      PN_TRY(open_sink(frame, s->outputs[i], t, &memory, diag));
-    if (!pn_frame_on_device(frame, memory)) memory = device_slot(frame, s->outputs[i], b->bytes);
-    if (!memory) return no_device_memory(b->bytes, diag);
+    device = false;
+    if (!pn_segment_counts(frame, s, s->outputs[i])) /* of one that counts nobody knows the size yet */
+      PN_TRY(open_sink(frame, s->outputs[i], t, NULL, &memory, &device, diag));
+    if (!device) PN_TRY(device_slot(frame, s->outputs[i], b->bytes, &memory, diag));
     t->data = memory;
     frame->slots[s->outputs[i].v].there = memory;
     frame->slots[s->outputs[i].v].stale = true;
@@ -207,10 +222,10 @@ static pelton_status hand_over(pn_frame *frame, pn_value_id v, pn_tensor *out, p
   const pn_slot *slot = &frame->slots[v.v];
   size_t bytes = bytes_of(value);
   void *wanted;
+  bool device;
   *out = *value;
   if (!value->data) return PELTON_OK;
-  PN_TRY(open_sink(frame, v, value, &wanted, diag));
-  bool device = pn_frame_on_device(frame, wanted);
+  PN_TRY(open_sink(frame, v, value, slot->there, &wanted, &device, diag));
   if (wanted && wanted == slot->there) {
     out->data = wanted;
     return PELTON_OK;
@@ -295,16 +310,18 @@ static pelton_status bind_callers(pn_frame *frame, const pn_segment *s, pn_tenso
     const uint32_t k = frame->output_index[s->outputs[i].v];
     pn_tensor *t = &outputs[k];
     void *memory = frame->sinks[k]->memory;
+    bool device;
     *t = (pn_tensor){.dtype = b->dtype, .rank = b->rank, .data = memory};
     memcpy(t->dims, b->dims, sizeof t->dims);
-    if (b->bytes && memory && !pn_frame_on_device(frame, memory))
+    PN_TRY(pn_frame_find_sink(frame, frame->sinks[k], &device, diag));
+    if (b->bytes && (!memory || b->bytes > frame->sinks[k]->capacity))
+      return pn_fail(diag, PELTON_INVALID_ARGUMENT, "output '%s' needs %zu bytes of the engine's device, given are %zu",
+                     frame->sinks[k]->name, b->bytes, memory ? frame->sinks[k]->capacity : 0);
+    if (b->bytes && !device)
       return pn_fail(diag, PELTON_INVALID_ARGUMENT,
                      "output '%s' is given %zu bytes that are not memory of the engine's device: see "
                      "pelton_memory_create",
                      frame->sinks[k]->name, frame->sinks[k]->capacity);
-    if (b->bytes > (memory ? frame->sinks[k]->capacity : 0))
-      return pn_fail(diag, PELTON_INVALID_ARGUMENT, "output '%s' needs %zu bytes of the engine's device, given are %zu",
-                     frame->sinks[k]->name, b->bytes, memory ? frame->sinks[k]->capacity : 0);
     frame->values[s->outputs[i].v] = *t;
     frame->slots[s->outputs[i].v].there = memory;
     frame->slots[s->outputs[i].v].stale = true;

@@ -43,27 +43,30 @@ pelton_status pn_residents_measure(pn_residents *r, const void *data, size_t byt
   return PELTON_OK;
 }
 
-/* Device memory for |bytes|; null when there is none. */
-static void *allocate(pn_residents *r, const pn_target *target, pn_device *device, size_t bytes) {
+/* Device memory for |bytes|. */
+static pelton_status allocate(pn_residents *r, const pn_target *target, pn_device *device, size_t bytes, void **out,
+                              pelton_diag *diag) {
   bool small = bytes <= SMALL_BYTES;
   size_t wanted = wanted_bytes(bytes), block = block_bytes(r, bytes);
   if (!block) {
-    void *memory = r->block;
+    *out = r->block;
     r->block += wanted;
     r->left -= wanted;
-    return memory;
+    return PELTON_OK;
   }
-  void *memory = target->memory_alloc(device, block);
-  if (!memory || !pn_list_push(&r->arena, &r->blocks, memory)) {
+  void *memory;
+  PN_TRY(target->memory_alloc(device, block, "weights", &memory, diag));
+  if (!pn_list_push(&r->arena, &r->blocks, memory)) {
     target->memory_release(device, memory);
-    return NULL;
+    return pn_fail_memory(diag, "an engine");
   }
   r->bytes += block;
   if (small) {
     r->block = (char *)memory + wanted;
     r->left = block - wanted;
   }
-  return memory;
+  *out = memory;
+  return PELTON_OK;
 }
 
 pelton_status pn_residents_find(pn_residents *r, const pn_target *target, pn_device *device, pn_stream *stream,
@@ -74,8 +77,8 @@ pelton_status pn_residents_find(pn_residents *r, const pn_target *target, pn_dev
     *out = r->copies.data[index];
     return PELTON_OK;
   }
-  void *memory = allocate(r, target, device, bytes);
-  if (!memory) return pn_fail(diag, PELTON_OUT_OF_MEMORY, "no device memory for weights: %zu bytes more wanted", bytes);
+  void *memory = NULL;
+  PN_TRY(allocate(r, target, device, bytes, &memory, diag));
   *fresh = true;
   PN_TRY(target->upload(stream, memory, data, bytes, diag));
   const char *kept = pn_arena_copy(&r->arena, &key, sizeof key, _Alignof(address));

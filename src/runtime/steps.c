@@ -42,7 +42,7 @@ pelton_status pn_segment_run(pn_frame *frame, const pn_segment *s, pelton_diag *
     for (uint32_t k = 0; k < step->problem->operand_count; k++)
       frame->pointers[k] = pn_frame_locate(frame, s, &step->places[k]);
     pn_step call = {step->problem, step->config, step->state, step->packed, workspace, frame->pointers,
-                    (char *)m->arena + plan->count_offset};
+                    (char *)m->arena + plan->count_offset, s->first_number + i};
     uint32_t mark = pn_diag_mark(diag);
     pn_step_time time = {.step = step};
     pelton_status status =

@@ -23,7 +23,7 @@ typedef struct pn_config {
 
 /* Where a refusal says why: "wants channels-last input, has plain". */
 typedef struct pn_reason {
-  char text[160];
+  char text[480]; /* a library that is missing has folders in its reason */
 } pn_reason;
 /* Writes the reason and returns false: `return pn_refuse(why, "...")`. |why| may be null. */
 bool pn_refuse(pn_reason *why, const char *format, ...) PN_PRINTF(2, 3);
@@ -39,6 +39,7 @@ typedef struct pn_sizes {
   size_t state_bytes;     /* what |prepare| writes; 64-byte aligned */
 } pn_sizes;
 
+enum { PN_STEP_NUMBERS = 1 << 24 };
 /* A prepared problem, as run sees it. */
 typedef struct pn_step {
   const pn_problem *problem;
@@ -48,6 +49,7 @@ typedef struct pn_step {
   void *workspace;
   void *const *operands; /* device pointers by operand index; INTERNAL ones are null, constants are raw and plain */
   void *count;           /* of a tactic that counts: an i64 of the device */
+  uint32_t number;       /* by which stream_fault tells of it, below PN_STEP_NUMBERS; 0: none */
 } pn_step;
 
 typedef struct pn_tactic {

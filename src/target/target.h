@@ -29,6 +29,13 @@ typedef struct pn_device_options {
   const pelton_log *log;
 } pn_device_options;
 
+/* A vendor's library that the device's tactics would use. */
+typedef struct pn_library_info {
+  const char *name; /* static storage */
+  char version[24]; /* may be empty */
+  char reason[480]; /* why it cannot be used; empty when it can */
+} pn_library_info;
+
 /* What `pelton devices` says of one device. */
 typedef struct pn_device_info {
   uint32_t index;
@@ -36,6 +43,8 @@ typedef struct pn_device_info {
   uint64_t memory_bytes; /* 0: not known */
   char detail[160];      /* "sm_90, driver 13.0, 132 multiprocessors" */
   char refusal[240];     /* why it cannot be used; empty when it can */
+  uint32_t library_count;
+  pn_library_info libraries[4];
 } pn_device_info;
 
 /* Recorded work of a stream, to be run again as one. */
@@ -80,6 +89,12 @@ typedef struct pn_target {
   /* Opens a device. PELTON_DEVICE_ERROR with the reason when there is none or it is not usable. */
   pelton_status (*device_open)(const pn_device_options *options, pn_device **out, pelton_diag *diag);
   void (*device_close)(pn_device *device);
+  /* A driver may keep something current in each thread (CUDA its context), which calls of a device change. On a caller's
+     thread thread_enter, which returns what was current, and thread_leave, which brings it back, stand around them all,
+     but for device_open, device_close and device_list, which leave it as it was. They may be nested. Threads of our own
+     need neither. Both null: nothing is current. */
+  void *(*thread_enter)(const pn_device *device);
+  void (*thread_leave)(const pn_device *device, void *was);
   /* What makes timings and plans valid here: "cpu AMD EPYC 9R14 avx512 threads=2". Lives as long as the device. */
   const char *(*fingerprint)(const pn_device *device);
   /* Tells devices apart that pack weights differently: of the CPU its kernels' instructions. Null: all alike. */
@@ -103,13 +118,17 @@ typedef struct pn_target {
      (false) is a plan's, and its code is in the list that binaries makes in |arena|. */
   void (*binaries_keep)(pn_device *device, bool keep);
   pelton_status (*binaries)(pn_device *device, pn_arena *arena, pn_binaries *out, pelton_diag *diag);
-  /* Device memory, 64-byte aligned; null when there is none left. The CPU's is host memory. */
-  void *(*memory_alloc)(pn_device *device, size_t bytes);
+  /* Device memory, 64-byte aligned, for |what| ("weights"), which errors name with the bytes: PELTON_OUT_OF_MEMORY when
+     there is none left, PELTON_DEVICE_ERROR when the device is lost. On failure |*out| is null. The CPU's is host
+     memory. */
+  pelton_status (*memory_alloc)(pn_device *device, size_t bytes, const char *what, void **out, pelton_diag *diag);
   void (*memory_release)(pn_device *device, void *memory);
-  /* Whether |pointer| is device memory that steps can use as it is. Null: what host_memory says. */
-  bool (*memory_is_device)(const pn_device *device, const void *pointer);
+  /* Whether the |bytes| bytes at |pointer| are device memory that steps can use as it is. PELTON_INVALID_ARGUMENT, with
+     the reason, for device memory that they cannot use: another device's, or fewer bytes. Null: what host_memory says. */
+  pelton_status (*memory_is_device)(const pn_device *device, const void *pointer, size_t bytes, bool *out,
+                                    pelton_diag *diag);
   /* Host memory that the device reads and writes by itself, so that copies need no staging. Null: any host memory. */
-  void *(*host_alloc)(pn_device *device, size_t bytes);
+  pelton_status (*host_alloc)(pn_device *device, size_t bytes, void **out, pelton_diag *diag);
   void (*host_release)(pn_device *device, void *memory);
   /* Copies in the stream's order. |from_host| may be written again at once when upload returns (if it is host_alloc's:
      when the stream was waited for), |to_host| is complete when download does. */
@@ -129,6 +148,9 @@ typedef struct pn_target {
   pelton_status (*stream_return)(pn_stream *stream, pelton_diag *diag);
   /* Waits for all work so far. Also where errors come up that steps met on the device (an index out of range). */
   pelton_status (*stream_synchronize)(pn_stream *stream, pelton_diag *diag);
+  /* The number of the step whose error the latest stream_synchronize told, once; 0: it told none, or the step has none.
+     Null: run tells errors itself. */
+  uint32_t (*stream_fault)(pn_stream *stream);
   /* The device's own time between the two calls, for the work put into the stream in between; the second waits for it.
      Null: the host's clock does. */
   pelton_status (*timer_start)(pn_stream *stream, pelton_diag *diag);
@@ -143,6 +165,14 @@ typedef struct pn_target {
      anywhere. */
   uint32_t part_alignment;
 } pn_target;
+
+/* thread_enter and thread_leave, where there are any; |device| null: nothing. */
+PN_INLINE void *pn_target_enter(const pn_target *target, const pn_device *device) {
+  return device && target->thread_enter ? target->thread_enter(device) : NULL;
+}
+PN_INLINE void pn_target_leave(const pn_target *target, const pn_device *device, void *was) {
+  if (device && target->thread_leave) target->thread_leave(device, was);
+}
 
 /* All targets of this build, in order of preference for a caller who names none: the CPU. */
 uint32_t pn_target_list(const pn_target *const **out);

@@ -391,8 +391,8 @@ static void release_block(const char *tactic, const char *what, unsigned char *m
 }
 
 static void *device_block(const attempt *a, size_t bytes) {
-  void *memory = a->target->memory_alloc(a->device, bytes + GUARD_BYTES);
-  if (!memory) exit(70);
+  void *memory;
+  if (a->target->memory_alloc(a->device, bytes + GUARD_BYTES, "a case", &memory, NULL)) exit(70);
   return memory;
 }
 
@@ -410,7 +410,7 @@ static pelton_status run_on_device(attempt *a, const void *packed, size_t packed
     there[i] = device_block(a, pn_operand_bytes(o));
     status = target->upload(a->stream, there[i], operands[i], pn_operand_bytes(o), diag);
   }
-  pn_step step = {&a->problem, a->config, state, packed_there, workspace, there, count_there};
+  pn_step step = {&a->problem, a->config, state, packed_there, workspace, there, count_there, 0};
   for (int again = 0; again < 2 && !status; again++) status = a->tactic->run(&step, a->stream, diag);
   if (!status) status = target->stream_synchronize(a->stream, diag);
   for (uint32_t i = 0; i < a->c->value_count; i++) {

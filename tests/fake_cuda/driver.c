@@ -12,7 +12,9 @@
    another. fake_cuda_lose_device(d, n) loses device d alone: from its n-th call on everything there fails.
 
    For commands, which cannot call these: PELTON_FAKE_CUDA_DEVICES is the number of devices,
-   PELTON_FAKE_CUDA_LOSE=D:N calls fake_cuda_lose_device(D, N). PELTON_FAKE_CUDA_IMAGINE=SM makes devices of that
+   PELTON_FAKE_CUDA_LOSE=D:N calls fake_cuda_lose_device(D, N), PELTON_FAKE_CUDA_MEMORY=BYTES calls
+   fake_cuda_limit(BYTES), the memory of each device, of which contexts and streams want some to be free too.
+   PELTON_FAKE_CUDA_IMAGINE=SM makes devices of that
    capability that load any cubin and run nothing: with the real NVRTC beside this driver it is seen what that makes of
    the kernels, without a GPU. */
 #define _GNU_SOURCE
@@ -31,6 +33,10 @@
 
 #ifndef FAKE_NVRTC
 
+enum { /* free memory that they want */
+  CONTEXT_BYTES = 4096,
+  STREAM_BYTES = 1024
+};
 enum {
   MEMORY = 2,
   LOST = 999,
@@ -46,6 +52,7 @@ enum {
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static long calls, fail_at, live, copies[3]; /* to the device, from it, within it */
+static long limit; /* 0: none */
 static int lose, device_count = 1, capability = 90, imagined;
 static struct device_state {
   int retained;
@@ -61,6 +68,7 @@ void fake_cuda_lose(int forever) { lose = forever; }
 long fake_cuda_calls(void) { return calls; }
 long fake_cuda_live(void) { return live; }
 long fake_cuda_copies(int kind) { return copies[kind]; }
+void fake_cuda_limit(long bytes) { limit = bytes; }
 void fake_cuda_set(int count_of_devices, int sm) {
   device_count = count_of_devices;
   capability = sm;
@@ -78,9 +86,10 @@ long fake_cuda_device_bytes(int device);
 
 __attribute__((constructor)) static void look_at_environment(void) {
   const char *count_text = getenv("PELTON_FAKE_CUDA_DEVICES"), *lost = getenv("PELTON_FAKE_CUDA_LOSE");
-  const char *sm = getenv("PELTON_FAKE_CUDA_IMAGINE");
+  const char *sm = getenv("PELTON_FAKE_CUDA_IMAGINE"), *memory = getenv("PELTON_FAKE_CUDA_MEMORY");
   int device;
   long n;
+  if (memory && atol(memory) > 0) limit = atol(memory);
   if (sm && atoi(sm) > 0) capability = imagined = atoi(sm);
   if (count_text && atoi(count_text) >= 0 && atoi(count_text) <= MOST_DEVICES) device_count = atoi(count_text);
   if (lost && sscanf(lost, "%d:%ld", &device, &n) == 2 && device >= 0 && device < MOST_DEVICES)
@@ -133,7 +142,7 @@ int cuGetErrorName(int error, const char **text) {
   return 0;
 }
 int cuGetErrorString(int error, const char **text) {
-  *text = error == LOST ? "the fake driver was told to fail" : "a fake error";
+  *text = error == LOST ? "the fake driver was told to fail" : error == MEMORY ? "out of memory" : "a fake error";
   return 0;
 }
 int cuDeviceGetCount(int *count_of_devices) {
@@ -155,8 +164,12 @@ int cuDeviceGetName(char *name, int size, int device) {
 int cuDeviceTotalMem_v2(size_t *bytes, int device) {
   STEP();
   (void)device;
-  *bytes = (size_t)1 << 30;
+  *bytes = limit ? (size_t)limit : (size_t)1 << 30;
   return 0;
+}
+/* Of |bytes| more on |device|. */
+static int has_room(int device, size_t bytes) {
+  return !limit || (bytes <= (size_t)limit && fake_cuda_device_bytes(device) <= limit - (long)bytes);
 }
 int cuDeviceGetAttribute(int *value, int attribute, int device) {
   STEP();
@@ -173,6 +186,7 @@ int cuDevicePrimaryCtxRetain(void **context, int device) {
   int error = step_on(device);
   if (error) return error;
   if (device < 0 || device >= device_count) return INVALID;
+  if (!has_room(device, CONTEXT_BYTES)) return MEMORY;
   *context = &devices[device];
   devices[device].retained++;
   count(1);
@@ -187,6 +201,11 @@ int cuDevicePrimaryCtxReset_v2(int device) {
   fake_cuda_lose_device(device, 1);
   return 0;
 }
+int cuCtxGetCurrent(void **context) {
+  int error = step_on(-1);
+  if (!error) *context = current < 0 ? NULL : &devices[current];
+  return error;
+}
 int cuCtxSetCurrent(void *context) {
   int error = step_on(-1); /* a lost device's context can still be entered */
   if (!error) current = context ? (int)((struct device_state *)context - devices) : -1;
@@ -197,6 +216,7 @@ int cuCtxSetCurrent(void *context) {
 static int allocate(void **out, size_t bytes) {
   STEP();
   if (current < 0) return NO_CONTEXT;
+  if (bytes >> 40) return MEMORY; /* sanitizers would end the process */
   size_t *memory = aligned_alloc(256, (bytes + 511) / 256 * 256);
   if (!memory) return MEMORY;
   memset(memory, 0xa5, bytes);
@@ -216,10 +236,11 @@ static struct range {
   uint64_t begin;
   size_t bytes;
   unsigned kind; /* memory type: 1 pinned, 2 the device's */
+  unsigned managed;
   int device;
 } * ranges;
 
-static int allocate_range(void **out, size_t bytes, unsigned kind) {
+static int allocate_range(void **out, size_t bytes, unsigned kind, unsigned managed) {
   struct range *range = calloc(1, sizeof *range);
   int error = range ? allocate(out, bytes) : MEMORY;
   if (error) {
@@ -227,7 +248,7 @@ static int allocate_range(void **out, size_t bytes, unsigned kind) {
     return error;
   }
   pthread_mutex_lock(&lock);
-  *range = (struct range){ranges, (uint64_t)(uintptr_t)*out, bytes, kind, current};
+  *range = (struct range){ranges, (uint64_t)(uintptr_t)*out, bytes, kind, managed, current};
   ranges = range;
   pthread_mutex_unlock(&lock);
   return 0;
@@ -253,27 +274,43 @@ long fake_cuda_device_bytes(int device) {
   pthread_mutex_unlock(&lock);
   return bytes;
 }
-/* Device memory must be of the current device; pinned memory is everybody's. */
+/* Device memory must be of the current device, managed memory of any; pinned memory is everybody's. */
 static int check_copy(uint64_t pointer, size_t bytes) {
   int error = ANOTHER;
   pthread_mutex_lock(&lock);
   for (const struct range *r = ranges; r; r = r->next)
     if (pointer - r->begin < r->bytes)
-      error = r->kind == 2 && r->device == current && bytes <= r->bytes - (pointer - r->begin) ? 0 : ANOTHER;
+      error = r->kind == 2 && (r->device == current || r->managed) && bytes <= r->bytes - (pointer - r->begin) ? 0 : ANOTHER;
   pthread_mutex_unlock(&lock);
   return error;
 }
 
+int cuMemGetInfo_v2(size_t *left, size_t *all) {
+  STEP();
+  if (current < 0) return NO_CONTEXT;
+  const long used = fake_cuda_device_bytes(current);
+  *all = limit ? (size_t)limit : (size_t)1 << 30;
+  *left = used < (long)*all ? *all - (size_t)used : 0;
+  return 0;
+}
 int cuMemAlloc_v2(uint64_t *pointer, size_t bytes) {
   void *memory = NULL;
-  int error = allocate_range(&memory, bytes, 2);
+  *pointer = 0;
+  if (current >= 0 && !has_room(current, bytes)) return step() ? LOST : MEMORY;
+  int error = allocate_range(&memory, bytes, 2, 0);
+  *pointer = (uint64_t)(uintptr_t)memory;
+  return error;
+}
+int cuMemAllocManaged(uint64_t *pointer, size_t bytes, unsigned flags) {
+  void *memory = NULL;
+  int error = flags == 1 ? allocate_range(&memory, bytes, 2, 1) : INVALID;
   *pointer = (uint64_t)(uintptr_t)memory;
   return error;
 }
 int cuMemFree_v2(uint64_t pointer) { return release_range((void *)(uintptr_t)pointer); }
 int cuMemHostAlloc(void **pointer, size_t bytes, unsigned flags) {
   (void)flags;
-  return allocate_range(pointer, bytes, 1);
+  return allocate_range(pointer, bytes, 1, 0);
 }
 int cuMemFreeHost(void *pointer) { return release_range(pointer); }
 /* A stream belongs to the device that is current; the default one to each. */
@@ -338,16 +375,24 @@ int cuMemcpy2DAsync_v2(const struct plane_copy *c, void *stream) {
     memcpy((char *)(uintptr_t)c->to + i * c->to_pitch, (const char *)(uintptr_t)c->from + i * c->from_pitch, c->bytes);
   return error;
 }
-/* As the driver's: of memory that it does not know everything is zero, and that is no error. */
+/* As the driver's: of memory that it does not know everything is zero, the device none, and that is no error. */
 int cuPointerGetAttributes(unsigned attributes, const int *attribute, void **data, uint64_t pointer) {
   STEP();
-  unsigned found = 0;
+  struct range found = {.device = -2};
+  int error = 0;
   pthread_mutex_lock(&lock);
-  for (const struct range *r = ranges; r && !found; r = r->next) found = pointer - r->begin < r->bytes ? r->kind : 0;
+  for (const struct range *r = ranges; r; r = r->next)
+    if (pointer - r->begin < r->bytes) found = *r;
   pthread_mutex_unlock(&lock);
-  if (attributes != 1 || attribute[0] != 2) return INVALID;
-  *(unsigned *)data[0] = found;
-  return 0;
+  for (unsigned i = 0; i < attributes; i++) switch (attribute[i]) {
+    case 2: *(unsigned *)data[i] = found.kind; break;
+    case 8: *(unsigned *)data[i] = found.managed; break;
+    case 9: *(int *)data[i] = found.device; break;
+    case 11: *(uint64_t *)data[i] = found.begin; break;
+    case 12: *(size_t *)data[i] = found.bytes; break;
+    default: error = INVALID;
+    }
+  return error;
 }
 
 /* ---- streams and events: everything is done at once ---- */
@@ -369,6 +414,7 @@ static int make(void **out, size_t bytes) {
 }
 int cuStreamCreate(void **stream, unsigned flags) {
   (void)flags;
+  if (current >= 0 && !has_room(current, STREAM_BYTES)) return step() ? LOST : MEMORY;
   int error = make(stream, sizeof(struct fake_stream));
   if (!error) ((struct fake_stream *)*stream)->device = current;
   return error;

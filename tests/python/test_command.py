@@ -349,6 +349,60 @@ class Work(Folder):
         self.check(2, "bench", model, "--devices", "0,1", error="there is no device 1")
         self.assertIn("submitted", self.check(0, "bench", model, *options).stdout)
 
+    def test_devices_say_which_libraries_are_missing(self):
+        built = os.path.join(os.environ.get("PELTON_BUILD", ""), "tests", "fake_cuda")
+        if not os.path.isdir(built):
+            self.skipTest("the fake driver is not built")
+
+        def folder(name, links, broken=()):
+            path = self.path(name)
+            os.mkdir(path)
+            for link, to in links.items():
+                os.symlink(os.path.join(built, to), os.path.join(path, link))
+            for file in broken:
+                with open(os.path.join(path, file), "w") as out:
+                    out.write("no library")
+            return path
+
+        driver, nvrtc = {"libcuda.so.1": "libcuda.so.1"}, {"libnvrtc.so.13": "libnvrtc.so.13"}
+
+        def devices(folders):
+            entries = json.loads(self.check(0, "devices", "--json", "--device-libraries", folders).stdout)
+            return [entry for entry in entries if entry["target"] == "cuda"][0]
+
+        empty, none = folder("empty", {}), folder("none", {}, ["libcuda.so.1"])
+        reason = devices(none)["reason"]
+        self.assertIn("found %s/libcuda.so.1, which does not load: " % none, reason)
+        self.assertIn("--device-libraries", reason)
+        old = folder("oldest", {"libcuda.so.1": "libnvrtc.so.13"})
+        self.assertIn("the NVIDIA driver is too old: %s/libcuda.so.1 has no cuInit" % old, devices(old)["reason"])
+
+        alone = folder("alone", driver)
+        entry = devices(empty + ":" + alone)
+        self.assertTrue(entry["usable"])
+        self.assertIn("for want of NVRTC", entry["detail"])
+        self.assertEqual([(r["name"], r["usable"]) for r in entry["libraries"]],
+                         [("NVRTC", False), ("cuBLASLt", False), ("cuDNN", False)])
+        self.assertIn("no libnvrtc.so.13, libnvrtc.so.12 or libnvrtc.so in the folders of --device-libraries (%s:%s)" %
+                      (empty, alone), entry["libraries"][0]["reason"])
+        model = self.write("s.pir", SQUARE)
+        self.check(5, "run", model, "--target", "cuda", "--device-libraries", alone, error="(%s)" % alone)
+
+        some = folder("some", {**driver, **nvrtc, "libcudnn.so.9": "libcuda.so.1"}, ["libcublasLt.so.13"])
+        libraries = devices(some)["libraries"]
+        self.assertEqual(libraries[0], {"name": "NVRTC", "usable": True, "version": "13.0"})
+        self.assertIn("found %s/libcublasLt.so.13, which does not load: " % some, libraries[1]["reason"])
+        self.assertIn("cuDNN is too old: %s/libcudnn.so.9 has no cudnn" % some, libraries[2]["reason"])
+        text = self.check(0, "devices", "--device-libraries", some).stdout
+        self.assertIn("with NVRTC 13.0", text)
+        for library in libraries[1:]:
+            self.assertIn(library["reason"], text)
+        product, report = self.write("p.pir", PRODUCT), self.path("report.json")
+        self.check(0, "build", product, "-o", self.path("p.pelton"), "--target", "cuda", "--device-libraries", some,
+                   "--report", report)
+        with open(report) as file: # the same words where a tactic is refused
+            self.assertIn(json.dumps(libraries[1]["reason"])[1:-1].replace("\\/", "/"), file.read())
+
     def test_bench_loses_a_device(self):
         folder = os.path.join(os.environ.get("PELTON_BUILD", ""), "tests", "fake_cuda")
         if not os.path.isdir(folder):

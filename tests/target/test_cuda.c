@@ -1,7 +1,7 @@
 /* The target cuda over the fake driver: what a host without a GPU can know of it. The driver's calls fail one after the
    other, memory runs out at every allocation, the device is lost in the middle: an error each time, nothing left, no
    hang. */
-#include "fake_cuda.h"
+#include "fake_engine.h"
 #include "network.h"
 #include "op/type.h"
 #include "target/target.h"
@@ -160,7 +160,8 @@ TEST(what_goes_up_comes_down) {
   REQUIRE_OK(target->stream_create(device, &stream, &diag), &diag);
   for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
     unsigned char *from = malloc(sizes[i] + 1), *to = calloc(1, sizes[i] + 1);
-    void *there = target->memory_alloc(device, sizes[i]);
+    void *there;
+    REQUIRE_OK(target->memory_alloc(device, sizes[i], "a test", &there, &diag), &diag);
     REQUIRE(from && to && there);
     for (size_t k = 0; k < sizes[i]; k++) from[k] = (unsigned char)(k * 2654435761u >> 13);
     REQUIRE_OK(target->upload(stream, there, from, sizes[i], &diag), &diag);
@@ -230,23 +231,6 @@ TEST(what_32_bits_do_not_index_is_refused) {
  * ---------------------------------------------------------------------------------------------------------- */
 
 enum { RUNS = 4 }; /* one by one, once more, recorded, played */
-
-static pelton_status build(const char *text, const char *target, const pelton_allocator *allocator, pelton_engine **out,
-                           pelton_diag *diag) {
-  pelton_import_options import = PELTON_IMPORT_OPTIONS_INIT;
-  pelton_build_options options = PELTON_BUILD_OPTIONS_INIT;
-  pelton_model *model = NULL;
-  *out = NULL;
-  import.allocator = options.allocator = allocator;
-  options.level = 0;
-  options.threads = 1;
-  options.targets = target;
-  options.device_libraries = folder;
-  pelton_status status = pelton_model_parse(text, strlen(text), &import, &model, diag);
-  if (!status) status = pelton_engine_build(model, &options, out, diag);
-  pelton_model_release(model);
-  return status;
-}
 
 /* The first output of |runs| runs on |target|, in |y|. */
 static pelton_status life(const char *text, const char *target, const pelton_allocator *allocator, int runs, float *y,
@@ -426,15 +410,6 @@ TEST(inputs_and_outputs_may_stay_on_the_device) {
   pelton_engine_release(engine);
   free(x);
   EXPECT_EQ(live(), 0);
-}
-
-/* Device memory for |bytes| bytes at |from|, or for as many to come. */
-static void *place(pelton_engine *engine, const void *from, size_t bytes) {
-  pelton_diag diag = PELTON_DIAG_INIT;
-  void *there;
-  REQUIRE_OK(pelton_memory_create(engine, bytes, &there, &diag), &diag);
-  if (from) REQUIRE_OK(pelton_memory_write(engine, there, from, bytes, &diag), &diag);
-  return there;
 }
 
 TEST(a_callers_stream_takes_runs) {

@@ -14,6 +14,14 @@ static void print_device(const json_value *device) {
   if (*json_get_text(device, "detail")) printf(", %s", json_get_text(device, "detail"));
   if (usable && usable->number == 0) printf("%snot usable: %s", index ? ": " : " ", json_get_text(device, "reason"));
   putchar('\n');
+  const json_value *libraries = json_get(device, "libraries");
+  for (const json_value *library = libraries ? libraries->first : NULL; library; library = library->next) {
+    const json_value *works = json_get(library, "usable");
+    if (works && works->number == 0)
+      printf("        %s\n", json_get_text(library, "reason"));
+    else
+      printf("        with %s %s\n", json_get_text(library, "name"), json_get_text(library, "version"));
+  }
   const json_value *peaks = json_get(device, "peaks");
   for (const json_value *peak = peaks ? peaks->first : NULL; peak; peak = peak->next) {
     const double one = 1e-9 * json_get_number(peak, "one", 0), all = 1e-9 * json_get_number(peak, "all", 0);

@@ -87,7 +87,12 @@ static void evict(pn_device *device, const void *memory, size_t bytes) {
   for (size_t i = 0; i < bytes; i += LINE) PN_FLUSH_LINE((const char *)memory + i);
 }
 
-static void *memory_alloc(pn_device *device, size_t bytes) { return pn_alloc_raw(device->allocator, bytes, 64); }
+static pelton_status memory_alloc(pn_device *device, size_t bytes, const char *what, void **out, pelton_diag *diag) {
+  *out = pn_alloc_raw(device->allocator, bytes, 64);
+  return *out ? PELTON_OK
+              : pn_fail(diag, PELTON_OUT_OF_MEMORY,
+                        "no memory for %s: %zu bytes wanted; use smaller shapes or fewer contexts", what, bytes);
+}
 static void memory_release(pn_device *device, void *memory) { pn_release(device->allocator, memory); }
 
 static pelton_status copy(pn_stream *stream, void *to, const void *from, size_t bytes, pelton_diag *diag) {

@@ -23,7 +23,7 @@ uint64_t pn_cuda_compile_key(void) {
 }
 
 pelton_status pn_cuda_compile_open(pn_device *device, const char *entry, pelton_diag *diag) {
-  char why[240] = "";
+  char why[PN_CUDA_WHY] = "";
   (void)pthread_mutex_lock(&device->lock);
   bool open = pn_cuda_library_has(&device->api, PN_CUDA_LIBRARY_NVRTC) ||
               pn_cuda_library_open(&device->api, PN_CUDA_LIBRARY_NVRTC, device->libraries, why, sizeof why);
@@ -35,9 +35,8 @@ pelton_status pn_cuda_compile_open(pn_device *device, const char *entry, pelton_
   (void)pthread_mutex_unlock(&device->lock);
   if (open) return PELTON_OK;
   return pn_fail(diag, PELTON_DEVICE_ERROR,
-                 "CUDA device %d: the kernel '%s' has to be compiled for %s, and %s: install NVRTC (a part of the CUDA "
-                 "toolkit, or the Python package nvidia-cuda-nvrtc), name its folder by --device-libraries, or use an "
-                 "engine that was built on such a device, which holds its kernels compiled",
+                 "CUDA device %d: the kernel '%s' has to be compiled for %s, and %s; or use an engine that was built "
+                 "on such a device, which holds its kernels compiled",
                  device->ordinal, entry, device->form, why);
 }
 

@@ -35,8 +35,9 @@ struct pn_device {
   struct pn_cuda_module *modules;
   char compiler[24];           /* "NVRTC 13.0"; empty: nothing was compiled yet */
   pn_cuda_programs *programs; /* shared with other devices, have a lock of their own */
-  pn_lt_handle *lt;         /* null: no cuBLASLt */
-  pn_dnn_handle *dnn;       /* null: no cuDNN */
+  pn_lt_handle *lt;         /* null: no cuBLASLt, and why */
+  pn_dnn_handle *dnn;       /* null: no cuDNN, and why */
+  char lt_why[PN_CUDA_WHY], dnn_why[PN_CUDA_WHY];
   pthread_mutex_t dnn_lock; /* of the handle's stream and of |convolutions| */
   struct pn_dnn_convolution *convolutions;
   char fingerprint[200];
@@ -55,13 +56,11 @@ struct pn_stream {
     bool busy;
   } stages[PN_CUDA_STAGES];
   uint32_t next_stage;
-  int32_t *fault; /* pinned and mapped: kernels write what went wrong, synchronize reads it */
+  int32_t *fault; /* pinned and mapped: tell_fault of element.cuh writes what went wrong, synchronize reads it */
+  uint32_t faulty_step; /* what it was about, until somebody asks */
   pn_cu_event *begin, *end;
   pn_arena scratch; /* of host references */
 };
-
-/* Faults that kernels tell of. */
-enum { PN_CUDA_FAULT_INDEX = 1 };
 
 /* PELTON_OK, or the driver's reason for |error| while doing |what|. */
 pelton_status pn_cuda_check(const pn_device *device, int error, const char *what, pelton_diag *diag) PN_CHECKED;

@@ -162,6 +162,7 @@ pelton_status pn_cuda_each_launch(const pn_step *step, pn_stream *stream, const 
   a.workspace = step->workspace;
   a.table = ((const pn_cuda_work *)step->state)->table;
   a.fault = stream->fault;
+  a.step = (int)step->number;
   a.found = step->count;
   return pn_cuda_launch(stream, s->function, s->grid, 1, 1, s->threads, &a, diag);
 }

@@ -106,10 +106,15 @@ pelton_status pn_cuda_peaks(pn_device *device, pn_peaks *out, pelton_diag *diag)
   t.bytes = cache ? 4 * (size_t)cache : USUAL_READ;
   if (t.bytes < LEAST_READ) t.bytes = LEAST_READ;
   if (t.bytes > MOST_READ) t.bytes = MOST_READ;
-  while (!(t.memory = pn_target_cuda.memory_alloc(device, t.bytes)) && t.bytes > LEAST_READ) t.bytes /= 2;
-  if (!t.memory)
-    return pn_fail(diag, PELTON_OUT_OF_MEMORY, "CUDA device %d: no memory to measure reads in", device->ordinal);
-  pelton_status status = pn_target_cuda.stream_create(device, &t.stream, diag);
+  const uint32_t mark = pn_diag_mark(diag);
+  pelton_status status;
+  while ((status = pn_target_cuda.memory_alloc(device, t.bytes, "measured reads", &t.memory, diag)) ==
+             PELTON_OUT_OF_MEMORY &&
+         t.bytes > LEAST_READ) {
+    pn_diag_rewind(diag, mark);
+    t.bytes /= 2;
+  }
+  if (!status) status = pn_target_cuda.stream_create(device, &t.stream, diag);
   if (!status) status = arithmetic(t, out, diag);
   if (!status) status = reads(&t, (size_t)cache, out, diag);
   pn_target_cuda.stream_release(t.stream);

@@ -1,6 +1,7 @@
 /* NVIDIA GPUs through the driver API, which is opened at run time. A device uses its primary context, so that it shares
    memory and streams with whatever else in the process runs on it. */
 #include "targets/cuda/convolution.h"
+#include "targets/cuda/kernels/arguments.h"
 #include "targets/cuda/programs.h"
 
 #include <stdio.h>
@@ -37,13 +38,46 @@ pelton_status pn_cuda_check(const pn_device *device, int error, const char *what
     atomic_store(&((pn_device *)(uintptr_t)device)->gone, true);
   (void)device->api.cuGetErrorName(error, &name);
   (void)device->api.cuGetErrorString(error, &text);
-  pelton_status status = error == PN_CU_ERROR_OUT_OF_MEMORY ? PELTON_OUT_OF_MEMORY : PELTON_DEVICE_ERROR;
-  return pn_fail(diag, status, "CUDA device %d: %s failed: %s (%s)", device->ordinal, what,
-                 text ? text : "unknown error", name ? name : "?");
+  if (!text) text = "unknown error";
+  if (!name) name = "?";
+  if (error != PN_CU_ERROR_OUT_OF_MEMORY)
+    return pn_fail(diag, PELTON_DEVICE_ERROR, "CUDA device %d: %s failed: %s (%s)", device->ordinal, what, text, name);
+  size_t left = 0, all = 0;
+  pn_cu_context *current = NULL; /* of which the driver tells: while the device is opened it may be another's */
+  if (!device->context || device->api.cuCtxGetCurrent(&current) || current != device->context ||
+      device->api.cuMemGetInfo_v2(&left, &all))
+    return pn_fail(diag, PELTON_OUT_OF_MEMORY,
+                   "CUDA device %d: %s failed: %s (%s); end other programs that use it, or take another device",
+                   device->ordinal, what, text, name);
+  return pn_fail(diag, PELTON_OUT_OF_MEMORY,
+                 "CUDA device %d: %s failed: %s (%s), %zu of its %zu bytes are free; use smaller shapes, fewer "
+                 "contexts or another device",
+                 device->ordinal, what, text, name, left, all);
 }
 
 pelton_status pn_cuda_enter(const pn_device *device, pelton_diag *diag) {
   return pn_cuda_check(device, device->api.cuCtxSetCurrent(device->context), "taking its context", diag);
+}
+
+/* The same for |bytes| bytes of pinned memory, which are the host's: what the device has free says nothing of them. */
+static pelton_status check_pinned(const pn_device *device, int error, size_t bytes, pelton_diag *diag) {
+  if (error == PN_CU_ERROR_OUT_OF_MEMORY)
+    return pn_fail(diag, PELTON_OUT_OF_MEMORY,
+                   "CUDA device %d: the host has no %zu bytes more that can be pinned; use less, or ordinary memory",
+                   device->ordinal, bytes);
+  return pn_cuda_check(device, error, "allocating pinned memory of the host", diag);
+}
+
+/* The driver forgets nothing: when it does not say what is current, there is nothing to bring back. */
+static void *thread_enter(const pn_device *device) {
+  pn_cu_context *was = NULL;
+  if (device->api.cuCtxGetCurrent(&was)) return device->context;
+  if (was != device->context) pn_cuda_enter_anyway(device);
+  return was;
+}
+
+static void thread_leave(const pn_device *device, void *was) {
+  if (was != device->context) (void)device->api.cuCtxSetCurrent(was);
 }
 
 /* ---- opening ------------------------------------------------------------------------------------------------------
@@ -113,23 +147,33 @@ static void ask(const pn_cuda_api *api, int index, int driver, probe *out) {
                    driver / 1000, driver % 1000 / 10);
 }
 
+/* All but the driver. */
+static void ask_libraries(pn_cuda_api *api, const char *folders, pn_library_info *out) {
+  for (uint32_t i = PN_CUDA_LIBRARY_NVRTC; i < PN_CUDA_LIBRARY_COUNT; i++, out++) {
+    *out = (pn_library_info){.name = pn_cuda_library_title((pn_cuda_library)i)};
+    if (pn_cuda_library_open(api, (pn_cuda_library)i, folders, out->reason, sizeof out->reason))
+      pn_cuda_library_version(api, (pn_cuda_library)i, out->version, sizeof out->version);
+  }
+}
+
 static pelton_status device_list(const pn_device_options *options, void (*each)(void *self, const pn_device_info *info),
                                  void *self, pelton_diag *diag) {
   pn_cuda_api api = {.handles = {NULL}};
   int version = 0, count = 0;
-  char why[240] = "";
+  char why[PN_CUDA_WHY] = "";
   if (!start_driver(&api, options->libraries, &version, &count, why, sizeof why))
     return pn_fail(diag, PELTON_DEVICE_ERROR, "no CUDA device: %s", why);
-  pn_cuda_api nvrtc = {.confined = api.confined};
-  bool compiles = pn_cuda_library_open(&nvrtc, PN_CUDA_LIBRARY_NVRTC, options->libraries, why, sizeof why);
-  pn_cuda_library_close(&nvrtc);
+  pn_library_info others[PN_CUDA_LIBRARY_COUNT - 1];
+  ask_libraries(&api, options->libraries, others);
   for (int i = 0; i < count; i++) {
     probe one;
     ask(&api, i, version, &one);
     size_t used = strlen(one.info.detail);
-    if (!one.info.refusal[0] && !compiles)
+    if (!one.info.refusal[0] && !pn_cuda_library_has(&api, PN_CUDA_LIBRARY_NVRTC))
       (void)snprintf(one.info.detail + used, sizeof one.info.detail - used,
-                     ", runs only engines that hold its kernels: %s", why);
+                     ", runs only engines that hold its kernels, for want of NVRTC");
+    one.info.library_count = (uint32_t)PN_COUNT(others);
+    memcpy(one.info.libraries, others, sizeof others);
     each(self, &one.info);
   }
   pn_cuda_library_close(&api);
@@ -142,12 +186,12 @@ static void device_close(pn_device *device) {
   const bool whole = device->context && !atomic_load(&device->gone);
   if (!whole) pn_cuda_modules_forget(device);
   if (whole) {
-    pn_cuda_enter_anyway(device);
+    void *was = thread_enter(device);
     pn_cuda_modules_release(device);
     if (device->lt) (void)api->cublasLtDestroy(device->lt);
     if (device->dnn) pn_dnn_convolutions_release(device);
     if (device->dnn) (void)api->cudnnDestroy(device->dnn);
-    (void)api->cuCtxSetCurrent(NULL);
+    thread_leave(device, was);
   }
   if (whole) (void)api->cuDevicePrimaryCtxRelease_v2(device->ordinal);
   pn_cuda_library_close(api);
@@ -160,21 +204,26 @@ static void device_close(pn_device *device) {
 
 /* What makes tactics possible beyond our own kernels; without them the others run. */
 static void open_vendor_tactics(pn_device *device, const char *folders) {
-  char why[240];
   pn_cuda_api *api = &device->api;
-  if (pn_cuda_library_open(api, PN_CUDA_LIBRARY_CUBLASLT, folders, why, sizeof why) && api->cublasLtCreate(&device->lt))
+  int error = 0;
+  if (pn_cuda_library_open(api, PN_CUDA_LIBRARY_CUBLASLT, folders, device->lt_why, sizeof device->lt_why) &&
+      (error = api->cublasLtCreate(&device->lt)) != 0) {
     device->lt = NULL;
-  if (pn_cuda_library_open(api, PN_CUDA_LIBRARY_CUDNN, folders, why, sizeof why) && api->cudnnCreate(&device->dnn))
+    (void)snprintf(device->lt_why, sizeof device->lt_why, "cuBLASLt does not start (error %d)", error);
+  }
+  if (pn_cuda_library_open(api, PN_CUDA_LIBRARY_CUDNN, folders, device->dnn_why, sizeof device->dnn_why) &&
+      (error = api->cudnnCreate(&device->dnn)) != 0) {
     device->dnn = NULL;
+    (void)snprintf(device->dnn_why, sizeof device->dnn_why, "cuDNN does not start: %s (error %d)",
+                   api->cudnnGetErrorString(error), error);
+  }
 }
 
-static pelton_status open_context(pn_device *device, const pn_device_options *options, pelton_diag *diag) {
+/* With the driver, which sees |count| devices. */
+static pelton_status fill_device(pn_device *device, const pn_device_options *options, int version, int count,
+                                 pelton_diag *diag) {
   pn_cuda_api *api = &device->api;
-  int version = 0, count = 0;
-  char why[240] = "";
   probe found;
-  if (!start_driver(api, options->libraries, &version, &count, why, sizeof why))
-    return pn_fail(diag, PELTON_DEVICE_ERROR, "no CUDA device: %s", why);
   if (options->index >= (uint32_t)count)
     return pn_fail(diag, PELTON_DEVICE_ERROR, "there is no CUDA device %u: the driver sees %d", options->index, count);
   ask(api, (int)options->index, version, &found);
@@ -208,6 +257,19 @@ static pelton_status open_context(pn_device *device, const pn_device_options *op
                  device->lt ? api->cublasLtGetVersion() : (size_t)0,
                  device->dnn ? api->cudnnGetVersion() : (size_t)0);
   return PELTON_OK;
+}
+
+static pelton_status open_context(pn_device *device, const pn_device_options *options, pelton_diag *diag) {
+  pn_cuda_api *api = &device->api;
+  int version = 0, count = 0;
+  char why[PN_CUDA_WHY] = "";
+  if (!start_driver(api, options->libraries, &version, &count, why, sizeof why))
+    return pn_fail(diag, PELTON_DEVICE_ERROR, "no CUDA device: %s", why);
+  pn_cu_context *was = NULL;
+  const bool known = !api->cuCtxGetCurrent(&was);
+  pelton_status status = fill_device(device, options, version, count, diag);
+  if (known) (void)api->cuCtxSetCurrent(was);
+  return status;
 }
 
 static pelton_status device_open(const pn_device_options *options, pn_device **out, pelton_diag *diag) {
@@ -257,11 +319,18 @@ static bool splits_products(const pn_device *device) { return device->capability
 /* ---- memory -------------------------------------------------------------------------------------------------------
  */
 
-static void *memory_alloc(pn_device *device, size_t bytes) {
+static pelton_status memory_alloc(pn_device *device, size_t bytes, const char *what, void **out, pelton_diag *diag) {
   pn_cu_pointer pointer = 0;
-  if (device->api.cuCtxSetCurrent(device->context) || device->api.cuMemAlloc_v2(&pointer, bytes ? bytes : 1))
-    return NULL;
-  return (void *)(uintptr_t)pointer;
+  *out = NULL;
+  PN_TRY(pn_cuda_enter(device, diag));
+  const int error = device->api.cuMemAlloc_v2(&pointer, bytes ? bytes : 1);
+  if (error) {
+    char doing[96];
+    (void)snprintf(doing, sizeof doing, "allocating %zu bytes for %s", bytes, what);
+    return pn_cuda_check(device, error, doing, diag);
+  }
+  *out = (void *)(uintptr_t)pointer;
+  return PELTON_OK;
 }
 
 static void memory_release(pn_device *device, void *memory) {
@@ -279,16 +348,44 @@ static unsigned memory_kind(const pn_device *device, const void *pointer) {
   return device->api.cuPointerGetAttributes(1, attributes, data, pn_cuda_pointer(pointer)) ? 0 : kind;
 }
 
-static bool memory_is_device(const pn_device *device, const void *pointer) {
-  return pointer && !device->api.cuCtxSetCurrent(device->context) && memory_kind(device, pointer) == PN_CU_MEMORY_DEVICE;
+/* One question for all, since every run asks it of every input and output. Managed memory is any device's. */
+static pelton_status memory_is_device(const pn_device *device, const void *pointer, size_t bytes, bool *out,
+                                      pelton_diag *diag) {
+  unsigned kind = 0, managed = 0;
+  int ordinal = device->ordinal;
+  pn_cu_pointer begin = 0;
+  size_t range_bytes = 0;
+  int attributes[] = {PN_CU_POINTER_MEMORY_TYPE, PN_CU_POINTER_IS_MANAGED, PN_CU_POINTER_DEVICE,
+                      PN_CU_POINTER_RANGE_BEGIN, PN_CU_POINTER_RANGE_BYTES};
+  void *data[PN_COUNT(attributes)] = {&kind, &managed, &ordinal, &begin, &range_bytes};
+  *out = false;
+  PN_TRY(pn_cuda_enter(device, diag));
+  PN_TRY(pn_cuda_check(device,
+                       device->api.cuPointerGetAttributes(PN_COUNT(attributes), attributes, data,
+                                                          pn_cuda_pointer(pointer)),
+                       "asking whose memory it is", diag));
+  if (kind != PN_CU_MEMORY_DEVICE) return PELTON_OK;
+  if (!managed && ordinal != device->ordinal)
+    return pn_fail(diag, PELTON_INVALID_ARGUMENT,
+                   "it is memory of CUDA device %d, the engine is on device %d: give it memory of that device "
+                   "(pelton_memory_create), or take an engine on device %d (pelton_engine_on_device)",
+                   ordinal, device->ordinal, ordinal);
+  const size_t left = begin ? range_bytes - (size_t)(pn_cuda_pointer(pointer) - begin) : 0;
+  if (begin && bytes > left)
+    return pn_fail(diag, PELTON_INVALID_ARGUMENT,
+                   "%zu bytes are wanted of memory of CUDA device %d that has %zu from that address on: allocate more",
+                   bytes, device->ordinal, left);
+  *out = true;
+  return PELTON_OK;
 }
 
-static void *host_alloc(pn_device *device, size_t bytes) {
-  void *memory = NULL;
-  if (device->api.cuCtxSetCurrent(device->context) ||
-      device->api.cuMemHostAlloc(&memory, bytes ? bytes : 1, PN_CU_HOST_PORTABLE))
-    return NULL;
-  return memory;
+static pelton_status host_alloc(pn_device *device, size_t bytes, void **out, pelton_diag *diag) {
+  *out = NULL;
+  PN_TRY(pn_cuda_enter(device, diag));
+  pelton_status status = check_pinned(
+      device, device->api.cuMemHostAlloc(out, bytes ? bytes : 1, PN_CU_HOST_PORTABLE), bytes, diag);
+  if (status) *out = NULL;
+  return status;
 }
 
 static void host_release(pn_device *device, void *memory) {
@@ -425,13 +522,12 @@ static pelton_status fill_stream(pn_stream *s, pelton_diag *diag) {
     void *memory = NULL;
     PN_TRY(
         pn_cuda_check(device, api->cuEventCreate(&s->stages[i].done, PN_CU_EVENT_NO_TIMING), "making an event", diag));
-    PN_TRY(pn_cuda_check(device, api->cuMemHostAlloc(&memory, PN_CUDA_STAGE_BYTES, PN_CU_HOST_PORTABLE),
-                         "allocating pinned memory", diag));
+    PN_TRY(check_pinned(device, api->cuMemHostAlloc(&memory, PN_CUDA_STAGE_BYTES, PN_CU_HOST_PORTABLE),
+                        PN_CUDA_STAGE_BYTES, diag));
     s->stages[i].memory = memory;
   }
   void *fault = NULL;
-  PN_TRY(pn_cuda_check(device, api->cuMemHostAlloc(&fault, 64, PN_CU_HOST_PORTABLE | PN_CU_HOST_MAPPED),
-                       "allocating pinned memory", diag));
+  PN_TRY(check_pinned(device, api->cuMemHostAlloc(&fault, 64, PN_CU_HOST_PORTABLE | PN_CU_HOST_MAPPED), 64, diag));
   memset(fault, 0, 64);
   s->fault = fault;
   return PELTON_OK;
@@ -451,13 +547,40 @@ static pelton_status stream_create(pn_device *device, pn_stream **out, pelton_di
   return status;
 }
 
+/* What tell_fault left. */
+static pelton_status take_fault(pn_stream *s, pelton_diag *diag) {
+  volatile int32_t *at = s->fault;
+  const uint32_t what = (uint32_t)at[0], extent = (uint32_t)at[1];
+  const long long number = (int64_t)((uint64_t)(uint32_t)at[3] << 32 | (uint32_t)at[2]);
+  at[0] = 0;
+  s->faulty_step = what >> FAULT_KIND_BITS;
+  switch (what & ((1u << FAULT_KIND_BITS) - 1)) {
+  case FAULT_INDEX:
+    return pn_fail(diag, PELTON_INVALID_DATA,
+                   "index %lld lies outside an extent of %u; give indices that are in it, or a larger tensor",
+                   number, extent);
+  case FAULT_LENGTH:
+    return pn_fail(diag, PELTON_INVALID_DATA, "length %lld is not one from 0 to %u; mend the operand of lengths",
+                   number, extent);
+  case FAULT_AXIS:
+    return pn_fail(diag, PELTON_INVALID_DATA, "axis %lld lies outside a tensor of rank %u; mend the operand of axes",
+                   number, extent);
+  default:
+    return pn_fail(diag, PELTON_INVALID_DATA,
+                   "an operand holds numbers that it cannot do with; the target cpu tells which");
+  }
+}
+
 static pelton_status stream_synchronize(pn_stream *s, pelton_diag *diag) {
   PN_TRY(pn_cuda_enter(s->device, diag));
   PN_TRY(pn_cuda_check(s->device, s->device->api.cuStreamSynchronize(s->stream), "running the network", diag));
-  int32_t fault = *(volatile int32_t *)s->fault;
-  if (!fault) return PELTON_OK;
-  *(volatile int32_t *)s->fault = 0;
-  return pn_fail(diag, PELTON_INVALID_DATA, "an index lies outside of the axis that it goes along");
+  return *(volatile int32_t *)s->fault ? take_fault(s, diag) : PELTON_OK;
+}
+
+static uint32_t stream_fault(pn_stream *s) {
+  const uint32_t step = s->faulty_step;
+  s->faulty_step = 0;
+  return step;
 }
 
 static pelton_status stream_lend(pn_stream *s, void *native, pelton_diag *diag) {
@@ -542,6 +665,8 @@ const pn_target pn_target_cuda = {
     .name = "cuda",
     .device_open = device_open,
     .device_close = device_close,
+    .thread_enter = thread_enter,
+    .thread_leave = thread_leave,
     .fingerprint = fingerprint,
     .tactics = tactics,
     .patterns = patterns,
@@ -563,6 +688,7 @@ const pn_target pn_target_cuda = {
     .stream_lend = stream_lend,
     .stream_return = stream_return,
     .stream_synchronize = stream_synchronize,
+    .stream_fault = stream_fault,
     .timer_start = timer_start,
     .timer_stop = timer_stop,
     .record_begin = record_begin,

@@ -57,7 +57,12 @@ static uint32_t patterns(const pn_device *device, const pn_pattern **out) {
   *out = pattern_table;
   return (uint32_t)PN_COUNT(pattern_table);
 }
-static void *memory_alloc(pn_device *device, size_t bytes) { return pn_alloc(device->allocator, bytes, 64); }
+static pelton_status memory_alloc(pn_device *device, size_t bytes, const char *what, void **out, pelton_diag *diag) {
+  *out = pn_alloc(device->allocator, bytes, 64);
+  return *out ? PELTON_OK
+              : pn_fail(diag, PELTON_OUT_OF_MEMORY,
+                        "no memory for %s: %zu bytes wanted; use smaller shapes or fewer contexts", what, bytes);
+}
 static void memory_release(pn_device *device, void *memory) { pn_release(device->allocator, memory); }
 static pelton_status copy(pn_stream *stream, void *to, const void *from, size_t bytes, pelton_diag *diag) {
   (void)stream;

@@ -8,6 +8,10 @@ struct divider {
   unsigned divisor, magic, shift;
 };
 
+/* What a kernel met that its operator cannot do with, and which numbers go with it: an index and the extent; a length
+   and the most; an axis and the rank; anything else of an operand. */
+enum { FAULT_INDEX = 1, FAULT_LENGTH, FAULT_AXIS, FAULT_OPERAND, FAULT_KIND_BITS = 8 };
+
 enum { MOST_OPERANDS = 16, MOST_AXES = 8, MOST_MOVE_AXES = 16, MOST_EPILOGUE = 8, WINDOW_AXES = 3 };
 
 struct pointwise_arguments {
@@ -60,6 +64,7 @@ struct gather_arguments {
   void *target;
   const void *source, *index;
   int *fault;
+  int step; /* of which a fault tells */
 };
 
 /* A reduction: places of the result, and for each of them places along the reduced axes. */
@@ -265,6 +270,7 @@ struct each_arguments {
   unsigned count; /* pieces of work */
   int number[EACH_NUMBERS];
   struct divider divider[EACH_DIVIDERS];
+  int step; /* of which a fault tells */
   double real[EACH_REALS];
   void *operand[EACH_OPERANDS]; /* null where absent */
   void *workspace;

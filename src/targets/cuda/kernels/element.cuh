@@ -4,6 +4,21 @@
    bf16; f64; i64 for bool and integers; u64. LOAD and STORE take the type from a macro: LOAD(X, p, i) with X f16. */
 DEVICE u32 divide(u32 value, struct divider d) { return (high_product(value, d.magic) + value) >> d.shift; }
 
+/* Leaves for the host which step met what (arguments.h), in one store of 16 bytes, which is whole whoever else stores.
+   The first to be seen stays: what follows may come from it. */
+DEVICE void tell_fault(int *fault, int step, int kind, i64 number, i64 extent) {
+  quad all;
+  if (*(volatile int *)fault) return;
+  all.x = (u32)step << FAULT_KIND_BITS | (u32)kind;
+  all.y = (u32)extent;
+  all.z = (u32)(u64)number;
+  all.w = (u32)((u64)number >> 32);
+  *(quad *)fault = all;
+}
+#define TELL(kind, number, extent) tell_fault(a.fault, a.step, kind, number, extent)
+/* |value|, which was counted from the end when it was negative, as it was given. */
+#define GIVEN(value, extent) ((value) < 0 ? (value) - (extent) : (value))
+
 DEVICE f32 bf16_to_f32(u16 x) { return bits_f32((u32)x << 16); }
 DEVICE u16 bf16_from_f32(f32 v) {
   u32 bits = f32_bits(v);

@@ -6,7 +6,7 @@ KERNEL(gather, struct gather_arguments) {
     i64 index = a.wide ? ((const i64 *)a.index)[which] : (i64)((const i32 *)a.index)[which];
     if (index < 0) index += a.extent;
     if (index < 0 || index >= (i64)a.extent) {
-      *a.fault = 1;
+      TELL(FAULT_INDEX, GIVEN(index, (i64)a.extent), (i64)a.extent);
       ((WORD *)a.target)[i] = 0;
     } else {
       ((WORD *)a.target)[i] = ((const WORD *)a.source)[(outer * a.extent + (u32)index) * a.inner.divisor + inner];

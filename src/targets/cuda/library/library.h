@@ -87,6 +87,10 @@ enum {
   PN_CU_HOST_PORTABLE = 1,
   PN_CU_HOST_MAPPED = 2,
   PN_CU_POINTER_MEMORY_TYPE = 2, /* CUpointer_attribute */
+  PN_CU_POINTER_IS_MANAGED = 8,
+  PN_CU_POINTER_DEVICE = 9,
+  PN_CU_POINTER_RANGE_BEGIN = 11, /* of mapped memory (cuMemMap): of the addresses that were reserved, all pieces */
+  PN_CU_POINTER_RANGE_BYTES = 12,
   PN_CU_MEMORY_HOST = 1, /* pinned; of other host memory the driver knows nothing */
   PN_CU_MEMORY_DEVICE = 2,
   PN_CU_CAPTURE_THREAD_LOCAL = 1
@@ -100,6 +104,8 @@ typedef enum pn_cuda_library {
   PN_CUDA_LIBRARY_COUNT
 } pn_cuda_library;
 
+enum { PN_CUDA_WHY = 480 }; /* room for why a library cannot be used: paths are in it */
+
 /* Every function of every library; null where its library is absent. */
 typedef struct pn_cuda_api {
   void *handles[PN_CUDA_LIBRARY_COUNT];
@@ -109,9 +115,13 @@ typedef struct pn_cuda_api {
 } pn_cuda_api;
 
 /* Opens |library| into |api|, from |folders| (separated by ':'; may be null) first, then where the system finds it.
-   False with the reason in |why| (|room| bytes). */
+   False with the reason in |why| (|room| bytes, PN_CUDA_WHY are enough): where it was looked for, or what was found and
+   why that does not load, and the remedy. */
 bool pn_cuda_library_open(pn_cuda_api *api, pn_cuda_library library, const char *folders, char *why, size_t room);
 void pn_cuda_library_close(pn_cuda_api *api);
+/* "13.0" of an open library; empty where it does not say. Not of the driver. */
+void pn_cuda_library_version(const pn_cuda_api *api, pn_cuda_library library, char *out, size_t room);
+const char *pn_cuda_library_title(pn_cuda_library library);
 PN_INLINE bool pn_cuda_library_has(const pn_cuda_api *api, pn_cuda_library library) {
   return api->handles[library] != NULL;
 }

@@ -55,7 +55,7 @@ static bool find(const pn_problem *p, const pn_device *device, request *r, pn_re
 static const pn_dnn_convolution *plans_of(const pn_problem *p, const pn_device *device, request *r, pn_reason *why) {
   if (p->nodes[0].op != PN_OP_CONV) return NULL;
   if (!device->dnn) {
-    (void)pn_refuse(why, "cuDNN is not installed");
+    (void)pn_refuse(why, "%s", device->dnn_why);
     return NULL;
   }
   if (!find(p, device, r, why)) return NULL;

@@ -212,7 +212,8 @@ static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *di
   move.source = step->operands[p->nodes[0].inputs[0]];
   move.aligned = pn_cuda_aligned(move.source);
   PN_TRY(pn_cuda_launch(stream, s->copy, s->grid, 1, 1, PN_CUDA_BLOCK, &move, diag));
-  pn_step inner = {&s->product.problem, step->config, s->inner, NULL, patches + s->patch_bytes, operands, NULL};
+  pn_step inner = {&s->product.problem, step->config, s->inner, NULL, patches + s->patch_bytes, operands, NULL,
+                   step->number};
   return s->tactic->run(&inner, stream, diag);
 }
 

@@ -62,6 +62,7 @@ static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *di
   a.index = step->operands[node->inputs[1]];
   a.target = step->operands[node->outputs[0]];
   a.fault = stream->fault;
+  a.step = (int)step->number;
   return pn_cuda_launch(stream, s->function, s->grid, 1, 1, PN_CUDA_BLOCK, &a, diag);
 }
 

@@ -61,7 +61,7 @@ static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why
   pn_cuda_product product;
   pn_cuda_sum sum;
   if (p->nodes[0].op != PN_OP_MATMUL) return false;
-  if (!device->lt) return pn_refuse(why, "cuBLASLt is not installed");
+  if (!device->lt) return pn_refuse(why, "%s", device->lt_why);
   return find(p, &product, &sum, why);
 }
 

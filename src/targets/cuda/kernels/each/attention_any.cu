@@ -26,7 +26,7 @@ KERNEL(attention_any, struct each_arguments) {
     u32 kv = h / (u32)GROUP, q = ROW_OF(BY_HEADS, n, h, i, QUERIES.divisor, (u32)Q_HEADS), past = (u32)PAST;
     i64 valid = WITH_LENGTHS ? (i64)LOAD(LENGTHS_TYPE, LENGTHS, n) : KEYS;
     if (valid < 0 || valid > KEYS) {
-      *a.fault = 1;
+      TELL(FAULT_LENGTH, valid, KEYS);
       valid = 0;
     }
     i64 place = (i64)i + (WITH_LENGTHS ? valid - (i64)QUERIES.divisor : (i64)past);

@@ -4,10 +4,10 @@
 
 #if GATHERS
 /* |value| within [0, extent), or from its end; -1 and the fault else. */
-DEVICE int index_within(i64 value, int extent, int *fault) {
-  if (value < 0) value += extent;
-  if (value >= 0 && value < extent) return (int)value;
-  *fault = 1;
+DEVICE int index_within(i64 value, int extent, int *fault, int step) {
+  i64 at = value < 0 ? value + extent : value;
+  if (at >= 0 && at < extent) return (int)at;
+  tell_fault(fault, step, FAULT_INDEX, value, extent);
   return -1;
 }
 #endif
@@ -16,7 +16,7 @@ DEVICE int index_within(i64 value, int extent, int *fault) {
 KERNEL(gather_elements, struct each_arguments) {
   EACH_ELEMENT(i) {
     u32 rest = i;
-    int from = 0, at = index_within((i64)LOAD(INDICES_TYPE, INDICES, i), EXTENT, a.fault);
+    int from = 0, at = index_within((i64)LOAD(INDICES_TYPE, INDICES, i), EXTENT, a.fault, a.step);
     for (int d = RANK - 1; d >= 0; d--) {
       u32 outer = d ? divide(rest, DIMS(d)) : 0;
       from += (int)(rest - outer * DIMS(d).divisor) * STRIDES(d);
@@ -31,7 +31,7 @@ KERNEL(gather_nd, struct each_arguments) {
     u32 row = divide(i, INNER), inner = i - row * INNER.divisor, batch = divide(row, TUPLES);
     int from = (int)batch * BATCH + (int)inner, known = 1;
     for (int k = 0; k < TUPLE; k++) {
-      int at = index_within((i64)LOAD(INDICES_TYPE, INDICES, row * TUPLE + (u32)k), EXTENTS(k), a.fault);
+      int at = index_within((i64)LOAD(INDICES_TYPE, INDICES, row * TUPLE + (u32)k), EXTENTS(k), a.fault, a.step);
       known = known && at >= 0;
       from += at * STRIDES(k);
     }
@@ -49,7 +49,7 @@ KERNEL(tensor_scatter, struct each_arguments) {
       first %= cached;
       if (first < 0) first += cached;
     } else if (first < 0 || first > cached - LENGTH) {
-      *a.fault = 1;
+      TELL(FAULT_INDEX, first, cached - LENGTH + 1);
       first = 0;
     }
     int at = place - (int)first;
@@ -65,7 +65,7 @@ KERNEL(reverse_sequence, struct each_arguments) {
     int t = (int)(time_row - divide(time_row, TIME) * TIME.divisor);
     i64 length = (i64)LOAD(LENGTHS_TYPE, LENGTHS, batch_row - divide(batch_row, BATCH) * BATCH.divisor);
     if (length < 0 || length > (i64)TIME.divisor) {
-      *a.fault = 1;
+      TELL(FAULT_LENGTH, length, TIME.divisor);
       length = 0;
     }
     int from = (int)i + (t < length ? ((int)length - 1 - 2 * t) * (int)TIME_INNER.divisor : 0);
@@ -86,7 +86,7 @@ KERNEL(slice, struct each_arguments) {
     i64 start = (i64)LOAD(STARTS_TYPE, STARTS, (u32)k);
     if (axis < 0) axis += RANK;
     if (axis < 0 || axis >= RANK || by == 0) {
-      *a.fault = 1;
+      TELL(by == 0 ? FAULT_OPERAND : FAULT_AXIS, GIVEN(axis, RANK), RANK);
       return;
     }
     i64 extent = EXTENTS(axis), low = by > 0 ? 0 : -1, high = by > 0 ? extent : extent - 1;
@@ -105,7 +105,7 @@ KERNEL(slice, struct each_arguments) {
       from += at * STRIDES(d);
       rest = outer;
     }
-    if (!inside) *a.fault = 1;
+    if (!inside) TELL(FAULT_OPERAND, 0, 0);
     ((X_WORD *)Y)[i] = inside ? ((const X_WORD *)X)[from] : 0;
   }
 }
@@ -117,7 +117,7 @@ KERNEL(pad, struct each_arguments) {
     i64 axis = WITH_AXES ? (i64)LOAD(AXES_TYPE, AXES, (u32)k) : k;
     if (axis < 0) axis += RANK;
     if (axis < 0 || axis >= RANK) {
-      *a.fault = 1;
+      TELL(FAULT_AXIS, GIVEN(axis, RANK), RANK);
       return;
     }
     before[axis] = (i64)LOAD(PADS_TYPE, PADS, (u32)k);
@@ -125,7 +125,7 @@ KERNEL(pad, struct each_arguments) {
   }
   for (int d = 0; d < RANK; d++)
     if (EXTENTS(d) + before[d] + after[d] != (i64)DIMS(d).divisor) {
-      *a.fault = 1;
+      TELL(FAULT_OPERAND, 0, 0);
       return;
     }
   EACH_ELEMENT(i) {
@@ -137,7 +137,7 @@ KERNEL(pad, struct each_arguments) {
       i64 skipped = before[d] < 0 ? -before[d] : 0, kept = EXTENTS(d) - skipped + (after[d] < 0 ? after[d] : 0);
       i64 at = (i64)(rest - outer * DIMS(d).divisor) - (before[d] > 0 ? before[d] : 0);
       rest = outer;
-      if (kept < 1 && MODE != 0) *a.fault = 1;
+      if (kept < 1 && MODE != 0) TELL(FAULT_OPERAND, 0, 0);
       if (at < 0 || at >= kept) {
         if (kept < 1 || MODE == 0) {
           outside = 1;

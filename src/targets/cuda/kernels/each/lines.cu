@@ -8,7 +8,7 @@ KERNEL(cumulate, struct each_arguments) {
   i64 axis = AXIS_KNOWN ? (i64)AXIS_NUMBER : (i64)LOAD(AXIS_TYPE, AXIS, 0);
   if (axis < 0) axis += RANK;
   if (axis < 0 || axis >= RANK) {
-    *a.fault = 1;
+    TELL(FAULT_AXIS, GIVEN(axis, RANK), RANK);
     return;
   }
   u32 extent = (u32)DIMS(axis), inner = (u32)STRIDES(axis);

@@ -178,7 +178,7 @@ KERNEL(roi_align, struct each_arguments) {
     if (batch < 0 || batch >= BATCH ||
         !place_region(corner[0], corner[2], (int)WIDTH.divisor, IN_WIDTH, SAMPLING, &columns) ||
         !place_region(corner[1], corner[3], (int)HEIGHT.divisor, IN_HEIGHT, SAMPLING, &rows)) {
-      *a.fault = 1;
+      TELL(batch < 0 || batch >= BATCH ? FAULT_INDEX : FAULT_OPERAND, GIVEN(batch, BATCH), BATCH);
       continue;
     }
     u32 first = ((u32)batch * CHANNELS.divisor + (line - roi * CHANNELS.divisor)) * (u32)(IN_HEIGHT * IN_WIDTH);
@@ -223,7 +223,7 @@ KERNEL(max_roi_pool, struct each_arguments) {
     if (number[0] != number[0]) whole = 0;
     if (!(whole >= 0 && whole < BATCH) || !touch(number[1], number[3], column, (int)WIDTH.divisor, IN_WIDTH, x) ||
         !touch(number[2], number[4], row, (int)HEIGHT.divisor, IN_HEIGHT, y)) {
-      *a.fault = 1;
+      TELL(FAULT_OPERAND, 0, 0);
       continue;
     }
     u32 first = ((u32)whole * CHANNELS.divisor + (line - roi * CHANNELS.divisor)) * (u32)(IN_HEIGHT * IN_WIDTH);

@@ -29,7 +29,7 @@ KERNEL(reduce_any, struct each_arguments) {
     i64 axis = (i64)LOAD(AXES_TYPE, AXES, k);
     if (axis < 0) axis += RANK;
     if (axis < 0 || axis >= RANK) {
-      *a.fault = 1;
+      TELL(FAULT_AXIS, GIVEN(axis, RANK), RANK);
       return;
     }
     mask |= 1u << axis;

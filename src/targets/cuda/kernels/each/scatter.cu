@@ -14,10 +14,10 @@ KERNEL(scatter_begin, struct each_arguments) {
 
 #if SCATTER_ELEMENTS || SCATTER_ND
 /* |value| within [0, extent), or from its end; -1 and the fault else. */
-DEVICE int index_within(i64 value, int extent, int *fault) {
-  if (value < 0) value += extent;
-  if (value >= 0 && value < extent) return (int)value;
-  *fault = 1;
+DEVICE int index_within(i64 value, int extent, int *fault, int step) {
+  i64 at = value < 0 ? value + extent : value;
+  if (at >= 0 && at < extent) return (int)at;
+  tell_fault(fault, step, FAULT_INDEX, value, extent);
   return -1;
 }
 #endif
@@ -26,7 +26,7 @@ DEVICE int slot_of(const struct each_arguments *whole, u32 u) {
 #define a (*whole)
 #if SCATTER_ELEMENTS
   u32 rest = u;
-  int to = 0, at = index_within((i64)LOAD(INDICES_TYPE, INDICES, u), EXTENT, a.fault);
+  int to = 0, at = index_within((i64)LOAD(INDICES_TYPE, INDICES, u), EXTENT, a.fault, a.step);
   for (int d = RANK - 1; d >= 0; d--) {
     u32 outer = d ? divide(rest, DIMS(d)) : 0;
     to += (int)(rest - outer * DIMS(d).divisor) * STRIDES(d);
@@ -36,7 +36,7 @@ DEVICE int slot_of(const struct each_arguments *whole, u32 u) {
 #elif SCATTER_ND
   int to = 0;
   for (int k = 0; k < TUPLE; k++) {
-    int at = index_within((i64)LOAD(INDICES_TYPE, INDICES, u * TUPLE + (u32)k), EXTENTS(k), a.fault);
+    int at = index_within((i64)LOAD(INDICES_TYPE, INDICES, u * TUPLE + (u32)k), EXTENTS(k), a.fault, a.step);
     if (at < 0) return -1;
     to += at * STRIDES(k);
   }
@@ -54,7 +54,7 @@ DEVICE int slot_of(const struct each_arguments *whole, u32 u) {
     rest = outer;
   }
   if (inside) return to;
-  *a.fault = 1;
+  TELL(FAULT_INDEX, index, POOLED_ELEMENTS);
   return -1;
 #endif
 #undef a

@@ -49,7 +49,7 @@ KERNEL(recurrent, struct each_arguments) {
     int backwards = REVERSE || d == 1;
     i64 length = WITH_LENGTHS ? (i64)LOAD(LENGTHS_TYPE, LENGTHS, b) : STEPS;
     if (length < 0 || length > STEPS) {
-      *a.fault = 1;
+      TELL(FAULT_LENGTH, length, STEPS);
       length = 0;
     }
 /* Row |row| of r with |from|, and its bias. */
@@ -161,7 +161,7 @@ KERNEL(rotary_embedding, struct each_arguments) {
     i64 place = WITH_POSITIONS ? (i64)LOAD(POSITIONS_TYPE, POSITIONS, token) : (i64)token;
     if (WITH_POSITIONS && place < 0) place += PLACES;
     if (WITH_POSITIONS && (place < 0 || place >= PLACES)) {
-      *a.fault = 1;
+      TELL(FAULT_INDEX, GIVEN(place, PLACES), PLACES);
       continue;
     }
     u32 pair = INTERLEAVED ? e / 2 : e % half, second = INTERLEAVED ? e % 2 : e / half;

@@ -9,7 +9,7 @@ KERNEL(dft, struct each_arguments) {
   axis = (i64)LOAD(AXIS_TYPE, AXIS, 0);
   if (axis < 0) axis += RANK;
   if (axis < 0 || axis >= RANK - 1) {
-    *a.fault = 1;
+    TELL(FAULT_AXIS, GIVEN(axis, RANK), RANK - 1);
     return;
   }
 #endif
@@ -20,7 +20,7 @@ KERNEL(dft, struct each_arguments) {
   asked = (i64)LOAD(TAKEN_TYPE, TAKEN, 0);
 #endif
   if (asked < 1 || asked > 65536 || (u32)(ONESIDED && !INVERSE ? asked / 2 + 1 : asked) != y_extent) {
-    *a.fault = 1;
+    TELL(FAULT_OPERAND, 0, 0);
     return;
   }
   u32 length = (u32)asked, half = length / 2, given = HERMITIAN ? half + 1 : length;
