@@ -165,8 +165,9 @@ def tactics(target, names):
             found = mentioned(function_body(target, described.group(1)), names)
         for header in re.findall(r'#include "(targets?/[^"]+)\.h"', text):  # shared by several tactics of one family
             source = ROOT / "src" / f"{header}.c"
-            if not found and source.exists():
-                found = mentioned(source.read_text(), names)
+            moves = header == "target/movement" and "pn_movement_describe(" in text  # whatever it describes
+            if (moves or not found) and source.exists():
+                found = found + mentioned(source.read_text(), names)
         declared = re.findall(r'\.name = "([^"]+)"', text)
         name = declared[0] if declared else f"{target}.{path.stem}"
         rows.append((name, first_sentence(path), found, ".is_reference = true" in text))

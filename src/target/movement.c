@@ -61,21 +61,24 @@ static bool depth_space(describer *d, const pn_operand *deep, const pn_operand *
   return true;
 }
 
-static bool is_constant(describer *d, const pn_operand *o, const char *what) {
-  return !o || o->data || pn_refuse(d->why, "%s are not constant", what);
+/* Whether the |count| numbers of an operand are known now; an absent one's are, and so are no numbers at all. */
+static bool is_known(describer *d, const pn_operand *o, int64_t count, const char *what) {
+  if (!o) return true;
+  if (pn_operand_elements(o) != count) return pn_refuse(d->why, "not as many %s as there should be", what);
+  return o->data || !count || pn_refuse(d->why, "%s are not constant", what);
 }
 
 static bool slice(describer *d) {
   const pn_problem *p = d->problem;
   const pn_operand *starts = pn_problem_input(p, 0, 1), *axes = pn_problem_input(p, 0, 3),
                    *steps = pn_problem_input(p, 0, 4);
-  if (!is_constant(d, starts, "starts") || !is_constant(d, axes, "axes") || !is_constant(d, steps, "steps"))
+  int64_t count = pn_operand_elements(starts), to[PN_MAX_RANK], from[PN_MAX_RANK];
+  if (!is_known(d, starts, count, "starts") || !is_known(d, axes, count, "axes") || !is_known(d, steps, count, "steps"))
     return false;
-  int64_t to[PN_MAX_RANK], from[PN_MAX_RANK];
   pn_operand_axis_strides(d->x, from);
   pn_operand_axis_strides(d->y, to);
   pn_move *c = add(d, d->y, d->x);
-  for (int64_t i = 0; i < pn_operand_elements(starts); i++) {
+  for (int64_t i = 0; i < count; i++) {
     uint32_t axis = axes ? axis_of(pn_operand_number(axes, i), d->x->rank) : (uint32_t)i;
     int64_t start = pn_operand_number(starts, i), step = steps ? pn_operand_number(steps, i) : 1,
             extent = d->x->dims[axis];
@@ -89,19 +92,25 @@ static bool slice(describer *d) {
   return true;
 }
 
+/* Parts that nobody wants are left out: what stands behind them begins after the sizes that they were to have. */
 static bool split(describer *d) {
   const pn_problem_node *node = &d->problem->nodes[0];
-  uint32_t axis = axis_of(((const pn_attrs_split *)node->attrs)->axis, d->x->rank);
-  int64_t to[PN_MAX_RANK], from[PN_MAX_RANK], offset = 0;
+  const pn_operand *sizes = pn_problem_input(d->problem, 0, 1);
+  uint32_t axis = axis_of(((const pn_attrs_split *)node->attrs)->axis, d->x->rank), count = node->output_count;
+  int64_t to[PN_MAX_RANK], from[PN_MAX_RANK], extent = d->x->dims[axis], at = 0;
   pn_operand_axis_strides(d->x, from);
-  for (uint32_t i = 0; i < node->output_count; i++) {
+  for (uint32_t i = 0; i < count; i++) {
     const pn_operand *y = pn_problem_output(d->problem, 0, i);
-    if (!y) return pn_refuse(d->why, "result %u is not wanted, so its size is not known", (unsigned)i);
+    if (!y) {
+      if (!is_known(d, sizes, count, "sizes of parts that nobody wants")) return false;
+      at += sizes ? pn_operand_number(sizes, i) : pn_min_i64(pn_div_up(extent, count), extent - at);
+      continue;
+    }
     pn_operand_axis_strides(y, to);
     pn_move *c = add(d, y, d->x);
-    c->from_offset = offset;
+    c->from_offset = at * from[axis];
     for (uint32_t k = 0; k < y->rank; k++) pn_move_axis(c, y->dims[k], to[k], from[k]);
-    offset += y->dims[axis] * from[axis];
+    at += y->dims[axis];
   }
   return true;
 }
@@ -122,6 +131,41 @@ static bool concat(describer *d) {
   return true;
 }
 
+/* The |count| places from |at| on along |axis|, from those beside them that begin at |first|. |offset| is of the inside
+   on the axes before, whose extents |inside| has; the axes behind are whole. */
+static void copy_beside(describer *d, uint32_t axis, const int64_t *to, const int64_t *inside, int64_t offset,
+                        int64_t at, int64_t first, int64_t step, int64_t count) {
+  pn_move *c = add(d, d->y, d->y);
+  c->to_offset = offset + at * to[axis];
+  c->from_offset = offset + first * to[axis];
+  for (uint32_t i = 0; i < d->y->rank; i++) {
+    int64_t dim = i < axis ? inside[i] : i == axis ? count : d->y->dims[i];
+    pn_move_axis(c, dim, to[i], i == axis ? to[i] * step : to[i]);
+  }
+}
+
+/* One side of an axis of which [*from, *end) is there, up to the axis's end. What is there repeats itself as soon as it
+   is a period long; a reflection turns round first. Each step doubles what is there, so that few go any distance. */
+static void continue_side(describer *d, pn_pad_mode mode, uint32_t axis, const int64_t *to, const int64_t *inside,
+                          int64_t offset, bool after, int64_t *from, int64_t *end) {
+  bool edge = mode == PN_PAD_EDGE || inside[axis] == 1;
+  int64_t period = mode == PN_PAD_WRAP ? inside[axis] : 2 * (inside[axis] - 1);
+  for (int64_t left; (left = after ? d->y->dims[axis] - *end : *from) > 0;) {
+    int64_t there = *end - *from;
+    bool turns = !edge && there < period;
+    int64_t far = edge ? 0 : turns ? inside[axis] - 1 : there / period * period;
+    int64_t count = edge ? left : pn_min_i64(left, far), at = after ? *end : *from - count;
+    int64_t first = after ? at - far : at + far;
+    if (edge) first = after ? *end - 1 : *from;
+    if (turns) first = after ? *end - 2 : *from + count;
+    copy_beside(d, axis, to, inside, offset, at, first, edge ? 0 : turns ? -1 : 1, count);
+    if (after)
+      *end += count;
+    else
+      *from -= count;
+  }
+}
+
 /* What lies outside as it goes on from the inside, axis after axis from the last: each copies from the result, where
    the axes behind it are whole by then. */
 static bool continue_pad(describer *d, pn_pad_mode mode, const int64_t *to, const int64_t *begin,
@@ -129,23 +173,12 @@ static bool continue_pad(describer *d, pn_pad_mode mode, const int64_t *to, cons
   int64_t offset = 0; /* of the inside on the axes before and on this one */
   for (uint32_t i = 0; i < d->y->rank; i++) offset += begin[i] * to[i];
   for (uint32_t axis = d->y->rank; axis-- > 0;) {
-    int64_t end = begin[axis] + inside[axis], before = begin[axis], after = d->y->dims[axis] - end;
-    int64_t most = mode == PN_PAD_EDGE ? INT64_MAX : mode == PN_PAD_WRAP ? inside[axis] : inside[axis] - 1;
-    if (!inside[axis] || before > most || after > most) return pn_refuse(d->why, "more padding than there is to copy");
+    int64_t from = begin[axis], end = from + inside[axis];
+    if (!inside[axis] && d->y->dims[axis]) return pn_refuse(d->why, "no elements to continue from");
     offset -= begin[axis] * to[axis];
-    for (uint32_t side = 0; side < 2; side++) {
-      pn_move *c = add(d, d->y, d->y);
-      int64_t first = side ? end - 1 : before, step = 0; /* edge */
-      if (mode == PN_PAD_REFLECT) first = side ? end - 2 : 2 * before, step = -1;
-      if (mode == PN_PAD_WRAP) first = side ? before : end - before, step = 1;
-      c->to_offset = offset + (side ? end * to[axis] : 0);
-      c->from_offset = offset + first * to[axis];
-      for (uint32_t i = 0; i < d->y->rank; i++) {
-        int64_t dim = i < axis ? inside[i] : d->y->dims[i];
-        if (i == axis) dim = side ? after : before;
-        pn_move_axis(c, dim, to[i], i == axis ? to[i] * step : to[i]);
-      }
-    }
+    if (!inside[axis]) continue;
+    continue_side(d, mode, axis, to, inside, offset, false, &from, &end);
+    continue_side(d, mode, axis, to, inside, offset, true, &from, &end);
   }
   return true;
 }
@@ -157,11 +190,11 @@ static bool pad(describer *d) {
   const pn_operand *pads = pn_problem_input(p, 0, 1), *value = pn_problem_input(p, 0, 2),
                    *axes = pn_problem_input(p, 0, 3);
   pn_pad_mode mode = ((const pn_attrs_pad *)p->nodes[0].attrs)->mode;
-  if (!is_constant(d, pads, "pads") || !is_constant(d, axes, "axes")) return false;
-  if (value && pn_operand_elements(value) != 1) value = NULL;
   uint32_t rank = d->x->rank;
   int64_t to[PN_MAX_RANK], from[PN_MAX_RANK], begin[PN_MAX_RANK] = {0}, inside[PN_MAX_RANK],
-                                              count = pn_operand_elements(pads) / 2;
+                                              count = axes ? pn_operand_elements(axes) : rank;
+  if (!is_known(d, pads, 2 * count, "pads") || !is_known(d, axes, count, "axes")) return false;
+  if (value && pn_operand_elements(value) != 1) value = NULL;
   pn_operand_axis_strides(d->x, from);
   pn_operand_axis_strides(d->y, to);
   for (int64_t i = 0; i < count; i++)

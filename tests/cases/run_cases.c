@@ -7,13 +7,12 @@
 
    An operand is dtype[extents], followed by {elements} (a constant), by <bound (integers in [0, bound)) or by nothing
    (random), and by the word const when it is known while planning; "_" is an absent one, "$" the result of the node
-   before, "$0" that of the first one, and so on. "-> n" in front of the attributes asks for n results. Lines that begin
-   with '#' are comments; "no " in front of a problem says that on the cpu only the reference does it, "fails " that it
-   fails, as tactics then must. Every line runs with every combination of layouts, every config of a tactic, at each level
-   of instructions, with one thread and with two; lines that no tactic of the cpu accepts fail. Of operators whose
-   results have a size that only the run tells, tactics get results as large as they can be; the count is compared, and
-   what there is.
- */
+   before, "$0" that of the first one, and so on. "-> n" in front of the attributes asks for n results, "-> n _i _k" for
+   those but numbers i and k (from 0). Lines that begin with '#' are comments; "no " in front of a problem says that on
+   the cpu only the reference does it, "fails " that it fails, as tactics then must. Every line runs with every
+   combination of layouts, every config of a tactic, at each level of instructions, with one thread and with two; lines
+   that no tactic of the cpu accepts fail. Of operators whose results have a size that only the run tells, tactics get
+   results as large as they can be; the count is compared, and what there is. */
 #include "base/file.h"
 #include "base/format.h"
 #include "op/schema.h"
@@ -170,7 +169,10 @@ static bool read_node(problem_case *c, pn_str text, pelton_diag *diag) {
     node->input_count++;
   }
   if (take(&text, "-> ")) outputs = (uint32_t)strtoul(take_until(&text, " ").data, NULL, 10);
-  skip_blanks(&text);
+  for (skip_blanks(&text); take(&text, "_"); skip_blanks(&text)) {
+    uint32_t absent = (uint32_t)strtoul(take_until(&text, " ").data, NULL, 10);
+    if (absent < MAX_OPERANDS) c->outputs[at][absent] = PN_NO_OPERAND;
+  }
   void *attrs;
   if (pn_attrs_parse(op, &text, NULL, &c->arena, &attrs, diag)) return false;
   node->attrs = attrs;
@@ -193,7 +195,7 @@ static pelton_status infer_node(problem_case *c, uint32_t at, pelton_diag *diag)
     in[i] = (pn_fact){
         .present = true, .type = pn_type_make(v->operand.dtype, v->operand.rank, v->operand.dims), .data = v->plain};
   }
-  for (uint32_t i = 0; i < node->output_count; i++) out[i].present = true;
+  for (uint32_t i = 0; i < node->output_count; i++) out[i].present = c->outputs[at][i] != PN_NO_OPERAND;
   pn_infer infer = {.attrs = node->attrs,
                     .input_count = node->input_count,
                     .output_count = node->output_count,
@@ -211,6 +213,7 @@ static pelton_status infer_node(problem_case *c, uint32_t at, pelton_diag *diag)
   if (counts && !pn_op_bound(node->op, &infer, c->axes))
     return pn_fail(diag, PELTON_INVALID_ARGUMENT, "the operator's results have no bound");
   for (uint32_t i = 0; i < node->output_count; i++) {
+    if (c->outputs[at][i] == PN_NO_OPERAND) continue;
     value *v = &c->values[c->value_count];
     memset(v, 0, sizeof *v);
     if (!pn_type_is_static(&out[i].type))
@@ -290,6 +293,7 @@ static bool read_case(problem_case *c, const char *line, pelton_diag *diag) {
   }
   for (uint32_t i = 0; i < c->node_count; i++)
     for (uint32_t k = 0; k < c->nodes[i].output_count; k++) {
+      if (c->outputs[i][k] == PN_NO_OPERAND) continue;
       value *v = &c->values[c->outputs[i][k]];
       v->last = i + 1 == c->node_count;
       v->operand.role = v->last ? PN_OPERAND_OUTPUT : PN_OPERAND_INTERNAL;

@@ -1,5 +1,5 @@
 /* Everything that only moves elements, of any type and between any layouts: transposition and its relatives, slices,
-   splits, concatenation, constant padding, expansion, tiling. A move whose rows are contiguous on one side and columns
+   splits, concatenation, padding, expansion, tiling. A move whose rows are contiguous on one side and columns
    on the other goes by tiles in shared memory, any other element by element in the target's order, or by 16 bytes where
    elements lie together on both sides. */
 #include "target/movement.h"

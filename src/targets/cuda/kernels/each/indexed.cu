@@ -73,7 +73,13 @@ KERNEL(reverse_sequence, struct each_arguments) {
   }
 }
 #elif SLICE
-/* The results' extents are known: what else the bounds say must agree with them. */
+/* |at| counted from the end where it is below 0, and clamped to [low, high]: before adding, which could overflow. */
+DEVICE i64 position(i64 at, i64 extent, i64 low, i64 high) {
+  if (at < 0) at = (at < -extent - 1 ? -extent - 1 : at) + extent;
+  return at < low ? low : at > high ? high : at;
+}
+
+/* The results' extents are known: what the bounds say must agree with them. */
 KERNEL(slice, struct each_arguments) {
   i64 first[RANK], step[RANK];
   for (int d = 0; d < RANK; d++) {
@@ -83,16 +89,22 @@ KERNEL(slice, struct each_arguments) {
   for (int k = 0; k < LISTED; k++) {
     i64 axis = WITH_AXES ? (i64)LOAD(AXES_TYPE, AXES, (u32)k) : k;
     i64 by = WITH_STEPS ? (i64)LOAD(STEPS_TYPE, STEPS, (u32)k) : 1;
-    i64 start = (i64)LOAD(STARTS_TYPE, STARTS, (u32)k);
     if (axis < 0) axis += RANK;
     if (axis < 0 || axis >= RANK || by == 0) {
       TELL(by == 0 ? FAULT_OPERAND : FAULT_AXIS, GIVEN(axis, RANK), RANK);
       return;
     }
     i64 extent = EXTENTS(axis), low = by > 0 ? 0 : -1, high = by > 0 ? extent : extent - 1;
-    if (start < 0) start = (start < -extent - 1 ? -extent - 1 : start) + extent;
-    first[axis] = start < low ? low : start > high ? high : start;
+    first[axis] = position((i64)LOAD(STARTS_TYPE, STARTS, (u32)k), extent, low, high);
     step[axis] = by;
+    i64 last = position((i64)LOAD(ENDS_TYPE, ENDS, (u32)k), extent, low, high);
+    u64 stride = by > 0 ? (u64)by : (u64)0 - (u64)by, span = 0;
+    if (by > 0 ? last > first[axis] : first[axis] > last)
+      span = (u64)(by > 0 ? last - first[axis] : first[axis] - last);
+    if (span / stride + (span % stride != 0) != DIMS(axis).divisor) {
+      TELL(FAULT_OPERAND, 0, 0);
+      return;
+    }
   }
   EACH_ELEMENT(i) {
     u32 rest = i;
@@ -123,11 +135,14 @@ KERNEL(pad, struct each_arguments) {
     before[axis] = (i64)LOAD(PADS_TYPE, PADS, (u32)k);
     after[axis] = (i64)LOAD(PADS_TYPE, PADS, (u32)(k + LISTED));
   }
-  for (int d = 0; d < RANK; d++)
-    if (EXTENTS(d) + before[d] + after[d] != (i64)DIMS(d).divisor) {
+  for (int d = 0; d < RANK; d++) {
+    i64 size = (i64)DIMS(d).divisor, cut = (before[d] < 0 ? before[d] : 0) + (after[d] < 0 ? after[d] : 0);
+    i64 kept = EXTENTS(d) + cut;
+    if (EXTENTS(d) + before[d] + after[d] != size || (MODE != 0 && kept < 1 && size > 0)) {
       TELL(FAULT_OPERAND, 0, 0);
       return;
     }
+  }
   EACH_ELEMENT(i) {
     u32 rest = i;
     i64 from = 0;
@@ -137,9 +152,8 @@ KERNEL(pad, struct each_arguments) {
       i64 skipped = before[d] < 0 ? -before[d] : 0, kept = EXTENTS(d) - skipped + (after[d] < 0 ? after[d] : 0);
       i64 at = (i64)(rest - outer * DIMS(d).divisor) - (before[d] > 0 ? before[d] : 0);
       rest = outer;
-      if (kept < 1 && MODE != 0) TELL(FAULT_OPERAND, 0, 0);
       if (at < 0 || at >= kept) {
-        if (kept < 1 || MODE == 0) {
+        if (MODE == 0) {
           outside = 1;
           continue;
         }
