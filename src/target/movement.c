@@ -324,3 +324,27 @@ void pn_move_normalize(pn_move *c) {
   c->rank = rank;
   if (!c->rank) pn_move_axis(c, 1, 1, 1);
 }
+
+/* The axis along which it goes furthest is halved; by a multiple of 16, so that what was aligned stays so. */
+bool pn_move_cut(pn_move *c, int64_t most, pn_move *rest) {
+  int64_t to = 1, from = 1, furthest = 0;
+  uint32_t axis = 0;
+  for (uint32_t d = 0; d < c->rank; d++) {
+    if (c->dims[d] < 1) return false; /* nothing moves */
+    int64_t far_to = (c->dims[d] - 1) * c->to[d];
+    int64_t far_from = (c->dims[d] - 1) * (c->from[d] < 0 ? -c->from[d] : c->from[d]);
+    int64_t far = pn_max_i64(far_to, far_from);
+    to += far_to;
+    from += far_from;
+    if (far > furthest) furthest = far, axis = d;
+  }
+  if (!furthest || (to <= most && from <= most)) return false;
+  int64_t half = c->dims[axis] / 2;
+  if (half > 16) half -= half % 16;
+  *rest = *c;
+  rest->dims[axis] = c->dims[axis] - half;
+  rest->to_offset += half * c->to[axis];
+  rest->from_offset += half * c->from[axis];
+  c->dims[axis] = half;
+  return true;
+}

@@ -31,6 +31,10 @@ void pn_move_axis_to(pn_move *move, uint32_t from, uint32_t to);
    merged; at least one is left. */
 void pn_move_normalize(pn_move *move);
 
+/* Whether |move| spans more than |most| elements on one side, from the first that it touches to the last. Then |move|
+   is left with one part of its box and |rest| has the other: until none is too wide, there are few. */
+bool pn_move_cut(pn_move *move, int64_t most, pn_move *rest);
+
 /* The moves that node 0 of |problem| is, in their order (a later one may read what an earlier one wrote): transpose,
    depth_to_space, space_to_depth, slice, split, concat, pad, expand, tile. They are written |stride| bytes apart, so
    that a target may keep them within a struct of its own; |moves| null: only counts. False for another

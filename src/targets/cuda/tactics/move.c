@@ -21,7 +21,8 @@ typedef struct one {
 typedef struct state {
   uint32_t count;
   pn_cu_function *together; /* for all of the list at once; null: one after the other */
-  one list[];
+  one *list;
+  const pelton_allocator *allocator; /* of the list */
 } state;
 
 static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why) {
@@ -29,8 +30,7 @@ static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why
   (void)device;
   if (!pn_movement_describe(p, NULL, 0, &count, why)) return false;
   size_t bytes = pelton_dtype_bytes(pn_problem_output(p, 0, 0)->dtype);
-  if (bytes != 1 && bytes != 2 && bytes != 4 && bytes != 8) return pn_refuse(why, "elements of %zu bytes", bytes);
-  return pn_cuda_fits(p, why);
+  return bytes == 1 || bytes == 2 || bytes == 4 || bytes == 8 || pn_refuse(why, "elements of %zu bytes", bytes);
 }
 
 static double estimate(const pn_problem *p, const pn_device *device, const pn_config *config) {
@@ -43,11 +43,10 @@ static double estimate(const pn_problem *p, const pn_device *device, const pn_co
 }
 
 static void sizes(const pn_problem *p, const pn_device *device, const pn_config *config, pn_sizes *out) {
-  uint32_t count = 0;
+  (void)p;
   (void)device;
   (void)config;
-  (void)pn_movement_describe(p, NULL, 0, &count, NULL);
-  out->state_bytes = sizeof(state) + count * sizeof(one);
+  out->state_bytes = sizeof(state);
 }
 
 static const char *word_of(uint32_t bytes) {
@@ -209,27 +208,57 @@ static pelton_status prepare_one(const pn_device *device, pn_move *m, one *o, pe
   return prepare_move(device, m, o, diag);
 }
 
+typedef PN_LIST(pn_move) move_list;
+
+/* The moves in normal form, none of which goes further than 32-bit offsets reach. */
+static pelton_status list_moves(const pn_problem *p, pn_arena *arena, move_list *out, pelton_diag *diag) {
+  uint32_t count;
+  if (!pn_movement_describe(p, NULL, 0, &count, NULL))
+    return PN_INTERNAL(diag, "a movement changed after it was accepted");
+  pn_move *moves = PN_NEW_ARRAY(arena, pn_move, count + 1u), rest;
+  if (!moves) return pn_fail_memory(diag, "a movement");
+  if (!pn_movement_describe(p, moves, sizeof *moves, &count, NULL))
+    return PN_INTERNAL(diag, "a movement changed after it was accepted");
+  for (uint32_t i = 0; i < count; i++) {
+    uint32_t next = out->count;
+    normalize(&moves[i]);
+    if (!pn_list_push(arena, out, moves[i])) return pn_fail_memory(diag, "a movement");
+    for (; next < out->count; next++) {
+      while (pn_move_cut(&out->data[next], INT32_MAX, &rest))
+        if (!pn_list_push(arena, out, rest)) return pn_fail_memory(diag, "a movement");
+      normalize(&out->data[next]);
+    }
+  }
+  return PELTON_OK;
+}
+
+static void release_state(void *memory) {
+  state *s = memory;
+  if (s->list) pn_release(s->allocator, s->list);
+  s->list = NULL;
+}
+
 static pelton_status prepare(const pn_problem *p, const pn_device *device, const pn_config *config, void *memory,
                              pelton_diag *diag) {
   state *s = memory;
-  (void)config;
-  if (!pn_movement_describe(p, NULL, 0, &s->count, NULL))
-    return PN_INTERNAL(diag, "a movement changed after it was accepted");
-  pn_arena scratch;
-  pn_arena_init(&scratch, device->allocator);
-  pn_move *moves = PN_NEW_ARRAY(&scratch, pn_move, s->count + 1u);
-  pelton_status status = moves ? PELTON_OK : pn_fail_memory(diag, "a movement");
-  if (!status && !pn_movement_describe(p, moves, sizeof *moves, &s->count, NULL))
-    status = PN_INTERNAL(diag, "a movement changed after it was accepted");
+  move_list moves = {0};
   uint32_t axes;
   bool quads;
-  for (uint32_t i = 0; i < s->count && !status; i++) normalize(&moves[i]);
-  if (!status && goes_together(p, moves, s->count, &axes, &quads)) {
-    status = prepare_together(device, moves, axes, quads, s, diag);
+  (void)config;
+  pn_arena scratch;
+  pn_arena_init(&scratch, device->allocator);
+  pelton_status status = list_moves(p, &scratch, &moves, diag);
+  s->allocator = device->allocator;
+  s->count = moves.count;
+  if (!status && !(s->list = pn_alloc(s->allocator, (s->count + 1u) * sizeof(one), _Alignof(one))))
+    status = pn_fail_memory(diag, "a movement");
+  if (!status && goes_together(p, moves.data, s->count, &axes, &quads)) {
+    status = prepare_together(device, moves.data, axes, quads, s, diag);
   } else {
-    for (uint32_t i = 0; i < s->count && !status; i++) status = prepare_one(device, &moves[i], &s->list[i], diag);
+    for (uint32_t i = 0; i < s->count && !status; i++) status = prepare_one(device, &moves.data[i], &s->list[i], diag);
   }
   pn_arena_deinit(&scratch);
+  if (status) release_state(s);
   return status;
 }
 
@@ -280,5 +309,6 @@ const pn_tactic pn_tactic_cuda_move = {
     .estimate = estimate,
     .sizes = sizes,
     .prepare = prepare,
+    .release_state = release_state,
     .run = run,
 };
