@@ -126,14 +126,23 @@ static const char *evidence(const pelton_build_options *options, const char *wit
   return options->range_count ? "ranges and random inputs within them" : "random inputs, which may be smaller than real ones";
 }
 
+/* Unnamed nodes go by their results. */
+static pn_str name_of(const pn_graph *g, const pn_node *node) {
+  for (uint32_t i = 0; !node->name.size && i < node->outputs.count; i++)
+    if (pn_value_valid(node->outputs.data[i])) return g->values.data[node->outputs.data[i].v].name;
+  return node->name;
+}
+
+/* |ranges|: of |g|'s values; null in subgraphs, which are not looked into. */
 static void report_node(const pn_graph *g, const pn_node *node, const pn_precision_choice *choice, const pn_ranges *ranges,
                         pn_json *json) {
+  const pelton_dtype dtype = choice->dtype == PELTON_DTYPE_F32 ? pn_precision_result(g, node) : choice->dtype;
   pn_json_object_begin(json, NULL);
-  pn_json_string(json, "node", node->name);
-  pn_json_string(json, "type", pn_str_from(pelton_dtype_name(choice->dtype)));
+  pn_json_string(json, "node", name_of(g, node));
+  pn_json_string(json, "type", pn_str_from(pelton_dtype_name(dtype)));
   if (choice->forced) pn_json_bool(json, "asked", true);
   if (choice->wide_inside) pn_json_string(json, "inside", pn_str_from("f32"));
-  for (uint32_t i = 0; i < node->outputs.count; i++) {
+  for (uint32_t i = 0; ranges && i < node->outputs.count; i++) {
     if (!pn_value_valid(node->outputs.data[i]) || g->values.data[node->outputs.data[i].v].type.dtype != PELTON_DTYPE_F32) continue;
     const pn_range *r = &ranges->data[node->outputs.data[i].v];
     if (r->observed) pn_json_f64(json, "largest", r->largest);
@@ -141,45 +150,101 @@ static void report_node(const pn_graph *g, const pn_node *node, const pn_precisi
     break;
   }
   if (choice->why) pn_json_string(json, "why", pn_str_from(choice->why));
+  if (choice->no_gain) pn_json_bool(json, "no_gain", true);
   pn_json_object_end(json);
 }
 
+/* A layer, of the graph or of a subgraph. */
+typedef struct layer {
+  const pn_graph *g;
+  const pn_node *node;
+  const pn_precision_choice *choice;
+} layer;
+
+/* The next layer of the report; false: there are no more. |*at| starts as 0. */
+static bool next_layer(const pn_graph *g, const pn_precision_choices *choices, uint32_t *at, layer *out) {
+  for (; *at < g->nodes.count; (*at)++)
+    if (choices->data[*at].wanted) {
+      *out = (layer){g, &g->nodes.data[*at], &choices->data[*at]};
+      (*at)++;
+      return true;
+    }
+  const uint32_t i = *at - g->nodes.count;
+  if (i >= choices->inner.count) return false;
+  *out = (layer){choices->inner.data[i].graph, choices->inner.data[i].node, &choices->inner.data[i].choice};
+  (*at)++;
+  return true;
+}
+
+typedef struct totals {
+  uint32_t f16, bf16, f32, f64, had_to;
+} totals;
+
+static totals count_layers(const pn_graph *g, const pn_precision_choices *choices) {
+  totals t = {0};
+  layer l;
+  for (uint32_t at = 0; next_layer(g, choices, &at, &l);) {
+    t.f16 += l.choice->dtype == PELTON_DTYPE_F16;
+    t.bf16 += l.choice->dtype == PELTON_DTYPE_BF16;
+    if (l.choice->dtype == PELTON_DTYPE_F32) (*(pn_precision_result(l.g, l.node) == PELTON_DTYPE_F64 ? &t.f64 : &t.f32))++;
+    t.had_to += l.choice->had_to;
+  }
+  return t;
+}
+
 static void report(const pn_graph *g, const pelton_build_options *options, const pn_precision_request *request,
-                   const pn_precision_choice *choices, const pn_ranges *ranges, const char *without, pn_json *json) {
-  uint32_t counts[3] = {0};
+                   const pn_precision_choices *choices, const pn_ranges *ranges, const char *without, pn_json *json) {
+  const totals t = count_layers(g, choices);
+  layer l;
   pn_json_object_begin(json, "precision");
   pn_json_string(json, "asked", pn_str_from(options->precision ? options->precision : "fp32"));
   pn_json_string(json, "evidence", pn_str_from(evidence(options, without)));
   if (without) pn_json_string(json, "not_observed", pn_str_from(without));
-  for (uint32_t n = 0; n < g->nodes.count; n++)
-    if (choices[n].wanted)
-      counts[choices[n].dtype == PELTON_DTYPE_F16 ? 1 : choices[n].dtype == PELTON_DTYPE_BF16 ? 2 : 0]++;
-  pn_json_i64(json, "f16", counts[1]);
-  pn_json_i64(json, "bf16", counts[2]);
-  pn_json_i64(json, "kept_f32", counts[0]);
+  pn_json_i64(json, "f16", t.f16);
+  pn_json_i64(json, "bf16", t.bf16);
+  pn_json_i64(json, "kept_f32", t.f32);
+  if (t.f64) pn_json_i64(json, "kept_f64", t.f64);
+  pn_json_i64(json, "had_to_stay", t.had_to);
   if (request->tf32) pn_json_bool(json, "tf32", true);
   pn_json_array_begin(json, "nodes");
-  for (uint32_t n = 0; n < g->nodes.count; n++)
-    if (choices[n].wanted) report_node(g, &g->nodes.data[n], &choices[n], ranges, json);
+  for (uint32_t at = 0; next_layer(g, choices, &at, &l);)
+    report_node(l.g, l.node, l.choice, l.g == g ? ranges : NULL, json);
   pn_json_array_end(json);
   pn_json_object_end(json);
 }
 
-static pelton_status check_strict(const pn_graph *g, const pn_precision_choice *choices, pelton_diag *diag) {
-  uint32_t kept = 0;
-  pelton_status status = PELTON_OK;
-  for (uint32_t n = 0; n < g->nodes.count; n++) kept += choices[n].wanted && choices[n].why && !choices[n].forced;
-  if (!kept) return PELTON_OK;
-  status = pn_fail(diag, PELTON_UNSUPPORTED,
-                   "strict: %u layers would have to stay in f32; allow bf16 as well, name them in the layer precisions, or "
-                   "build without strict",
-                   kept);
-  for (uint32_t n = 0, told = 0; n < g->nodes.count && told < NAMED; n++) {
-    if (!choices[n].wanted || !choices[n].why || choices[n].forced) continue;
-    status = pn_fail(diag, PELTON_UNSUPPORTED, "node '%.*s': %s", PN_STR_ARG(g->nodes.data[n].name), choices[n].why);
+/* The first layers that had to stay; those that gain nothing when there are no others. */
+static pelton_status name_layers(const pn_graph *g, const pn_precision_choices *choices, bool no_gain, pelton_diag *diag) {
+  pelton_status status = PELTON_UNSUPPORTED;
+  layer l;
+  for (uint32_t at = 0, told = 0; told < NAMED && next_layer(g, choices, &at, &l);) {
+    if (!(no_gain ? l.choice->no_gain : l.choice->had_to)) continue;
+    status = pn_fail(diag, PELTON_UNSUPPORTED, "node '%.*s': %s", PN_STR_ARG(name_of(l.g, l.node)), l.choice->why);
     told++;
   }
   return status;
+}
+
+static pelton_status check_strict(const pn_graph *g, const pn_precision_choices *choices, pelton_diag *diag) {
+  const totals t = count_layers(g, choices);
+  bool idle = false, asked = false;
+  layer l;
+  for (uint32_t at = 0; next_layer(g, choices, &at, &l);) {
+    idle = idle || l.choice->no_gain;
+    asked = asked || l.choice->forced;
+  }
+  if (t.had_to) {
+    (void)pn_fail(diag, PELTON_UNSUPPORTED,
+                  "strict: %u layers would have to stay in f32; allow bf16 as well, name them in the layer precisions, or "
+                  "build without strict",
+                  t.had_to);
+    return name_layers(g, choices, false, diag);
+  }
+  if (!idle || asked || t.f16 || t.bf16) return PELTON_OK;
+  (void)pn_fail(diag, PELTON_UNSUPPORTED,
+                "strict: none of %u layers would be in 16 bits; build it in fp32, or name them in the layer precisions",
+                t.f32 + t.f64);
+  return name_layers(g, choices, true, diag);
 }
 
 static pelton_status run_stage(pn_graph *g, const pelton_shape *shapes, const pelton_build_options *options,
@@ -187,17 +252,17 @@ static pelton_status run_stage(pn_graph *g, const pelton_shape *shapes, const pe
                                pelton_diag *diag) {
   pn_ranges ranges;
   const char *without;
-  pn_precision_choice *choices;
+  pn_precision_choices choices;
   const bool known = options->sample_count || options->range_count;
   pn_precision_options choosing = {.margin = known ? MARGIN_KNOWN : MARGIN_UNKNOWN};
   memcpy(choosing.allowed, request->half, sizeof choosing.allowed);
   PN_TRY(parse_rules(options->layer_precision, arena, &choosing.rules, &choosing.rule_count, diag));
   PN_TRY(gather(g, shapes, options, arena, &ranges, &without, diag));
   PN_TRY(pn_precision_choose(g, &ranges, &choosing, arena, &choices, diag));
-  report(g, options, request, choices, &ranges, without, json);
-  if (options->strict) PN_TRY(check_strict(g, choices, diag));
-  for (uint32_t n = 0; n < g->nodes.count; n++) *changed = *changed || choices[n].dtype != PELTON_DTYPE_F32;
-  return *changed ? pn_precision_convert(g, choices, diag) : PELTON_OK;
+  report(g, options, request, &choices, &ranges, without, json);
+  if (options->strict) PN_TRY(check_strict(g, &choices, diag));
+  for (uint32_t n = 0; n < g->nodes.count; n++) *changed = *changed || choices.data[n].dtype != PELTON_DTYPE_F32;
+  return *changed ? pn_precision_convert(g, choices.data, diag) : PELTON_OK;
 }
 
 pelton_status pn_precision_stage(pn_graph *g, const pelton_shape *shapes, const pelton_build_options *options,

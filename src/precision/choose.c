@@ -3,8 +3,14 @@
    Some operators gain by it: convolutions, products, attention, whose kernels have tensor units for 16 bits. The others
    only follow: a step between two of those would otherwise be two casts. A follower goes to the type of a node that it
    reads from. A softmax at the very end stays: its cast costs the same behind the product, and small probabilities keep
-   their digits. */
+   their digits.
+
+   Each layer that stays says why. There are two kinds: it had to, since it is not safe, has no form in 16 bits or is in
+   a subgraph; or nothing would be gained, since it follows nothing. */
 #include "precision/precision.h"
+
+#include "ir/walk.h"
+#include "op/op.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -12,59 +18,13 @@
 
 enum { LEAST_DECIBELS = 40 }; /* of what rounding may leave: some 6.6 bits */
 
-typedef enum role { ROLE_NONE, ROLE_GAINS, ROLE_FOLLOWS } role;
-
-static role role_of(const pn_node *node) {
-  switch (node->op) {
-  case PN_OP_CONV:
-  case PN_OP_CONV_TRANSPOSE:
-  case PN_OP_MATMUL:
-  case PN_OP_ATTENTION: return ROLE_GAINS;
-  case PN_OP_REDUCE: {
-    const pn_reduce_kind kind = ((const pn_attrs_reduce *)node->attrs)->kind;
-    return kind <= PN_REDUCE_MIN || kind == PN_REDUCE_L1 || kind == PN_REDUCE_L2 ? ROLE_FOLLOWS : ROLE_NONE;
-  }
-  case PN_OP_LAYER_NORM: return node->outputs.count == 1 ? ROLE_FOLLOWS : ROLE_NONE;
-  case PN_OP_POINTWISE:
-  case PN_OP_POOL:
-  case PN_OP_SOFTMAX:
-  case PN_OP_GROUP_NORM:
-  case PN_OP_LRN:
-  case PN_OP_RESHAPE:
-  case PN_OP_FLATTEN:
-  case PN_OP_SQUEEZE:
-  case PN_OP_UNSQUEEZE:
-  case PN_OP_TRANSPOSE:
-  case PN_OP_EXPAND:
-  case PN_OP_TILE:
-  case PN_OP_SLICE:
-  case PN_OP_SPLIT:
-  case PN_OP_CONCAT:
-  case PN_OP_PAD:
-  case PN_OP_GATHER:
-  case PN_OP_DEPTH_TO_SPACE:
-  case PN_OP_SPACE_TO_DEPTH:
-  case PN_OP_RESIZE: return ROLE_FOLLOWS;
-  default: return ROLE_NONE;
-  }
-}
-
-bool pn_precision_is_data(const pn_node *node, uint32_t input) {
-  switch (node->op) {
-  case PN_OP_PAD: return input == 0 || input == 2;
-  case PN_OP_RESIZE: /* regions and scales are f32 by definition */
-  case PN_OP_GATHER:
-  case PN_OP_REDUCE: return input == 0;
-  default: return true; /* others' operands of f32 are data */
-  }
-}
-
 typedef struct chooser {
   const pn_graph *g;
   const pn_ranges *ranges;
   const pn_precision_options *options;
   pn_arena *arena;
-  pn_precision_choice *choices;
+  pn_precision_choices *out;
+  bool failed; /* no memory */
 } chooser;
 
 static const pn_value *f32_value(const chooser *c, pn_value_id v) {
@@ -144,12 +104,6 @@ static bool leaves_inside(const chooser *c, const pn_node *node, pn_half half) {
   return false;
 }
 
-static bool has_f32_result(const chooser *c, const pn_node *node) {
-  for (uint32_t i = 0; i < node->outputs.count; i++)
-    if (f32_value(c, node->outputs.data[i])) return true;
-  return false;
-}
-
 /* '*' stands for any run of characters. */
 static bool fits(pn_str pattern, pn_str name) {
   size_t p = 0, n = 0, star = SIZE_MAX, back = 0;
@@ -186,7 +140,7 @@ static pelton_dtype followed(const chooser *c, const pn_node *node) {
   for (uint32_t i = 0; i < node->inputs.count; i++) {
     const pn_value *value = f32_value(c, node->inputs.data[i]);
     if (!value || !pn_node_valid(value->producer) || !pn_precision_is_data(node, i)) continue;
-    const pelton_dtype dtype = c->choices[value->producer.v].dtype;
+    const pelton_dtype dtype = c->out->data[value->producer.v].dtype;
     if (dtype != PELTON_DTYPE_F32) return dtype;
   }
   return PELTON_DTYPE_F32;
@@ -202,40 +156,95 @@ static bool only_output(const chooser *c, const pn_node *node) {
   return true;
 }
 
-static void choose(const chooser *c, const pn_node *node, pn_precision_choice *choice) {
-  const role part = role_of(node);
-  const pn_precision_rule *rule = rule_of(c, node);
-  choice->dtype = PELTON_DTYPE_F32;
-  if (part == ROLE_NONE || !has_f32_result(c, node)) return;
-  const pelton_dtype near = part == ROLE_FOLLOWS ? followed(c, node) : PELTON_DTYPE_NONE;
-  if (part == ROLE_FOLLOWS && near == PELTON_DTYPE_F32 && !rule) return;
-  if (node->op == PN_OP_POINTWISE && !plain_expression(c, node)) return;
-  if (node->op == PN_OP_SOFTMAX && !rule && only_output(c, node)) return;
+static bool any_allowed(const chooser *c) {
+  for (int h = 0; h < PN_HALF_COUNT; h++)
+    if (c->options->allowed[h]) return true;
+  return false;
+}
+
+/* |node| stays. |no_gain|: nobody wanted it otherwise. What a rule asks for is no surprise. */
+static void stay(const pn_precision_rule *rule, bool no_gain, const char *why, pn_precision_choice *choice) {
+  const bool asked = rule && rule->dtype == PELTON_DTYPE_F32;
   choice->wanted = true;
   choice->forced = rule != NULL;
+  choice->no_gain = no_gain && !rule;
+  choice->why = asked ? "asked for" : why;
+  choice->had_to = !asked && !choice->no_gain;
+}
+
+/* Why a layer cannot follow into 16 bits, or need not; null when it may. */
+static const char *unfit(const chooser *c, const pn_node *node, pn_layer layer, const pn_precision_rule *rule,
+                         pelton_dtype near, bool *no_gain) {
+  const pelton_dtype result = pn_precision_result(c->g, node);
+  *no_gain = layer == PN_LAYER_FOLLOWS && near == PELTON_DTYPE_F32;
+  if (result != PELTON_DTYPE_F32) return say(c, "it is in %s, and only f32 is converted", pelton_dtype_name(result));
+  if (layer == PN_LAYER_STAYS) return say(c, "%s has no kernel for 16 bits here", pn_op_get(node->op)->name);
+  if (*no_gain && !rule) return "it reads from no layer in 16 bits, so that casts would be all there is to gain";
+  if (node->op == PN_OP_POINTWISE && !plain_expression(c, node)) return "it computes in several types of floats";
+  if (node->op != PN_OP_SOFTMAX || rule || !only_output(c, node)) return NULL;
+  *no_gain = true;
+  return "it makes an output, where small probabilities keep their digits";
+}
+
+/* Layers of subgraphs stay: conditions and trip counts are computed among them, and whoever runs them hands over values
+   in the types that the graph states. */
+static void choose_inside(chooser *c, const pn_node *outer, const pn_precision_rule *outer_rule, uint32_t depth) {
+  const pn_graph *g;
+  for (uint32_t i = 0; depth < PN_MAX_GRAPH_DEPTH && (g = pn_node_graph(outer, i)) != NULL; i++)
+    for (uint32_t n = 0; n < g->nodes.count; n++) {
+      const pn_node *node = &g->nodes.data[n];
+      const pn_layer layer = pn_precision_layer(g, node);
+      const pn_precision_rule *own = rule_of(c, node), *rule = own ? own : outer_rule;
+      if (node->removed) continue;
+      choose_inside(c, node, rule, depth + 1);
+      if (layer == PN_LAYER_NONE || layer == PN_LAYER_MOVES || pn_precision_result(g, node) == PELTON_DTYPE_NONE ||
+          !(rule || any_allowed(c)))
+        continue;
+      pn_precision_inner inner = {g, node, {.dtype = PELTON_DTYPE_F32}};
+      stay(rule, false, say(c, "it is in a subgraph of %s '%.*s', and those stay", pn_op_get(outer->op)->name,
+                            PN_STR_ARG(outer->name)), &inner.choice);
+      c->failed = !pn_list_push(c->arena, &c->out->inner, inner) || c->failed;
+    }
+}
+
+static void choose(chooser *c, const pn_node *node, pn_precision_choice *choice) {
+  const pn_layer layer = pn_precision_layer(c->g, node);
+  const pn_precision_rule *rule = rule_of(c, node);
+  choose_inside(c, node, rule, 0);
+  if (layer == PN_LAYER_NONE || pn_precision_result(c->g, node) == PELTON_DTYPE_NONE || !(rule || any_allowed(c))) return;
+  const bool follows = layer == PN_LAYER_FOLLOWS || layer == PN_LAYER_MOVES;
+  const pelton_dtype near = follows ? followed(c, node) : PELTON_DTYPE_NONE;
+  bool no_gain;
+  if (layer == PN_LAYER_MOVES && !rule && near == PELTON_DTYPE_F32) return;
+  const char *why = unfit(c, node, layer, rule, near, &no_gain);
+  if (why || (rule && rule->dtype == PELTON_DTYPE_F32)) {
+    stay(rule, no_gain, why, choice);
+    return;
+  }
   for (uint32_t k = 0; k < PN_HALF_COUNT; k++) { /* a follower tries the type that it reads first */
     const uint32_t h = near == PELTON_DTYPE_BF16 ? PN_HALF_COUNT - 1 - k : k;
     if (rule ? rule->dtype != pn_half_dtype[h] : !c->options->allowed[h]) continue;
-    const char *why = rule ? NULL : unsafe_node(c, node, (pn_half)h);
-    if (why) {
-      if (!choice->why) choice->why = why;
+    const char *unsafe = rule ? NULL : unsafe_node(c, node, (pn_half)h);
+    if (unsafe) {
+      if (!why) why = unsafe;
       continue;
     }
+    choice->wanted = true;
+    choice->forced = rule != NULL;
     choice->dtype = pn_half_dtype[h];
     choice->wide_inside = node->op == PN_OP_POINTWISE && leaves_inside(c, node, (pn_half)h);
-    break;
+    return;
   }
-  if (choice->dtype != PELTON_DTYPE_F32) choice->why = NULL;
-  if (rule && rule->dtype == PELTON_DTYPE_F32) choice->why = "asked for";
+  stay(rule, false, why, choice);
 }
 
 pelton_status pn_precision_choose(const pn_graph *g, const pn_ranges *ranges, const pn_precision_options *options,
-                                  pn_arena *arena, pn_precision_choice **out, pelton_diag *diag) {
-  chooser c = {g, ranges, options, arena, PN_NEW_ARRAY(arena, pn_precision_choice, g->nodes.count + 1u)};
-  if (!c.choices) return pn_fail_memory(diag, "the choice of precisions");
-  for (uint32_t n = 0; n < g->nodes.count; n++) c.choices[n].dtype = PELTON_DTYPE_F32;
+                                  pn_arena *arena, pn_precision_choices *out, pelton_diag *diag) {
+  chooser c = {g, ranges, options, arena, out, false};
+  *out = (pn_precision_choices){.data = PN_NEW_ARRAY(arena, pn_precision_choice, g->nodes.count + 1u)};
+  if (!out->data) return pn_fail_memory(diag, "the choice of precisions");
+  for (uint32_t n = 0; n < g->nodes.count; n++) out->data[n].dtype = PELTON_DTYPE_F32;
   for (uint32_t n = 0; n < g->nodes.count; n++)
-    if (!g->nodes.data[n].removed) choose(&c, &g->nodes.data[n], &c.choices[n]);
-  *out = c.choices;
-  return PELTON_OK;
+    if (!g->nodes.data[n].removed) choose(&c, &g->nodes.data[n], &out->data[n]);
+  return c.failed ? pn_fail_memory(diag, "the choice of precisions") : PELTON_OK;
 }

@@ -65,17 +65,42 @@ typedef struct pn_precision_options {
   double margin; /* how far beyond what was observed a type must reach, 1 and up */
 } pn_precision_options;
 
+typedef enum pn_layer {
+  PN_LAYER_NONE,    /* no layer, and never in 16 bits: movement, shapes, integers */
+  PN_LAYER_MOVES,   /* no layer, but goes along with what it reads */
+  PN_LAYER_FOLLOWS, /* goes along too, and computes */
+  PN_LAYER_GAINS,
+  PN_LAYER_STAYS    /* computes, and has no kernel for 16 bits */
+} pn_layer;
+pn_layer pn_precision_layer(const pn_graph *g, const pn_node *node);
+/* f32 or f64, the type of |node|'s results; none when no result is one of these. */
+pelton_dtype pn_precision_result(const pn_graph *g, const pn_node *node);
+
 typedef struct pn_precision_choice {
   pelton_dtype dtype;  /* f32: it stays */
-  bool wanted;         /* a node that would gain by 16 bits, or lies between such nodes */
+  bool wanted;         /* it stands in the report: converted, or a layer that stays */
+  bool had_to;         /* it stays against what was asked */
+  bool no_gain;        /* it stays since it follows no layer in 16 bits, or makes an output */
   bool forced;         /* by a rule */
   bool wide_inside;    /* pointwise: its steps stay in f32 */
-  const char *why;     /* why a wanted node stays in f32, in the arena */
+  const char *why;     /* why it stays, in the arena */
 } pn_precision_choice;
+
+/* A layer of a subgraph. */
+typedef struct pn_precision_inner {
+  const pn_graph *graph;
+  const pn_node *node;
+  pn_precision_choice choice;
+} pn_precision_inner;
+
+typedef struct pn_precision_choices {
+  pn_precision_choice *data; /* by node */
+  PN_LIST(pn_precision_inner) inner;
+} pn_precision_choices;
 
 /* A choice for every node, in |arena|. */
 pelton_status pn_precision_choose(const pn_graph *g, const pn_ranges *ranges, const pn_precision_options *options,
-                                  pn_arena *arena, pn_precision_choice **out, pelton_diag *diag) PN_CHECKED;
+                                  pn_arena *arena, pn_precision_choices *out, pelton_diag *diag) PN_CHECKED;
 /* Which operands of |node| are data that change their type with it. */
 bool pn_precision_is_data(const pn_node *node, uint32_t input);
 

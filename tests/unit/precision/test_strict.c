@@ -1,0 +1,118 @@
+/* pelton_build_options.strict, and what the report says of layers that stay: nothing that computes is passed over. */
+#include "harness.h"
+#include "pelton/build.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static pelton_diag diag;
+
+static pelton_status build(const char *text, pelton_build_options options, pelton_engine **out) {
+  pelton_model *model = NULL;
+  pelton_diag_init(&diag);
+  REQUIRE_OK(pelton_model_parse(text, strlen(text), NULL, &model, &diag), &diag);
+  options.level = 0;
+  options.threads = 1;
+  const pelton_status status = pelton_engine_build(model, &options, out, &diag);
+  pelton_model_release(model);
+  return status;
+}
+
+/* What the inputs may be; most tests are about other things than evidence. */
+static const pelton_input_range unit = {"x", -1, 1};
+
+static pelton_build_options asked(const char *precision, bool strict) {
+  pelton_build_options options = PELTON_BUILD_OPTIONS_INIT;
+  options.precision = precision;
+  options.strict = strict;
+  options.ranges = &unit;
+  options.range_count = 1;
+  return options;
+}
+
+TEST(layers_without_a_kernel_are_told) {
+  static const struct {
+    const char *body, *counts, *why;
+  } cases[] = {
+      {"graph g(%x: f32[1,3,2], %w: f32[1,12,2], %r: f32[1,12,3]) -> (%y)\n"
+       "  _, %y = recurrent(%x, %w, %r) hidden=3 activations=\"sigmoid,tanh,tanh\"  # name \"n\"\nend\n",
+       "\"kept_f32\":1,\"had_to_stay\":1", "recurrent has no kernel for 16 bits"},
+      {"graph g(%x: f32[3,3]) -> (%y)\n  %y = einsum(%x) equation=\"ii->i\"  # name \"n\"\nend\n",
+       "\"kept_f32\":1,\"had_to_stay\":1", "einsum has no kernel for 16 bits"},
+      {"graph g(%x: f32[3,3]) -> (%y)\n  %k: i64[] = const [0]\n  %y = cumulate(%x, %k)  # name \"n\"\nend\n",
+       "\"kept_f32\":1,\"had_to_stay\":1", "cumulate has no kernel for 16 bits"},
+      {"graph g(%x: f32[3,3], %b: f64[2,2]) -> (%y, %z)\n  %y = matmul(%x, %x)\n"
+       "  %z = matmul(%b, %b)  # name \"n\"\nend\n",
+       "\"f16\":1,\"bf16\":0,\"kept_f32\":0,\"kept_f64\":1,\"had_to_stay\":1", "it is in f64, and only f32 is converted"},
+      {"graph g(%x: f32[3,3], %c: bool[]) -> (%y)\n"
+       "  %y = if(%c, %x) then_graph={ graph t(%x: f32[3,3]) -> (%z)\n"
+       "      %z = matmul(%x, %x)  # name \"n\"\n    end } else_graph={ graph e(%x: f32[3,3]) -> (%z)\n"
+       "      %z = transpose(%x)\n    end }  # name \"outer\"\nend\n",
+       "\"kept_f32\":1,\"had_to_stay\":1", "it is in a subgraph of if 'outer'"},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    pelton_engine *engine;
+    char node[128];
+    (void)snprintf(node, sizeof node, "node 'n': %s", cases[i].why);
+    REQUIRE_OK(build(cases[i].body, asked("fp16", false), &engine), &diag);
+    EXPECT_HAS(pelton_engine_report(engine), cases[i].counts);
+    EXPECT_HAS(pelton_engine_report(engine), cases[i].why);
+    pelton_engine_release(engine);
+    pelton_build_options options = asked("fp16", true);
+    EXPECT_EQ(build(cases[i].body, options, &engine), PELTON_UNSUPPORTED);
+    EXPECT_HAS(pelton_diag_message(&diag, 0), "strict: 1 layers would have to stay in f32");
+    EXPECT_HAS(pelton_diag_message(&diag, 1), node);
+    options.layer_precision = "n=fp32";
+    REQUIRE_OK(build(cases[i].body, options, &engine), &diag);
+    EXPECT_HAS(pelton_engine_report(engine), "\"asked\":true");
+    EXPECT_HAS(pelton_engine_report(engine), "\"had_to_stay\":0");
+    pelton_engine_release(engine);
+    options.layer_precision = "n=fp16"; /* which it cannot have */
+    EXPECT_EQ(build(cases[i].body, options, &engine), PELTON_UNSUPPORTED);
+  }
+}
+
+TEST(a_subgraph_is_allowed_by_its_node) {
+  static const char text[] = "graph g(%x: f32[3,3], %c: bool[]) -> (%y)\n"
+                             "  %y = if(%c, %x) then_graph={ graph t(%x: f32[3,3]) -> (%z)\n"
+                             "      %z = matmul(%x, %x)\n    end } else_graph={ graph e(%x: f32[3,3]) -> (%z)\n"
+                             "      %z = pointwise(%x) expr=\"relu(x0)\"\n    end }  # name \"outer\"\nend\n";
+  pelton_build_options options = asked("fp16", true);
+  pelton_engine *engine;
+  EXPECT_EQ(build(text, options, &engine), PELTON_UNSUPPORTED);
+  EXPECT_HAS(pelton_diag_message(&diag, 0), "strict: 2 layers");
+  options.layer_precision = "outer=fp32";
+  REQUIRE_OK(build(text, options, &engine), &diag);
+  pelton_engine_release(engine);
+}
+
+/* What prepares an input, and a softmax at the end: told, but nothing that anybody wanted otherwise. */
+TEST(what_gains_nothing_is_told_and_allowed) {
+  static const char text[] = "graph g(%x: f32[2,4]) -> (%y)\n"
+                             "  %p = pointwise(%x) expr=\"sigmoid(x0)\"  # name \"before\"\n"
+                             "  %t = transpose(%p)\n"
+                             "  %m = matmul(%t, %x)  # name \"product\"\n"
+                             "  %y = softmax(%m)  # name \"last\"\nend\n";
+  pelton_engine *engine;
+  REQUIRE_OK(build(text, asked("fp16", true), &engine), &diag);
+  const char *report = pelton_engine_report(engine);
+  EXPECT_HAS(report, "\"f16\":1,\"bf16\":0,\"kept_f32\":2,\"had_to_stay\":0");
+  EXPECT_HAS(report, "it reads from no layer in 16 bits");
+  EXPECT_HAS(report, "it makes an output, where small probabilities keep their digits\",\"no_gain\":true");
+  pelton_engine_release(engine);
+}
+
+TEST(a_network_of_nothing_in_16_bits_is_no_success) {
+  static const char text[] = "graph g(%x: f32[2,4]) -> (%y)\n  %y = pointwise(%x) expr=\"relu(x0)\"  # name \"n\"\nend\n";
+  static const char moves[] = "graph g(%x: f32[2,4]) -> (%y)\n  %y = transpose(%x)\nend\n";
+  pelton_engine *engine;
+  EXPECT_EQ(build(text, asked("fp16", true), &engine), PELTON_UNSUPPORTED);
+  EXPECT_HAS(pelton_diag_message(&diag, 0), "strict: none of 1 layers would be in 16 bits");
+  EXPECT_HAS(pelton_diag_message(&diag, 1), "node 'n': it reads from no layer");
+  REQUIRE_OK(build(moves, asked("fp16", true), &engine), &diag); /* has no layer */
+  EXPECT_HAS(pelton_engine_report(engine), "\"kept_f32\":0");
+  pelton_engine_release(engine);
+}
+
+TEST_MAIN(T(layers_without_a_kernel_are_told), T(a_subgraph_is_allowed_by_its_node),
+          T(what_gains_nothing_is_told_and_allowed), T(a_network_of_nothing_in_16_bits_is_no_success))
