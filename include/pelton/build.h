@@ -136,7 +136,8 @@ typedef struct pelton_build_options {
   /* "GLOB=fp32,GLOB=fp16,...": the type of the nodes, by their names or their sources', that the first fitting pattern
      says, whatever the evidence; '*' stands for anything. */
   const char *layer_precision;
-  uint32_t strict; /* 1: a layer that |precision| is asked for, and that had to stay in f32, fails the build */
+  uint32_t strict; /* 1: a layer that |precision| is asked for, and that had to stay in f32, fails the build; so does one
+                      for which random inputs are the only evidence */
   uint32_t only_kernels;        /* 1: what is saved is compiled kernels, also those that were only timed, and no
                                    network: for Pelton's own build */
   /* What the steps may read of constants, in the forms that they are packed into; 0: no limit. Fast convolutions pack

@@ -225,7 +225,29 @@ static pelton_status name_layers(const pn_graph *g, const pn_precision_choices *
   return status;
 }
 
-static pelton_status check_strict(const pn_graph *g, const pn_precision_choices *choices, pelton_diag *diag) {
+/* Inputs that Pelton drew are no evidence for strict, only for bounds that hold whatever they are. */
+static pelton_status check_evidence(const pn_graph *g, const pn_precision_choices *choices,
+                                    const pelton_build_options *options, const char *without, pelton_diag *diag) {
+  layer l;
+  if (options->sample_count || options->range_count) return PELTON_OK;
+  for (uint32_t at = 0; next_layer(g, choices, &at, &l);) {
+    const pn_str name = name_of(l.g, l.node);
+    if (l.choice->proven || l.choice->forced || l.choice->had_to) continue;
+    if (without)
+      return pn_fail(diag, PELTON_UNSUPPORTED,
+                     "strict: nothing is known of how large the values of node '%.*s' become (%s); give samples (--samples) "
+                     "or what the inputs may be (--input-range)",
+                     PN_STR_ARG(name), without);
+    if (l.choice->dtype != PELTON_DTYPE_F32)
+      return pn_fail(diag, PELTON_UNSUPPORTED,
+                     "strict: that the values of node '%.*s' fit was only seen with random inputs, which may be smaller than "
+                     "real ones; give samples (--samples) or what the inputs may be (--input-range)",
+                     PN_STR_ARG(name));
+  }
+  return PELTON_OK;
+}
+
+static pelton_status check_kept(const pn_graph *g, const pn_precision_choices *choices, pelton_diag *diag) {
   const totals t = count_layers(g, choices);
   bool idle = false, asked = false;
   layer l;
@@ -247,6 +269,13 @@ static pelton_status check_strict(const pn_graph *g, const pn_precision_choices 
   return name_layers(g, choices, true, diag);
 }
 
+static pelton_status check_strict(const pn_graph *g, const pn_precision_choices *choices,
+                                  const pelton_build_options *options, const char *without, pelton_diag *diag) {
+  const pelton_status kept = check_kept(g, choices, diag);
+  const pelton_status known = check_evidence(g, choices, options, without, diag);
+  return kept ? kept : known;
+}
+
 static pelton_status run_stage(pn_graph *g, const pelton_shape *shapes, const pelton_build_options *options,
                                const pn_precision_request *request, pn_arena *arena, pn_json *json, bool *changed,
                                pelton_diag *diag) {
@@ -260,7 +289,7 @@ static pelton_status run_stage(pn_graph *g, const pelton_shape *shapes, const pe
   PN_TRY(gather(g, shapes, options, arena, &ranges, &without, diag));
   PN_TRY(pn_precision_choose(g, &ranges, &choosing, arena, &choices, diag));
   report(g, options, request, &choices, &ranges, without, json);
-  if (options->strict) PN_TRY(check_strict(g, &choices, diag));
+  if (options->strict) PN_TRY(check_strict(g, &choices, options, without, diag));
   for (uint32_t n = 0; n < g->nodes.count; n++) *changed = *changed || choices.data[n].dtype != PELTON_DTYPE_F32;
   return *changed ? pn_precision_convert(g, choices.data, diag) : PELTON_OK;
 }

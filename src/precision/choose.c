@@ -73,6 +73,18 @@ static const char *unsafe_node(const chooser *c, const pn_node *node, pn_half ha
   return why;
 }
 
+static bool fits_proven(const chooser *c, const pn_value_id v, pn_half half) {
+  return !f32_value(c, v) || pn_range_bound(&c->ranges->data[v.v]) <= pn_half_largest[half];
+}
+
+static bool proven_node(const chooser *c, const pn_node *node, pn_half half) {
+  bool proven = true;
+  for (uint32_t i = 0; i < node->inputs.count; i++)
+    proven = proven && (!pn_precision_is_data(node, i) || fits_proven(c, node->inputs.data[i], half));
+  for (uint32_t i = 0; i < node->outputs.count; i++) proven = proven && fits_proven(c, node->outputs.data[i], half);
+  return proven;
+}
+
 /* An expression goes over when all its floats are f32. */
 static bool plain_expression(const chooser *c, const pn_node *node) {
   const pn_expr *expr = ((const pn_attrs_pointwise *)node->attrs)->expr;
@@ -218,6 +230,7 @@ static void choose(chooser *c, const pn_node *node, pn_precision_choice *choice)
   if (layer == PN_LAYER_MOVES && !rule && near == PELTON_DTYPE_F32) return;
   const char *why = unfit(c, node, layer, rule, near, &no_gain);
   if (why || (rule && rule->dtype == PELTON_DTYPE_F32)) {
+    choice->proven = proven_node(c, node, c->options->allowed[PN_HALF_BF16] ? PN_HALF_BF16 : PN_HALF_F16);
     stay(rule, no_gain, why, choice);
     return;
   }
@@ -232,6 +245,7 @@ static void choose(chooser *c, const pn_node *node, pn_precision_choice *choice)
     choice->wanted = true;
     choice->forced = rule != NULL;
     choice->dtype = pn_half_dtype[h];
+    choice->proven = proven_node(c, node, (pn_half)h);
     choice->wide_inside = node->op == PN_OP_POINTWISE && leaves_inside(c, node, (pn_half)h);
     return;
   }

@@ -81,6 +81,7 @@ typedef struct pn_precision_choice {
   bool wanted;         /* it stands in the report: converted, or a layer that stays */
   bool had_to;         /* it stays against what was asked */
   bool no_gain;        /* it stays since it follows no layer in 16 bits, or makes an output */
+  bool proven;         /* what it reads and writes fits a type that is allowed, whatever was seen */
   bool forced;         /* by a rule */
   bool wide_inside;    /* pointwise: its steps stay in f32 */
   const char *why;     /* why it stays, in the arena */

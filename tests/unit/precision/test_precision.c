@@ -132,8 +132,11 @@ TEST(steps_within_an_expression_may_need_f32) {
 TEST(strict_fails_and_says_where) {
   pelton_build_options options = PELTON_BUILD_OPTIONS_INIT;
   pelton_engine *engine;
+  const pelton_input_range range = {"x", -1, 1};
   options.precision = "fp16";
   options.strict = 1;
+  options.ranges = &range;
+  options.range_count = 1;
   EXPECT_EQ(build(tiny, options, &engine), PELTON_UNSUPPORTED);
   EXPECT_HAS(pelton_diag_message(&diag, 0), "strict: 1 layers would have to stay in f32");
   EXPECT_HAS(pelton_diag_message(&diag, 1), "node 'tiny': 'v' would lose too much");

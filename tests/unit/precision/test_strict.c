@@ -114,5 +114,46 @@ TEST(a_network_of_nothing_in_16_bits_is_no_success) {
   pelton_engine_release(engine);
 }
 
-TEST_MAIN(T(layers_without_a_kernel_are_told), T(a_subgraph_is_allowed_by_its_node),
+/* Random inputs are evidence for a build, not for strict; bounds that hold for all inputs are. */
+TEST(strict_wants_more_than_random_inputs) {
+  static const char open[] = "graph g(%x: f32[2,4]) -> (%y)\n  %w: f32[4,4] = const random(7)\n"
+                             "  %y = matmul(%x, %w)  # name \"n\"\nend\n";
+  static const char closed[] = "graph g(%x: f32[2,4]) -> (%y)\n  %w: f32[4,4] = const random(7)\n"
+                               "  %s = softmax(%x)\n  %y = matmul(%s, %w)\nend\n";
+  const float data[8] = {1, -2, 3, -4, 0.5f, 0, 1, 2};
+  const pelton_tensor sample = {PELTON_DTYPE_F32, {2, {2, 4}}, (void *)(uintptr_t)data, sizeof data};
+  pelton_build_options options = asked("fp16", true);
+  pelton_engine *engine;
+  REQUIRE_OK(build(open, options, &engine), &diag);
+  pelton_engine_release(engine);
+  options.range_count = 0;
+  EXPECT_EQ(build(open, options, &engine), PELTON_UNSUPPORTED);
+  EXPECT_HAS(pelton_diag_message(&diag, 0), "strict: that the values of node 'n' fit was only seen with random inputs");
+  EXPECT_HAS(pelton_diag_message(&diag, 0), "give samples (--samples) or what the inputs may be (--input-range)");
+  REQUIRE_OK(build(closed, options, &engine), &diag);
+  pelton_engine_release(engine);
+  options.layer_precision = "n=fp16"; /* by it alone */
+  REQUIRE_OK(build(open, options, &engine), &diag);
+  pelton_engine_release(engine);
+  options.layer_precision = NULL;
+  options.samples = &sample;
+  options.sample_count = 1;
+  REQUIRE_OK(build(open, options, &engine), &diag);
+  pelton_engine_release(engine);
+}
+
+/* A scale that is drawn is none: the run fails, and nothing is known. */
+TEST(strict_fails_where_nothing_was_observed) {
+  static const char text[] = "graph g(%x: f32[1,1,2,2], %s: f32[4]) -> (%y)\n"
+                             "  %y = resize(%x, _, %s) mode=linear  # name \"n\"\nend\n";
+  pelton_build_options options = asked("fp16", true);
+  pelton_engine *engine;
+  options.range_count = 0;
+  EXPECT_EQ(build(text, options, &engine), PELTON_UNSUPPORTED);
+  EXPECT_HAS(pelton_diag_message(&diag, 0), "strict: none of 1 layers would be in 16 bits");
+  EXPECT_HAS(pelton_diag_message(&diag, 2), "strict: nothing is known of how large the values of node 'n' become");
+  EXPECT_HAS(pelton_diag_message(&diag, 2), "give samples (--samples) or what the inputs may be (--input-range)");
+}
+
+TEST_MAIN(T(strict_wants_more_than_random_inputs), T(strict_fails_where_nothing_was_observed), T(layers_without_a_kernel_are_told), T(a_subgraph_is_allowed_by_its_node),
           T(what_gains_nothing_is_told_and_allowed), T(a_network_of_nothing_in_16_bits_is_no_success))
