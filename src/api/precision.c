@@ -2,10 +2,34 @@
 #include "base/json.h"
 
 #include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 /* How far a type must reach beyond what was seen: less where the inputs are known to be like real ones. */
 enum { RANDOM_RUNS = 2, MARGIN_KNOWN = 4, MARGIN_UNKNOWN = 16, NAMED = 3 };
+
+/* ---- notes ------------------------------------------------------------------------------------------------------- */
+
+/* What the caller should know of a build that goes on: for the log and the report. */
+typedef PN_LIST(const char *) pn_notes;
+
+static pelton_status add_note(pn_arena *arena, pn_notes *notes, pelton_diag *diag, const char *format, ...) PN_PRINTF(4, 5);
+static pelton_status add_note(pn_arena *arena, pn_notes *notes, pelton_diag *diag, const char *format, ...) {
+  char text[384];
+  va_list args;
+  va_start(args, format);
+  (void)vsnprintf(text, sizeof text, format, args);
+  va_end(args);
+  const char *kept = pn_str_copy(arena, pn_str_from(text));
+  return kept && pn_list_push(arena, notes, kept) ? PELTON_OK : pn_fail_memory(diag, "notes");
+}
+
+static void tell(const pelton_build_options *options, const pn_notes *notes) {
+  const pelton_log *log = options->log;
+  for (uint32_t i = 0; log && log->write && i < notes->count; i++)
+    log->write(log->self, PELTON_LOG_WARNING, notes->data[i]);
+}
 
 /* ---- what is asked ----------------------------------------------------------------------------------------------- */
 
@@ -97,6 +121,56 @@ static pelton_status check_samples(const pn_graph *g, const pelton_build_options
                      "sample %u: the tensor of input '%.*s' has not the type and shape that the engine is planned for",
                      k / g->inputs.count, PN_STR_ARG(input->name));
   }
+  return PELTON_OK;
+}
+
+/* Whether one number is all that the samples have of an input; |*elements|: of one sample. */
+static bool same_throughout(const pelton_build_options *options, uint32_t input, uint32_t input_count, int64_t *elements) {
+  const pelton_tensor *first = &options->samples[input];
+  const size_t bytes = pelton_dtype_bytes(first->dtype);
+  *elements = 1;
+  for (uint32_t d = 0; d < first->shape.rank; d++) *elements *= first->shape.dims[d];
+  if (!bytes || pn_dtype_points(first->dtype) || !*elements) return false;
+  for (uint32_t s = 0; s < options->sample_count; s++) {
+    const char *data = options->samples[(size_t)s * input_count + input].data;
+    for (int64_t e = 0; e < *elements; e++)
+      if (memcmp(data + (size_t)e * bytes, first->data, bytes) != 0) return false;
+  }
+  return true;
+}
+
+static bool all_zero(const pelton_tensor *t) {
+  static const char zero[16];
+  const size_t bytes = pelton_dtype_bytes(t->dtype);
+  return bytes <= sizeof zero && !memcmp(t->data, zero, bytes);
+}
+
+/* What samples say of the inputs, and of all that is computed of them. A single number that is not zero is taken for a
+   setting, not for data. */
+static pelton_status judge_samples(const pn_graph *g, const pelton_build_options *options, pn_arena *arena,
+                                   pn_ranges *ranges, pn_notes *notes, pelton_diag *diag) {
+  for (uint32_t i = 0; i < g->inputs.count; i++) {
+    const uint32_t v = g->inputs.data[i].v;
+    pn_range *r = &ranges->data[v];
+    int64_t elements;
+    r->evidence = PN_EVIDENCE_SEEN;
+    r->cause = v;
+    if (!options->sample_count) continue;
+    const bool zero = r->observed && r->largest == 0 && !r->not_finite, same = same_throughout(options, i, g->inputs.count, &elements);
+    if (!elements || !(zero || same)) continue;
+    if (elements == 1 && !zero && !all_zero(&options->samples[i])) {
+      r->evidence = PN_EVIDENCE_FIXED;
+      continue;
+    }
+    r->evidence = PN_EVIDENCE_NONE;
+    if (isfinite(pn_range_bound(r))) continue;
+    PN_TRY(add_note(arena, notes, diag,
+                    "input '%.*s' is %s in all samples, which is no evidence for what is computed of it alone; give "
+                    "samples of real data (--samples)%s",
+                    PN_STR_ARG(g->values.data[v].name), zero || all_zero(&options->samples[i]) ? "0" : "the same throughout",
+                    g->values.data[v].type.dtype == PELTON_DTYPE_F32 ? " or what it may be (--input-range)" : ""));
+  }
+  pn_ranges_trace(g, ranges);
   return PELTON_OK;
 }
 
@@ -193,7 +267,8 @@ static totals count_layers(const pn_graph *g, const pn_precision_choices *choice
 }
 
 static void report(const pn_graph *g, const pelton_build_options *options, const pn_precision_request *request,
-                   const pn_precision_choices *choices, const pn_ranges *ranges, const char *without, pn_json *json) {
+                   const pn_precision_choices *choices, const pn_ranges *ranges, const char *without,
+                   const pn_notes *notes, pn_json *json) {
   const totals t = count_layers(g, choices);
   layer l;
   pn_json_object_begin(json, "precision");
@@ -206,6 +281,9 @@ static void report(const pn_graph *g, const pelton_build_options *options, const
   if (t.f64) pn_json_i64(json, "kept_f64", t.f64);
   pn_json_i64(json, "had_to_stay", t.had_to);
   if (request->tf32) pn_json_bool(json, "tf32", true);
+  pn_json_array_begin(json, "notes");
+  for (uint32_t i = 0; i < notes->count; i++) pn_json_string(json, NULL, pn_str_from(notes->data[i]));
+  pn_json_array_end(json);
   pn_json_array_begin(json, "nodes");
   for (uint32_t at = 0; next_layer(g, choices, &at, &l);)
     report_node(l.g, l.node, l.choice, l.g == g ? ranges : NULL, json);
@@ -225,11 +303,21 @@ static pelton_status name_layers(const pn_graph *g, const pn_precision_choices *
   return status;
 }
 
-/* Inputs that Pelton drew are no evidence for strict, only for bounds that hold whatever they are. */
-static pelton_status check_evidence(const pn_graph *g, const pn_precision_choices *choices,
+/* Whether somebody said of every input in f32 what it may be. */
+static bool all_ranged(const pn_graph *g, const pn_ranges *ranges) {
+  for (uint32_t i = 0; i < g->inputs.count; i++) {
+    const uint32_t v = g->inputs.data[i].v;
+    if (g->values.data[v].type.dtype == PELTON_DTYPE_F32 && !isfinite(pn_range_bound(&ranges->data[v]))) return false;
+  }
+  return true;
+}
+
+/* Inputs that Pelton drew, where nobody said what they may be, are no evidence for strict, only bounds that hold
+   whatever they are. */
+static pelton_status check_evidence(const pn_graph *g, const pn_precision_choices *choices, const pn_ranges *ranges,
                                     const pelton_build_options *options, const char *without, pelton_diag *diag) {
   layer l;
-  if (options->sample_count || options->range_count) return PELTON_OK;
+  if (options->sample_count || (options->range_count && all_ranged(g, ranges))) return PELTON_OK;
   for (uint32_t at = 0; next_layer(g, choices, &at, &l);) {
     const pn_str name = name_of(l.g, l.node);
     if (l.choice->proven || l.choice->forced || l.choice->had_to) continue;
@@ -269,10 +357,10 @@ static pelton_status check_kept(const pn_graph *g, const pn_precision_choices *c
   return name_layers(g, choices, true, diag);
 }
 
-static pelton_status check_strict(const pn_graph *g, const pn_precision_choices *choices,
+static pelton_status check_strict(const pn_graph *g, const pn_precision_choices *choices, const pn_ranges *ranges,
                                   const pelton_build_options *options, const char *without, pelton_diag *diag) {
   const pelton_status kept = check_kept(g, choices, diag);
-  const pelton_status known = check_evidence(g, choices, options, without, diag);
+  const pelton_status known = check_evidence(g, choices, ranges, options, without, diag);
   return kept ? kept : known;
 }
 
@@ -282,14 +370,17 @@ static pelton_status run_stage(pn_graph *g, const pelton_shape *shapes, const pe
   pn_ranges ranges;
   const char *without;
   pn_precision_choices choices;
+  pn_notes notes = {0};
   const bool known = options->sample_count || options->range_count;
   pn_precision_options choosing = {.margin = known ? MARGIN_KNOWN : MARGIN_UNKNOWN};
   memcpy(choosing.allowed, request->half, sizeof choosing.allowed);
   PN_TRY(parse_rules(options->layer_precision, arena, &choosing.rules, &choosing.rule_count, diag));
   PN_TRY(gather(g, shapes, options, arena, &ranges, &without, diag));
+  PN_TRY(judge_samples(g, options, arena, &ranges, &notes, diag));
+  tell(options, &notes);
   PN_TRY(pn_precision_choose(g, &ranges, &choosing, arena, &choices, diag));
-  report(g, options, request, &choices, &ranges, without, json);
-  if (options->strict) PN_TRY(check_strict(g, &choices, options, without, diag));
+  report(g, options, request, &choices, &ranges, without, &notes, json);
+  if (options->strict) PN_TRY(check_strict(g, &choices, &ranges, options, without, diag));
   for (uint32_t n = 0; n < g->nodes.count; n++) *changed = *changed || choices.data[n].dtype != PELTON_DTYPE_F32;
   return *changed ? pn_precision_convert(g, choices.data, diag) : PELTON_OK;
 }

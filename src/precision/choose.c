@@ -43,8 +43,26 @@ static const char *say(const chooser *c, const char *format, ...) {
   return kept ? kept : "it is not safe";
 }
 
-/* Null when |v| may be of |half|, else why not. */
-static const char *unsafe_value(const chooser *c, pn_value_id v, pn_half half) {
+/* Why what was seen of |v| says nothing. */
+static const char *unseen(const chooser *c, const pn_value *value, const pn_range *r) {
+  const pn_value *cause = &c->g->values.data[r->cause];
+  if (!pn_node_valid(cause->producer)) {
+    const char *of = cause == value ? "is" : "hangs on an input that is";
+    if (isfinite(pn_range_bound(r)))
+      return say(c, "'%.*s' may reach %.3g, and %s the same throughout all samples: give samples of real data",
+                 PN_STR_ARG(value->name), pn_range_bound(r), of);
+    return say(c, "'%.*s' %s the same throughout all samples ('%.*s'): give samples of real data, or its range (--input-range)",
+               PN_STR_ARG(value->name), of, PN_STR_ARG(cause->name));
+  }
+  if (cause == value)
+    return say(c, "'%.*s' was 0 in every element that was seen: give samples that reach it, or the inputs' ranges",
+               PN_STR_ARG(value->name));
+  return say(c, "'%.*s' hangs on '%.*s', which was 0 in every element that was seen: give samples that reach it, or the "
+             "inputs' ranges", PN_STR_ARG(value->name), PN_STR_ARG(cause->name));
+}
+
+/* Null when |v| may be of |half|, else why not. |beside|: it is an operand beside one that was seen, such as a mask. */
+static const char *unsafe_value(const chooser *c, pn_value_id v, pn_half half, bool beside) {
   const pn_value *value = f32_value(c, v);
   if (!value) return NULL;
   const pn_range *r = &c->ranges->data[v.v];
@@ -58,6 +76,7 @@ static const char *unsafe_value(const chooser *c, pn_value_id v, pn_half half) {
     if (r->largest * (r->proven_exact ? 1 : c->options->margin) > ends)
       return say(c, "'%.*s' reaches %.3g, %s ends at %.5g%s", PN_STR_ARG(value->name), r->largest, type, ends,
                  r->largest > ends ? "" : " (a margin is kept)");
+    if (r->evidence == PN_EVIDENCE_NONE && !r->proven_exact && !(beside && isinf(bound))) return unseen(c, value, r);
   }
   if (pn_range_decibels(r, half) < LEAST_DECIBELS)
     return say(c, "'%.*s' would lose too much by rounding to %s: %.0f dB would be left", PN_STR_ARG(value->name), type,
@@ -67,9 +86,14 @@ static const char *unsafe_value(const chooser *c, pn_value_id v, pn_half half) {
 
 static const char *unsafe_node(const chooser *c, const pn_node *node, pn_half half) {
   const char *why = NULL;
+  bool seen = false;
+  for (uint32_t i = 0; i < node->inputs.count; i++) {
+    const pn_value_id v = node->inputs.data[i];
+    seen = seen || (pn_value_valid(v) && c->ranges->data[v.v].evidence == PN_EVIDENCE_SEEN);
+  }
   for (uint32_t i = 0; i < node->inputs.count && !why; i++)
-    if (pn_precision_is_data(node, i)) why = unsafe_value(c, node->inputs.data[i], half);
-  for (uint32_t i = 0; i < node->outputs.count && !why; i++) why = unsafe_value(c, node->outputs.data[i], half);
+    if (pn_precision_is_data(node, i)) why = unsafe_value(c, node->inputs.data[i], half, seen);
+  for (uint32_t i = 0; i < node->outputs.count && !why; i++) why = unsafe_value(c, node->outputs.data[i], half, false);
   return why;
 }
 

@@ -18,10 +18,19 @@ typedef enum pn_half { PN_HALF_F16, PN_HALF_BF16, PN_HALF_COUNT } pn_half;
 extern const pelton_dtype pn_half_dtype[PN_HALF_COUNT];
 extern const double pn_half_largest[PN_HALF_COUNT];
 
+/* What samples say of a value. */
+typedef enum pn_evidence {
+  PN_EVIDENCE_FIXED, /* it is the same whatever the inputs are: a constant, a shape */
+  PN_EVIDENCE_SEEN,
+  PN_EVIDENCE_NONE /* only seen zero, or of inputs that are the same throughout */
+} pn_evidence;
+
 /* What is known of the elements of one value. */
 typedef struct pn_range {
   double lo, hi;    /* proven: no element is beyond, whatever the inputs within their ranges; infinite: nothing is proven */
   bool proven_exact; /* a constant: the elements themselves were read */
+  pn_evidence evidence; /* of inputs the caller says it, see pn_ranges_trace */
+  uint32_t cause;       /* NONE: the value that was zero, or the input that was the same throughout */
   bool observed;    /* the rest is known, of a constant or from samples */
   bool not_finite;  /* an infinity or a NaN was seen */
   double largest;   /* absolute */
@@ -38,6 +47,8 @@ typedef struct pn_ranges {
 pelton_status pn_ranges_create(const pn_graph *g, pn_arena *arena, pn_ranges *out, pelton_diag *diag) PN_CHECKED;
 /* Bounds of all nodes' results, from those of inputs (whoever knows them sets lo and hi first) and constants. */
 pelton_status pn_ranges_prove(const pn_graph *g, pn_ranges *ranges, pelton_diag *diag) PN_CHECKED;
+/* Which values samples say nothing of, from what they say of the graph's inputs; after observing. */
+void pn_ranges_trace(const pn_graph *g, pn_ranges *ranges);
 /* Adds a dense f32 tensor to what was observed of a value. */
 void pn_range_observe(pn_range *range, const float *data, int64_t count);
 /* The largest absolute value that |range| proves; infinity when nothing is proven. */

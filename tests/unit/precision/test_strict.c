@@ -126,6 +126,9 @@ TEST(strict_wants_more_than_random_inputs) {
   pelton_engine *engine;
   REQUIRE_OK(build(open, options, &engine), &diag);
   pelton_engine_release(engine);
+  static const char two[] = "graph g(%x: f32[2,4], %w: f32[4,4]) -> (%y)\n  %y = matmul(%x, %w)\nend\n";
+  EXPECT_EQ(build(two, options, &engine), PELTON_UNSUPPORTED); /* nobody said what w may be */
+  EXPECT_HAS(pelton_diag_message(&diag, 0), "only seen with random inputs");
   options.range_count = 0;
   EXPECT_EQ(build(open, options, &engine), PELTON_UNSUPPORTED);
   EXPECT_HAS(pelton_diag_message(&diag, 0), "strict: that the values of node 'n' fit was only seen with random inputs");
