@@ -33,13 +33,12 @@ static void tell(const pelton_build_options *options, const pn_notes *notes) {
 
 /* ---- what is asked ----------------------------------------------------------------------------------------------- */
 
-/* The text up to the next |separator|, taken from the front of |rest|. */
+/* The text up to the next |separator|, taken from the front of |rest|, whose data is null when there was none. */
 static pn_str take(pn_str *rest, char separator) {
   size_t n = 0;
   while (n < rest->size && rest->data[n] != separator) n++;
   const pn_str word = {rest->data, n};
-  rest->data += n < rest->size ? n + 1 : n;
-  rest->size -= n < rest->size ? n + 1 : n;
+  *rest = n < rest->size ? (pn_str){rest->data + n + 1, rest->size - n - 1} : (pn_str){NULL, 0};
   return word;
 }
 
@@ -50,11 +49,22 @@ static bool dtype_named(pn_str word, pelton_dtype *out) {
 
 pelton_status pn_precision_parse(const pelton_build_options *options, const char *target, pn_precision_request *out,
                                  pelton_diag *diag) {
-  pn_str rest = pn_str_from(options->precision ? options->precision : "fp32");
+  const pn_str whole = pn_str_from(options->precision ? options->precision : "fp32");
+  pn_str rest = whole;
   *out = (pn_precision_request){0};
-  while (rest.size) {
+  if (options->strict && !options->precision && !options->layer_precision)
+    return pn_fail(diag, PELTON_INVALID_ARGUMENT,
+                   "strict is given without a precision that layers could miss: give fp16, bf16 or best (--precision), or leave "
+                   "strict out");
+  while (rest.data) {
     const pn_str word = take(&rest, ',');
     pelton_dtype dtype;
+    if (pn_str_is(word, "best") && word.size != whole.size)
+      return pn_fail(diag, PELTON_INVALID_ARGUMENT,
+                     "precision '%.*s': best stands by itself, since it says which types are taken", PN_STR_ARG(whole));
+    if (!word.size)
+      return pn_fail(diag, PELTON_INVALID_ARGUMENT, "precision '%.*s' has an empty entry; write fp16 or fp16,bf16",
+                     PN_STR_ARG(whole));
     if (pn_str_is(word, "best"))
       out->half[PN_HALF_F16] = out->half[PN_HALF_BF16] = strcmp(target, "cuda") == 0;
     else if (pn_str_is(word, "tf32"))
@@ -72,12 +82,12 @@ pelton_status pn_precision_parse(const pelton_build_options *options, const char
 static pelton_status parse_rules(const char *text, pn_arena *arena, const pn_precision_rule **out, uint32_t *count,
                                  pelton_diag *diag) {
   PN_LIST(pn_precision_rule) rules = {0};
-  pn_str rest = pn_str_from(text ? text : "");
-  while (rest.size) {
+  pn_str rest = text ? pn_str_from(text) : (pn_str){NULL, 0};
+  while (rest.data) {
     pn_str word = take(&rest, ',');
     const pn_str whole = word;
     pn_precision_rule rule = {.pattern = take(&word, '=')};
-    if (!dtype_named(word, &rule.dtype))
+    if (!rule.pattern.size || !dtype_named(word, &rule.dtype))
       return pn_fail(diag, PELTON_INVALID_ARGUMENT, "layer precision '%.*s' is not NAME=fp32, NAME=fp16 or NAME=bf16",
                      PN_STR_ARG(whole));
     if (!pn_list_push(arena, &rules, rule)) return pn_fail_memory(diag, "layer precisions");
@@ -364,6 +374,20 @@ static pelton_status check_strict(const pn_graph *g, const pn_precision_choices 
   return kept ? kept : known;
 }
 
+/* A pattern that names nothing is a typing error, or a node that the passes took away. */
+static pelton_status check_rules(const pn_graph *g, const pn_precision_options *choosing, pelton_diag *diag) {
+  pelton_status status = PELTON_OK;
+  for (uint32_t i = 0; i < choosing->rule_count; i++) {
+    const pn_str pattern = choosing->rules[i].pattern;
+    if (!pn_precision_names(g, pattern))
+      status = pn_fail(diag, PELTON_INVALID_ARGUMENT,
+                       "layer precision '%.*s' fits no node's name; the report has the names of layers (--report), and "
+                       "'*' stands for anything",
+                       PN_STR_ARG(pattern));
+  }
+  return status;
+}
+
 static pelton_status run_stage(pn_graph *g, const pelton_shape *shapes, const pelton_build_options *options,
                                const pn_precision_request *request, pn_arena *arena, pn_json *json, bool *changed,
                                pelton_diag *diag) {
@@ -375,6 +399,7 @@ static pelton_status run_stage(pn_graph *g, const pelton_shape *shapes, const pe
   pn_precision_options choosing = {.margin = known ? MARGIN_KNOWN : MARGIN_UNKNOWN};
   memcpy(choosing.allowed, request->half, sizeof choosing.allowed);
   PN_TRY(parse_rules(options->layer_precision, arena, &choosing.rules, &choosing.rule_count, diag));
+  PN_TRY(check_rules(g, &choosing, diag));
   PN_TRY(gather(g, shapes, options, arena, &ranges, &without, diag));
   PN_TRY(judge_samples(g, options, arena, &ranges, &notes, diag));
   tell(options, &notes);

@@ -161,15 +161,32 @@ static bool fits(pn_str pattern, pn_str name) {
   return p == pattern.size;
 }
 
+static bool fits_node(pn_str pattern, const pn_node *node) {
+  if (fits(pattern, node->name)) return true;
+  for (uint32_t k = 0; k < node->provenance.count; k++)
+    if (fits(pattern, node->provenance.data[k])) return true;
+  return false;
+}
+
 static const pn_precision_rule *rule_of(const chooser *c, const pn_node *node) {
-  for (uint32_t i = 0; i < c->options->rule_count; i++) {
-    const pn_precision_rule *rule = &c->options->rules[i];
-    if (fits(rule->pattern, node->name)) return rule;
-    for (uint32_t k = 0; k < node->provenance.count; k++)
-      if (fits(rule->pattern, node->provenance.data[k])) return rule;
-  }
+  for (uint32_t i = 0; i < c->options->rule_count; i++)
+    if (fits_node(c->options->rules[i].pattern, node)) return &c->options->rules[i];
   return NULL;
 }
+
+static bool names_some(const pn_graph *g, pn_str pattern, uint32_t depth) {
+  const pn_graph *inner;
+  for (uint32_t n = 0; n < g->nodes.count; n++) {
+    const pn_node *node = &g->nodes.data[n];
+    if (node->removed) continue;
+    if (fits_node(pattern, node)) return true;
+    for (uint32_t i = 0; depth < PN_MAX_GRAPH_DEPTH && (inner = pn_node_graph(node, i)) != NULL; i++)
+      if (names_some(inner, pattern, depth + 1)) return true;
+  }
+  return false;
+}
+
+bool pn_precision_names(const pn_graph *g, pn_str pattern) { return names_some(g, pattern, 0); }
 
 /* The type of a node that |node| reads from, when that is in 16 bits; f32 otherwise. */
 static pelton_dtype followed(const chooser *c, const pn_node *node) {

@@ -113,6 +113,8 @@ typedef struct pn_precision_choices {
 /* A choice for every node, in |arena|. */
 pelton_status pn_precision_choose(const pn_graph *g, const pn_ranges *ranges, const pn_precision_options *options,
                                   pn_arena *arena, pn_precision_choices *out, pelton_diag *diag) PN_CHECKED;
+/* Whether |pattern| fits a node of |g| or of its subgraphs. */
+bool pn_precision_names(const pn_graph *g, pn_str pattern);
 /* Which operands of |node| are data that change their type with it. */
 bool pn_precision_is_data(const pn_node *node, uint32_t input);
 

@@ -130,6 +130,10 @@ class Usage(Folder):
         self.check(2, "build", "m", error="-o ENGINE")
         self.check(2, "build", "m", "-o", "e", "--level", "6", error="0 to 5")
         self.check(2, "build", "m", "-o", "e", "--precision", "fp12", error="fp12")
+        for precision in ("fp16,", ",fp16", "fp16,,bf16"):
+            self.check(2, "build", "m", "-o", "e", "--precision", precision, error="'' is no precision")
+        self.check(2, "build", "m", "-o", "e", "--precision", "best,fp16", error="best stands by itself")
+        self.check(2, "build", "m", "-o", "e", "--strict", error="--strict without --precision")
         self.check(2, "build", "m", "-o", "e", "--min-shapes", "x:1", "--max-shapes", "x:1x2", error="ranks")
         self.check(2, "bench", "m", "--duration", "3 weeks", error="a time")
         self.check(2, "compare", "a")

@@ -79,16 +79,24 @@ static bool parse_ranges(load_options *o) {
 
 static bool check_precision(const load_options *o) {
   static const char *const words[] = {"fp32", "fp16", "bf16", "tf32", "best"};
-  for (const char *text = o->precision; text && *text;) {
+  if (o->strict && !o->precision && !o->layer_precision) {
+    print_error("--strict without --precision has nothing to hold to; give --precision fp16, bf16 or best too");
+    return false;
+  }
+  for (const char *text = o->precision; text;) {
     const size_t size = strcspn(text, ",");
     bool known = false;
+    if (size == 4 && !memcmp(text, "best", 4) && strcmp(o->precision, "best") != 0) {
+      print_error("--precision '%s': best stands by itself", o->precision);
+      return false;
+    }
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
       known = known || (strlen(words[i]) == size && !memcmp(words[i], text, size));
     if (!known) {
       print_error("'%.*s' is no precision: fp32, fp16, bf16, tf32, several with commas, or best", (int)size, text);
       return false;
     }
-    text += size + (text[size] == ',');
+    text = text[size] ? text + size + 1 : NULL;
   }
   return true;
 }

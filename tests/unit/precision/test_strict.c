@@ -158,5 +158,36 @@ TEST(strict_fails_where_nothing_was_observed) {
   EXPECT_HAS(pelton_diag_message(&diag, 2), "give samples (--samples) or what the inputs may be (--input-range)");
 }
 
-TEST_MAIN(T(strict_wants_more_than_random_inputs), T(strict_fails_where_nothing_was_observed), T(layers_without_a_kernel_are_told), T(a_subgraph_is_allowed_by_its_node),
+TEST(what_would_be_ignored_is_refused) {
+  static const char text[] = "graph g(%x: f32[3,3]) -> (%y)\n  %y = matmul(%x, %x)  # name \"n\"\nend\n";
+  static const struct {
+    const char *precision, *layers, *message;
+  } cases[] = {
+      {NULL, NULL, "strict is given without a precision"},
+      {"fp16,", NULL, "precision 'fp16,' has an empty entry"},
+      {"fp16,,bf16", NULL, "precision 'fp16,,bf16' has an empty entry"},
+      {"", NULL, "precision '' has an empty entry"},
+      {"best,fp16", NULL, "precision 'best,fp16': best stands by itself"},
+      {"fp16,best", NULL, "precision 'fp16,best': best stands by itself"},
+      {"fp16", "nosuch*=fp16", "layer precision 'nosuch*' fits no node's name"},
+      {"fp16", "n=fp16,nosuch=fp32", "layer precision 'nosuch' fits no node's name"},
+      {"fp16", "n=fp16,", "layer precision '' is not NAME=fp32"},
+      {"fp16", "=fp16", "layer precision '=fp16' is not NAME=fp32"},
+  };
+  pelton_engine *engine;
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    pelton_build_options options = asked(cases[i].precision, true);
+    options.layer_precision = cases[i].layers;
+    EXPECT_EQ(build(text, options, &engine), PELTON_INVALID_ARGUMENT);
+    EXPECT_HAS(pelton_diag_message(&diag, 0), cases[i].message);
+  }
+  pelton_build_options options = asked(NULL, true);
+  options.layer_precision = "n=fp16"; /* strict about one layer */
+  REQUIRE_OK(build(text, options, &engine), &diag);
+  pelton_engine_release(engine);
+  REQUIRE_OK(build(text, asked("best", true), &engine), &diag);
+  pelton_engine_release(engine);
+}
+
+TEST_MAIN(T(what_would_be_ignored_is_refused), T(strict_wants_more_than_random_inputs), T(strict_fails_where_nothing_was_observed), T(layers_without_a_kernel_are_told), T(a_subgraph_is_allowed_by_its_node),
           T(what_gains_nothing_is_told_and_allowed), T(a_network_of_nothing_in_16_bits_is_no_success))
