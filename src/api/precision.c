@@ -51,7 +51,8 @@ pelton_status pn_precision_parse(const pelton_build_options *options, const char
                                  pelton_diag *diag) {
   const pn_str whole = pn_str_from(options->precision ? options->precision : "fp32");
   pn_str rest = whole;
-  *out = (pn_precision_request){0};
+  const bool gpu = strcmp(target, "cuda") == 0;
+  *out = (pn_precision_request){.target = target};
   if (options->strict && !options->precision && !options->layer_precision)
     return pn_fail(diag, PELTON_INVALID_ARGUMENT,
                    "strict is given without a precision that layers could miss: give fp16, bf16 or best (--precision), or leave "
@@ -66,7 +67,7 @@ pelton_status pn_precision_parse(const pelton_build_options *options, const char
       return pn_fail(diag, PELTON_INVALID_ARGUMENT, "precision '%.*s' has an empty entry; write fp16 or fp16,bf16",
                      PN_STR_ARG(whole));
     if (pn_str_is(word, "best"))
-      out->half[PN_HALF_F16] = out->half[PN_HALF_BF16] = strcmp(target, "cuda") == 0;
+      out->half[PN_HALF_F16] = out->half[PN_HALF_BF16] = gpu;
     else if (pn_str_is(word, "tf32"))
       out->tf32 = true;
     else if (!dtype_named(word, &dtype))
@@ -76,6 +77,20 @@ pelton_status pn_precision_parse(const pelton_build_options *options, const char
                      PN_STR_ARG(word));
     for (int h = 0; h < PN_HALF_COUNT; h++) out->half[h] = out->half[h] || pn_str_is(word, h == PN_HALF_F16 ? "fp16" : "bf16");
   }
+  out->tf32_idle = out->tf32 && !gpu;
+  out->best_idle = pn_str_is(whole, "best") && !gpu;
+  return PELTON_OK;
+}
+
+static pelton_status note_idle(const pn_precision_request *request, pn_arena *arena, pn_notes *notes, pelton_diag *diag) {
+  if (request->tf32_idle)
+    PN_TRY(add_note(arena, notes, diag,
+                    "precision tf32 has no effect on target '%s', which has no such arithmetic: products and convolutions in "
+                    "f32 stay f32 (NVIDIA GPUs have it: target cuda)",
+                    request->target));
+  if (request->best_idle)
+    PN_TRY(add_note(arena, notes, diag, "precision best is fp32 on target '%s': no layer is converted (fp16 or bf16 would)",
+                    request->target));
   return PELTON_OK;
 }
 
@@ -276,6 +291,24 @@ static totals count_layers(const pn_graph *g, const pn_precision_choices *choice
   return t;
 }
 
+static void report_notes(const pn_notes *notes, pn_json *json) {
+  pn_json_array_begin(json, "notes");
+  for (uint32_t i = 0; i < notes->count; i++) pn_json_string(json, NULL, pn_str_from(notes->data[i]));
+  pn_json_array_end(json);
+}
+
+/* Of a build in which no layer was to be converted: the types stay, what products may do is told. */
+static void report_unconverted(const pelton_build_options *options, const pn_precision_request *request,
+                               const pn_notes *notes, pn_json *json) {
+  pn_json_object_begin(json, "precision");
+  pn_json_string(json, "asked", pn_str_from(options->precision));
+  if (request->tf32) pn_json_bool(json, "tf32", !request->tf32_idle);
+  report_notes(notes, json);
+  pn_json_array_begin(json, "nodes");
+  pn_json_array_end(json);
+  pn_json_object_end(json);
+}
+
 static void report(const pn_graph *g, const pelton_build_options *options, const pn_precision_request *request,
                    const pn_precision_choices *choices, const pn_ranges *ranges, const char *without,
                    const pn_notes *notes, pn_json *json) {
@@ -290,10 +323,8 @@ static void report(const pn_graph *g, const pelton_build_options *options, const
   pn_json_i64(json, "kept_f32", t.f32);
   if (t.f64) pn_json_i64(json, "kept_f64", t.f64);
   pn_json_i64(json, "had_to_stay", t.had_to);
-  if (request->tf32) pn_json_bool(json, "tf32", true);
-  pn_json_array_begin(json, "notes");
-  for (uint32_t i = 0; i < notes->count; i++) pn_json_string(json, NULL, pn_str_from(notes->data[i]));
-  pn_json_array_end(json);
+  if (request->tf32) pn_json_bool(json, "tf32", !request->tf32_idle);
+  report_notes(notes, json);
   pn_json_array_begin(json, "nodes");
   for (uint32_t at = 0; next_layer(g, choices, &at, &l);)
     report_node(l.g, l.node, l.choice, l.g == g ? ranges : NULL, json);
@@ -401,6 +432,7 @@ static pelton_status run_stage(pn_graph *g, const pelton_shape *shapes, const pe
   PN_TRY(parse_rules(options->layer_precision, arena, &choosing.rules, &choosing.rule_count, diag));
   PN_TRY(check_rules(g, &choosing, diag));
   PN_TRY(gather(g, shapes, options, arena, &ranges, &without, diag));
+  PN_TRY(note_idle(request, arena, &notes, diag));
   PN_TRY(judge_samples(g, options, arena, &ranges, &notes, diag));
   tell(options, &notes);
   PN_TRY(pn_precision_choose(g, &ranges, &choosing, arena, &choices, diag));
@@ -412,13 +444,21 @@ static pelton_status run_stage(pn_graph *g, const pelton_shape *shapes, const pe
 
 pelton_status pn_precision_stage(pn_graph *g, const pelton_shape *shapes, const pelton_build_options *options,
                                  const pn_precision_request *request, pn_json *json, bool *changed, pelton_diag *diag) {
-  bool any = false;
+  bool any = options->layer_precision != NULL;
   *changed = false;
   for (int h = 0; h < PN_HALF_COUNT; h++) any = any || request->half[h];
-  if (!any && !options->layer_precision) return PELTON_OK;
+  if (!any && !request->tf32 && !request->best_idle) return PELTON_OK;
   pn_arena arena;
   pn_arena_init(&arena, options->allocator ? options->allocator : &pn_allocator_default);
-  const pelton_status status = run_stage(g, shapes, options, request, &arena, json, changed, diag);
+  pn_notes notes = {0};
+  pelton_status status;
+  if (any) {
+    status = run_stage(g, shapes, options, request, &arena, json, changed, diag);
+  } else {
+    status = note_idle(request, &arena, &notes, diag);
+    tell(options, &notes);
+    report_unconverted(options, request, &notes, json);
+  }
   pn_arena_deinit(&arena);
   return status;
 }

@@ -12,6 +12,9 @@ struct pn_json;
 typedef struct pn_precision_request {
   bool half[PN_HALF_COUNT]; /* types that layers may have */
   bool tf32;                /* products of f32 on tensor units */
+  bool tf32_idle;           /* which the target does not have */
+  bool best_idle;           /* best is f32 on the target */
+  const char *target;
 } pn_precision_request;
 
 /* Reads options->precision: "fp32" (null), or some of "fp16", "bf16", "tf32", "fp32", separated by commas; "best": what

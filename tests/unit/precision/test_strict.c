@@ -189,5 +189,33 @@ TEST(what_would_be_ignored_is_refused) {
   pelton_engine_release(engine);
 }
 
-TEST_MAIN(T(what_would_be_ignored_is_refused), T(strict_wants_more_than_random_inputs), T(strict_fails_where_nothing_was_observed), T(layers_without_a_kernel_are_told), T(a_subgraph_is_allowed_by_its_node),
+static uint32_t notes_told;
+static void hear(void *self, pelton_log_level level, const char *message) {
+  (void)self;
+  notes_told += level == PELTON_LOG_WARNING && strstr(message, "has no effect on target 'cpu'") != NULL;
+}
+
+TEST(types_without_an_effect_are_told) {
+  static const char text[] = "graph g(%x: f32[3,3]) -> (%y)\n  %y = matmul(%x, %x)  # name \"n\"\nend\n";
+  const pelton_log log = {NULL, hear};
+  pelton_build_options options = asked("tf32", false);
+  pelton_engine *engine;
+  options.log = &log;
+  REQUIRE_OK(build(text, options, &engine), &diag);
+  EXPECT_HAS(pelton_engine_report(engine), "\"precision\":{\"asked\":\"tf32\",\"tf32\":false,\"notes\":[\"precision tf32 has no effect");
+  EXPECT_EQ(notes_told, 1);
+  pelton_engine_release(engine);
+  options.precision = "fp16,tf32";
+  REQUIRE_OK(build(text, options, &engine), &diag);
+  EXPECT_HAS(pelton_engine_report(engine), "\"tf32\":false,\"notes\":[\"precision tf32 has no effect");
+  EXPECT_HAS(pelton_engine_report(engine), "\"f16\":1");
+  EXPECT_EQ(notes_told, 2);
+  pelton_engine_release(engine);
+  options.precision = "best";
+  REQUIRE_OK(build(text, options, &engine), &diag);
+  EXPECT_HAS(pelton_engine_report(engine), "\"precision\":{\"asked\":\"best\",\"notes\":[\"precision best is fp32 on target 'cpu'");
+  pelton_engine_release(engine);
+}
+
+TEST_MAIN(T(types_without_an_effect_are_told), T(what_would_be_ignored_is_refused), T(strict_wants_more_than_random_inputs), T(strict_fails_where_nothing_was_observed), T(layers_without_a_kernel_are_told), T(a_subgraph_is_allowed_by_its_node),
           T(what_gains_nothing_is_told_and_allowed), T(a_network_of_nothing_in_16_bits_is_no_success))
