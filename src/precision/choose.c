@@ -51,14 +51,18 @@ static const char *unseen(const chooser *c, const pn_value *value, const pn_rang
     if (isfinite(pn_range_bound(r)))
       return say(c, "'%.*s' may reach %.3g, and %s the same throughout all samples: give samples of real data",
                  PN_STR_ARG(value->name), pn_range_bound(r), of);
-    return say(c, "'%.*s' %s the same throughout all samples ('%.*s'): give samples of real data, or its range (--input-range)",
-               PN_STR_ARG(value->name), of, PN_STR_ARG(cause->name));
+    return say(
+        c,
+        "'%.*s' %s the same throughout all samples ('%.*s'): give samples of real data, or its range (--input-range)",
+        PN_STR_ARG(value->name), of, PN_STR_ARG(cause->name));
   }
   if (cause == value)
     return say(c, "'%.*s' was 0 in every element that was seen: give samples that reach it, or the inputs' ranges",
                PN_STR_ARG(value->name));
-  return say(c, "'%.*s' hangs on '%.*s', which was 0 in every element that was seen: give samples that reach it, or the "
-             "inputs' ranges", PN_STR_ARG(value->name), PN_STR_ARG(cause->name));
+  return say(c,
+             "'%.*s' hangs on '%.*s', which was 0 in every element that was seen: give samples that reach it, or the "
+             "inputs' ranges",
+             PN_STR_ARG(value->name), PN_STR_ARG(cause->name));
 }
 
 /* Null when |v| may be of |half|, else why not. |beside|: it is an operand beside one that was seen, such as a mask. */
@@ -254,8 +258,10 @@ static void choose_inside(chooser *c, const pn_node *outer, const pn_precision_r
           !(rule || any_allowed(c)))
         continue;
       pn_precision_inner inner = {g, node, {.dtype = PELTON_DTYPE_F32}};
-      stay(rule, false, say(c, "it is in a subgraph of %s '%.*s', and those stay", pn_op_get(outer->op)->name,
-                            PN_STR_ARG(outer->name)), &inner.choice);
+      stay(rule, false,
+           say(c, "it is in a subgraph of %s '%.*s', and those stay", pn_op_get(outer->op)->name,
+               PN_STR_ARG(outer->name)),
+           &inner.choice);
       c->failed = !pn_list_push(c->arena, &c->out->inner, inner) || c->failed;
     }
 }
@@ -264,7 +270,8 @@ static void choose(chooser *c, const pn_node *node, pn_precision_choice *choice)
   const pn_layer layer = pn_precision_layer(c->g, node);
   const pn_precision_rule *rule = rule_of(c, node);
   choose_inside(c, node, rule, 0);
-  if (layer == PN_LAYER_NONE || pn_precision_result(c->g, node) == PELTON_DTYPE_NONE || !(rule || any_allowed(c))) return;
+  if (layer == PN_LAYER_NONE || pn_precision_result(c->g, node) == PELTON_DTYPE_NONE || !(rule || any_allowed(c)))
+    return;
   const bool follows = layer == PN_LAYER_FOLLOWS || layer == PN_LAYER_MOVES;
   const pelton_dtype near = follows ? followed(c, node) : PELTON_DTYPE_NONE;
   bool no_gain;

@@ -1,5 +1,5 @@
-/* What counts as a layer: a node that computes with floats. What only moves elements, counts, or makes values from shapes
-   and indices is none; some of it goes along with the layers that it reads from. */
+/* What counts as a layer: a node that computes with floats. What only moves elements, counts, or makes values from
+   shapes and indices is none; some of it goes along with the layers that it reads from. */
 #include "precision/precision.h"
 
 /* An expression that selects and changes types, and computes with integers at most. */
@@ -51,7 +51,8 @@ pn_layer pn_precision_layer(const pn_graph *g, const pn_node *node) {
   case PN_OP_DEPTH_TO_SPACE:
   case PN_OP_SPACE_TO_DEPTH: return PN_LAYER_MOVES;
   case PN_OP_SCATTER_ELEMENTS:
-    return ((const pn_attrs_scatter_elements *)node->attrs)->reduction == PN_SCATTER_NONE ? PN_LAYER_NONE : PN_LAYER_STAYS;
+    return ((const pn_attrs_scatter_elements *)node->attrs)->reduction == PN_SCATTER_NONE ? PN_LAYER_NONE
+                                                                                          : PN_LAYER_STAYS;
   case PN_OP_SCATTER_ND:
     return ((const pn_attrs_scatter_nd *)node->attrs)->reduction == PN_SCATTER_NONE ? PN_LAYER_NONE : PN_LAYER_STAYS;
   case PN_OP_EINSUM: /* what no product could be made of */

@@ -81,7 +81,7 @@ typedef enum pn_layer {
   PN_LAYER_MOVES,   /* no layer, but goes along with what it reads */
   PN_LAYER_FOLLOWS, /* goes along too, and computes */
   PN_LAYER_GAINS,
-  PN_LAYER_STAYS    /* computes, and has no kernel for 16 bits */
+  PN_LAYER_STAYS /* computes, and has no kernel for 16 bits */
 } pn_layer;
 pn_layer pn_precision_layer(const pn_graph *g, const pn_node *node);
 /* f32 or f64, the type of |node|'s results; none when no result is one of these. */

@@ -90,17 +90,18 @@ TEST(what_hangs_on_zeros_stays) {
 
 /* A mask of zeros, of integers too, and a number that is a setting stand beside values that were seen. */
 TEST(masks_and_settings_may_be_the_same_throughout) {
-  static const char text[] = "graph g(%x: f32[2,4], %mask: f32[1,2], %keep: i64[1,2], %scale: f32[1]) -> (%y)\n"
-                             "  %w: f32[4,2] = const random(7)\n  %v: f32[2,2] = const random(8)\n"
-                             "  %m = matmul(%x, %w)\n"
-                             "  %k = pointwise(%keep) expr=\"mul(sub(1:f32,cast(x0,f32)),-1000:f32)\"\n"
-                             "  %s = pointwise(%m, %mask, %k, %scale) expr=\"mul(add(add(x0,x1),x2),x3)\"  # name \"add\"\n"
-                             "  %p = pointwise(%s) expr=\"relu(x0)\"  # zero in part\n"
-                             "  %y = matmul(%p, %v)  # name \"last\"\nend\n";
+  static const char text[] =
+      "graph g(%x: f32[2,4], %mask: f32[1,2], %keep: i64[1,2], %scale: f32[1]) -> (%y)\n"
+      "  %w: f32[4,2] = const random(7)\n  %v: f32[2,2] = const random(8)\n"
+      "  %m = matmul(%x, %w)\n"
+      "  %k = pointwise(%keep) expr=\"mul(sub(1:f32,cast(x0,f32)),-1000:f32)\"\n"
+      "  %s = pointwise(%m, %mask, %k, %scale) expr=\"mul(add(add(x0,x1),x2),x3)\"  # name \"add\"\n"
+      "  %p = pointwise(%s) expr=\"relu(x0)\"  # zero in part\n"
+      "  %y = matmul(%p, %v)  # name \"last\"\nend\n";
   float x[8] = {1, -2, 0, 1, 3, 1, -1, 2}, mask[2] = {0}, scale[1] = {0.5f};
   int64_t keep[2] = {1, 1};
-  const pelton_tensor samples[4] = {of(x, 2, 2, 4), of(mask, 2, 1, 2),
-                                    {PELTON_DTYPE_I64, {2, {1, 2}}, keep, sizeof keep}, of(scale, 1, 1, 1)};
+  const pelton_tensor samples[4] = {
+      of(x, 2, 2, 4), of(mask, 2, 1, 2), {PELTON_DTYPE_I64, {2, {1, 2}}, keep, sizeof keep}, of(scale, 1, 1, 1)};
   pelton_build_options options = PELTON_BUILD_OPTIONS_INIT;
   pelton_engine *engine;
   options.samples = samples;

@@ -43,7 +43,8 @@ TEST(layers_without_a_kernel_are_told) {
        "\"kept_f32\":1,\"had_to_stay\":1", "cumulate has no kernel for 16 bits"},
       {"graph g(%x: f32[3,3], %b: f64[2,2]) -> (%y, %z)\n  %y = matmul(%x, %x)\n"
        "  %z = matmul(%b, %b)  # name \"n\"\nend\n",
-       "\"f16\":1,\"bf16\":0,\"kept_f32\":0,\"kept_f64\":1,\"had_to_stay\":1", "it is in f64, and only f32 is converted"},
+       "\"f16\":1,\"bf16\":0,\"kept_f32\":0,\"kept_f64\":1,\"had_to_stay\":1",
+       "it is in f64, and only f32 is converted"},
       {"graph g(%x: f32[3,3], %c: bool[]) -> (%y)\n"
        "  %y = if(%c, %x) then_graph={ graph t(%x: f32[3,3]) -> (%z)\n"
        "      %z = matmul(%x, %x)  # name \"n\"\n    end } else_graph={ graph e(%x: f32[3,3]) -> (%z)\n"
@@ -103,7 +104,8 @@ TEST(what_gains_nothing_is_told_and_allowed) {
 }
 
 TEST(a_network_of_nothing_in_16_bits_is_no_success) {
-  static const char text[] = "graph g(%x: f32[2,4]) -> (%y)\n  %y = pointwise(%x) expr=\"relu(x0)\"  # name \"n\"\nend\n";
+  static const char text[] =
+      "graph g(%x: f32[2,4]) -> (%y)\n  %y = pointwise(%x) expr=\"relu(x0)\"  # name \"n\"\nend\n";
   static const char moves[] = "graph g(%x: f32[2,4]) -> (%y)\n  %y = transpose(%x)\nend\n";
   pelton_engine *engine;
   EXPECT_EQ(build(text, asked("fp16", true), &engine), PELTON_UNSUPPORTED);
@@ -202,7 +204,8 @@ TEST(types_without_an_effect_are_told) {
   pelton_engine *engine;
   options.log = &log;
   REQUIRE_OK(build(text, options, &engine), &diag);
-  EXPECT_HAS(pelton_engine_report(engine), "\"precision\":{\"asked\":\"tf32\",\"tf32\":false,\"notes\":[\"precision tf32 has no effect");
+  EXPECT_HAS(pelton_engine_report(engine),
+             "\"precision\":{\"asked\":\"tf32\",\"tf32\":false,\"notes\":[\"precision tf32 has no effect");
   EXPECT_EQ(notes_told, 1);
   pelton_engine_release(engine);
   options.precision = "fp16,tf32";
@@ -213,9 +216,12 @@ TEST(types_without_an_effect_are_told) {
   pelton_engine_release(engine);
   options.precision = "best";
   REQUIRE_OK(build(text, options, &engine), &diag);
-  EXPECT_HAS(pelton_engine_report(engine), "\"precision\":{\"asked\":\"best\",\"notes\":[\"precision best is fp32 on target 'cpu'");
+  EXPECT_HAS(pelton_engine_report(engine),
+             "\"precision\":{\"asked\":\"best\",\"notes\":[\"precision best is fp32 on target 'cpu'");
   pelton_engine_release(engine);
 }
 
-TEST_MAIN(T(types_without_an_effect_are_told), T(what_would_be_ignored_is_refused), T(strict_wants_more_than_random_inputs), T(strict_fails_where_nothing_was_observed), T(layers_without_a_kernel_are_told), T(a_subgraph_is_allowed_by_its_node),
+TEST_MAIN(T(types_without_an_effect_are_told), T(what_would_be_ignored_is_refused),
+          T(strict_wants_more_than_random_inputs), T(strict_fails_where_nothing_was_observed),
+          T(layers_without_a_kernel_are_told), T(a_subgraph_is_allowed_by_its_node),
           T(what_gains_nothing_is_told_and_allowed), T(a_network_of_nothing_in_16_bits_is_no_success))
