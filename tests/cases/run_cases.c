@@ -12,7 +12,11 @@
    the cpu only the reference does it, "fails " that it fails, as tactics then must. Every line runs with every
    combination of layouts, every config of a tactic, at each level of instructions, with one thread and with two; lines
    that no tactic of the cpu accepts fail. Of operators whose results have a size that only the run tells, tactics get
-   results as large as they can be; the count is compared, and what there is. */
+   results as large as they can be; the count is compared, and what there is.
+
+   PELTON_CASES_TARGET runs them on another target, with the tactics that have a word of PELTON_CASES_TACTIC in their
+   names and none of PELTON_CASES_WITHOUT (between commas); PELTON_CASES_LIBRARIES, _CAPABILITY, _TF32: its device's
+   options. */
 #include "base/file.h"
 #include "base/format.h"
 #include "op/schema.h"
@@ -326,8 +330,8 @@ static void convert(const pn_operand *o, const void *from, void *to, bool back) 
   }
 }
 
-/* A chain in one step, attention, and a convolution with its bias may round between their parts where the reference does
-   not, and the other way round; sums may then cancel: in 16 bits that is two steps of the greatest result. */
+/* A chain in one step, attention, and a convolution with its bias may round between their parts where the reference
+   does not, and the other way round; sums may then cancel: in 16 bits that is two steps of the greatest result. */
 static bool rounds_between(const problem_case *c) {
   const pn_problem_node *first = &c->nodes[0];
   return c->node_count > 1 || first->op == PN_OP_ATTENTION || (first->op == PN_OP_CONV && first->input_count > 2);
@@ -536,6 +540,19 @@ static uint32_t try_layouts(attempt *a, pn_reason *why) {
   return accepted;
 }
 
+/* Whether |name| has one of the words of |list|, between commas; |otherwise| where there is no list. */
+static bool is_named(const char *name, const char *list, bool otherwise) {
+  if (!list) return otherwise;
+  while (*list) {
+    const size_t size = strcspn(list, ",");
+    char word[64];
+    snprintf(word, sizeof word, "%.*s", (int)size, list);
+    if (size && strstr(name, word)) return true;
+    list += size + (list[size] == ',');
+  }
+  return false;
+}
+
 /* One device of another target; lines that none of its tactics takes are its reference's. */
 static void run_case_on(problem_case *c, const char *name) {
   static pelton_diag diag;
@@ -557,10 +574,12 @@ static void run_case_on(problem_case *c, const char *name) {
   a.device = device;
   if (a.target->stream_create(a.device, &a.stream, &diag)) exit(70);
   uint32_t count = a.target->tactics(a.device, &tactics);
-  const char *only = getenv("PELTON_CASES_TACTIC");
+  const char *only = getenv("PELTON_CASES_TACTIC"), *without = getenv("PELTON_CASES_WITHOUT");
   for (uint32_t i = 0; i < count; i++) {
     a.tactic = tactics[i];
-    if (!a.tactic->is_reference && (!only || strstr(a.tactic->name, only))) accepted += try_layouts(&a, &why);
+    if (a.tactic->is_reference || !is_named(a.tactic->name, only, true) || is_named(a.tactic->name, without, false))
+      continue;
+    accepted += try_layouts(&a, &why);
   }
   if (!accepted) printf("line %d: left to the reference: %s\n  %s\n", line_number, line_text, why.text);
   unaccepted += !accepted;
