@@ -133,7 +133,6 @@ class Usage(Folder):
         for precision in ("fp16,", ",fp16", "fp16,,bf16"):
             self.check(2, "build", "m", "-o", "e", "--precision", precision, error="'' is no precision")
         self.check(2, "build", "m", "-o", "e", "--precision", "best,fp16", error="best stands by itself")
-        self.check(2, "build", "m", "-o", "e", "--strict", error="--strict without --precision")
         self.check(2, "build", "m", "-o", "e", "--min-shapes", "x:1", "--max-shapes", "x:1x2", error="ranks")
         self.check(2, "bench", "m", "--duration", "3 weeks", error="a time")
         self.check(2, "compare", "a")

@@ -77,6 +77,7 @@ class Options(Targets):
 
     def test_what_an_engine_makes_no_use_of(self):
         self.build()
+        self.check(2, "run", self.model, *CUDA, "--strict", error="strict is given without a precision")
         result = self.check(0, "run", self.engine, *CUDA, "--strict", "--level", "2")
         self.assertIn("note: " + self.engine + " is built already, so that nothing comes of --strict, --level", result.stderr)
         self.assertIn("nothing comes of --device-libraries", self.check(0, "run", self.model, "--device-libraries", FAKE).stderr)

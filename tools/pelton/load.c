@@ -79,10 +79,6 @@ static bool parse_ranges(load_options *o) {
 
 static bool check_precision(const load_options *o) {
   static const char *const words[] = {"fp32", "fp16", "bf16", "tf32", "best"};
-  if (o->strict && !o->precision && !o->layer_precision) {
-    print_error("--strict without --precision has nothing to hold to; give --precision fp16, bf16 or best too");
-    return false;
-  }
   for (const char *text = o->precision; text;) {
     const size_t size = strcspn(text, ",");
     bool known = false;
