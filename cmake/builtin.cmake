@@ -6,12 +6,17 @@
 #
 # The toolkit's NVRTC compiles them here as it would on the device, with the same texts: pelton_first, the command
 # without such kernels, builds an engine of src/targets/cuda/builtin.pir for devices that are only imagined (the tests'
-# driver), and the library takes in the engine files. One or two minutes of one processor's time, hence not by default.
+# driver), and the library takes in the engine files. Two or three minutes of one processor's time, hence not by default.
 set(PELTON_CUDA_FATBINS OFF CACHE STRING "Compile common CUDA kernels with Pelton: ON, OFF, AUTO (where nvcc is)")
 set_property(CACHE PELTON_CUDA_FATBINS PROPERTY STRINGS OFF ON AUTO)
 # Code of 80 runs on 86, 87 and 89 too, and that of 86 on 89; but these have less shared memory than 80, so that other
-# tiles are chosen for them.
-set(PELTON_BUILTIN_FORMS 80 86 90)
+# tiles are chosen for them. The others are PTX, which drivers translate: of 75 for that alone, of 100 for all that are
+# newer, of 120 with tiles for its smaller shared memory.
+set(PELTON_BUILTIN_FORMS 80 86 90 75-virtual 100-virtual 120-virtual)
+# To have PTX made, a device that is newer is used as one of these.
+set(newer_75 80)
+set(newer_100 103)
+set(newer_120 121)
 
 set(builtin_none ${PELTON_GENERATED}/builtin_none.c)
 file(CONFIGURE OUTPUT ${builtin_none} @ONLY CONTENT
@@ -66,11 +71,24 @@ set(files "")
 set(code ".section .rodata\n")
 set(declared "#include \"runtime/builtin.h\"\n")
 set(table "")
+execute_process(COMMAND ${nvcc} --list-gpu-arch OUTPUT_VARIABLE known)
 foreach(form IN LISTS PELTON_BUILTIN_FORMS)
+  string(REGEX MATCH "^[0-9]+" capability ${form})
+  if(NOT known MATCHES "compute_${capability}\n")
+    message(STATUS "CUDA kernels for ${capability} are left out: ${nvcc} does not know it")
+    continue()
+  endif()
+  set(imagine ${capability})
+  set(as "")
+  if(form MATCHES "-virtual$")
+    set(imagine ${newer_${capability}})
+    set(as --cpu-isa sm_${capability})
+  endif()
+  set(form ${capability})
   set(file ${folder}/kernels_${form}.pelton)
   add_custom_command(OUTPUT ${file}
-    COMMAND ${CMAKE_COMMAND} -E env PELTON_FAKE_CUDA_IMAGINE=${form} $<TARGET_FILE:pelton_first> build
-      ${PROJECT_SOURCE_DIR}/src/targets/cuda/builtin.pir -o ${file} --target cuda --device-libraries ${folder}
+    COMMAND ${CMAKE_COMMAND} -E env PELTON_FAKE_CUDA_IMAGINE=${imagine} $<TARGET_FILE:pelton_first> build
+      ${PROJECT_SOURCE_DIR}/src/targets/cuda/builtin.pir -o ${file} --target cuda --device-libraries ${folder} ${as}
       --level 0 --only-kernels --json > ${folder}/kernels_${form}.json
     DEPENDS pelton_first pelton_imagined ${PROJECT_SOURCE_DIR}/src/targets/cuda/builtin.pir
     COMMENT "Compiling CUDA kernels for sm_${form}" VERBATIM)

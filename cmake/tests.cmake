@@ -54,7 +54,7 @@ foreach(pair driver:libcuda.so.1 nvrtc:libnvrtc.so.13)
   string(REPLACE ":" ";" pair ${pair})
   list(GET pair 0 role)
   list(GET pair 1 file)
-  add_library(fake_cuda_${role} MODULE ${PROJECT_SOURCE_DIR}/tests/fake_cuda/driver.c)
+  add_library(fake_cuda_${role} MODULE ${PROJECT_SOURCE_DIR}/tests/fake_cuda/${role}.c)
   target_compile_options(fake_cuda_${role} PRIVATE -w -fno-sanitize=all) # it changes stacks under a sanitizer's feet
   target_compile_definitions(fake_cuda_${role} PRIVATE
     FAKE_DEVICE_HEADER="${PROJECT_SOURCE_DIR}/tests/fake_cuda/device.h" FAKE_COMPILER="${CMAKE_C_COMPILER}")
@@ -62,7 +62,6 @@ foreach(pair driver:libcuda.so.1 nvrtc:libnvrtc.so.13)
     C_EXTENSIONS ON LIBRARY_OUTPUT_DIRECTORY ${PELTON_FAKE_CUDA})
   target_link_libraries(fake_cuda_${role} PRIVATE ${CMAKE_DL_LIBS} Threads::Threads)
 endforeach()
-target_compile_definitions(fake_cuda_nvrtc PRIVATE FAKE_NVRTC)
 
 # ---- programs ----------------------------------------------------------------------------------------------------
 
@@ -144,10 +143,13 @@ endif()
 # Kernels that were compiled with Pelton are found again, for each kind of device that they are meant for: there is no
 # NVRTC that could compile one.
 if(TARGET pelton_imagined)
-  foreach(capability 80 86 89 90)
+  foreach(capability 75 80 86 89 90 100 103 120 121)
     pelton_test(target.builtin_${capability} target ${CMAKE_COMMAND} -E env PELTON_FAKE_CUDA_IMAGINE=${capability}
       $<TARGET_FILE:pelton_command> build src/targets/cuda/builtin.pir --target cuda --level 0
-      --device-libraries ${PROJECT_BINARY_DIR}/builtin/alone -o ${PROJECT_BINARY_DIR}/builtin/test_${capability}.pelton)
+      --device-libraries ${PROJECT_BINARY_DIR}/builtin/alone --only-kernels
+      -o ${PROJECT_BINARY_DIR}/builtin/test_${capability}.pelton)
+  endforeach()
+  foreach(capability 80 86 89 90 100 120)
     # And the kernels of peaks are ones that NVRTC takes.
     pelton_test(target.builtin_peaks_${capability} target ${CMAKE_COMMAND} -E env
       PELTON_FAKE_CUDA_IMAGINE=${capability} $<TARGET_FILE:pelton_command> devices

@@ -1,22 +1,21 @@
-/* A driver without a device: libcuda and NVRTC over the host's memory, for tests. It is built as libcuda.so.1 and as
-   libnvrtc.so.13 (FAKE_NVRTC), into a folder that the target is told to look in.
+/* A driver without a device: libcuda over the host's memory, for tests. It is built as libcuda.so.1, and nvrtc.c as
+   libnvrtc.so.13, into a folder that the target is told to look in.
 
    Kernels run for real: NVRTC's stand-in gives the source to the C compiler with device.h in place of device.cuh, and
-   the "cubin" is the shared object that comes out. So the target's own kernels are tested where there is no GPU; what
-   only a GPU shows (races, alignment, speed) is not. An object says for which device it was compiled, and is refused on
-   another.
+   the "cubin" is the shared object that comes out, the "PTX" that object in letters. So the target's own kernels are
+   tested where there is no GPU; what only a GPU shows (races, alignment, speed) is not. An object says for which device
+   it was compiled, and is refused on another.
 
    fake_cuda_fail_at(n) makes the n-th call from now on fail, and every later one too when fake_cuda_lose is set, as
-   after a lost driver; calls, live objects and copies are counted. There may be several devices, each with a context, which is
-   a thread's current one; streams, events, modules and memory are of the device that was current, and refused on
-   another. fake_cuda_lose_device(d, n) loses device d alone: from its n-th call on everything there fails.
+   after a lost driver; calls, live objects and copies are counted. There may be several devices, each with a context,
+   which is a thread's current one; streams, events, modules and memory are of the device that was current, and refused
+   on another. fake_cuda_lose_device(d, n) loses device d alone: from its n-th call on everything there fails.
 
    For commands, which cannot call these: PELTON_FAKE_CUDA_DEVICES is the number of devices,
    PELTON_FAKE_CUDA_LOSE=D:N calls fake_cuda_lose_device(D, N), PELTON_FAKE_CUDA_MEMORY=BYTES calls
    fake_cuda_limit(BYTES), the memory of each device, of which contexts and streams want some to be free too.
-   PELTON_FAKE_CUDA_IMAGINE=SM makes devices of that
-   capability that load any cubin and run nothing: with the real NVRTC beside this driver it is seen what that makes of
-   the kernels, without a GPU. */
+   PELTON_FAKE_CUDA_IMAGINE=SM makes devices of that capability that load any code and run nothing: with the real NVRTC
+   beside this driver it is seen what that makes of the kernels, without a GPU. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <elf.h>
@@ -31,7 +30,7 @@
 
 #include <pthread.h>
 
-#ifndef FAKE_NVRTC
+#include "ptx.h"
 
 enum { /* free memory that they want */
   CONTEXT_BYTES = 4096,
@@ -501,9 +500,20 @@ static void *load_image(const void *bytes) {
   return library;
 }
 
+/* The object that the fake NVRTC wrote into its PTX; null: none. */
+static void *object_of(const char *text) {
+  const char *at = strstr(text, FAKE_OBJECT);
+  unsigned char *object = at ? calloc(1, strlen(at)) : NULL;
+  if (!object) return NULL;
+  at += strlen(FAKE_OBJECT);
+  for (size_t i = 0; at[0] && at[1]; i++, at += 2) object[i] = (unsigned char)((at[0] - 'a') << 4 | (at[1] - 'a'));
+  return object;
+}
+
 int cuModuleLoadData(void **module, const void *image) {
   STEP();
-  if (memcmp(image, "\177ELF", 4)) return NO_IMAGE;
+  const int text = memcmp(image, "\177ELF", 4) != 0;
+  if (text && !strstr(image, ".version")) return NO_IMAGE;
   struct fake_module *m = calloc(1, sizeof *m);
   if (!m) return MEMORY;
   if (imagined) {
@@ -511,10 +521,12 @@ int cuModuleLoadData(void **module, const void *image) {
     count(1);
     return 0;
   }
+  void *object = text ? object_of(image) : NULL;
   pthread_mutex_lock(&lock);
-  m->library = load_image(image);
+  m->library = text && !object ? NULL : load_image(text ? object : image);
   const int *form = m->library ? dlsym(m->library, "fake_form") : NULL;
   pthread_mutex_unlock(&lock);
+  free(object);
   /* A text that the driver compiles runs on whatever is newer, code of its own generation. */
   if (!form || (*form > 0 && *form / 10 != capability / 10) || abs(*form) > capability) {
     if (m->library) dlclose(m->library);
@@ -801,152 +813,3 @@ int cuGraphDestroy(void *graph) {
   return release(graph);
 }
 int cuGraphExecDestroy(void *exec) { return cuGraphDestroy(exec); }
-
-#else /* ---- NVRTC ---- */
-
-/* What was compiled stays for the life of the process: tests open many devices. */
-struct compiled {
-  struct compiled *next;
-  char *source, *image;
-  size_t bytes;
-  int form; /* negative: a text that the driver compiles */
-};
-static struct compiled *compiled;
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static long compile_calls;
-
-struct program {
-  char *source, *log;
-  const struct compiled *is;
-};
-
-/* For the tests: how often a program was compiled. */
-long fake_nvrtc_calls(void) { return compile_calls; }
-
-__attribute__((destructor)) static void remove_compiled(void) {
-  while (compiled) {
-    struct compiled *c = compiled;
-    compiled = c->next;
-    free(c->source);
-    free(c->image);
-    free(c);
-  }
-}
-
-static const struct compiled *find(const char *source, int form) {
-  const struct compiled *c;
-  pthread_mutex_lock(&lock);
-  for (c = compiled; c && (c->form != form || strcmp(c->source, source) != 0);) c = c->next;
-  pthread_mutex_unlock(&lock);
-  return c;
-}
-
-static const struct compiled *keep(const char *source, int form, int file) {
-  struct compiled *c = calloc(1, sizeof *c);
-  if (!c) return NULL;
-  c->bytes = (size_t)lseek(file, 0, SEEK_END);
-  c->image = malloc(c->bytes);
-  c->source = strdup(source);
-  c->form = form;
-  if (!c->image || !c->source || pread(file, c->image, c->bytes, 0) != (ssize_t)c->bytes) return NULL;
-  pthread_mutex_lock(&lock);
-  c->next = compiled;
-  compiled = c;
-  pthread_mutex_unlock(&lock);
-  return c;
-}
-int nvrtcVersion(int *major, int *minor) {
-  *major = 13;
-  *minor = 0;
-  return 0;
-}
-const char *nvrtcGetErrorString(int result) { return result ? "the fake compiler failed" : "no error"; }
-
-static const char *header_of(const char *name, int count, const char *const *headers, const char *const *names) {
-  for (int i = 0; i < count; i++)
-    if (!strcmp(names[i], name)) return headers[i];
-  return "";
-}
-
-/* The source with its headers pasted in, device.h for device.cuh. */
-int nvrtcCreateProgram(struct program **program, const char *source, const char *name, int count,
-                       const char *const *headers, const char *const *names) {
-  static const char include[] = "#include \"";
-  char *text = NULL;
-  size_t bytes = 0;
-  (void)name;
-  FILE *out = open_memstream(&text, &bytes);
-  if (!out || !(*program = calloc(1, sizeof **program))) return 1;
-  fprintf(out, "#include \"%s\"\nint fake_together = %d;\n", FAKE_DEVICE_HEADER,
-          strstr(source, "BARRIER()") || strstr(source, "BLOCK_REDUCE") || strstr(source, "WARP_REDUCE") ? 1 : 0);
-  for (const char *at = source; *at;) {
-    const char *end = strchr(at, '\n');
-    size_t size = end ? (size_t)(end - at) + 1 : strlen(at);
-    char file[64] = "";
-    if (!strncmp(at, include, sizeof include - 1)) sscanf(at + sizeof include - 1, "%63[^\"]", file);
-    if (!*file)
-      fprintf(out, "%.*s", (int)size, at);
-    else if (strcmp(file, "device.cuh") != 0)
-      fprintf(out, "%s\n", header_of(file, count, headers, names));
-    at += size;
-  }
-  fclose(out);
-  (*program)->source = text;
-  return 0;
-}
-int nvrtcDestroyProgram(struct program **program) {
-  free((*program)->source);
-  free((*program)->log);
-  free(*program);
-  *program = NULL;
-  return 0;
-}
-/* What the compiler writes are files in memory, which nobody has to remove. */
-static int compile(struct program *p, int form, int object, int log) {
-  char command[1024];
-  snprintf(command, sizeof command,
-           "%s -x c -std=gnu11 -O1 -fPIC -shared -w -ffp-contract=off -o /proc/%d/fd/%d - -lm >/proc/%d/fd/%d 2>&1",
-           FAKE_COMPILER, (int)getpid(), object, (int)getpid(), log);
-  FILE *pipe = popen(command, "w");
-  if (!pipe) return 1;
-  fprintf(pipe, "%s\nint fake_form = %d;\n", p->source, form);
-  if (!pclose(pipe)) return (p->is = keep(p->source, form, object)) ? 0 : 6;
-  p->log = calloc(1, 4096);
-  if (p->log && pread(log, p->log, 4000, 0) < 0) p->log[0] = 0;
-  return 6;
-}
-int nvrtcCompileProgram(struct program *p, int option_count, const char *const *options) {
-  int form = 0;
-  for (int i = 0; i < option_count; i++) {
-    (void)sscanf(options[i], "--gpu-architecture=sm_%d", &form);
-    if (sscanf(options[i], "--gpu-architecture=compute_%d", &form) == 1) form = -form;
-  }
-  pthread_mutex_lock(&lock);
-  compile_calls++;
-  pthread_mutex_unlock(&lock);
-  if ((p->is = find(p->source, form)) != NULL) return 0;
-  int object = memfd_create("object", MFD_CLOEXEC), log = memfd_create("log", MFD_CLOEXEC);
-  int error = object < 0 || log < 0 ? 1 : compile(p, form, object, log);
-  if (object >= 0) close(object);
-  if (log >= 0) close(log);
-  return error;
-}
-int nvrtcGetProgramLogSize(struct program *p, size_t *bytes) {
-  *bytes = p->log ? strlen(p->log) + 1 : 0;
-  return 0;
-}
-int nvrtcGetProgramLog(struct program *p, char *log) {
-  strcpy(log, p->log ? p->log : "");
-  return 0;
-}
-int nvrtcGetCUBINSize(struct program *p, size_t *bytes) {
-  *bytes = p->is ? p->is->bytes : 0;
-  return 0;
-}
-int nvrtcGetCUBIN(struct program *p, char *cubin) {
-  memcpy(cubin, p->is->image, p->is->bytes);
-  return 0;
-}
-int nvrtcGetPTXSize(struct program *p, size_t *bytes) { return nvrtcGetCUBINSize(p, bytes); }
-int nvrtcGetPTX(struct program *p, char *text) { return nvrtcGetCUBIN(p, text); }
-#endif

@@ -6,6 +6,7 @@
 
 static char path[1100], folder_without[1100];
 static long (*nvrtc_calls)(void);
+static void (*nvrtc_newest)(int sm);
 
 /* The fake driver and NVRTC; a folder with the driver alone. */
 static void use_both(void) {
@@ -15,6 +16,7 @@ static void use_both(void) {
   void *nvrtc = dlopen(from, RTLD_NOW | RTLD_LOCAL);
   REQUIRE(nvrtc != NULL);
   fake_symbol(nvrtc, "fake_nvrtc_calls", &nvrtc_calls, sizeof nvrtc_calls);
+  fake_symbol(nvrtc, "fake_nvrtc_newest", &nvrtc_newest, sizeof nvrtc_newest);
   snprintf(path, sizeof path, "%s/test_cuda_kernels.pelton", getenv("PELTON_BUILD"));
   snprintf(folder_without, sizeof folder_without, "%s/test_cuda_kernels", getenv("PELTON_BUILD"));
   char command[4096];
@@ -142,7 +144,8 @@ TEST(without_nvrtc_it_says_what_to_do) {
   build_and_save();
   for (int i = 0; i < 2; i++) {
     pelton_diag diag = PELTON_DIAG_INIT;
-    pelton_status status = i ? build(folder_without, &engine, &diag) : open_at(folder_without, true, NULL, &engine, &diag);
+    pelton_status status =
+        i ? build(folder_without, &engine, &diag) : open_at(folder_without, true, NULL, &engine, &diag);
     if (!i && !status) status = run_once(engine, y, &diag);
     EXPECT_EQ(status, PELTON_DEVICE_ERROR);
     REQUIRE(diag.count > 0);
@@ -177,6 +180,89 @@ TEST(another_kind_of_device_compiles_its_own) {
   EXPECT_EQ(compilations(folder_without, on_80), 0);
   set_devices(1, 75);
   EXPECT(compilations(folder, on_80) > 0);
+  EXPECT_EQ(live(), 0);
+}
+
+/* The forms of the kernels in the file. */
+static uint32_t count_form(pn_str form) {
+  pelton_diag diag = PELTON_DIAG_INIT;
+  pn_image *image;
+  uint32_t count = 0;
+  REQUIRE_OK(pn_image_open(path, NULL, &image, &diag), &diag);
+  for (uint32_t i = 0; i < image->binaries.count; i++) count += pn_str_equal(image->binaries.data[i].form, form);
+  pn_image_release(image);
+  return count;
+}
+
+TEST(a_device_newer_than_nvrtc_gets_ptx_which_newer_ones_take) {
+  float on_90[NETWORK_CLASSES], y[NETWORK_CLASSES];
+  use_both();
+  build_and_save();
+  EXPECT_EQ(compilations(folder, on_90), 0);
+  nvrtc_newest(103);
+  set_devices(1, 120);
+  build_and_save();
+  nvrtc_newest(0);
+  EXPECT(count_form(PN_STR("compute_103")) > 0);
+  EXPECT_EQ(count_form(PN_STR("sm_120")), 0);
+  EXPECT_EQ(compilations(folder_without, y), 0);
+  for (int i = 0; i < NETWORK_CLASSES; i++) EXPECT_NEAR(y[i], on_90[i], 1e-5);
+  set_devices(1, 130);
+  EXPECT_EQ(compilations(folder_without, y), 0);
+  for (int i = 0; i < NETWORK_CLASSES; i++) EXPECT_NEAR(y[i], on_90[i], 1e-5);
+  EXPECT_EQ(note_count, 0);
+  set_devices(1, 100); /* older than the text */
+  EXPECT(compilations(folder, y) > 0);
+  EXPECT_EQ(live(), 0);
+}
+
+TEST(older_text_does_not_run_where_kernels_begin_early) {
+  float y[NETWORK_CLASSES];
+  use_both();
+  nvrtc_newest(80);
+  set_devices(1, 86);
+  build_and_save();
+  nvrtc_newest(0);
+  EXPECT(count_form(PN_STR("compute_80")) > 0);
+  set_devices(1, 89);
+  EXPECT_EQ(compilations(folder_without, y), 0);
+  set_devices(1, 90);
+  EXPECT(compilations(folder, y) > 0);
+  EXPECT_EQ(note_count, 0);
+  EXPECT_EQ(live(), 0);
+}
+
+TEST(text_that_is_none_is_compiled_again) {
+  pelton_diag diag = PELTON_DIAG_INIT;
+  float y[NETWORK_CLASSES];
+  pn_image *image;
+  use_both();
+  nvrtc_newest(80);
+  set_devices(1, 86);
+  build_and_save();
+  nvrtc_newest(0);
+  /* What does not end, ends too early or is another text is not given to a driver, which is told no size. */
+  REQUIRE_OK(pn_image_open(path, NULL, &image, &diag), &diag);
+  pn_binary *b = &image->binaries.data[0];
+  const pn_binary was = *b;
+  const size_t places[] = {was.bytes - 1, 3, 20}; /* of the end, of .version, of what is between */
+  const char values[] = {'a', '#', 0};
+  for (int i = 0; i < 3; i++) {
+    char *text = malloc(was.bytes), copy[1200];
+    REQUIRE(text != NULL);
+    memcpy(text, was.data, was.bytes);
+    text[places[i]] = values[i];
+    b->data = text;
+    snprintf(copy, sizeof copy, "%s.changed", path);
+    REQUIRE_OK(pn_image_write(image, copy, &diag), &diag);
+    free(text);
+    REQUIRE(rename(copy, path) == 0);
+    EXPECT_EQ(compilations(folder, y), 1);
+    EXPECT_EQ(note_count, 1);
+    EXPECT_HAS(last_note, "is damaged: it is compiled again");
+  }
+  *b = was;
+  pn_image_release(image);
   EXPECT_EQ(live(), 0);
 }
 
@@ -306,7 +392,8 @@ TEST(a_kernel_that_the_driver_refuses_is_compiled_again) {
   use_both();
   set_devices(1, 80);
   build_and_save();
-  REQUIRE_OK(open_at(folder, false, NULL, &engine, &diag), &diag); /* with other kernels in the image, of another form */
+  REQUIRE_OK(open_at(folder, false, NULL, &engine, &diag),
+             &diag); /* with other kernels in the image, of another form */
   pelton_engine_release(engine);
   EXPECT_EQ(compilations(folder, right), 0);
   REQUIRE_OK(pn_image_open(path, NULL, &image, &diag), &diag);
@@ -393,7 +480,8 @@ TEST(any_allocation_may_fail) {
 }
 
 TEST_MAIN(T(a_load_compiles_nothing), T(only_what_a_plan_runs_is_kept), T(without_nvrtc_it_says_what_to_do),
-          T(another_kind_of_device_compiles_its_own), T(devices_of_an_engine_share_them),
-          T(a_damaged_section_is_refused), T(a_kernel_that_is_no_image_is_compiled_again),
-          T(a_kernel_that_the_driver_refuses_is_compiled_again), T(a_strangers_kernels_need_not_be_run),
-          T(any_call_of_the_driver_may_fail), T(any_allocation_may_fail))
+          T(another_kind_of_device_compiles_its_own), T(a_device_newer_than_nvrtc_gets_ptx_which_newer_ones_take),
+          T(older_text_does_not_run_where_kernels_begin_early), T(text_that_is_none_is_compiled_again),
+          T(devices_of_an_engine_share_them), T(a_damaged_section_is_refused),
+          T(a_kernel_that_is_no_image_is_compiled_again), T(a_kernel_that_the_driver_refuses_is_compiled_again),
+          T(a_strangers_kernels_need_not_be_run), T(any_call_of_the_driver_may_fail), T(any_allocation_may_fail))

@@ -1,4 +1,4 @@
-/* A kernel's text becomes a cubin: by NVRTC, which is opened when the first has to be compiled, since an engine that
+/* A kernel's text becomes code: by NVRTC, which is opened when the first has to be compiled, since an engine that
    holds its kernels needs none. */
 #include "targets/cuda/programs.h"
 
@@ -7,10 +7,10 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const header_names[] = {"device.cuh", "arguments.h",   "element.cuh", "expression.cuh",
-                                           "conv.cuh",   "low_float.cuh", "sample.cuh",  "wgmma.cuh",
-                                           "eight.cuh",  "mma.cuh",       "chain_mma.cuh", "conv_chain.cuh",
-                                           "wgmma_gather.cuh", "wgmma_depthwise.cuh"};
+static const char *const header_names[] = {
+    "device.cuh",    "arguments.h",    "element.cuh",      "expression.cuh",     "conv.cuh",
+    "low_float.cuh", "sample.cuh",     "wgmma.cuh",        "eight.cuh",          "mma.cuh",
+    "chain_mma.cuh", "conv_chain.cuh", "wgmma_gather.cuh", "wgmma_depthwise.cuh"};
 #define STANDARD "--std=c++17"
 
 uint64_t pn_cuda_compile_key(void) {
@@ -22,6 +22,16 @@ uint64_t pn_cuda_compile_key(void) {
   return h;
 }
 
+/* A device that is newer than NVRTC gets PTX, which its driver translates. */
+static void choose_form(pn_device *device) {
+  enum { MOST = 64 };
+  int known[MOST], count = 0;
+  if (device->api.nvrtcGetNumSupportedArchs(&count) || count < 0 || count > MOST ||
+      device->api.nvrtcGetSupportedArchs(known))
+    count = 0;
+  pn_cuda_form_to_compile(device, known, count, device->compile_form, sizeof device->compile_form);
+}
+
 pelton_status pn_cuda_compile_open(pn_device *device, const char *entry, pelton_diag *diag) {
   char why[PN_CUDA_WHY] = "";
   (void)pthread_mutex_lock(&device->lock);
@@ -31,6 +41,7 @@ pelton_status pn_cuda_compile_open(pn_device *device, const char *entry, pelton_
     int major = 0, minor = 0;
     if (device->api.nvrtcVersion(&major, &minor)) major = minor = 0;
     (void)snprintf(device->compiler, sizeof device->compiler, "NVRTC %d.%d", major, minor);
+    choose_form(device);
   }
   (void)pthread_mutex_unlock(&device->lock);
   if (open) return PELTON_OK;
@@ -54,24 +65,24 @@ static pelton_status failed(const pn_device *device, pn_nvrtc_program *program, 
   return status;
 }
 
-static pelton_status to_cubin(const pn_device *device, const pn_cuda_source *source, pn_nvrtc_program *program,
-                              void **out, size_t *bytes, pelton_diag *diag) {
+static pelton_status to_code(const pn_device *device, const pn_cuda_source *source, pn_nvrtc_program *program,
+                             void **out, size_t *bytes, pelton_diag *diag) {
   const pn_cuda_api *api = &device->api;
+  const bool text = pn_str_starts(pn_str_from(device->compile_form), "compute_");
   char arch[40];
-  (void)snprintf(arch, sizeof arch, "--gpu-architecture=%s", device->form);
+  (void)snprintf(arch, sizeof arch, "--gpu-architecture=%s", device->compile_form);
   const char *options[] = {arch, STANDARD, source->exact ? "--fmad=false" : "--fmad=true"};
   int error = api->nvrtcCompileProgram(program, (int)PN_COUNT(options), options);
-  /* A lowered device's driver compiles PTX for what the device really is. */
-  if (!error) error = (device->lowered ? api->nvrtcGetPTXSize : api->nvrtcGetCUBINSize)(program, bytes);
+  if (!error) error = (text ? api->nvrtcGetPTXSize : api->nvrtcGetCUBINSize)(program, bytes);
   if (error) return failed(device, program, error, source->entry, diag);
-  char *cubin = pn_alloc(device->allocator, *bytes + 1, 64);
-  if (!cubin) return pn_fail_memory(diag, "a kernel");
-  error = (device->lowered ? api->nvrtcGetPTX : api->nvrtcGetCUBIN)(program, cubin);
+  char *code = pn_alloc(device->allocator, *bytes + 1, 64);
+  if (!code) return pn_fail_memory(diag, "a kernel");
+  error = (text ? api->nvrtcGetPTX : api->nvrtcGetCUBIN)(program, code);
   if (error) {
-    pn_release(device->allocator, cubin);
+    pn_release(device->allocator, code);
     return failed(device, program, error, source->entry, diag);
   }
-  *out = cubin;
+  *out = code;
   return PELTON_OK;
 }
 
@@ -83,7 +94,7 @@ pelton_status pn_cuda_compile(const pn_device *device, const pn_cuda_source *sou
   int error = device->api.nvrtcCreateProgram(&program, text, source->file ? source->file : "rendered.cu",
                                              (int)PN_COUNT(header_names), headers, header_names);
   if (error) return failed(device, NULL, error, source->entry, diag);
-  pelton_status status = to_cubin(device, source, program, out, bytes, diag);
+  pelton_status status = to_code(device, source, program, out, bytes, diag);
   (void)device->api.nvrtcDestroyProgram(&program);
   return status;
 }

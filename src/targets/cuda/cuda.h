@@ -21,10 +21,10 @@ struct pn_device {
   pn_cu_context *context;
   atomic_bool gone; /* the context was destroyed, and with it all that was in it: nothing is to be released */
   int capability; /* 90: sm_90 */
-  char form[16];  /* what kernels are compiled for: "sm_90a", Hopper with what only Hopper has; lowered: "compute_80" */
+  char form[16];  /* what its kernels best are: "sm_90a", Hopper with what only Hopper has; lowered: "compute_80" */
   char *libraries; /* folders to look in for what is opened later; null: none */
   uint64_t compile_key;
-  bool lowered;   /* it has a higher one, and kernels are compiled as text for |capability| */
+  bool lowered;   /* it has a higher one, and kernels are compiled to PTX for |capability| */
   bool tf32; /* products in f32 may be of 19 bits: the caller allowed it */
   bool launches_early; /* a kernel may begin before the one in front ends, in recordings too */
   int multiprocessors;
@@ -34,6 +34,7 @@ struct pn_device {
   pthread_mutex_t lock; /* of what follows */
   struct pn_cuda_module *modules;
   char compiler[24];           /* "NVRTC 13.0"; empty: nothing was compiled yet */
+  char compile_form[16];       /* |form|, or PTX of what that compiler knows */
   pn_cuda_programs *programs; /* shared with other devices, have a lock of their own */
   pn_lt_handle *lt;         /* null: no cuBLASLt, and why */
   pn_dnn_handle *dnn;       /* null: no cuDNN, and why */

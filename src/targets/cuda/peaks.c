@@ -67,7 +67,7 @@ static pelton_status arithmetic(trial t, pn_peaks *out, pelton_diag *diag) {
   } tensor[] = {{"f16_tensor", "f16", 70}, {"bf16_tensor", "bf16", 80}, {"tf32_tensor", "f32", 80}};
   const pn_device *device = t.device;
   const double chain = PEAK_CHAINS * PEAK_TURNS;
-  const bool groups = device->capability == 90;
+  const bool groups = device->capability == 90 && !device->lowered;
   double all;
   PN_TRY(rate(&t, "MULTIPLY_ADDS", "f32", 0, 2 * chain * PN_CUDA_BLOCK * t.blocks, &all, diag));
   add(out, "f32_fma", "flop/s", all, 0);

@@ -1,5 +1,5 @@
 /* Which compiled kernels there are: those that were compiled since the engine was opened, and, taken when they are
-   asked for, those of its file. What a file holds is code of whoever wrote the file; that it is a whole ELF image is
+   asked for, those of its file. What a file holds is code of whoever wrote the file; that it is whole (form.c) is
    checked before the driver, which is told no size, reads it. */
 #include "targets/cuda/programs.h"
 
@@ -11,11 +11,11 @@
 
 struct pn_cuda_programs {
   const pelton_allocator *allocator;
-  const pn_binary_list *given; /* the engine's; null: none */
+  const pn_binary_list *given;             /* the engine's; null: none */
   const pn_binary_list *(*built_in)(void); /* the library's; null: none */
-  const pelton_log *log;        /* null: nobody listens */
+  const pelton_log *log;                   /* null: nobody listens */
   atomic_uint devices;
-  atomic_int keeping; /* plans that are being made */
+  atomic_int keeping;   /* plans that are being made */
   pthread_mutex_t lock; /* of what follows */
   pthread_cond_t compiled;
   pn_cuda_program *first;
@@ -67,68 +67,46 @@ void pn_cuda_programs_leave(pn_device *device) {
   pn_release(all->allocator, all);
 }
 
-/* ---- what a file holds ----------------------------------------------------------------------------------------------
- */
-
-/* Whether |count| rows of |row| bytes at |at| lie in |bytes|. */
-static bool holds(size_t bytes, uint64_t at, uint64_t count, uint64_t row) {
-  return at <= bytes && (!count || row <= (bytes - at) / count);
-}
-
-/* A 64-bit ELF image of which no section or segment lies outside. */
-static bool is_image(const uint8_t *data, size_t bytes) {
-  enum { HEADER = 64, SECTION = 64, SEGMENT = 56, NO_BITS = 8 };
-  static const uint8_t mark[6] = {0x7f, 'E', 'L', 'F', 2, 1};
-  if (bytes < HEADER || memcmp(data, mark, sizeof mark) != 0) return false;
-  const uint64_t segments = pn_load_u64(data + 32), sections = pn_load_u64(data + 40);
-  const uint32_t segment_bytes = pn_load_u16(data + 54), segment_count = pn_load_u16(data + 56);
-  const uint32_t section_bytes = pn_load_u16(data + 58), section_count = pn_load_u16(data + 60);
-  if (!section_count || section_bytes != SECTION || !holds(bytes, sections, section_count, section_bytes)) return false;
-  if (segment_count && (segment_bytes != SEGMENT || !holds(bytes, segments, segment_count, segment_bytes)))
-    return false;
-  for (uint32_t i = 0; i < section_count; i++) {
-    const uint8_t *row = data + sections + (size_t)i * SECTION;
-    if (pn_load_u32(row + 4) != NO_BITS && !holds(bytes, pn_load_u64(row + 24), 1, pn_load_u64(row + 32))) return false;
-  }
-  for (uint32_t i = 0; i < segment_count; i++) {
-    const uint8_t *row = data + segments + (size_t)i * SEGMENT;
-    if (!holds(bytes, pn_load_u64(row + 8), 1, pn_load_u64(row + 32))) return false;
-  }
-  return pn_load_u16(data + 62) < section_count;
-}
-
 /* Of what a file holds. A driver that is older than Pelton's own kernels is nothing to warn of. */
 static void note(const pn_cuda_programs *all, const pn_cuda_program *program, const char *what) {
   const pn_binary *p = &program->is;
   char text[320];
   if (program->built_in || !all->log || !all->log->write) return;
-  (void)snprintf(text, sizeof text, "the engine's kernel '%.*s' for %.*s %s: it is compiled again",
-                 PN_STR_ARG(p->name), PN_STR_ARG(p->form), what);
+  (void)snprintf(text, sizeof text, "the engine's kernel '%.*s' for %.*s %s: it is compiled again", PN_STR_ARG(p->name),
+                 PN_STR_ARG(p->form), what);
   all->log->write(all->log->self, PELTON_LOG_WARNING, text);
 }
 
 /* ---- finding and making ---------------------------------------------------------------------------------------------
  */
 
-/* Whether code of |form| runs on the device: its own form, or that of an older one of the same generation ("sm_80" on
-   sm_89), unless it is for that one alone ("sm_90a"). A lowered device is not really of the generation that it says. */
-static bool fits(const pn_device *device, pn_str form) {
-  if (pn_str_is(form, device->form) || device->lowered) return pn_str_is(form, device->form);
-  return form.size == 5 && pn_str_starts(form, "sm_") && form.data[3] - '0' == device->capability / 10 &&
-         form.data[4] >= '0' && form.data[4] - '0' <= device->capability % 10;
-}
-
+/* Of those that were |refused| or were not, what suits the device best; null: nothing does. */
 static pn_cuda_program *find(const pn_device *device, const uint64_t *key, bool refused) {
-  for (pn_cuda_program *p = device->programs->first; p; p = p->next)
-    if (p->refused == refused && pn_binary_has_key(&p->is, key) && fits(device, p->is.form)) return p;
-  return NULL;
+  pn_cuda_program *found = NULL;
+  int best = 0;
+  for (pn_cuda_program *p = device->programs->first; p; p = p->next) {
+    const int rank =
+        p->refused == refused && pn_binary_has_key(&p->is, key) ? pn_cuda_form_rank(device, p->is.form) : 0;
+    if (rank > best) {
+      best = rank;
+      found = p;
+    }
+  }
+  return found;
 }
 
-/* In |list| (may be null), rather of the device's own form. */
+/* In |list| (may be null), what suits the device best. */
 static const pn_binary *find_in(const pn_device *device, const pn_binary_list *list, const uint64_t *key) {
-  const pn_binary *found = list ? pn_binary_find(list, key, pn_str_from(device->form)) : NULL;
-  for (uint32_t i = 0; list && i < list->count && !found; i++)
-    if (pn_binary_has_key(&list->data[i], key) && fits(device, list->data[i].form)) found = &list->data[i];
+  const pn_binary *found = NULL;
+  int best = 0;
+  for (uint32_t i = 0; list && i < list->count; i++) {
+    const pn_binary *b = &list->data[i];
+    const int rank = pn_binary_has_key(b, key) ? pn_cuda_form_rank(device, b->form) : 0;
+    if (rank > best) {
+      best = rank;
+      found = b;
+    }
+  }
   return found;
 }
 
@@ -157,7 +135,7 @@ static pn_cuda_program *take_given(const pn_device *device, const uint64_t *key,
   const bool built_in = !given && all->built_in;
   if (built_in) given = find_in(device, all->built_in(), key);
   if (!given) return NULL;
-  bool whole = is_image(given->data, given->bytes);
+  bool whole = pn_cuda_form_is_whole(given);
   pn_cuda_program *p = add(all, given);
   *no_memory = !p;
   if (!p) return NULL;
@@ -170,7 +148,7 @@ static pn_cuda_program *take_given(const pn_device *device, const uint64_t *key,
 
 /* The words of a program that is compiled here, which outlive the device. */
 static void describe(pn_cuda_program *p, const pn_device *device, const pn_cuda_source *source) {
-  int length = snprintf(p->words, sizeof p->words, "%s%c%s%c%s %s", device->form, 0, device->compiler, 0,
+  int length = snprintf(p->words, sizeof p->words, "%s%c%s%c%s %s", device->compile_form, 0, device->compiler, 0,
                         source->file ? source->file : "rendered.cu", source->entry);
   p->is.form = pn_str_from(p->words);
   p->is.compiler = pn_str_from(p->words + p->is.form.size + 1);

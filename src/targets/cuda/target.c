@@ -242,7 +242,7 @@ static pelton_status fill_device(pn_device *device, const pn_device_options *opt
   device->capability = found.capability;
   device->tf32 = options->tf32 && found.capability >= 80;
   (void)snprintf(device->form, sizeof device->form, "%s_%d%s", device->lowered ? "compute" : "sm", found.capability,
-                 found.capability == 90 ? "a" : "");
+                 found.capability == 90 && !device->lowered ? "a" : "");
   device->compile_key = pn_cuda_compile_key();
   device->launches_early = found.capability >= 90 && version >= EARLY_DRIVER;
   device->multiprocessors = found.multiprocessors;

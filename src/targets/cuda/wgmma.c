@@ -35,7 +35,7 @@ double pn_wgmma_work(const pn_problem *p) {
 
 bool pn_wgmma_accepts(const pn_device *device, const pn_problem *p, pn_reason *why) {
   const pn_operand *x = pn_problem_input(p, 0, 0), *y = pn_problem_output(p, p->node_count - 1, 0);
-  if (device->capability != 90) return pn_refuse(why, "the device has no warpgroup products");
+  if (device->capability != 90 || device->lowered) return pn_refuse(why, "the device has no warpgroup products");
   if (x->dtype != PELTON_DTYPE_F16 && x->dtype != PELTON_DTYPE_BF16) return pn_refuse(why, "16 bits only");
   if (y->dtype != x->dtype) return pn_refuse(why, "the result is of another type");
   return true;
