@@ -1,22 +1,18 @@
 #!/usr/bin/env bash
-# cuda_networks.sh GEN_MODELS.py OUT [CASES] [STAGES]: on a machine with an NVIDIA GPU, builds Pelton, runs the case suite
-# and the folder CASES (of ONNX backend cases) on the target cuda, compares generated networks with the target cpu, and
-# times them with inputs and outputs on the device (PyTorch beside them: cuda_goals.sh). STAGES: of "cases conformance
-# compare time layers half sanitize" those to run. Prints a table last; everything else under OUT.
+# cuda_networks.sh GEN_MODELS.py OUT [STAGES]: on a machine with an NVIDIA GPU, builds Pelton, compares generated networks
+# on the target cuda with the target cpu, and times them with inputs and outputs on the device, f16 beside f32 (PyTorch
+# beside them: cuda_goals.sh; operators' cases: cuda_check.sh). STAGES: of "compare time layers half" those to run. Prints a
+# table last; everything else under OUT.
 set -uo pipefail
 generator=$(realpath "$1")
 out=$(realpath "$2")
-cases=${3:-}
-stages=${4:-cases conformance compare time layers half}
+stages=${3:-compare time layers half}
 models=${CUDA_MODELS:-resnet50 mobilenetv1 mobilenetv2 ssd300 srcnn915 espcn fsrcnn yolov8n bert128 vit}
 timed=${CUDA_TIMED:-resnet50:1 resnet50:8 resnet50:64 mobilenetv1:1 mobilenetv2:1 mobilenetv2:64 ssd300:1 ssd300:32 srcnn915:1 espcn:1 fsrcnn:1 yolov8n:1 bert128:1 bert128:64 vit:1 vit:64}
-suites=${CUDA_SUITES:-tests/cases/*.txt}
-sanitized=${CUDA_SANITIZED:-pointwise movement reduce softmax norm pool gather resize conv_transpose matmul arg_reduce}
 layered=${CUDA_LAYERS:-resnet50:1 resnet50:64 bert128:1 yolov8n:1}
 half_layers=${CUDA_HALF_LAYERS:-resnet50:1 resnet50:64 mobilenetv2:64 bert128:64 vit:64} # of the f16 networks, those with times of layers
 distinct=${CUDA_DISTINCT:-} # "distinct": see half.py
 halves=${CUDA_HALVES:-resnet50:1 resnet50:8 resnet50:64 resnet50:256 mobilenetv2:1 mobilenetv2:64 ssd300:1 bert128:1 bert128:64 vit:1 vit:64}
-cases=${cases:+$(realpath "$cases")}
 cd "$(dirname "$0")/../.."
 source bench/device/start.sh
 table=$out/table.txt
@@ -24,35 +20,14 @@ table=$out/table.txt
 wants() { [[ " $stages " == *" $1 "* ]]; }
 say() { echo "$*" | tee -a "$table"; }
 
-build_pelton "$out" pelton run_cases
+build_pelton "$out" pelton
 device=(--target cuda --device-libraries "$libraries")
 say "build $((SECONDS - start)) s; libraries $libraries"
 $pelton devices --device-libraries "$libraries" | tee -a "$table"
 work=$(mktemp -d)
 
-if wants cases; then
-  for file in $suites; do
-    name=$(basename "$file" .txt)
-    PELTON_CASES_TARGET=cuda PELTON_CASES_LIBRARIES=$libraries timeout 200 build/device/tests/run_cases "$file" >"$out/cases_$name.log" 2>&1 &
-  done
-fi
 for m in $models; do generate "$m" 1 "$work/${m}_1.onnx" & done
 wait
-if wants cases; then
-  for file in $suites; do
-    name=$(basename "$file" .txt)
-    say "case $name: $(tail -1 "$out/cases_$name.log")"
-    grep -A1 "^line" "$out/cases_$name.log" | grep -v "left to the reference" | grep -B1 "^  cuda" | head -12
-  done
-  cat "$out"/cases_*.log >"$out/cases.txt"; rm -f "$out"/cases_*.log
-  say "at $((SECONDS - start)) s"
-fi
-if wants conformance && [[ $cases ]]; then
-  timeout 150 $pelton test "$cases" "${device[@]}" --level 0 -j 12 >"$out/conformance.txt" 2>&1
-  say "conformance: $(tail -1 "$out/conformance.txt")"
-  grep ^failed "$out/conformance.txt" | cut -c1-300 | head -40
-  say "at $((SECONDS - start)) s"
-fi
 if wants compare; then
   for m in $models; do
     timeout 100 $pelton run "$work/${m}_1.onnx" --level 0 --output-dir "$work/cpu" >"$out/run.log" 2>&1 || tail -3 "$out/run.log"
@@ -119,16 +94,6 @@ print("SQNR %.1f dB (%s)" % worst)' "$work/full" "$work/half" 2>&1 | tail -1)"
       rm -rf "$work/full" "$work/half"
     fi
     [[ $b != 1 ]] && rm -f "$work/${m}_$b.onnx"
-  done
-fi
-if wants sanitize; then
-  for name in $sanitized; do
-    for tool in memcheck racecheck; do
-      PELTON_CASES_TARGET=cuda PELTON_CASES_LIBRARIES=$libraries timeout ${CUDA_SANITIZE_SECONDS:-100} compute-sanitizer --tool $tool \
-        build/device/tests/run_cases "tests/cases/$name.txt" >"$work/sanitize.log" 2>&1
-      say "$tool $name: $(tail -1 "$work/sanitize.log")"
-      cat "$work/sanitize.log" >>"$out/sanitize.txt"
-    done
   done
 fi
 rm -rf "$work"
