@@ -2,17 +2,18 @@
 #ifndef PN_TESTS_FAKE_ENGINE_H
 #define PN_TESTS_FAKE_ENGINE_H
 
+#include "base/compiler.h"
 #include "fake_cuda.h"
 #include "pelton/build.h"
 
-static pelton_status build(const char *text, const char *target, const pelton_allocator *allocator, pelton_engine **out,
-                           pelton_diag *diag) {
+static pelton_status build_at(int level, const char *text, const char *target, const pelton_allocator *allocator,
+                              pelton_engine **out, pelton_diag *diag) {
   pelton_import_options import = PELTON_IMPORT_OPTIONS_INIT;
   pelton_build_options options = PELTON_BUILD_OPTIONS_INIT;
   pelton_model *model = NULL;
   *out = NULL;
   import.allocator = options.allocator = allocator;
-  options.level = 0;
+  options.level = level;
   options.threads = 1;
   options.targets = target;
   options.device_libraries = folder;
@@ -22,8 +23,13 @@ static pelton_status build(const char *text, const char *target, const pelton_al
   return status;
 }
 
+PN_UNUSED static pelton_status build(const char *text, const char *target, const pelton_allocator *allocator,
+                                     pelton_engine **out, pelton_diag *diag) {
+  return build_at(0, text, target, allocator, out, diag);
+}
+
 /* Device memory for |bytes| bytes at |from|, or for as many to come. */
-static void *place(pelton_engine *engine, const void *from, size_t bytes) {
+PN_UNUSED static void *place(pelton_engine *engine, const void *from, size_t bytes) {
   pelton_diag diag = PELTON_DIAG_INIT;
   void *there;
   REQUIRE_OK(pelton_memory_create(engine, bytes, &there, &diag), &diag);

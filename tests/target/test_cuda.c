@@ -1,6 +1,7 @@
 /* The target cuda over the fake driver: what a host without a GPU can know of it. The driver's calls fail one after the
    other, memory runs out at every allocation, the device is lost in the middle: an error each time, nothing left, no
    hang. */
+#include "failing.h"
 #include "fake_engine.h"
 #include "network.h"
 #include "op/type.h"
@@ -597,30 +598,14 @@ TEST(pinned_memory_is_copied_from_directly) {
   EXPECT_EQ(live(), 0);
 }
 
+static pelton_status whole_life(const void *self, const pelton_allocator *allocator, pelton_diag *diag) {
+  (void)self;
+  return life(network_text, "cuda", allocator, RUNS, NULL, 0, diag);
+}
+
 TEST(any_call_of_the_driver_may_fail) {
   use_fake();
-  for (int forever = 0; forever <= 1; forever++) {
-    long n = 0, failed = 0;
-    pelton_status status;
-    do {
-      pelton_diag diag = PELTON_DIAG_INIT;
-      const long before = calls();
-      lose(forever);
-      fail_at(++n);
-      status = life(network_text, "cuda", NULL, RUNS, NULL, 0, &diag);
-      const bool reached = calls() - before >= n;
-      fail_at(0);
-      lose(0);
-      if (live() != 0) printf("  call %ld: %ld objects left, %s\n", n, live(), pelton_status_name(status));
-      EXPECT_EQ(live(), 0);
-      EXPECT((status != PELTON_OK) == (diag.count > 0));
-      failed += status != PELTON_OK;
-      if (!reached) break;
-    } while (n < 5000);
-    EXPECT_EQ(status, PELTON_OK);
-    EXPECT(failed > 50);
-    printf("  %ld calls, %ld of them make it fail%s\n", n, failed, forever ? " when the device is lost" : "");
-  }
+  each_call_fails(whole_life, NULL, 0, 50);
 }
 
 /* A Fourier transform of a prime length has tables, and passes that go by way of its workspace. */
@@ -648,20 +633,8 @@ TEST(tables_of_a_step_that_fails_are_released) {
 }
 
 TEST(any_allocation_may_fail) {
-  harness_allocator a;
-  uint64_t n = 0;
   use_fake();
-  do {
-    pelton_diag diag = PELTON_DIAG_INIT;
-    const pelton_status status = life(network_text, "cuda", harness_allocator_init(&a, ++n), RUNS, NULL, 0, &diag);
-    if (status != (a.failed ? PELTON_OUT_OF_MEMORY : PELTON_OK))
-      printf("  allocation %llu: %s: %s\n", (unsigned long long)n, pelton_status_name(status),
-             diag.count ? pelton_diag_message(&diag, 0) : "no reason");
-    EXPECT_EQ(status, a.failed ? PELTON_OUT_OF_MEMORY : PELTON_OK);
-    EXPECT_EQ(a.live, 0);
-    EXPECT_EQ(live(), 0);
-  } while (a.failed);
-  printf("  %llu allocations\n", (unsigned long long)n - 1);
+  each_allocation_fails(whole_life, NULL, 0);
 }
 
 TEST_MAIN(T(a_device_says_why_it_cannot_be_used), T(devices_are_listed_with_their_reasons),

@@ -1,28 +1,11 @@
 /* Operators whose results have a size that only the run tells, on the target cuda over the fake driver: counted there,
    their values stay there, what follows is planned for the size; and whatever fails, nothing is left. */
-#include "fake_cuda.h"
-#include "pelton/build.h"
+#include "failing.h"
+#include "fake_engine.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-static pelton_status build(const char *text, const char *target, const pelton_allocator *allocator, int level,
-                           pelton_engine **out, pelton_diag *diag) {
-  pelton_import_options import = PELTON_IMPORT_OPTIONS_INIT;
-  pelton_build_options options = PELTON_BUILD_OPTIONS_INIT;
-  pelton_model *model = NULL;
-  *out = NULL;
-  import.allocator = options.allocator = allocator;
-  options.level = level;
-  options.threads = 1;
-  options.targets = target;
-  options.device_libraries = folder;
-  pelton_status status = pelton_model_parse(text, strlen(text), &import, &model, diag);
-  if (!status) status = pelton_engine_build(model, &options, out, diag);
-  pelton_model_release(model);
-  return status;
-}
 
 /* Every operator, in front of steps, behind them, and in the body of a loop; one whose result is not used. */
 static const char all_text[] = "graph all(%x: f32[6,8], %b: f32[1,24,4], %s: f32[1,2,24]) -> (%rows, %where, %kept, "
@@ -89,7 +72,7 @@ static pelton_status life(const char *target, const pelton_allocator *allocator,
   pelton_tensor in[3] = {{PELTON_DTYPE_F32, {2, {6, 8}}, x[0], 6 * 8 * sizeof(float)},
                          {PELTON_DTYPE_F32, {3, {1, 24, 4}}, x[1], 24 * 4 * sizeof(float)},
                          {PELTON_DTYPE_F32, {3, {1, 2, 24}}, x[2], 2 * 24 * sizeof(float)}};
-  pelton_status status = build(all_text, target, allocator, 0, &engine, diag);
+  pelton_status status = build(all_text, target, allocator, &engine, diag);
   if (!status) status = pelton_context_create(engine, NULL, &context, diag);
   for (int r = 0; r < runs && !status; r++) {
     pelton_tensor out[OUTPUTS] = {{0}};
@@ -128,7 +111,7 @@ TEST(only_the_count_crosses) {
   float x[32];
   pelton_tensor in = {PELTON_DTYPE_F32, {2, {4, 8}}, x, sizeof x};
   use_fake();
-  REQUIRE_OK(build(text, "cuda", NULL, 0, &engine, &diag), &diag);
+  REQUIRE_OK(build(text, "cuda", NULL, &engine, &diag), &diag);
   REQUIRE_OK(pelton_context_create(engine, NULL, &context, &diag), &diag);
   for (int r = 0; r < 9; r++) {
     const int found = r % 3 * 7 + 4;
@@ -152,7 +135,7 @@ TEST(the_report_says_what_runs_where) {
   pelton_diag diag = PELTON_DIAG_INIT;
   pelton_engine *engine;
   use_fake();
-  REQUIRE_OK(build(all_text, "cuda", NULL, 1, &engine, &diag), &diag); /* with timings */
+  REQUIRE_OK(build_at(1, all_text, "cuda", NULL, &engine, &diag), &diag); /* with timings */
   const char *report = pelton_engine_report(engine);
   EXPECT_HAS(report, "non_zero(bool[6,8]) -> i64[2,48]\",\"tactic\":\"cuda.select\",\"fallback\":false");
   EXPECT_HAS(report, "\"op\":\"loop\"");
@@ -162,11 +145,11 @@ TEST(the_report_says_what_runs_where) {
   EXPECT_HAS(report, "\"op\":\"compress\",\"waits_for\":\"last\"}");
   pelton_engine_release(engine);
   const char *const texts = "graph g(%x: string[4]) -> (%n)\n  %n = non_zero(%x)\nend\n";
-  REQUIRE_OK(build(texts, "cuda", NULL, 0, &engine, &diag), &diag);
+  REQUIRE_OK(build(texts, "cuda", NULL, &engine, &diag), &diag);
   EXPECT_HAS(pelton_engine_report(engine), "texts are kept by the host");
   pelton_engine_release(engine);
   const char *const longer = "graph g(%x: f32[3], %c: bool[5]) -> (%y)\n  %y = compress(%x, %c) axis=0\nend\n";
-  REQUIRE_OK(build(longer, "cuda", NULL, 0, &engine, &diag), &diag);
+  REQUIRE_OK(build(longer, "cuda", NULL, &engine, &diag), &diag);
   EXPECT_HAS(pelton_engine_report(engine),
              "follows from data: a condition that is longer than its axis\",\"fallback\":true");
   EXPECT_HAS(pelton_engine_report(engine), "\"fallbacks\":1");
@@ -185,7 +168,7 @@ TEST(what_the_device_does_not_take_the_host_does) {
   float x[3] = {1, 2, 3};
   uint8_t c[5] = {0, 1, 1, 0, 0};
   use_fake();
-  REQUIRE_OK(build(text, "cuda", NULL, 0, &engine, &diag), &diag);
+  REQUIRE_OK(build(text, "cuda", NULL, &engine, &diag), &diag);
   REQUIRE_OK(pelton_context_create(engine, NULL, &context, &diag), &diag);
   for (int64_t m = 2; m <= 5; m++) {
     pelton_tensor in[2] = {{PELTON_DTYPE_F32, {1, {3}}, x, sizeof x}, {PELTON_DTYPE_BOOL, {1, {m}}, c, (size_t)m}},
@@ -234,7 +217,7 @@ TEST(callers_are_asked_for_as_much_as_there_is) {
   int64_t got[64];
   void *there;
   use_fake();
-  REQUIRE_OK(build(last_text, "cuda", NULL, 0, &engine, &diag), &diag);
+  REQUIRE_OK(build(last_text, "cuda", NULL, &engine, &diag), &diag);
   REQUIRE_OK(pelton_memory_create(engine, sizeof got, &there, &diag), &diag);
   for (int found = 0; found <= 32; found += 8) {
     for (int i = 0; i < 32; i++) x[i] = i < found ? 1.0f : -1.0f;
@@ -276,7 +259,7 @@ TEST(memory_is_told_where_nothing_follows) {
   pelton_tensor in = {PELTON_DTYPE_F32, {2, {4, 8}}, x, sizeof x}, out = {0};
   use_fake();
   fill(x, 32, 1);
-  REQUIRE_OK(build(last_text, "cuda", NULL, 0, &engine, &diag), &diag);
+  REQUIRE_OK(build(last_text, "cuda", NULL, &engine, &diag), &diag);
   REQUIRE_OK(pelton_engine_device_memory(engine, NULL, &told, &diag), &diag);
   const long empty = device_bytes(0);
   REQUIRE_OK(pelton_context_create(engine, NULL, &context, &diag), &diag);
@@ -284,7 +267,7 @@ TEST(memory_is_told_where_nothing_follows) {
   EXPECT_EQ(device_bytes(0) - empty, told.context_bytes + told.weight_bytes);
   pelton_context_release(context);
   pelton_engine_release(engine);
-  REQUIRE_OK(build(all_text, "cuda", NULL, 0, &engine, &diag), &diag);
+  REQUIRE_OK(build(all_text, "cuda", NULL, &engine, &diag), &diag);
   EXPECT_EQ(pelton_engine_device_memory(engine, NULL, &told, &diag), PELTON_UNSUPPORTED);
   EXPECT_HAS(pelton_diag_message(&diag, 0), "only a run tells the size of what node 'where' (non_zero) finds");
   pelton_engine_release(engine);
@@ -293,46 +276,19 @@ TEST(memory_is_told_where_nothing_follows) {
 
 /* ---- failures ---------------------------------------------------------------------------------------------------- */
 
+static pelton_status whole_life(const void *self, const pelton_allocator *allocator, pelton_diag *diag) {
+  (void)self;
+  return life("cuda", allocator, RUNS, 1, NULL, diag);
+}
+
 TEST(any_call_of_the_driver_may_fail) {
   use_fake();
-  for (int forever = 0; forever <= 1; forever++) {
-    long n = 0, failed = 0;
-    pelton_status status;
-    do {
-      pelton_diag diag = PELTON_DIAG_INIT;
-      const long before = calls();
-      n += 1 + n / 40;
-      lose(forever);
-      fail_at(n);
-      status = life("cuda", NULL, RUNS, 1, NULL, &diag);
-      const bool reached = calls() - before >= n;
-      fail_at(0);
-      lose(0);
-      if (live() != 0) printf("  call %ld: %ld objects left, %s\n", n, live(), pelton_status_name(status));
-      EXPECT_EQ(live(), 0);
-      EXPECT((status != PELTON_OK) == (diag.count > 0));
-      failed += status != PELTON_OK;
-      if (!reached) break;
-    } while (n < 50000);
-    EXPECT_EQ(status, PELTON_OK);
-    EXPECT(failed > 50);
-    printf("  %ld calls, %ld of those tried make it fail%s\n", n, failed, forever ? " when the device is lost" : "");
-  }
+  each_call_fails(whole_life, NULL, 40, 50);
 }
 
 TEST(any_allocation_may_fail) {
-  harness_allocator a;
-  uint64_t n = 0;
   use_fake();
-  do {
-    pelton_diag diag = PELTON_DIAG_INIT;
-    n += 1 + n / 60;
-    const pelton_status status = life("cuda", harness_allocator_init(&a, n), RUNS, 1, NULL, &diag);
-    EXPECT_EQ(status, a.failed ? PELTON_OUT_OF_MEMORY : PELTON_OK);
-    EXPECT_EQ(a.live, 0);
-    EXPECT_EQ(live(), 0);
-  } while (a.failed);
-  printf("  %llu allocations\n", (unsigned long long)n - 1);
+  each_allocation_fails(whole_life, NULL, 60);
 }
 
 TEST_MAIN(T(results_are_those_of_the_cpu), T(only_the_count_crosses), T(the_report_says_what_runs_where),

@@ -1,7 +1,7 @@
 /* Compiled kernels in engine files, over the fake driver and its NVRTC: a load compiles nothing and wants no NVRTC,
    another kind of device compiles its own, and what a file holds may be damaged, foreign or unwelcome. */
 #include "engine/format.h"
-#include "fake_cuda.h"
+#include "failing.h"
 #include "network.h"
 
 static char path[1100], folder_without[1100];
@@ -429,7 +429,8 @@ TEST(a_strangers_kernels_need_not_be_run) {
  */
 
 /* Opens and runs with stored kernels, so that what fails is met in their handling, with |allocator|. */
-static pelton_status life(const pelton_allocator *allocator, pelton_diag *diag) {
+static pelton_status life(const void *self, const pelton_allocator *allocator, pelton_diag *diag) {
+  (void)self;
   pelton_engine *engine = NULL;
   float y[NETWORK_CLASSES];
   pelton_status status = open_at(folder_without, false, allocator, &engine, diag);
@@ -441,41 +442,13 @@ static pelton_status life(const pelton_allocator *allocator, pelton_diag *diag) 
 TEST(any_call_of_the_driver_may_fail) {
   use_both();
   build_and_save();
-  for (int forever = 0; forever <= 1; forever++) {
-    long n = 0, failed = 0;
-    pelton_status status;
-    bool reached;
-    do {
-      pelton_diag diag = PELTON_DIAG_INIT;
-      const long before = calls();
-      lose(forever);
-      fail_at(++n);
-      status = life(NULL, &diag);
-      reached = calls() - before >= n;
-      fail_at(0);
-      lose(0);
-      EXPECT_EQ(live(), 0);
-      EXPECT((status != PELTON_OK) == (diag.count > 0));
-      failed += status != PELTON_OK;
-    } while (reached && n < 5000);
-    EXPECT_EQ(status, PELTON_OK);
-    EXPECT(failed > 40);
-  }
+  each_call_fails(life, NULL, 0, 40);
 }
 
 TEST(any_allocation_may_fail) {
-  harness_allocator a;
-  uint64_t n = 0;
   use_both();
   build_and_save();
-  do {
-    pelton_diag diag = PELTON_DIAG_INIT;
-    const pelton_status status = life(harness_allocator_init(&a, ++n), &diag);
-    EXPECT_EQ(status, a.failed ? PELTON_OUT_OF_MEMORY : PELTON_OK);
-    EXPECT_EQ(a.live, 0);
-    EXPECT_EQ(live(), 0);
-  } while (a.failed);
-  EXPECT(n > 50);
+  each_allocation_fails(life, NULL, 0);
   remove(path);
 }
 

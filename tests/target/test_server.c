@@ -1,6 +1,6 @@
 /* A server over the fake driver: requests on one device and on several give the same bits, a device that is lost takes
    nothing with it in silence, any call of the driver may fail, and the end answers everything. And over the cpu. */
-#include "fake_cuda.h"
+#include "fake_engine.h"
 #include "network.h"
 #include "pelton/serve.h"
 
@@ -9,21 +9,9 @@
 
 enum { CLIENTS = 4, MOST_REQUESTS = 64, Y = NETWORK_CLASSES, M = NETWORK_MEANS };
 
-static pelton_status build(const char *target, const pelton_allocator *allocator, pelton_engine **out,
-                           pelton_diag *diag) {
-  pelton_import_options import = PELTON_IMPORT_OPTIONS_INIT;
-  pelton_build_options options = PELTON_BUILD_OPTIONS_INIT;
-  pelton_model *model = NULL;
-  *out = NULL;
-  import.allocator = options.allocator = allocator;
-  options.level = 0;
-  options.threads = 1;
-  options.targets = target;
-  options.device_libraries = folder;
-  pelton_status status = pelton_model_parse(network_text, strlen(network_text), &import, &model, diag);
-  if (!status) status = pelton_engine_build(model, &options, out, diag);
-  pelton_model_release(model);
-  return status;
+static pelton_status build_network(const char *target, const pelton_allocator *allocator, pelton_engine **out,
+                                   pelton_diag *diag) {
+  return build(network_text, target, allocator, out, diag);
 }
 
 /* An input, and what one context gives for it. */
@@ -77,7 +65,7 @@ static void serve_on(uint32_t devices) {
   uint32_t seen[8] = {0}, used = 0;
   use_fake();
   set_devices((int)devices, 90);
-  REQUIRE_OK(build("cuda", NULL, &engine, &diag), &diag);
+  REQUIRE_OK(build_network("cuda", NULL, &engine, &diag), &diag);
   for (uint32_t i = 0; i < 3; i++) expect_from(engine, &e[i], i + 1);
   pelton_server_options options = on_all(2, 0);
   REQUIRE_OK(pelton_server_create(engine, &options, &server, &diag), &diag);
@@ -114,7 +102,7 @@ TEST(devices_are_named_or_found) {
   pelton_server *server;
   use_fake();
   set_devices(3, 90);
-  REQUIRE_OK(build("cuda", NULL, &engine, &diag), &diag);
+  REQUIRE_OK(build_network("cuda", NULL, &engine, &diag), &diag);
   const uint32_t some[] = {2, 1}, twice[] = {1, 1}, missing[] = {0, 7};
   pelton_server_options options = on_all(1, 0);
   options.device_count = 2;
@@ -197,7 +185,7 @@ static void lose_one(uint32_t devices, uint32_t retries, long after) {
   expected e;
   use_fake();
   set_devices((int)devices, 90);
-  REQUIRE_OK(build("cuda", NULL, &engine, &diag), &diag);
+  REQUIRE_OK(build_network("cuda", NULL, &engine, &diag), &diag);
   expect_from(engine, &e, 1);
   pelton_server_options options = on_all(2, retries);
   REQUIRE_OK(pelton_server_create(engine, &options, &server, &diag), &diag);
@@ -240,7 +228,7 @@ static pelton_status life(client *sum, bool *whole) {
   pelton_engine *engine = NULL;
   pelton_server *server = NULL;
   static float x[NETWORK_INPUT];
-  pelton_status status = build("cuda", NULL, &engine, &diag);
+  pelton_status status = build_network("cuda", NULL, &engine, &diag);
   pelton_server_options options = on_all(1, 0);
   if (!status) status = pelton_server_create(engine, &options, &server, &diag);
   EXPECT((status != PELTON_OK) == (diag.count > 0));
@@ -345,7 +333,7 @@ static void stop_with(uint32_t cancel) {
   options.queue_limit = 3;
   float *x = network_input(1, 1);
   pelton_tensor in = network_tensor(x, 1);
-  REQUIRE_OK(build("cpu", NULL, &engine, &diag), &diag);
+  REQUIRE_OK(build_network("cpu", NULL, &engine, &diag), &diag);
   REQUIRE_OK(pelton_server_create(engine, &options, &server, &diag), &diag);
   pelton_request_options what = PELTON_REQUEST_OPTIONS_INIT;
   what.inputs = &in;
@@ -390,7 +378,7 @@ TEST(inputs_and_outputs_go_by_name) {
   pelton_request *r;
   expected e;
   float y[Y] = {0};
-  REQUIRE_OK(build("cpu", NULL, &engine, &diag), &diag);
+  REQUIRE_OK(build_network("cpu", NULL, &engine, &diag), &diag);
   expect_from(engine, &e, 3);
   REQUIRE_OK(pelton_server_create(engine, NULL, &server, &diag), &diag);
   const char *x_name = "x", *names[2] = {"m", "y"}, *wrong = "z", *nothing = NULL;
@@ -457,7 +445,7 @@ TEST(many_clients_on_the_cpu) {
   pelton_engine *engine;
   pelton_server *server;
   expected e;
-  REQUIRE_OK(build("cpu", NULL, &engine, &diag), &diag);
+  REQUIRE_OK(build_network("cpu", NULL, &engine, &diag), &diag);
   expect_from(engine, &e, 3);
   pelton_server_options options = PELTON_SERVER_OPTIONS_INIT;
   options.contexts = 3;
@@ -493,7 +481,7 @@ static pelton_status serve_twice(const pelton_allocator *allocator) {
   pelton_engine *engine = NULL;
   pelton_server *server = NULL;
   static float x[NETWORK_INPUT];
-  pelton_status status = build("cpu", allocator, &engine, &diag);
+  pelton_status status = build_network("cpu", allocator, &engine, &diag);
   if (!status) status = pelton_server_create(engine, NULL, &server, &diag);
   for (int i = 0; i < 2 && !status; i++) {
     pelton_request *r = NULL;
