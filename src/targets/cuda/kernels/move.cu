@@ -37,7 +37,7 @@ KERNEL(move, struct move_arguments) {
     }
 #if QUADS
     quad all = {0, 0, 0, 0};
-    if (a.source) all = load_quad(a.source, (u32)from, a.aligned);
+    if (a.source) all = load_quad((const quad *)a.source + from, 0, a.aligned); /* a step backwards is below 0 */
     store_quad(a.target, (u32)to, all, a.aligned);
 #else
     ((WORD *)a.target)[to] = a.source ? ((const WORD *)a.source)[from] : (WORD)0;
