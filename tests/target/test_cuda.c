@@ -145,8 +145,18 @@ TEST(a_device_may_be_used_as_an_older_one) {
     pn_device *device;
     REQUIRE_OK(target->device_open(&options, &device, &diag), &diag);
     EXPECT_HAS(target->fingerprint(device), lowered[i].means);
+    EXPECT_EQ(target->splits_products(device), lowered[i].capability != 80);
     target->device_close(device);
   }
+  /* A newer one as Hopper has not what only Hopper has. */
+  set_devices(1, 100);
+  pn_device_options options = {.allocator = &pn_allocator_default, .libraries = folder, .capability = 90};
+  pelton_diag diag = PELTON_DIAG_INIT;
+  pn_device *device;
+  REQUIRE_OK(target->device_open(&options, &device, &diag), &diag);
+  EXPECT_HAS(target->fingerprint(device), "sm_90");
+  EXPECT(!target->splits_products(device));
+  target->device_close(device);
   EXPECT_EQ(live(), 0);
 }
 

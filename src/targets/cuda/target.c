@@ -314,7 +314,8 @@ static uint32_t patterns(const pn_device *device, const pn_pattern **out) {
   return (uint32_t)PN_COUNT(pattern_table);
 }
 
-static bool splits_products(const pn_device *device) { return device->capability == 90; /* gemm_wgmma */ }
+/* As gemm_wgmma does, which a lowered device has not. */
+static bool splits_products(const pn_device *device) { return device->capability == 90 && !device->lowered; }
 
 /* ---- memory -------------------------------------------------------------------------------------------------------
  */
