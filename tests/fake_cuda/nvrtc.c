@@ -149,6 +149,7 @@ int nvrtcCompileProgram(struct program *p, int option_count, const char *const *
     (void)sscanf(options[i], "--gpu-architecture=sm_%d", &form);
     if (sscanf(options[i], "--gpu-architecture=compute_%d", &form) == 1) form = -form;
   }
+  if (newest && abs(form) > newest) return 5; /* it does not know that option */
   pthread_mutex_lock(&lock);
   compile_calls++;
   pthread_mutex_unlock(&lock);

@@ -232,6 +232,20 @@ TEST(older_text_does_not_run_where_kernels_begin_early) {
   EXPECT_EQ(live(), 0);
 }
 
+/* Text of less would not wait for the kernel in front. */
+TEST(nvrtc_that_knows_no_device_with_early_kernels_compiles_nothing_for_one) {
+  pelton_diag diag = PELTON_DIAG_INIT;
+  pelton_engine *engine;
+  use_both();
+  nvrtc_newest(80);
+  EXPECT_EQ(build(folder, &engine, &diag), PELTON_DEVICE_ERROR);
+  nvrtc_newest(0);
+  pelton_engine_release(engine);
+  REQUIRE(diag.count > 0);
+  EXPECT_HAS(pelton_diag_message(&diag, 0), "NVRTC does not compile the kernel");
+  EXPECT_EQ(live(), 0);
+}
+
 TEST(text_that_is_none_is_compiled_again) {
   pelton_diag diag = PELTON_DIAG_INIT;
   float y[NETWORK_CLASSES];
@@ -454,7 +468,9 @@ TEST(any_allocation_may_fail) {
 
 TEST_MAIN(T(a_load_compiles_nothing), T(only_what_a_plan_runs_is_kept), T(without_nvrtc_it_says_what_to_do),
           T(another_kind_of_device_compiles_its_own), T(a_device_newer_than_nvrtc_gets_ptx_which_newer_ones_take),
-          T(older_text_does_not_run_where_kernels_begin_early), T(text_that_is_none_is_compiled_again),
+          T(older_text_does_not_run_where_kernels_begin_early),
+          T(nvrtc_that_knows_no_device_with_early_kernels_compiles_nothing_for_one),
+          T(text_that_is_none_is_compiled_again),
           T(devices_of_an_engine_share_them), T(a_damaged_section_is_refused),
           T(a_kernel_that_is_no_image_is_compiled_again), T(a_kernel_that_the_driver_refuses_is_compiled_again),
           T(a_strangers_kernels_need_not_be_run), T(any_call_of_the_driver_may_fail), T(any_allocation_may_fail))

@@ -24,6 +24,8 @@ static int capability_of(pn_str form, bool *text) {
 
 /* From 90 on kernels are launched before the one in front has ended, and wait for it themselves (device.cuh); PTX for
    less does not wait. */
+static bool waits_alike(int text, int capability) { return (text >= 90) == (capability >= 90); }
+
 int pn_cuda_form_rank(const pn_device *device, pn_str form) {
   enum { OWN = 3000, CODE = 2000 };
   bool text;
@@ -31,7 +33,7 @@ int pn_cuda_form_rank(const pn_device *device, pn_str form) {
   if (pn_str_is(form, device->form)) return OWN;
   if (device->lowered || !number || number > capability) return 0;
   if (!text) return number / 10 == capability / 10 ? CODE + number : 0;
-  return (number >= 90) == (capability >= 90) ? number : 0;
+  return waits_alike(number, capability) ? number : 0;
 }
 
 void pn_cuda_form_to_compile(const pn_device *device, const int *known, int count, char *out, size_t room) {
@@ -40,7 +42,7 @@ void pn_cuda_form_to_compile(const pn_device *device, const int *known, int coun
   if (device->lowered) return;
   for (int i = 0; i < count; i++) {
     if (known[i] == device->capability) return;
-    if (known[i] < device->capability && known[i] > best) best = known[i];
+    if (known[i] < device->capability && known[i] > best && waits_alike(known[i], device->capability)) best = known[i];
   }
   if (best) (void)snprintf(out, room, "compute_%d", best);
 }

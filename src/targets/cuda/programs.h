@@ -31,7 +31,7 @@ pelton_status pn_cuda_programs_get(pn_device *device, const pn_cuda_source *sour
    of the generation that it says, takes only its own. */
 int pn_cuda_form_rank(const pn_device *device, pn_str form);
 /* What a compiler that knows |known| capabilities is to compile for the device: its own form, or PTX of the newest that
-   is older than the device. */
+   is older than the device and runs there; without any, its own, which the compiler then refuses. */
 void pn_cuda_form_to_compile(const pn_device *device, const int *known, int count, char *out, size_t room);
 /* Whether a driver that is told no size can read it: an ELF image without anything outside, or PTX. */
 bool pn_cuda_form_is_whole(const pn_binary *binary);
