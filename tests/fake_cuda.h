@@ -9,7 +9,7 @@
 #include <stdio.h>
 
 static char folder[1024];
-static void (*fail_at)(long n), (*lose)(int forever), (*set_devices)(int devices, int sm);
+static void (*fail_at)(long n), (*lose)(int forever), (*set_devices)(int devices, int sm), (*answer_text)(int error);
 static void (*limit_memory)(long bytes);
 static void (*lose_device)(int device, long n);
 static int (*get_current)(void **context), (*set_current)(void *context);
@@ -36,6 +36,7 @@ static void use_fake(void) {
   fake_symbol(library, "fake_cuda_fail_at", &fail_at, sizeof fail_at);
   fake_symbol(library, "fake_cuda_lose", &lose, sizeof lose);
   fake_symbol(library, "fake_cuda_set", &set_devices, sizeof set_devices);
+  fake_symbol(library, "fake_cuda_text", &answer_text, sizeof answer_text);
   fake_symbol(library, "fake_cuda_lose_device", &lose_device, sizeof lose_device);
   fake_symbol(library, "fake_cuda_limit", &limit_memory, sizeof limit_memory);
   fake_symbol(library, "fake_cuda_calls", &calls, sizeof calls);

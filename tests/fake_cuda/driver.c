@@ -52,7 +52,7 @@ enum {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static long calls, fail_at, live, copies[3]; /* to the device, from it, within it */
 static long limit; /* 0: none */
-static int lose, device_count = 1, capability = 90, imagined;
+static int lose, device_count = 1, capability = 90, imagined, text_error;
 static struct device_state {
   int retained;
   long calls, lost_at; /* 0: never */
@@ -72,6 +72,8 @@ void fake_cuda_set(int count_of_devices, int sm) {
   device_count = count_of_devices;
   capability = sm;
 }
+/* What loading PTX comes to; 0: it is taken. */
+void fake_cuda_text(int error) { text_error = error; }
 /* Device |device| from its |n|-th call from now on; negative: none is lost any more. */
 void fake_cuda_lose_device(int device, long n) {
   pthread_mutex_lock(&lock);
@@ -514,6 +516,7 @@ int cuModuleLoadData(void **module, const void *image) {
   STEP();
   const int text = memcmp(image, "\177ELF", 4) != 0;
   if (text && !strstr(image, ".version")) return NO_IMAGE;
+  if (text && text_error) return text_error;
   struct fake_module *m = calloc(1, sizeof *m);
   if (!m) return MEMORY;
   if (imagined) {

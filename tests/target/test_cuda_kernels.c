@@ -246,6 +246,25 @@ TEST(nvrtc_that_knows_no_device_with_early_kernels_compiles_nothing_for_one) {
   EXPECT_EQ(live(), 0);
 }
 
+TEST(text_that_the_driver_does_not_translate_is_compiled_again) {
+  /* It is none, there is nothing to translate it, its version is too new, it is not to be translated. */
+  static const int errors[] = {218, 221, 222, 223};
+  float y[NETWORK_CLASSES];
+  use_both();
+  nvrtc_newest(80);
+  set_devices(1, 86);
+  build_and_save();
+  nvrtc_newest(0);
+  for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
+    answer_text(errors[i]);
+    EXPECT(compilations(folder, y) > 0);
+    answer_text(0);
+    EXPECT(note_count > 0);
+    EXPECT_HAS(last_note, "is not taken by the driver: it is compiled again");
+  }
+  EXPECT_EQ(live(), 0);
+}
+
 TEST(text_that_is_none_is_compiled_again) {
   pelton_diag diag = PELTON_DIAG_INIT;
   float y[NETWORK_CLASSES];
@@ -470,7 +489,7 @@ TEST_MAIN(T(a_load_compiles_nothing), T(only_what_a_plan_runs_is_kept), T(withou
           T(another_kind_of_device_compiles_its_own), T(a_device_newer_than_nvrtc_gets_ptx_which_newer_ones_take),
           T(older_text_does_not_run_where_kernels_begin_early),
           T(nvrtc_that_knows_no_device_with_early_kernels_compiles_nothing_for_one),
-          T(text_that_is_none_is_compiled_again),
+          T(text_that_the_driver_does_not_translate_is_compiled_again), T(text_that_is_none_is_compiled_again),
           T(devices_of_an_engine_share_them), T(a_damaged_section_is_refused),
           T(a_kernel_that_is_no_image_is_compiled_again), T(a_kernel_that_the_driver_refuses_is_compiled_again),
           T(a_strangers_kernels_need_not_be_run), T(any_call_of_the_driver_may_fail), T(any_allocation_may_fail))

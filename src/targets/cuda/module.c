@@ -46,9 +46,18 @@ void pn_cuda_modules_release(pn_device *device) {
 }
 
 /* Whether |error| of cuModuleLoadData is about the image, and not about the device: it is none, it is of another kind
-   of device, it needs something that this driver does not have. */
+   of device, it needs something that this driver does not have, or it is PTX that this driver does not translate. */
 static bool is_of_image(int error) {
-  return error == PN_CU_ERROR_INVALID_IMAGE || error == PN_CU_ERROR_NO_BINARY || error == PN_CU_ERROR_INVALID_SOURCE;
+  switch (error) {
+  case PN_CU_ERROR_INVALID_IMAGE:
+  case PN_CU_ERROR_NO_BINARY:
+  case PN_CU_ERROR_INVALID_PTX:
+  case PN_CU_ERROR_NO_JIT_COMPILER:
+  case PN_CU_ERROR_UNSUPPORTED_PTX:
+  case PN_CU_ERROR_JIT_DISABLED:
+  case PN_CU_ERROR_INVALID_SOURCE: return true;
+  default: return false;
+  }
 }
 
 static pelton_status load(pn_device *device, const pn_cuda_source *source, const char *text, pn_cuda_module *m,
