@@ -8,7 +8,7 @@ int64_t pn_operand_number(const pn_operand *o, int64_t i) {
 
 typedef struct describer {
   const pn_problem *problem;
-  const pn_operand *x, *y; /* the first operand and the first result */
+  const pn_operand *x, *y; /* the first operand and the first result; of a split that may be null */
   char *moves;             /* null: only counts */
   size_t stride;
   uint32_t count;
@@ -255,7 +255,7 @@ bool pn_movement_describe(const pn_problem *p, pn_move *moves, size_t stride, ui
   bool known;
   d.x = node->input_count ? pn_problem_input(p, 0, 0) : NULL;
   d.y = node->output_count ? pn_problem_output(p, 0, 0) : NULL;
-  if (!d.x || !d.y) return pn_refuse(why, "an operand is missing");
+  if (!d.x || (!d.y && node->op != PN_OP_SPLIT)) return pn_refuse(why, "an operand is missing");
   switch (node->op) {
   case PN_OP_TRANSPOSE: known = transpose(&d); break;
   case PN_OP_DEPTH_TO_SPACE: {

@@ -13,7 +13,7 @@ static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why
   uint32_t count;
   (void)device;
   if (!pn_movement_describe(p, NULL, 0, &count, why)) return false;
-  size_t bytes = pelton_dtype_bytes(pn_problem_output(p, 0, 0)->dtype);
+  size_t bytes = pelton_dtype_bytes(pn_problem_input(p, 0, 0)->dtype);
   return bytes == 1 || bytes == 2 || bytes == 4 || bytes == 8 || pn_refuse(why, "elements of %zu bytes", bytes);
 }
 
