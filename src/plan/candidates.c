@@ -134,8 +134,7 @@ static pelton_status time_of(pn_planner *p, const pn_problem *problem, const can
 static uint32_t promising(const pn_planner *p, const candidate *list, uint32_t count) {
   uint32_t most = 1 + 2 * (uint32_t)pn_max_i64(p->options->level, 0), n = 0;
   if (most > p->most_timed) most = p->most_timed;
-  while (n < count && n < most && !list[n].tactic->is_reference &&
-         (n == 0 || list[n].estimate <= 4 * list[0].estimate))
+  while (n < count && n < most && !list[n].tactic->is_reference && (n == 0 || list[n].estimate <= 4 * list[0].estimate))
     n++;
   return n;
 }
@@ -164,8 +163,8 @@ pelton_status pn_planner_measure_ahead(pn_planner *p, const pn_problem *problem,
 /* Measured are the first few that are not hopeless; what the cache knows of the others counts as well. Where only some
    times are known, an estimate stands for the one that is not. While weights are too many, each candidate's cost more;
    then those that were not timed count as well, by their estimates in proportion to the first's time. One that fails
-   while it is timed is passed over; when none is left, that is the error: nobody wants to have the reference for it. */
-pelton_status pn_planner_measure(pn_planner *p, const pn_problem *problem, pn_choice *out) {
+   while it is timed is passed over; when none is left, |unfit| says why the first did. */
+static pelton_status measure(pn_planner *p, const pn_problem *problem, pn_choice *out, const char **unfit) {
   candidate list[MAX_CANDIDATES];
   uint32_t count = candidates(p, problem, list);
   if (!count) return PELTON_OK;
@@ -194,15 +193,21 @@ pelton_status pn_planner_measure(pn_planner *p, const pn_problem *problem, pn_ch
     best = cost;
     *out = (pn_choice){list[i].tactic, list[i].config, list[i].estimate, seconds};
   }
-  if (!any && !status)
-    status = pn_fail(p->diag, PELTON_DEVICE_ERROR, "%s",
-                     pn_planner_unfit(p, list[0].tactic, &list[0].config, (pn_str){key.data, key.size}));
+  if (!any && !status) *unfit = pn_planner_unfit(p, list[0].tactic, &list[0].config, (pn_str){key.data, key.size});
   if (!status) status = count_untimed(p, (pn_str){key.data, key.size}, untimed);
   pn_text_deinit(&key);
   return status;
 }
 
-pelton_status pn_planner_time(pn_planner *p, const pn_problem *problem, pn_choice *choice) {
+/* Nobody wants to have the reference for tactics that fail. */
+pelton_status pn_planner_measure(pn_planner *p, const pn_problem *problem, pn_choice *out) {
+  const char *unfit = NULL;
+  PN_TRY(measure(p, problem, out, &unfit));
+  return unfit ? pn_fail(p->diag, PELTON_DEVICE_ERROR, "%s", unfit) : PELTON_OK;
+}
+
+/* Times |choice| itself, where the options and the budget allow it; else its seconds stay 0. */
+static pelton_status time_choice(pn_planner *p, const pn_problem *problem, pn_choice *choice, const char **unfit) {
   const candidate one = {choice->tactic, choice->config, choice->estimate};
   double seconds = 0;
   bool known = false;
@@ -214,9 +219,18 @@ pelton_status pn_planner_time(pn_planner *p, const pn_problem *problem, pn_choic
   pelton_status status = key.failed ? pn_fail_memory(p->diag, "the plan")
                                     : time_of(p, problem, &one, name, true, &seconds, &known, &untimed);
   if (!status) status = count_untimed(p, name, untimed);
+  if (!status) *unfit = pn_planner_unfit(p, choice->tactic, &choice->config, name);
   pn_text_deinit(&key);
   if (!status && known) choice->seconds = seconds;
   return status;
+}
+
+pelton_status pn_planner_try(pn_planner *p, const pn_problem *problem, pn_choice *choice, bool *fits) {
+  const char *unfit = NULL;
+  if (!(choice->seconds > 0)) PN_TRY(measure(p, problem, choice, &unfit));
+  if (!(choice->seconds > 0) && !unfit) PN_TRY(time_choice(p, problem, choice, &unfit));
+  *fits = !unfit;
+  return PELTON_OK;
 }
 
 bool pn_planner_decided(const pn_planner *p, pn_problem *problem, const pn_decision *d, pn_choice *out,

@@ -166,8 +166,9 @@ uint32_t pn_planner_configs(const pn_planner *p, const pn_problem *problem, cons
 pelton_status pn_planner_estimate(pn_planner *p, const pn_problem *problem, pn_choice *out) PN_CHECKED;
 /* The best by measurement, among the most promising; the estimate's when timing is off or the budget is spent. */
 pelton_status pn_planner_measure(pn_planner *p, const pn_problem *problem, pn_choice *out) PN_CHECKED;
-/* Times |choice| itself, where the options and the budget allow it; else its seconds stay 0. */
-pelton_status pn_planner_time(pn_planner *p, const pn_problem *problem, pn_choice *choice) PN_CHECKED;
+/* The same where |choice| is without a time, also of a choice that is the only one; its seconds stay 0 where the options
+   or the budget do not allow it. False |fits|: all that takes |problem| failed while it was timed. */
+pelton_status pn_planner_try(pn_planner *p, const pn_problem *problem, pn_choice *choice, bool *fits) PN_CHECKED;
 /* Why |tactic| with |config| (null: any) is not to be taken for |problem|: it failed while it was timed; null: it did
    not. */
 const char *pn_planner_unfit(const pn_planner *p, const pn_tactic *tactic, const pn_config *config, pn_str problem);

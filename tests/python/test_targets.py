@@ -80,6 +80,8 @@ class Options(Targets):
         self.check(2, "run", self.model, *CUDA, "--strict", error="strict is given without a precision")
         result = self.check(0, "run", self.engine, *CUDA, "--strict", "--level", "2")
         self.assertIn("note: " + self.engine + " is built already, so that nothing comes of --strict, --level", result.stderr)
+        result = self.check(0, "run", self.model, "--input-range", "x=-1:1", "--level", "0")
+        self.assertIn("note: nothing comes of --input-range without --precision", result.stderr)
         self.assertIn("nothing comes of --device-libraries", self.check(0, "run", self.model, "--device-libraries", FAKE).stderr)
 
     def test_devices_are_read_before_any_work(self):

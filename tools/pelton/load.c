@@ -322,6 +322,8 @@ pelton_status load_build(const char *path, const load_options *o, loaded *out, p
   options.range_count = o->range_count;
   if (!o->quiet) options.log = &warnings;
   if (!o->quiet && is_cpu(o->target)) note_unused_libraries(o);
+  if (!o->quiet && !o->precision && !o->layer_precision && (o->samples.count || o->input_ranges.count))
+    print_note("nothing comes of %s without --precision", o->samples.count ? "--samples" : "--input-range");
   *out = (loaded){.built = true};
   const double start = clock_now();
   pelton_model *model = NULL;

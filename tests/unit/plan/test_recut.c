@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-static double pair_estimate, one_estimate, pair_takes, one_takes; /* seconds */
+static double pair_estimate, one_estimate, pair_takes, one_takes; /* seconds; below 0: it fails */
 
 static uint32_t convolutions(const pn_problem *p) {
   uint32_t count = 0;
@@ -27,25 +27,28 @@ static double estimate_one(const pn_problem *p, const pn_device *d, const pn_con
 static double estimate_pair(const pn_problem *p, const pn_device *d, const pn_config *c) {
   return (void)p, (void)d, (void)c, pair_estimate;
 }
-static pelton_status run_for(double seconds) {
+static pelton_status run_for(double seconds, pelton_diag *diag) {
+  if (seconds < 0) return pn_fail(diag, PELTON_DEVICE_ERROR, "it does not run");
   for (const double start = pn_clock_seconds(); pn_clock_seconds() - start < seconds;) {}
   return PELTON_OK;
 }
 static pelton_status run_one(const pn_step *step, pn_stream *stream, pelton_diag *diag) {
-  return (void)step, (void)stream, (void)diag, run_for(one_takes);
+  return (void)step, (void)stream, run_for(one_takes, diag);
 }
 static pelton_status run_pair(const pn_step *step, pn_stream *stream, pelton_diag *diag) {
-  return (void)step, (void)stream, (void)diag, run_for(pair_takes);
+  return (void)step, (void)stream, run_for(pair_takes, diag);
 }
 static const pn_tactic one = {
     .name = "one", .version = 1, .accepts = accepts_one, .estimate = estimate_one, .run = run_one};
+static const pn_tactic another = {
+    .name = "another", .version = 1, .accepts = accepts_one, .estimate = estimate_one, .run = run_one};
 static const pn_tactic pair = {
     .name = "pair", .version = 1, .accepts = accepts_pair, .estimate = estimate_pair, .run = run_pair};
-static const pn_tactic *const table[] = {&one, &pair};
+static const pn_tactic *const table[] = {&one, &another, &pair};
 static uint32_t tactics(const pn_device *device, const pn_tactic *const **out) {
   (void)device;
   *out = table;
-  return 2;
+  return PN_COUNT(table);
 }
 static const pn_pattern pattern = {"convs", {"conv", "pointwise?", "conv", "pointwise?", NULL}, NULL};
 static uint32_t patterns(const pn_device *device, const pn_pattern **out) {
@@ -133,6 +136,24 @@ TEST(a_cache_that_knows_the_times_is_enough) {
   pn_timing_deinit(&cache);
 }
 
+TEST(a_way_that_fails_is_not_taken_and_ends_nothing) {
+  pair_estimate = 1e-5;
+  one_estimate = 0.6e-5;
+  pair_takes = 1e-4;
+  one_takes = -1;
+  EXPECT_EQ(steps_at(NULL, 1), 1);
+  EXPECT(!strstr(reported, "other_cut"));
+}
+
+TEST(a_step_that_fails_gives_way_to_its_parts) {
+  pair_estimate = 1e-5;
+  one_estimate = 0.6e-5;
+  pair_takes = -1;
+  one_takes = 1e-4;
+  EXPECT_EQ(steps_at(NULL, 1), 2);
+}
+
 TEST_MAIN(T(a_pair_that_is_slower_than_its_parts_is_split), T(parts_that_are_slower_than_the_pair_become_one),
           T(what_estimates_call_hopeless_is_not_timed), T(a_faster_pair_stays_and_says_what_else_was_tried),
-          T(a_cache_that_knows_the_times_is_enough))
+          T(a_cache_that_knows_the_times_is_enough), T(a_way_that_fails_is_not_taken_and_ends_nothing),
+          T(a_step_that_fails_gives_way_to_its_parts))
