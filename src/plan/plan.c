@@ -161,6 +161,7 @@ static pelton_status add_step(pn_planner *p, const pn_emitted *e) {
   step.state = pn_arena_alloc(arena, sizes.state_bytes + 1, 64);
   if (!step.state) return pn_fail_memory(p->diag, "the plan");
   if (step.tactic->prepare) PN_TRY(step.tactic->prepare(step.problem, device, &step.config, step.state, p->diag));
+  if (step.tactic->held_bytes) step.held_bytes = step.tactic->held_bytes(step.state);
   p->plan->fallback_count += step.tactic->is_reference;
   p->plan->counts |= step.tactic->counts;
   if (pn_list_push(arena, &p->plan->steps, step)) return PELTON_OK;

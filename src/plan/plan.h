@@ -55,6 +55,7 @@ typedef struct pn_plan_step {
   const pn_tactic *tactic;
   pn_config config;
   void *state;
+  size_t held_bytes; /* of the device, by |state| */
   const void *packed; /* in the engine's map or in the plan's own memory */
   size_t packed_bytes;
   uint64_t packed_key;    /* under which an engine keeps it */

@@ -57,6 +57,7 @@ static pelton_status add_device(measuring *m, const pn_plan *plan, uint8_t *read
                                 pelton_diag *diag) {
   for (uint32_t i = 0; i < plan->steps.count; i++) {
     const pn_plan_step *step = &plan->steps.data[i];
+    out->context_bytes += step->held_bytes;
     for (uint32_t k = 0; k < step->problem->operand_count; k++) {
       const pn_place *place = &step->places[k];
       if (place->kind == PN_PLACE_INPUT) reads[place->index] = 1;

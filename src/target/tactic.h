@@ -75,6 +75,8 @@ typedef struct pn_tactic {
   pelton_status (*prepare)(const pn_problem *problem, const pn_device *device, const pn_config *config, void *state,
                            pelton_diag *diag);
   void (*release_state)(void *state);
+  /* Memory of the device that |state| holds besides, to be told before a context takes it. Null: none. */
+  size_t (*held_bytes)(const void *state);
   pelton_status (*run)(const pn_step *step, pn_stream *stream, pelton_diag *diag);
   /* Constants are read by pack and prepare alone: where device memory is not the host's, no copy of them is made there,
      and run must not touch those operands. */

@@ -321,9 +321,9 @@ TEST(widths_of_one_engine_have_filters_of_their_own) {
   static const int64_t widths[] = {32, 33, 32};
   static char text[40000];
   static uint16_t x[CHANNELS * HEIGHT * MOST]; /* from 1 to 1.5 */
-  size_t used = (size_t)snprintf(text, sizeof text,
-                                 "graph g(%%x: f16[1,%d,%d,w]) -> (%%y)\n  %%w: f16[%d,%d,3,3] = const [", CHANNELS,
-                                 HEIGHT, OUTPUTS, CHANNELS);
+  size_t used =
+      (size_t)snprintf(text, sizeof text, "graph g(%%x: f16[1,%d,%d,w]) -> (%%y)\n  %%w: f16[%d,%d,3,3] = const [",
+                       CHANNELS, HEIGHT, OUTPUTS, CHANNELS);
   for (int i = 0; i < OUTPUTS * TAPS; i++)
     used += (size_t)snprintf(text + used, sizeof text - used, "%s%g", i ? ", " : "", (i * 29 % 17 - 8) / 16.0);
   (void)snprintf(text + used, sizeof text - used,
@@ -579,6 +579,32 @@ TEST(memory_is_told_before_it_is_taken) {
   EXPECT_EQ(live(), 0);
 }
 
+/* Roots of a Fourier transform of a prime length, its chirp, and the places that a resize reads. */
+TEST(memory_that_kernels_keep_is_told) {
+  static const char *const texts[] = {"graph g(%x: f32[2,74,2]) -> (%y)\n  %y = dft(%x)\nend\n",
+                                      "graph g(%x: f32[1,2,8,8]) -> (%y)\n"
+                                      "  %s: f32[4] = const [1, 1, 2, 3]\n  %y = resize(%x, _, %s) mode=linear\nend\n"};
+  static float x[2 * 74 * 2];
+  use_fake();
+  for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+    pelton_diag diag = PELTON_DIAG_INIT;
+    pelton_engine *engine;
+    pelton_context *context;
+    pelton_device_memory told = {(uint32_t)sizeof told, 0, 0};
+    pelton_tensor in = {PELTON_DTYPE_F32, {3, {2, 74, 2}}, x, sizeof x}, out = {0};
+    if (i) in.shape = (pelton_shape){4, {1, 2, 8, 8}};
+    REQUIRE_OK(build(texts[i], "cuda", NULL, &engine, &diag), &diag);
+    REQUIRE_OK(pelton_engine_device_memory(engine, NULL, &told, &diag), &diag);
+    const long empty = device_bytes(0);
+    REQUIRE_OK(pelton_context_create(engine, NULL, &context, &diag), &diag);
+    REQUIRE_OK(pelton_context_run(context, &in, 1, &out, 1, &diag), &diag);
+    EXPECT_EQ(device_bytes(0) - empty, told.context_bytes + told.weight_bytes);
+    pelton_context_release(context);
+    pelton_engine_release(engine);
+  }
+  EXPECT_EQ(live(), 0);
+}
+
 TEST(pinned_memory_is_copied_from_directly) {
   enum { BATCH = 6 }; /* larger than what is staged anyway */
   pelton_diag diag = PELTON_DIAG_INIT;
@@ -649,11 +675,10 @@ TEST(any_allocation_may_fail) {
 
 TEST_MAIN(T(a_device_says_why_it_cannot_be_used), T(devices_are_listed_with_their_reasons),
           T(peaks_are_those_of_the_devices_units), T(peaks_that_fail_leave_nothing),
-          T(a_list_of_devices_has_their_peaks),
-          T(a_device_may_be_used_as_an_older_one), T(what_goes_up_comes_down), T(results_are_those_of_the_cpu),
-          T(what_32_bits_do_not_index_is_refused), T(parts_of_values_lie_where_kernels_read_them),
-          T(widths_of_one_engine_have_filters_of_their_own),
+          T(a_list_of_devices_has_their_peaks), T(a_device_may_be_used_as_an_older_one), T(what_goes_up_comes_down),
+          T(results_are_those_of_the_cpu), T(what_32_bits_do_not_index_is_refused),
+          T(parts_of_values_lie_where_kernels_read_them), T(widths_of_one_engine_have_filters_of_their_own),
           T(options_name_an_older_device), T(inputs_and_outputs_may_stay_on_the_device), T(a_callers_stream_takes_runs),
           T(buffers_take_turns), T(what_cannot_be_enqueued_says_why), T(memory_is_told_before_it_is_taken),
-          T(pinned_memory_is_copied_from_directly), T(any_call_of_the_driver_may_fail),
-          T(tables_of_a_step_that_fails_are_released), T(any_allocation_may_fail))
+          T(memory_that_kernels_keep_is_told), T(pinned_memory_is_copied_from_directly),
+          T(any_call_of_the_driver_may_fail), T(tables_of_a_step_that_fails_are_released), T(any_allocation_may_fail))

@@ -2,6 +2,7 @@
 #include "targets/cuda/cuda.h"
 
 #include <math.h>
+#include <stdio.h>
 
 pelton_status pn_cuda_launch_shared(pn_stream *s, pn_cu_function *function, const uint32_t *grid, uint32_t threads,
                                     uint32_t shared_bytes, const void *arguments, pelton_diag *diag) {
@@ -38,7 +39,7 @@ uint32_t pn_cuda_most_shared_bytes(const pn_device *device) {
   case 87: return 166912;
   case 86:
   case 89: return 101376;
-  default: return device->capability >= 120 ? 101376 : 232448;
+  default: return device->capability < 90 || device->capability >= 120 ? 101376 : 232448;
   }
 }
 
@@ -52,9 +53,12 @@ pelton_status pn_cuda_table_create(const pn_device *device, const void *data, si
   const pn_cuda_api *api = &device->api;
   pn_cu_pointer pointer = 0;
   *out = NULL;
+  if (!bytes) return PELTON_OK;
   PN_TRY(pn_cuda_enter(device, diag));
-  PN_TRY(pn_cuda_check(device, api->cuMemAlloc_v2(&pointer, bytes ? bytes : 1), "allocating a table", diag));
-  int error = bytes ? api->cuMemcpyHtoDAsync_v2(pointer, data, bytes, NULL) : 0;
+  char doing[64];
+  (void)snprintf(doing, sizeof doing, "allocating %zu bytes for a kernel's table", bytes);
+  PN_TRY(pn_cuda_check(device, api->cuMemAlloc_v2(&pointer, bytes), doing, diag));
+  int error = api->cuMemcpyHtoDAsync_v2(pointer, data, bytes, NULL);
   if (!error) error = api->cuStreamSynchronize(NULL); /* other streams do not wait for this one */
   if (error) (void)api->cuMemFree_v2(pointer);
   PN_TRY(pn_cuda_check(device, error, "uploading a table", diag));

@@ -67,6 +67,20 @@ static size_t workspace_bytes(const transform *t) {
   return buffers * (size_t)(t->round * t->length) * sizeof(pn_complex);
 }
 
+/* As roots are kept: 2^bits near ones, then as many times as many as there are. */
+static uint32_t near_bits(int64_t length) {
+  uint32_t bits = 0;
+  while ((int64_t)1 << 2 * bits < length) bits++;
+  return bits;
+}
+
+/* Roots, and of a convolution the chirp and its spectrum. */
+static size_t table_bytes(const transform *t) {
+  const int64_t near = (int64_t)1 << near_bits(t->length), roots = near + pn_div_up(t->length, near);
+  const bool convolves = t->pass_count > t->radix_count;
+  return (size_t)(roots + (convolves ? t->size + t->length : 0)) * sizeof(pn_complex);
+}
+
 static bool is_known(const pn_operand *o) {
   return !o || (o->role == PN_OPERAND_CONSTANT && pn_operand_elements(o) == 1);
 }
@@ -103,7 +117,7 @@ static bool accepts(const pn_problem *p, const pn_device *device, pn_reason *why
   if (x->layout != PN_LAYOUT_PLAIN || y->layout != PN_LAYOUT_PLAIN) return pn_refuse(why, "plain layouts only");
   if (x->dims[x->rank - 1] < 1 || x->dims[x->rank - 1] > 2) return pn_refuse(why, "numbers of other than 1 or 2 parts");
   if (!pn_cuda_fits(p, why) || !read_problem(p, &t, why)) return false;
-  if (workspace_bytes(&t) > device->memory_bytes / 4)
+  if (workspace_bytes(&t) + table_bytes(&t) > device->memory_bytes / 4)
     return pn_refuse(why, "its terms take more than a quarter of the device's memory");
   return true;
 }
@@ -135,11 +149,10 @@ static pn_complex root(int64_t numerator, int64_t denominator) {
   return (pn_complex){cos(angle), -sin(angle)};
 }
 
-/* Of a |length|-th of a turn: 2^bits near places, then as many times as many as there are. */
+/* Of a |length|-th of a turn. */
 static pelton_status make_roots(state *s, pn_arena *arena, pelton_diag *diag) {
   const int64_t length = s->transform.length;
-  uint32_t bits = 0;
-  while ((int64_t)1 << 2 * bits < length) bits++;
+  const uint32_t bits = near_bits(length);
   const int64_t near = (int64_t)1 << bits, far = pn_div_up(length, near);
   pn_complex *roots = PN_NEW_ARRAY(arena, pn_complex, (size_t)(near + far));
   if (!roots) return pn_fail_memory(diag, "a Fourier transform");
@@ -263,6 +276,8 @@ static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *di
   return PELTON_OK;
 }
 
+static size_t held_bytes(const void *memory) { return table_bytes(&((const state *)memory)->transform); }
+
 const pn_tactic pn_tactic_cuda_fft = {
     .name = "cuda.fft",
     .version = 1,
@@ -271,5 +286,6 @@ const pn_tactic pn_tactic_cuda_fft = {
     .sizes = sizes,
     .prepare = prepare,
     .release_state = release_state,
+    .held_bytes = held_bytes,
     .run = run,
 };

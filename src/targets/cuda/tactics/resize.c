@@ -12,6 +12,7 @@ typedef struct state {
   pn_cu_function *function;
   uint32_t grid;
   void *table;
+  size_t table_bytes;
   struct resize_arguments arguments;
 } state;
 
@@ -80,7 +81,8 @@ static pelton_status make_tables(const pn_call *call, const pn_resized_axis *axe
                                 : (wide ? (const void *)&index : &short_index);
         memcpy((char *)host + at * step, from, step);
       }
-  PN_TRY(pn_cuda_table_create(s->device, host, words * step, &s->table, call->diag));
+  s->table_bytes = words * step;
+  PN_TRY(pn_cuda_table_create(s->device, host, s->table_bytes, &s->table, call->diag));
   at = 0;
   for (uint32_t d = 0; d < y->rank; d++) {
     uint32_t place = pn_layout_place(y->layout, y->rank, d);
@@ -175,6 +177,8 @@ static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *di
   return pn_cuda_launch(stream, s->function, s->grid, 1, 1, PN_CUDA_BLOCK, &a, diag);
 }
 
+static size_t held_bytes(const void *memory) { return ((const state *)memory)->table_bytes; }
+
 const pn_tactic pn_tactic_cuda_resize = {
     .name = "cuda.resize",
     .version = 2,
@@ -183,5 +187,6 @@ const pn_tactic pn_tactic_cuda_resize = {
     .sizes = sizes,
     .prepare = prepare,
     .release_state = release_state,
+    .held_bytes = held_bytes,
     .run = run,
 };
