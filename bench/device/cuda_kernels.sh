@@ -15,7 +15,7 @@ build_pelton "$out" pelton
 device=(--target cuda --device-libraries "$libraries" --on-device)
 say "built after $((SECONDS - start)) s"
 work=$(mktemp -d)
-for pair in $(printf "%s\n" $layers | sort -u); do generate "${pair%:*}" "${pair#*:}" "$work/${pair/:/_}.onnx" half & done
+for pair in $(printf "%s\n" $layers | sort -u); do generate "${pair%:*}" "${pair#*:}" "$work/${pair/:/_}.onnx" distinct & done
 wait
 
 for pair in $layers; do

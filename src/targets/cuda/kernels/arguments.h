@@ -303,6 +303,13 @@ struct attention_tensor_arguments {
   int strides[MOST_SCORE_OPERANDS][4];
 };
 
+/* attention_wgmma: boxes of 64 elements and as many rows as a tile has; moves: of batch and head, 0 where all have one. */
+struct attention_wgmma_arguments {
+  struct tensor_map q, k, v;
+  unsigned q_moves[2], k_moves[2], v_moves[2];
+  struct attention_tensor_arguments of;
+};
+
 /* peaks: independent chains of a thread, and how often a round goes through them. */
 enum { PEAK_CHAINS = 8, PEAK_TURNS = 4 };
 struct peak_arguments {

@@ -57,6 +57,12 @@ DEVICE void copy_box(u32 to, const struct tensor_map *map, u32 meeting, int x, i
                ::"r"(to), "l"(map), "r"(meeting), "r"(x), "r"(y), "r"(z)
                : "memory");
 }
+DEVICE void copy_box4(u32 to, const struct tensor_map *map, u32 meeting, int x, int y, int z, int w) {
+  asm volatile("cp.async.bulk.tensor.4d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], "
+               "[%1, {%3, %4, %5, %6}], [%2];" ::"r"(to),
+               "l"(map), "r"(meeting), "r"(x), "r"(y), "r"(z), "r"(w)
+               : "memory");
+}
 /* As many places of pictures from place (w, h, n) on as the map says, each |right| and |down| of it. */
 DEVICE void copy_places(u32 to, const struct tensor_map *map, u32 meeting, int c, int w, int h, int n, u32 right,
                         u32 down) {
@@ -110,6 +116,7 @@ DEVICE void products_commit(void) { asm volatile("wgmma.commit_group.sync.aligne
                : sums                                                                                             \
                : "l"(a), "l"(b))
 
+#ifdef COLUMNS
 DEVICE void multiply(f32 (&sum)[COLUMNS / 2], u64 a, u64 b) {
 #if COLUMNS == 32
   WGMMA(NAMES_0, "%16", "%17", SUM16(0));
@@ -123,6 +130,7 @@ DEVICE void multiply(f32 (&sum)[COLUMNS / 2], u64 a, u64 b) {
   WGMMA(NAMES_0 ", " NAMES_16 ", " NAMES_32 ", " NAMES_64 ", " NAMES_96, "%128", "%129", SUM64(0) COMMA SUM64(64));
 #endif
 }
+#endif
 
 /* ---- clusters: blocks that run at the same time and read each other's shared memory */
 
