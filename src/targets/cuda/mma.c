@@ -167,7 +167,7 @@ static void render_head(pn_mma *m, const pn_device *device, const pn_problem *p,
   pn_text_printf(head,
                  "#define PLACES %d\n#define PLAIN %d\n#define WHOLE %d\n#define EARLY %d\n#include \"eight.cuh\"\n",
                  m->places, m->plain, whole, device->launches_early);
-  m->together = pn_cuda_epilogue_render_eight(p, &m->epilogue, m->bias, whole, head);
+  m->together = pn_cuda_epilogue_render_eight(p, &m->epilogue, m->bias, whole, NULL, head);
 }
 
 static pelton_status find_functions(pn_mma *m, const pn_device *device, const pn_problem *p, const tile *t,

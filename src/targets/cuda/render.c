@@ -211,8 +211,9 @@ static void render_eight_loads(const char *name, const char *type, bool together
   if (together)
     pn_text_printf(out, "  take8_%s(%s, %s, &t->%s);\n", type, base, index, name);
   else
-    pn_text_printf(out, "  UNROLL for (u32 i = 0; i < 8; i++) t->%s[i] = i < count ? load_%s(%s, %s + i * %d) : 0;\n",
-                   name, type, base, index, step);
+    pn_text_printf(
+        out, "  UNROLL for (u32 i = 0; i < 8; i++) t->%s[i] = i < count ? load_%s(%s, %s + PLACE_OF(i) * %d) : 0;\n",
+        name, type, base, index, step);
 }
 static void render_element(const char *name, const char *type, bool together, pn_text *out) {
   if (together)
@@ -223,7 +224,7 @@ static void render_element(const char *name, const char *type, bool together, pn
 
 /* take(): the operands of eight neighbours, in the order of their reading. */
 static uint32_t render_take(const pn_problem *p, const pn_cuda_epilogue *epilogue, bool bias, bool whole,
-                            pn_text *out) {
+                            const pn_operand *copied, pn_text *out) {
   uint32_t all_together = 0, inputs = p->node_count > 1 ? p->nodes[1].input_count : 0;
   pelton_dtype type = pn_problem_input(p, 0, 0)->dtype;
   char name[24], base[32], index[16];
@@ -243,12 +244,20 @@ static uint32_t render_take(const pn_problem *p, const pn_cuda_epilogue *epilogu
     (void)snprintf(name, sizeof name, "in_%u", (unsigned)i);
     (void)snprintf(base, sizeof base, "e->operands[%u]", (unsigned)k);
     (void)snprintf(index, sizeof index, "at_%u", (unsigned)i);
-    bool together = lie_together(p, epilogue, i, whole);
-    pn_text_printf(out, "  int %s = n * e->strides[%u][0] + p * e->strides[%u][2] + m * %d;\n", index, (unsigned)k,
-                   (unsigned)k, epilogue->strides[k][1]);
+    const bool together = lie_together(p, epilogue, i, whole), here = pn_problem_input(p, 1, i) != copied;
+    if (!here) {
+      copied = NULL; /* once */
+      pn_text_printf(out, "#define COPIED_OPERAND %s\n#if !TENSOR_CORES\n", name);
+    }
+    /* Operands that do not move are the same for many pieces, which the compiler is to see. */
+    pn_text_printf(out, "  int %s = m * %d", index, epilogue->strides[k][1]);
+    if (epilogue->strides[k][0]) pn_text_printf(out, " + n * e->strides[%u][0]", (unsigned)k);
+    if (epilogue->strides[k][2]) pn_text_printf(out, " + p * e->strides[%u][2]", (unsigned)k);
+    pn_text_printf(out, ";\n");
     if (together) all_together |= 1u << k;
     render_eight_loads(name, pn_cuda_type_name(pn_problem_input(p, 1, i)->dtype), together, base, index,
                        epilogue->strides[k][1], out);
+    if (!here) pn_text_printf(out, "#endif\n");
   }
   pn_text_printf(out, "}\n");
   return all_together;
@@ -284,9 +293,9 @@ static void render_apply(const pn_problem *p, const pn_cuda_epilogue *epilogue, 
 }
 
 uint32_t pn_cuda_epilogue_render_eight(const pn_problem *p, const pn_cuda_epilogue *epilogue, bool bias, bool whole,
-                                       pn_text *out) {
+                                       const pn_operand *copied, pn_text *out) {
   if (p->node_count > 1) pn_text_printf(out, "#include \"expression.cuh\"\n");
-  uint32_t together = render_take(p, epilogue, bias, whole, out);
+  uint32_t together = render_take(p, epilogue, bias, whole, copied, out);
   render_apply(p, epilogue, bias, whole, out);
   return together;
 }

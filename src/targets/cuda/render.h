@@ -40,8 +40,10 @@ void pn_cuda_epilogue_render(const pn_problem *problem, const pn_cuda_epilogue *
    eight neighbours from channel m on, of which |count| are there; with |whole| all eight always are. What stands between
    two steps is not rounded to 16 bits. It is take(epilogue, bias, taken, n, m, p, count), which reads operands, and
    apply(taken, value). For wgmma.cu and mma.cu, behind eight.cuh. Gives a bit for each operand of the epilogue that is
-   read by eights, aligned. */
+   read by eights, aligned. On a device the operand |copied| (perhaps NULL) is not read by take(): the kernel finds it in
+   shared memory and puts it into COPIED_OPERAND of what was taken. */
 uint32_t pn_cuda_epilogue_render_eight(const pn_problem *problem, const pn_cuda_epilogue *epilogue, bool bias, bool whole,
+                                       const pn_operand *copied,
                                    pn_text *out);
 /* Whether the result of |problem|'s first node, a convolution of a chain, is what its expression (if node 1 is there)
    alone reads; and prints <name>(value), that expression without roundings between its steps. Behind eight.cuh. */

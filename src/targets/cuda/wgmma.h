@@ -1,5 +1,6 @@
 /* Products of 16-bit matrices on Hopper's tensor cores (kernels/wgmma.cu), as its tactics use them: convolutions,
-   pairs of them and matrix products say what the rows are; tiles, estimates, the function and the launch are the same. */
+   pairs of them and matrix products say what the rows are; tiles, estimates, the function and the launch are the same.
+ */
 #ifndef PN_TARGETS_CUDA_WGMMA_H
 #define PN_TARGETS_CUDA_WGMMA_H
 
@@ -42,6 +43,8 @@ typedef struct pn_wgmma {
   /* by pn_wgmma_prepare: */
   pn_cu_function *function;
   uint32_t together; /* operands of the epilogue that are read by eights: a bit each */
+  bool copied;       /* results leave by the copy engine */
+  int fetched;       /* the operand of the epilogue that it brings; -1: none */
   uint32_t grid[3], threads, shared_bytes, tile_rows, tile_columns;
 } pn_wgmma;
 

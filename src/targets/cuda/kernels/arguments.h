@@ -199,6 +199,7 @@ struct tensor_map {
 enum { MOST_COLUMN_PARTS = 4 }; /* results that columns go to */
 struct wgmma_arguments {
   struct tensor_map a, b;
+  struct tensor_map operand, results[MOST_COLUMN_PARTS]; /* COPIED: as the targets lie, box by box */
   unsigned rows, columns, steps, tile_count;
   struct divider tiles;              /* along the columns */
   struct divider chunks, taps;       /* steps of a place of the filter, places of its row */

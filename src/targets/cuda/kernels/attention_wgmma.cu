@@ -74,7 +74,7 @@ DEVICE void fetch_keys(const struct attention_wgmma_arguments *a, const struct r
 }
 
 /* Values lie along their own elements: eight keys are 1,024 bytes, the next 64 elements a box further. */
-DEVICE u64 values_descriptor(u32 address) { return tile_descriptor(address) | (u64)(KEY_BOX >> 4) << 16; }
+DEVICE u32 values_descriptor(u32 address) { return tile_descriptor(address) | KEY_BOX >> 4 << 16; }
 
 /* Of a thread: two rows, |row| and the eighth behind it; of every eight columns, |pair| and the next. */
 struct rows {
@@ -164,7 +164,7 @@ WIDE_KERNEL(WORKERS, RESIDENT, , attention_wgmma, struct attention_wgmma_argumen
   extern __shared__ char memory[];
   __shared__ u64 meetings[2 * Q_STAGES + 3 * STAGES];
   struct rings at;
-  u32 group = THREAD / 128;
+  const u32 group = warpgroup();
   at.q = shared_address(memory) + (1024 - shared_address(memory) % 1024) % 1024;
   at.k = at.q + Q_STAGES * Q_BYTES;
   at.v = at.k + STAGES * K_BYTES;
@@ -204,13 +204,13 @@ WIDE_KERNEL(WORKERS, RESIDENT, , attention_wgmma, struct attention_wgmma_argumen
       UNROLL
       for (u32 i = 0; i < VALUES / 2; i++) r.sum[i] = 0;
     }
-    u64 q = tile_descriptor(at.q + q_stage * Q_BYTES + group * DEPTH_BOXES * Q_BOX);
+    const u32 q = tile_descriptor(at.q + q_stage * Q_BYTES + group * DEPTH_BOXES * Q_BOX);
     meeting_wait(at.q_full + 8 * q_stage, round / Q_STAGES & 1);
     for (u32 tile = seen.from; tile < seen.to; tile++) {
       u32 nth = tile - seen.from, stage = nth % STAGES, phase = nth / STAGES & 1;
       f32 s[KEYS / 2];
       u32 p[KEYS / 4];
-      u64 k = tile_descriptor(at.k + stage * K_BYTES), v = values_descriptor(at.v + stage * V_BYTES);
+      const u32 k = tile_descriptor(at.k + stage * K_BYTES), v = values_descriptor(at.v + stage * V_BYTES);
       meeting_wait(at.k_full + 8 * stage, phase);
       products_begin();
       UNROLL

@@ -1,6 +1,14 @@
 /* Results eight at a time, as the kernels of products finish them: their operands and results from and to memory, and
    what expressions use in 16 bits. Addresses are multiples of 16 bytes. */
 enum { PIECE = 8 };
+/* With SPREAD a piece is four pairs, from eight to eight, as tensor cores leave a thread's sums: what take() reads goes by
+   PLACE_OF(its place in the piece). A host's pieces are never so. */
+#if !defined(SPREAD) || !TENSOR_CORES
+#undef SPREAD
+#define SPREAD 0
+#endif
+#define PLACE_OF(i)    (SPREAD ? (i) / 2 * 8 + (i) % 2 : (i))
+#define PIECE_OF_EIGHT 1
 
 /* Eight elements next to each other, as they lie in memory: f16, bf16; f32. */
 struct ALIGNED16 eight {
@@ -47,17 +55,31 @@ EIGHT(bf16, u16)
 EIGHT(f32, f32)
 #else
 
+#if SPREAD
+DEVICE void take8_f16(const void *p, int i, struct eight *out) {
+  const u32 *from = (const u32 *)((const u16 *)p + i);
+  UNROLL
+  for (int k = 0; k < PIECE; k += 2) ((u32 *)out->at)[k / 2] = from[PLACE_OF(k) / 2];
+}
+DEVICE void take8_f32(const void *p, int i, struct eight_f32 *out) {
+  const float2 *from = (const float2 *)((const f32 *)p + i);
+  UNROLL
+  for (int k = 0; k < PIECE; k += 2) ((float2 *)out->at)[k / 2] = from[PLACE_OF(k) / 2];
+}
+#else
 DEVICE void take8_f16(const void *p, int i, struct eight *out) { *out = *(const struct eight *)((const u16 *)p + i); }
-#define take8_bf16 take8_f16
 DEVICE void take8_f32(const void *p, int i, struct eight_f32 *out) {
   *out = *(const struct eight_f32 *)((const f32 *)p + i);
 }
-DEVICE void store8_f16(void *p, int i, const f32 *in) {
+#endif
+#define take8_bf16 take8_f16
+DEVICE struct eight round8_f16(const f32 *in) {
   struct eight v;
   UNROLL
   for (int k = 0; k < PIECE; k++) v.at[k] = f16_from_f32(in[k]);
-  *(struct eight *)((u16 *)p + i) = v;
+  return v;
 }
+DEVICE void store8_f16(void *p, int i, const f32 *in) { *(struct eight *)((u16 *)p + i) = round8_f16(in); }
 #if __CUDA_ARCH__ >= 800
 DEVICE u16 bf16_rounded(f32 v) {
   u16 x;
@@ -67,12 +89,13 @@ DEVICE u16 bf16_rounded(f32 v) {
 #else
 #define bf16_rounded bf16_from_f32
 #endif
-DEVICE void store8_bf16(void *p, int i, const f32 *in) {
+DEVICE struct eight round8_bf16(const f32 *in) {
   struct eight v;
   UNROLL
   for (int k = 0; k < PIECE; k++) v.at[k] = bf16_rounded(in[k]);
-  *(struct eight *)((u16 *)p + i) = v;
+  return v;
 }
+DEVICE void store8_bf16(void *p, int i, const f32 *in) { *(struct eight *)((u16 *)p + i) = round8_bf16(in); }
 DEVICE void store8_f32(void *p, int i, const f32 *in) {
   float4 *to = (float4 *)((f32 *)p + i);
   to[0] = *(const float4 *)in;

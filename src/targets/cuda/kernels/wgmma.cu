@@ -2,20 +2,23 @@
    tile of ROWS x COLUMNS. Rows are places of pictures (or rows of a matrix), columns channels, and the sums go over
    steps of 64: for every place of the filter, its input channels.
 
-   One warp fetches steps into a ring of STAGES; WARPGROUPS warpgroups multiply them, 64 rows each. With DIRECT they finish
-   their sums from registers, and a block goes from tile to tile, its ring never empty: while one tile is finished, the
-   next one's steps arrive. Else a block has one tile, whose sums go through shared memory. Where rows are
+   One warp fetches steps into a ring of STAGES; WARPGROUPS warpgroups multiply them, BANDS times 64 rows each. With DIRECT
+   they finish their sums from registers, and a block goes from tile to tile, its ring never empty: while one tile is
+   finished, the next one's steps arrive. With ALTERNATE each warpgroup has tiles of its own, in turn: one finishes while
+   the other multiplies. COPIED results go through shared memory and leave by the copy engine, which also brings the operand
+   that lies as they do (FETCHED: COPIED_OPERAND of what is taken), into the same place, ahead of time. Without DIRECT a block has one tile, whose sums go through shared memory. Where rows are
    GATHERED, those that multiply later gather all steps first, each warpgroup another one, with four warps more where
    there are many. DEPTHWISE rows are computed into the ring by as many warps as multiply. With SPLITS, a cluster of so many blocks shares the steps of one tile, and each adds up and finishes
    its part of the rows, always in the same order.
 
-   Fixed by the head: X, Y, COLUMNS, WARPGROUPS, STAGES, SPLITS, RESIDENT (blocks of a multiprocessor), DIRECT, SOURCE
+   Fixed by the head: X, Y, COLUMNS, WARPGROUPS, BANDS, ALTERNATE, COPIED, FETCHED, STAGES, SPLITS, RESIDENT (blocks of a
+   multiprocessor), DIRECT, SOURCE
    (how rows come: MATRIX, PICTURES, GATHERED, DEPTHWISE), CONSTANT (b is), WHOLE (columns are a multiple of 8), PLAIN (a channel's
    results lie together, not a place's), PARTS and where each begins (results that the columns go to, with a multiple of
    8 each), take() and apply(): what follows the sums of eight neighbours, and for GATHERED its own numbers.
 
    A grid may start while the one in front of it runs: it fetches weights, and waits before it reads anything else. */
-enum { ROWS = 64 * WARPGROUPS };
+enum { TEAMS = ALTERNATE ? WARPGROUPS : 1, GROUPS = WARPGROUPS / TEAMS, ROWS = 64 * BANDS * GROUPS };
 #if SPLITS > 1
 #define CLUSTER __cluster_dims__(1, 1, SPLITS)
 #else
@@ -27,12 +30,14 @@ enum { STEPS = 0 }; /* a number of the launch */
 #if SOURCE != DEPTHWISE
 #define EIGHTS 8 /* of a step's 64 elements: those that are multiplied */
 #endif
-/* Of few steps, those that multiply gather all. */
+/* Of few steps, those that multiply gather all. A block by itself has all registers of a multiprocessor: a whole warpgroup
+   fetches, to give most of its own to those that multiply. */
+#define UNEQUAL (DIRECT && RESIDENT == 1 && WARPGROUPS == 2 && SOURCE != DEPTHWISE)
 enum {
   CONSUMERS = 128 * WARPGROUPS,
   GATHERERS = SOURCE == GATHERED && STEPS > WARPGROUPS ? WARPGROUPS + 1 : WARPGROUPS,
-  FETCHERS = SOURCE == DEPTHWISE ? CONSUMERS : GATHERERS > WARPGROUPS ? 128 : 32,
-  PIECES = (COLUMNS / 16 + SPLITS - 1) / SPLITS /* of eight results, that a thread finishes of a tile */
+  FETCHERS = SOURCE == DEPTHWISE ? CONSUMERS : GATHERERS > WARPGROUPS || UNEQUAL ? 128 : 32,
+  PIECES = (BANDS * COLUMNS / 16 + SPLITS - 1) / SPLITS /* of eight results, that a thread finishes of a tile */
 };
 
 #if SOURCE == GATHERED
@@ -58,8 +63,9 @@ DEVICE struct piece piece_at(const struct wgmma_arguments *a, int row, int colum
 DEVICE void take_piece(const struct wgmma_arguments *a, const struct piece *p, struct taken *t) {
   take(&a->epilogue, a->bias, t, p->n, p->column, p->place, p->count);
 }
-/* What follows the sums, and into memory. */
-DEVICE void put_piece(const struct wgmma_arguments *a, const struct piece *p, const struct taken *t, f32 *value) {
+/* What follows the sums, and into memory where the piece is |there|. */
+DEVICE void put_piece(const struct wgmma_arguments *a, const struct piece *p, const struct taken *t, f32 *value,
+                      u32 there) {
   void *target = a->target;
 #if PARTS > 1
   const int begins[PARTS + 1] = {PART_BEGINS};
@@ -79,11 +85,11 @@ DEVICE void put_piece(const struct wgmma_arguments *a, const struct piece *p, co
 #endif
   apply(t, value);
 #if WHOLE && !PLAIN
-  JOIN(store8_, Y)(target, to, value);
+  if (there) JOIN(store8_, Y)(target, to, value);
 #else
   UNROLL
   for (u32 i = 0; i < PIECE; i++)
-    if (i < p->count) STORE(Y, target, (u32)to + i * (PLAIN ? a->by_place.divisor : 1), value[i]);
+    if (there && i < p->count) STORE(Y, target, (u32)to + i * (PLAIN ? a->by_place.divisor : 1), value[i]);
 #endif
 }
 
@@ -108,9 +114,11 @@ enum {
   ROW_BYTES = DEPTH * 2,
   A_BYTES = ROWS * ROW_BYTES,
   STAGE_BYTES = A_BYTES + COLUMNS * ROW_BYTES,
+  BOX_BYTES = ROWS * ROW_BYTES,       /* of 64 columns of a team's results */
+  RESULT_BYTES = COLUMNS / 64 * BOX_BYTES,
   PITCH = COLUMNS + 8, /* of the sums in shared memory: no two of a warp's stores in one bank */
   /* What so many pieces want is on its way at a time, the first ones' behind the products. */
-  WINDOW = PIECES < 2 ? 1 : 2
+  WINDOW = PIECES < 2 ? 1 : UNEQUAL ? 4 : 2
 };
 
 /* Steps of this block's share, walked by the fetching warp. */
@@ -197,6 +205,10 @@ DEVICE void compute_steps(const struct wgmma_arguments *a, const struct share *s
 }
 #else
 
+DEVICE void copy_columns(const struct wgmma_arguments *a, const struct share *s, u32 to, u32 step, u32 ready) {
+  copy_box(to + A_BYTES, &a->b, ready, (int)(step * DEPTH), (int)s->column, (int)(BLOCK_Y * a->b_moves));
+}
+
 /* The steps of all the block's tiles, one behind the other. */
 DEVICE void fetch(const struct wgmma_arguments *a, char *ring, u32 full, u32 empty) {
   struct share s = share_of(a, BLOCK_X);
@@ -204,8 +216,7 @@ DEVICE void fetch(const struct wgmma_arguments *a, char *ring, u32 full, u32 emp
   if (THREAD != CONSUMERS) return;
   for (u32 i = 0; i < ahead; i++) { /* weights do not depend on what ran before */
     meeting_expect(full + 8 * i, STAGE_BYTES);
-    if (CONSTANT)
-      copy_box(base + i * STAGE_BYTES + A_BYTES, &a->b, full + 8 * i, (int)((s.first + i) * DEPTH), (int)s.column, 0);
+    if (CONSTANT) copy_columns(a, &s, base + i * STAGE_BYTES, s.first + i, full + 8 * i);
   }
   grid_wait();
   u32 stage = 0, phase = 1, fetched = 0;
@@ -228,8 +239,7 @@ DEVICE void fetch(const struct wgmma_arguments *a, char *ring, u32 full, u32 emp
 #else
       copy_box(to, &a->a, ready, (int)(w.chunk * DEPTH), (int)s.row, (int)(BLOCK_Y * a->a_moves));
 #endif
-      if (fetched >= ahead || !CONSTANT)
-        copy_box(to + A_BYTES, &a->b, ready, (int)((s.first + i) * DEPTH), (int)s.column, (int)(BLOCK_Y * a->b_moves));
+      if (fetched >= ahead || !CONSTANT) copy_columns(a, &s, to, s.first + i, ready);
       walk_on(a, &w);
       if (++stage == STAGES) {
         stage = 0;
@@ -243,23 +253,51 @@ DEVICE void fetch(const struct wgmma_arguments *a, char *ring, u32 full, u32 emp
 struct place_in_ring {
   u32 stage, phase;
 };
+DEVICE void go_on(struct place_in_ring *at, u32 steps) {
+  at->stage += steps;
+  at->phase ^= at->stage / STAGES & 1;
+  at->stage %= STAGES;
+}
 
-DEVICE void consume(f32 (&sum)[COLUMNS / 2], u32 count, u32 base, u32 full, u32 empty, struct place_in_ring *at) {
-  u32 group = THREAD / 128, before = 0;
+/* Of each warp that multiplies: the stage is free. */
+DEVICE void free_stage(u32 empty, u32 stage) {
+  if (THREAD % 32 == 0) meeting_arrive(empty + 8 * stage);
+}
+
+/* Teams multiply one after the other, in the order of the tiles: a step's meeting can be waited for only when the
+   meeting before it, at the same place of the ring, is over. */
+DEVICE void begin_turn(u32 team) {
+#if ALTERNATE
+  some_meet(2 + team, CONSUMERS / TEAMS * 2);
+#endif
+}
+DEVICE void let_turn(u32 team) {
+#if ALTERNATE
+  some_arrive(2 + team % TEAMS, CONSUMERS / TEAMS * 2);
+#endif
+}
+
+/* |follows|: there is a tile behind this one, which may begin once this one's products are on their way. */
+DEVICE void consume(f32 (&sum)[BANDS][COLUMNS / 2], u32 count, u32 base, u32 full, u32 empty, struct place_in_ring *at,
+                    u32 team, bool follows) {
+  u32 group = warpgroup() % GROUPS, before = 0;
   for (u32 i = 0; i < count; i++) {
     u32 tile = base + at->stage * STAGE_BYTES;
     meeting_wait(full + 8 * at->stage, at->phase);
-    u64 left = tile_descriptor(tile + group * 64 * ROW_BYTES), right = tile_descriptor(tile + A_BYTES);
+    u32 left = tile_descriptor(tile + group * BANDS * 64 * ROW_BYTES), right = tile_descriptor(tile + A_BYTES);
     products_begin();
     UNROLL
-    for (u32 k = 0; k < EIGHTS / 2; k++) multiply(sum, left + 2 * k, right + 2 * k);
+    for (u32 k = 0; k < EIGHTS / 2; k++) {
+      UNROLL
+      for (u32 h = 0; h < BANDS; h++) multiply(sum[h], left + 64 * ROW_BYTES / 16 * h + 2 * k, right + 2 * k);
+    }
     products_commit();
 #if STAGES > 1
     PRODUCTS_WAIT(1); /* those before: their stage is free */
-    if (i > 0 && THREAD % 32 == 0) meeting_arrive(empty + 8 * before);
+    if (i > 0) free_stage(empty, before);
 #else
     PRODUCTS_WAIT(0); /* there is no other stage to go on with */
-    if (i + 1 < count && THREAD % 32 == 0) meeting_arrive(empty);
+    if (i + 1 < count) free_stage(empty, 0);
 #endif
     before = at->stage;
     if (++at->stage == STAGES) {
@@ -267,11 +305,26 @@ DEVICE void consume(f32 (&sum)[COLUMNS / 2], u32 count, u32 base, u32 full, u32 
       at->phase ^= 1;
     }
   }
+  if (follows) let_turn(team + 1);
   PRODUCTS_WAIT(0);
-  if (DIRECT && THREAD % 32 == 0) meeting_arrive(empty + 8 * before); /* the next tile may have it */
+  if (DIRECT) free_stage(empty, before); /* the next tile may have it */
 }
 
-#if DIRECT
+#if COPIED
+/* A piece is what a thread has: with its three neighbours the row of four eights. */
+DEVICE u32 own_piece(const struct wgmma_arguments *a, const struct share *s, u32 k, struct piece *out) {
+  u32 warp = THREAD / 32 % (4 * GROUPS), band = k / (COLUMNS / 16), last = a->columns - 32;
+  u32 row = s->row + (warp / 4 * BANDS + band) * 64 + warp % 4 * 16 + THREAD % 32 / 4 + k % 2 * 8;
+  u32 column = s->column + k % (COLUMNS / 16) / 2 * 32;
+  *out = piece_at(a, (int)(row < a->rows ? row : a->rows - 1), (int)((column < last ? column : last) + THREAD % 4 * 2));
+  return 1;
+}
+DEVICE void own_sums(const f32 (&sum)[BANDS][COLUMNS / 2], const f32 *rows, u32 k, f32 *value) {
+  u32 first = 16 * (k % (COLUMNS / 16) / 2) + 2 * (k % 2);
+  UNROLL
+  for (u32 e = 0; e < PIECE; e++) value[e] = sum[k / (COLUMNS / 16)][first + 4 * (e / 2) + e % 2];
+}
+#elif DIRECT
 /* Of every eight columns a thread has the sums of two, the four threads beside each other all of them, for eight pieces
    of eight columns: with two exchanges of four pieces each thread has one piece whole. */
 DEVICE void turn(f32 (&pair)[4][2]) {
@@ -297,14 +350,16 @@ DEVICE void turn(f32 (&pair)[4][2]) {
 }
 /* The |k|-th piece of the calling thread, and its sums. */
 DEVICE u32 own_piece(const struct wgmma_arguments *a, const struct share *s, u32 k, struct piece *out) {
-  int row = (int)(s->row + THREAD / 32 * 16 + THREAD % 32 / 4), column = (int)(s->column + THREAD % 4 * PIECE);
-  *out = piece_at(a, row + (int)(k % 2) * 8, column + (int)(k / 2) * 32);
+  u32 warp = THREAD / 32 % (4 * GROUPS), band = k / (COLUMNS / 16);
+  int row = (int)(s->row + (warp / 4 * BANDS + band) * 64 + warp % 4 * 16 + THREAD % 32 / 4);
+  *out = piece_at(a, row + (int)(k % 2) * 8, (int)(s->column + THREAD % 4 * PIECE + k % (COLUMNS / 16) / 2 * 32));
   return out->row < (int)a->rows && out->column < (int)a->columns;
 }
-DEVICE void own_sums(const f32 (&sum)[COLUMNS / 2], const f32 *rows, u32 k, f32 *value) {
+DEVICE void own_sums(const f32 (&sum)[BANDS][COLUMNS / 2], const f32 *rows, u32 k, f32 *value) {
   f32 pair[4][2];
+  u32 band = k / (COLUMNS / 16), first = 16 * (k % (COLUMNS / 16) / 2) + 2 * (k % 2);
   UNROLL
-  for (u32 e = 0; e < PIECE; e++) pair[e / 2][e % 2] = sum[16 * (k / 2) + 4 * (e / 2) + 2 * (k % 2) + e % 2];
+  for (u32 e = 0; e < PIECE; e++) pair[e / 2][e % 2] = sum[band][first + 4 * (e / 2) + e % 2];
   turn(pair);
   UNROLL
   for (u32 e = 0; e < PIECE; e++) value[e] = pair[e / 2][e % 2];
@@ -312,12 +367,12 @@ DEVICE void own_sums(const f32 (&sum)[COLUMNS / 2], const f32 *rows, u32 k, f32 
 #else
 
 /* Sums to shared memory as rows, so that neighbours come together. */
-DEVICE void lay_down(const f32 (&sum)[COLUMNS / 2], f32 *rows) {
+DEVICE void lay_down(const f32 (&sum)[BANDS][COLUMNS / 2], f32 *rows) {
   u32 row = THREAD / 32 * 16 + THREAD % 32 / 4, column = THREAD % 4 * 2;
   UNROLL
   for (u32 j = 0; j < COLUMNS / 8; j++) {
-    *(float2 *)(rows + row * PITCH + column + 8 * j) = make_float2(sum[4 * j], sum[4 * j + 1]);
-    *(float2 *)(rows + (row + 8) * PITCH + column + 8 * j) = make_float2(sum[4 * j + 2], sum[4 * j + 3]);
+    *(float2 *)(rows + row * PITCH + column + 8 * j) = make_float2(sum[0][4 * j], sum[0][4 * j + 1]);
+    *(float2 *)(rows + (row + 8) * PITCH + column + 8 * j) = make_float2(sum[0][4 * j + 2], sum[0][4 * j + 3]);
   }
 }
 
@@ -325,7 +380,7 @@ DEVICE u32 own_piece(const struct wgmma_arguments *a, const struct share *s, u32
   *out = piece_at(a, (int)(s->row + own_row(THREAD, k)), (int)(s->column + own_column(THREAD, k)));
   return is_own(THREAD, k) && out->row < (int)a->rows && out->column < (int)a->columns;
 }
-DEVICE void own_sums(const f32 (&sum)[COLUMNS / 2], const f32 *rows, u32 k, f32 *value) {
+DEVICE void own_sums(const f32 (&sum)[BANDS][COLUMNS / 2], const f32 *rows, u32 k, f32 *value) {
   rows += own_row(THREAD, k) * PITCH + own_column(THREAD, k);
 #if SPLITS > 1
   u32 at = shared_address(rows);
@@ -348,49 +403,200 @@ DEVICE void own_sums(const f32 (&sum)[COLUMNS / 2], const f32 *rows, u32 k, f32 
 
 #endif /* DIRECT */
 
+#if COPIED
+/* The row of a team's boxes that a thread names for the |k|-th pieces of its warp: what the copy engine permutes. */
+DEVICE u32 row_in_boxes(u32 results, u32 k) {
+  u32 warp = THREAD / 32 % (4 * GROUPS), lane = THREAD % 32, eights = k % (COLUMNS / 16) / 2 * 4;
+  u32 row = (warp / 4 * BANDS + k / (COLUMNS / 16)) * 64 + warp % 4 * 16 + k % 2 * 8 + lane % 8;
+  return results + eights / 8 * BOX_BYTES + row * ROW_BYTES + ((eights % 8 + lane / 8) ^ (lane % 8)) * 16;
+}
+/* What the teams and the copy engine meet about: |arrived|: the operand of a tile is there; |vacant|: its place is free. */
+struct boxes {
+  u32 results, arrived, vacant, phase;
+};
+DEVICE void team_meets(void) { some_meet(4 + THREAD / 128 / GROUPS, 128 * GROUPS); }
+DEVICE u32 is_first_of_team(void) { return THREAD % (128 * GROUPS) == 0; }
+
+DEVICE void boxes_begin(struct boxes *b) {
+#if FETCHED
+  meeting_wait(b->arrived, b->phase);
+  b->phase ^= 1;
+#else
+  if (is_first_of_team()) copies_out_wait();
+  __syncwarp();
+  team_meets();
+#endif
+}
+DEVICE void boxes_leave(const struct wgmma_arguments *a, const struct share *s, const struct boxes *b) {
+  stores_publish();
+  team_meets();
+  if (is_first_of_team()) {
+    u32 part = 0, begin = 0;
+#if PARTS > 1
+    const u32 begins[PARTS + 1] = {PART_BEGINS};
+    for (u32 i = 1; i < PARTS; i++)
+      if (s->column >= begins[i]) {
+        part = i;
+        begin = begins[i];
+      }
+#endif
+    for (u32 i = 0; i < COLUMNS / 64; i++)
+      copy_out(&a->results[part], b->results + i * BOX_BYTES, (int)(s->column - begin + i * 64),
+               (int)s->row, (int)BLOCK_Y);
+    copies_out_commit();
+#if FETCHED
+    copies_out_wait();
+    meeting_arrive(b->vacant);
+#endif
+  }
+  __syncwarp();
+}
+#if FETCHED
+/* The operand of all tiles, by one thread. */
+DEVICE void fetch_operand(const struct wgmma_arguments *a, u32 results, u32 arrived, u32 vacant) {
+  u32 nth = 0;
+  grid_wait();
+  for (u32 tile = BLOCK_X; tile < a->tile_count; tile += BLOCKS_X, nth++) {
+    u32 team = nth % TEAMS, round = nth / TEAMS, to = results + team * RESULT_BYTES;
+    struct share s = share_of(a, tile);
+    if (round) meeting_wait(vacant + 8 * team, (round - 1) & 1);
+    meeting_expect(arrived + 8 * team, RESULT_BYTES);
+    for (u32 i = 0; i < COLUMNS / 64; i++)
+      copy_box(to + i * BOX_BYTES, &a->operand, arrived + 8 * team, (int)(s.column + i * 64), (int)s.row, (int)BLOCK_Y);
+  }
+}
+#endif
+#endif
+
 /* What the |k|-th piece wants is read well before it is used: the compiler cannot move it forward over a store, as it
    does not know that they are apart. A piece outside of the result reads the last one's: without a condition nothing of
    a tile before stays in registers. */
 DEVICE void take_own(const struct wgmma_arguments *a, const struct share *s, u32 k, struct taken (&taken)[PIECES]) {
   struct piece p;
+#if COPIED
+  own_piece(a, s, k, &p);
+#else
   int last_row = (int)a->rows - 1, last_column = (int)(a->columns - 1) / PIECE * PIECE;
   own_piece(a, s, k, &p);
   p = piece_at(a, p.row < last_row ? p.row : last_row, p.column < last_column ? p.column : last_column);
+#endif
   take_piece(a, &p, &taken[k]);
+}
+DEVICE void begin_sums(f32 (&sum)[BANDS][COLUMNS / 2]) {
+  UNROLL
+  for (u32 i = 0; i < BANDS * COLUMNS / 2; i++) sum[i / (COLUMNS / 2)][i % (COLUMNS / 2)] = 0;
 }
 DEVICE void take_first(const struct wgmma_arguments *a, const struct share *s, struct taken (&taken)[PIECES]) {
   UNROLL
   for (u32 k = 0; k < WINDOW; k++) take_own(a, s, k, taken);
 }
-DEVICE void put_all(const struct wgmma_arguments *a, const struct share *s, const f32 (&sum)[COLUMNS / 2],
+#if COPIED
+DEVICE void put_in_boxes(const struct wgmma_arguments *a, const struct share *s, const f32 (&sum)[BANDS][COLUMNS / 2],
+                         const struct boxes *b, struct taken (&taken)[PIECES]) {
+  UNROLL
+  for (u32 k = 0; k < PIECES; k++) {
+    f32 value[PIECE];
+    u32 row = row_in_boxes(b->results, k);
+    if (k + WINDOW < PIECES) take_own(a, s, k + WINDOW, taken);
+    own_sums(sum, 0, k, value);
+#if FETCHED
+    taken[k].COPIED_OPERAND = matrices_load(row);
+#endif
+    apply(&taken[k], value);
+    matrices_store(row, JOIN(round8_, Y)(value));
+  }
+}
+#endif
+DEVICE void put_all(const struct wgmma_arguments *a, const struct share *s, const f32 (&sum)[BANDS][COLUMNS / 2],
                     const f32 *rows, struct taken (&taken)[PIECES]) {
   UNROLL
   for (u32 k = 0; k < PIECES; k++) {
     struct piece p;
     f32 value[PIECE];
-    u32 there = own_piece(a, s, k, &p);
+    const u32 there = own_piece(a, s, k, &p);
     if (k + WINDOW < PIECES) take_own(a, s, k + WINDOW, taken);
+    /* Only what is stored depends on the place: between branches, no piece's work would fill the pauses of another. */
     if (DIRECT || there) own_sums(sum, rows, k, value); /* directly: with the neighbours' help */
-    if (there) put_piece(a, &p, &taken[k], value);
+    if (DIRECT || there) put_piece(a, &p, &taken[k], value, there);
   }
 }
 
 WIDE_KERNEL(CONSUMERS + FETCHERS, RESIDENT, CLUSTER, wgmma, struct wgmma_arguments) {
   extern __shared__ char memory[];
-  __shared__ u64 meetings[2 * STAGES];
+  __shared__ u64 meetings[2 * STAGES + 2 * TEAMS];
   char *ring = memory + (1024 - shared_address(memory) % 1024) % 1024;
   u32 full = shared_address(meetings), empty = full + 8 * STAGES;
+#if COPIED
+  u32 arrived = empty + 8 * STAGES, vacant = arrived + 8 * TEAMS;
+#endif
   if (THREAD == CONSUMERS) {
     map_prefetch(&a.b);
     if (SOURCE == MATRIX || SOURCE == PICTURES) map_prefetch(&a.a);
     for (u32 i = 0; i < STAGES; i++) {
       meeting_init(full + 8 * i, SOURCE == GATHERED ? 1 + 128 : SOURCE == DEPTHWISE ? 1 + FETCHERS : 1);
-      meeting_init(empty + 8 * i, 4 * WARPGROUPS);
+      meeting_init(empty + 8 * i, 4 * GROUPS);
     }
+#if COPIED
+    for (u32 i = 0; i < TEAMS; i++) {
+      meeting_init(arrived + 8 * i, 1);
+      meeting_init(vacant + 8 * i, 1);
+    }
+    if (FETCHED) map_prefetch(&a.operand);
+#endif
     meetings_publish();
   }
   some_meet(0, CONSUMERS + FETCHERS);
   grid_let_next();
+  struct place_in_ring at = {0, 0};
+#if DIRECT
+  if (THREAD < CONSUMERS) {
+#if UNEQUAL
+    registers_more(232);
+#endif
+    const u32 team = warpgroup() / GROUPS;
+    grid_wait(); /* what follows reads what others wrote */
+    go_on(&at, team * a.steps);
+    if (team == TEAMS - 1) let_turn(0);
+#if COPIED
+    struct boxes boxes = {shared_address(ring) + STAGES * STAGE_BYTES + team * RESULT_BYTES, arrived + 8 * team, vacant + 8 * team, 0};
+#endif
+    for (u32 tile = BLOCK_X + team * BLOCKS_X; tile < a.tile_count; tile += TEAMS * BLOCKS_X) {
+      f32 sum[BANDS][COLUMNS / 2];
+      struct taken taken[PIECES];
+      struct share s = share_of(&a, tile);
+      begin_sums(sum);
+      take_first(&a, &s, taken);
+      __syncwarp();
+      begin_turn(team);
+      consume(sum, s.count, shared_address(ring), full, empty, &at, team, tile + BLOCKS_X < a.tile_count);
+#if COPIED
+      boxes_begin(&boxes);
+      put_in_boxes(&a, &s, sum, &boxes, taken);
+      boxes_leave(&a, &s, &boxes);
+#else
+      put_all(&a, &s, sum, 0, taken);
+#endif
+      go_on(&at, (TEAMS - 1) * a.steps); /* the other teams' */
+    }
+#if COPIED
+    if (is_first_of_team()) copies_out_wait();
+#endif
+  } else {
+#if UNEQUAL
+    registers_fewer(40);
+#endif
+#if SOURCE == DEPTHWISE
+    struct share s = share_of(&a, BLOCK_X);
+    compute_steps(&a, &s, ring, full, empty);
+#else
+    fetch(&a, ring, full, empty);
+#endif
+#if FETCHED
+    if (THREAD == CONSUMERS + 32)
+      fetch_operand(&a, shared_address(ring) + STAGES * STAGE_BYTES, arrived, vacant);
+#endif
+  }
+#else
   struct share s = share_of(&a, BLOCK_X);
 #if SOURCE == GATHERED
   gather_steps(&a, &s, ring, full);
@@ -399,31 +605,14 @@ WIDE_KERNEL(CONSUMERS + FETCHERS, RESIDENT, CLUSTER, wgmma, struct wgmma_argumen
 #else
   if (THREAD >= CONSUMERS) fetch(&a, ring, full, empty);
 #endif
-  struct place_in_ring at = {0, 0};
-#if DIRECT
-  if (THREAD >= CONSUMERS) return;
-  grid_wait(); /* what follows reads what others wrote */
-  for (u32 tile = BLOCK_X; tile < a.tile_count; tile += BLOCKS_X) {
-    f32 sum[COLUMNS / 2];
-    struct taken taken[PIECES];
-    UNROLL
-    for (u32 i = 0; i < COLUMNS / 2; i++) sum[i] = 0;
-    s = share_of(&a, tile);
-    take_first(&a, &s, taken);
-    __syncwarp();
-    consume(sum, s.count, shared_address(ring), full, empty, &at);
-    put_all(&a, &s, sum, 0, taken);
-  }
-#else
-  f32 *rows = (f32 *)ring, sum[COLUMNS / 2];
+  f32 *rows = (f32 *)ring, sum[BANDS][COLUMNS / 2];
   struct taken taken[PIECES];
   if (THREAD < CONSUMERS) {
-    UNROLL
-    for (u32 i = 0; i < COLUMNS / 2; i++) sum[i] = 0;
+    begin_sums(sum);
     grid_wait();
     take_first(&a, &s, taken);
     __syncwarp();
-    consume(sum, s.count, shared_address(ring), full, empty, &at);
+    consume(sum, s.count, shared_address(ring), full, empty, &at, 0, false);
     some_meet(1, CONSUMERS); /* nobody multiplies any more: the ring is free */
     lay_down(sum, rows);
   }
@@ -479,7 +668,7 @@ DEVICE void one_piece(const struct wgmma_arguments *a, u32 first, u32 r, u32 col
   sum_piece(a, first, r, column, value);
   struct piece p = piece_at(a, (int)(first + r), (int)column);
   take_piece(a, &p, &t);
-  put_piece(a, &p, &t, value);
+  put_piece(a, &p, &t, value, 1);
 }
 /* The block's part of it. */
 DEVICE void one_tile(const struct wgmma_arguments *a, u32 tile) {

@@ -7,6 +7,9 @@
 enum { DEPTH = 64 };
 
 #if TENSOR_CORES
+#define TEXT_(x) #x
+#define TEXT(x)  TEXT_(x)
+
 /* ---- barriers in shared memory */
 
 DEVICE u32 shared_address(const void *p) { return (u32)__cvta_generic_to_shared(p); }
@@ -40,6 +43,14 @@ DEVICE void stores_publish(void) { asm volatile("fence.proxy.async.shared::cta;"
 DEVICE void some_meet(u32 id, u32 threads) {
   asm volatile("bar.sync %0, %1;" ::"r"(id), "r"(threads) : "memory");
 }
+/* The same without waiting for the others. */
+DEVICE void some_arrive(u32 id, u32 threads) {
+  asm volatile("bar.arrive %0, %1;" ::"r"(id), "r"(threads) : "memory");
+}
+
+/* Registers of the calling warpgroup's threads from here on: more than at the beginning, once others have given theirs. */
+#define registers_more(count)  asm volatile("setmaxnreg.inc.sync.aligned.u32 " TEXT(count) ";")
+#define registers_fewer(count) asm volatile("setmaxnreg.dec.sync.aligned.u32 " TEXT(count) ";")
 
 /* ---- the grid before in the stream, which may still run when this one starts: its results are there after the wait */
 
@@ -63,6 +74,16 @@ DEVICE void copy_box4(u32 to, const struct tensor_map *map, u32 meeting, int x, 
                "l"(map), "r"(meeting), "r"(x), "r"(y), "r"(z), "r"(w)
                : "memory");
 }
+/* A box of shared memory to the given element; what is outside of the tensor is left out. Copies of a thread that are
+   committed together end together. */
+DEVICE void copy_out(const struct tensor_map *map, u32 from, int x, int y, int z) {
+  asm volatile("cp.async.bulk.tensor.3d.global.shared::cta.bulk_group [%0, {%2, %3, %4}], [%1];" ::"l"(map), "r"(from),
+               "r"(x), "r"(y), "r"(z)
+               : "memory");
+}
+DEVICE void copies_out_commit(void) { asm volatile("cp.async.bulk.commit_group;" ::: "memory"); }
+/* What the calling thread has committed is read: its place may be written again. */
+DEVICE void copies_out_wait(void) { asm volatile("cp.async.bulk.wait_group.read 0;" ::: "memory"); }
 /* As many places of pictures from place (w, h, n) on as the map says, each |right| and |down| of it. */
 DEVICE void copy_places(u32 to, const struct tensor_map *map, u32 meeting, int c, int w, int h, int n, u32 right,
                         u32 down) {
@@ -72,11 +93,14 @@ DEVICE void copy_places(u32 to, const struct tensor_map *map, u32 meeting, int c
                : "memory");
 }
 
+/* The same number for all of a warp, which the compiler is to see: what follows from it is computed once for 32 threads. */
+DEVICE u32 warpgroup(void) { return __shfl_sync(0xffffffffu, THREAD / 128, 0); }
+
 /* ---- tensor cores: sum[64 x COLUMNS] += a[64 x 16] b[COLUMNS x 16]^T (of f32: x 8), both in shared memory */
 
-DEVICE u64 tile_descriptor(u32 address) {
-  return (u64)(address >> 4 & 0x3fff) | (u64)(1024 >> 4) << 32 | (u64)1 << 62; /* 1024 bytes from 8 rows to 8 rows */
-}
+/* The low half of a descriptor; the high one is always the same: 1024 bytes from 8 rows to 8 rows, the swizzle. */
+#define DESCRIPTOR_HIGH "0x40000040"
+DEVICE u32 tile_descriptor(u32 address) { return address >> 4 & 0x3fff; }
 DEVICE void products_begin(void) { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
 DEVICE void products_commit(void) { asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"); }
 #define PRODUCTS_WAIT(left) asm volatile("wgmma.wait_group.sync.aligned " #left ";" ::: "memory")
@@ -95,8 +119,6 @@ DEVICE void products_commit(void) { asm volatile("wgmma.commit_group.sync.aligne
 #define NAMES_96                                                                                        \
   "%96, %97, %98, %99, %100, %101, %102, %103, %104, %105, %106, %107, %108, %109, %110, %111, "       \
   "%112, %113, %114, %115, %116, %117, %118, %119, %120, %121, %122, %123, %124, %125, %126, %127"
-#define TEXT_(x) #x
-#define TEXT(x)  TEXT_(x)
 #define COMMA    ,
 /* Of f32 (TF32) half as deep, and never turned. */
 #if BYTES(X) == 4
@@ -109,15 +131,18 @@ DEVICE void products_commit(void) { asm volatile("wgmma.commit_group.sync.aligne
 #define WGMMA(names, a_name, b_name, sums)                                                                        \
   asm volatile("{\n"                                                                                              \
                ".reg .pred adds;\n"                                                                               \
+               ".reg .b64 left, right;\n"                                                                         \
                "setp.eq.u32 adds, 0, 0;\n"                                                                        \
+               "mov.b64 left, {" a_name ", " DESCRIPTOR_HIGH "};\n"                                               \
+               "mov.b64 right, {" b_name ", " DESCRIPTOR_HIGH "};\n"                                              \
                "wgmma.mma_async.sync.aligned.m64n" TEXT(COLUMNS) KIND " {" names "}, "                            \
-               a_name ", " b_name ", adds, 1, 1" TURNS ";\n"                                                      \
+               "left, right, adds, 1, 1" TURNS ";\n"                                                              \
                "}"                                                                                                \
                : sums                                                                                             \
-               : "l"(a), "l"(b))
+               : "r"(a), "r"(b))
 
 #ifdef COLUMNS
-DEVICE void multiply(f32 (&sum)[COLUMNS / 2], u64 a, u64 b) {
+DEVICE void multiply(f32 (&sum)[COLUMNS / 2], u32 a, u32 b) {
 #if COLUMNS == 32
   WGMMA(NAMES_0, "%16", "%17", SUM16(0));
 #elif COLUMNS == 64
@@ -129,6 +154,26 @@ DEVICE void multiply(f32 (&sum)[COLUMNS / 2], u64 a, u64 b) {
 #else
   WGMMA(NAMES_0 ", " NAMES_16 ", " NAMES_32 ", " NAMES_64 ", " NAMES_96, "%128", "%129", SUM64(0) COMMA SUM64(64));
 #endif
+}
+#endif
+
+/* ---- four matrices of eight rows of 16 bytes, between shared memory and a warp as the tensor cores' sums lie in it: each
+   thread gives the place of a row, and has two neighbours of a row of each. They stay in order among themselves, and other
+   memory is none of theirs. */
+
+#ifdef PIECE_OF_EIGHT
+DEVICE struct eight matrices_load(u32 row) {
+  struct eight v;
+  u32 *w = (u32 *)v.at;
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
+               : "=r"(w[0]), "=r"(w[1]), "=r"(w[2]), "=r"(w[3])
+               : "r"(row));
+  return v;
+}
+DEVICE void matrices_store(u32 row, struct eight v) {
+  const u32 *w = (const u32 *)v.at;
+  asm volatile("stmatrix.sync.aligned.m8n8.x4.shared.b16 [%0], {%1, %2, %3, %4};" ::"r"(row), "r"(w[0]), "r"(w[1]),
+               "r"(w[2]), "r"(w[3]));
 }
 #endif
 

@@ -10,7 +10,7 @@
    values in shared memory. */
 enum { MOST_KEYS = 208, MOST_KEYS_DEEP = 128, BOX = 64, ROW_BYTES = 128, MOST_ROUNDS = 4, SHARED_ALIGN = 1024 };
 enum { MOST_SHARED = 232448, SHARED_OF_ALL = 233472, RESERVED = 1024 }; /* of a block, of all, and of each for itself */
-enum { WARPGROUPS, ROUNDS };                                             /* what config values mean */
+enum { WARPGROUPS, ROUNDS };                                            /* what config values mean */
 
 typedef struct map {
   uint64_t dims[4], strides[3]; /* element, row, head, batch; strides in bytes */
@@ -131,21 +131,25 @@ static void describe_map(const pn_cuda_attention *f, const int *strides, int64_t
 /* multiply_NAME(): a product of 64 rows and |columns|. Its left side is in shared memory, or four registers a thread;
    its right side lies along the sums, or |turned| along the columns. */
 static void render_multiply(const char *name, const char *type, unsigned columns, bool turned, pn_text *out) {
-  const unsigned sums = columns / 2, left = turned ? 4 : 1;
+  const unsigned sums = columns / 2, lefts = turned ? 4 : 1, right = sums + lefts;
   pn_text_printf(out,
-                 "DEVICE void multiply_%s(f32 (&sum)[%u], %s a, u64 b, u32 adds) {\n  asm volatile(\"{\\n.reg .pred "
-                 "more;\\nsetp.ne.u32 more, %%%u, 0;\\nwgmma.mma_async.sync.aligned.m64n%uk16.f32.%s.%s {",
-                 name, sums, turned ? "const u32 *" : "u64", sums + left + 1, columns, type, type);
+                 "DEVICE void multiply_%s(f32 (&sum)[%u], %s a, u32 b, u32 adds) {\n  asm volatile(\"{\\n.reg .pred "
+                 "more;\\n.reg .b64 left, right;\\nsetp.ne.u32 more, %%%u, 0;\\n\"\n",
+                 name, sums, turned ? "const u32 *" : "u32", right + 1);
+  if (!turned) pn_text_printf(out, "               \"mov.b64 left, {%%%u, \" DESCRIPTOR_HIGH \"};\\n\"\n", sums);
+  pn_text_printf(out,
+                 "               \"mov.b64 right, {%%%u, \" DESCRIPTOR_HIGH \"};\\n"
+                 "wgmma.mma_async.sync.aligned.m64n%uk16.f32.%s.%s {",
+                 right, columns, type, type);
   for (unsigned i = 0; i < sums; i++) pn_text_printf(out, "%s%%%u", i ? ", " : "", i);
   if (turned)
-    pn_text_printf(out, "}, {%%%u, %%%u, %%%u, %%%u}, %%%u, more, 1, 1, 1;\\n}\"\n      : ", sums, sums + 1, sums + 2,
-                   sums + 3, sums + 4);
+    pn_text_printf(out, "}, {%%%u, %%%u, %%%u, %%%u}, right, more, 1, 1, 1;\\n}\"\n      : ", sums, sums + 1, sums + 2,
+                   sums + 3);
   else
-    pn_text_printf(out, "}, %%%u, %%%u, more, 1, 1, 0, 0;\\n}\"\n      : ", sums, sums + 1);
+    pn_text_printf(out, "}, left, right, more, 1, 1, 0, 0;\\n}\"\n      : ");
   for (unsigned i = 0; i < sums; i++) pn_text_printf(out, "%s\"+f\"(sum[%u])", i ? ", " : "", i);
-  pn_text_printf(out, "\n      : %s, \"l\"(b), \"r\"(adds)%s);\n}\n",
-                 turned ? "\"r\"(a[0]), \"r\"(a[1]), \"r\"(a[2]), \"r\"(a[3])" : "\"l\"(a)",
-                 turned ? " : \"memory\"" : "");
+  pn_text_printf(out, "\n      : %s, \"r\"(b), \"r\"(adds));\n}\n",
+                 turned ? "\"r\"(a[0]), \"r\"(a[1]), \"r\"(a[2]), \"r\"(a[3])" : "\"r\"(a)");
 }
 
 static void render_head(const pn_problem *p, const state *s, pn_text *out) {

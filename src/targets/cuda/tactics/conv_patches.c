@@ -219,7 +219,7 @@ static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *di
 
 const pn_tactic pn_tactic_cuda_conv_patches = {
     .name = "cuda.conv_patches",
-    .version = 2,
+    .version = 3,
     .accepts = accepts,
     .configs = configs,
     .estimate = estimate,

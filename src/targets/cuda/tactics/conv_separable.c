@@ -186,7 +186,7 @@ static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *di
 
 const pn_tactic pn_tactic_cuda_conv_separable = {
     .name = "cuda.conv_separable",
-    .version = 1,
+    .version = 2,
     .accepts = accepts,
     .configs = configs,
     .estimate = estimate,

@@ -221,7 +221,7 @@ static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *di
 
 const pn_tactic pn_tactic_cuda_conv_wgmma = {
     .name = "cuda.conv_wgmma",
-    .version = 5,
+    .version = 6,
     .accepts = accepts,
     .configs = configs,
     .estimate = estimate,

@@ -132,7 +132,7 @@ static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *di
 
 const pn_tactic pn_tactic_cuda_gemm_wgmma = {
     .name = "cuda.gemm_wgmma",
-    .version = 4,
+    .version = 5,
     .accepts = accepts,
     .configs = configs,
     .estimate = estimate,
