@@ -8,9 +8,9 @@
 #include <string.h>
 
 static const char *const header_names[] = {
-    "device.cuh",    "arguments.h",    "element.cuh",      "expression.cuh",     "conv.cuh",
-    "low_float.cuh", "sample.cuh",     "wgmma.cuh",        "eight.cuh",          "mma.cuh",
-    "chain_mma.cuh", "conv_chain.cuh", "wgmma_gather.cuh", "wgmma_depthwise.cuh", "scores.cuh"};
+    "device.cuh",       "arguments.h",         "element.cuh",      "expression.cuh", "conv.cuh",      "low_float.cuh",
+    "sample.cuh",       "wgmma.cuh",           "eight.cuh",        "mma.cuh",        "chain_mma.cuh", "conv_chain.cuh",
+    "wgmma_gather.cuh", "wgmma_depthwise.cuh", "wgmma_finish.cuh", "scores.cuh"};
 #define STANDARD "--std=c++17"
 
 uint64_t pn_cuda_compile_key(void) {

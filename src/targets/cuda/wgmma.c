@@ -10,21 +10,32 @@
    232,448 bytes of shared memory are a block's most, 233,472 a multiprocessor's. Those with short rings are for sums of
    few steps, whose time is that of memory: many such blocks fit, and hide each other's waiting. Where warpgroups
    |alternate|, each has tiles of its own, and one finishes while the other multiplies; |copied| results leave by the
-   copy engine, for which there is room beside the ring. */
+   copy engine, for which there is room beside the ring;
+   |kept| columns stay in shared memory with all their steps. */
 typedef struct tile {
   uint8_t warpgroups, bands;
   uint16_t columns;
   uint8_t stages, resident;
-  bool alternate, copied;
+  bool alternate, copied, kept;
 } tile;
-static const tile tiles[] = {
-    {2, 1, 128, 3, 2, false, false}, {2, 1, 256, 4, 1, false, false}, {2, 1, 64, 4, 2, false, false},
-    {1, 1, 128, 4, 2, false, false}, {1, 1, 64, 4, 3, false, false},  {1, 1, 32, 6, 3, false, false},
-    {1, 1, 64, 1, 5, false, false},  {1, 1, 64, 2, 5, false, false},  {1, 1, 128, 1, 4, false, false},
-    {1, 1, 128, 2, 4, false, false}, {2, 1, 192, 4, 1, false, false}, {1, 1, 192, 4, 1, false, false},
-    {2, 2, 128, 7, 1, true, false},  {2, 2, 128, 5, 1, true, true},   {2, 2, 64, 8, 1, true, true},
-    {2, 1, 256, 3, 1, false, true},  {2, 2, 64, 4, 1, false, false}};
-enum { GATHER_TILE = 2, WIDE_TILE = 11, MOST_SPLITS = 8, SHARED_ALIGN = 1024, ROW_BYTES = 2 * PN_WGMMA_DEPTH };
+static const tile tiles[] = {{2, 1, 128, 3, 2, false, false, false}, {2, 1, 256, 4, 1, false, false, false},
+                             {2, 1, 64, 4, 2, false, false, false},  {1, 1, 128, 4, 2, false, false, false},
+                             {1, 1, 64, 4, 3, false, false, false},  {1, 1, 32, 6, 3, false, false, false},
+                             {1, 1, 64, 1, 5, false, false, false},  {1, 1, 64, 2, 5, false, false, false},
+                             {1, 1, 128, 1, 4, false, false, false}, {1, 1, 128, 2, 4, false, false, false},
+                             {2, 1, 192, 4, 1, false, false, false}, {1, 1, 192, 4, 1, false, false, false},
+                             {2, 2, 128, 7, 1, true, false, false},  {2, 2, 128, 5, 1, true, true, false},
+                             {2, 2, 64, 8, 1, true, true, false},    {2, 1, 256, 3, 1, false, true, false},
+                             {2, 2, 64, 4, 1, false, false, false},  {2, 2, 64, 7, 1, true, true, true},
+                             {2, 2, 192, 3, 1, true, true, false},   {2, 2, 192, 5, 1, true, false, false}};
+enum {
+  GATHER_TILE = 2,
+  WIDE_TILE = 11,
+  MOST_SPLITS = 8,
+  SHARED_ALIGN = 1024,
+  MOST_SHARED = 232448,
+  ROW_BYTES = 2 * PN_WGMMA_DEPTH
+};
 enum { TILE, SPLITS }; /* what config values mean */
 
 double pn_wgmma_work(const pn_problem *p) {
@@ -105,7 +116,7 @@ double pn_wgmma_estimate(const pn_wgmma *w, const pn_device *device, double byte
   const tile *t = tile_of(config);
   double splits = (double)splits_of(config), units = device->multiprocessors, tile_rows = (double)rows_of(t);
   double clock = device->fma_per_second / units / 128, elements = tile_rows * t->columns;
-  double multiply = elements / 32 / 0.93, bring = (tile_rows + t->columns) * ROW_BYTES / 55;
+  double multiply = elements / 32 / 0.93, bring = (tile_rows + (t->kept ? 0 : t->columns)) * ROW_BYTES / 55;
   double gathering = w->pairs ? 250 : 700;
   double step = w->source == PN_WGMMA_GATHERED ? gathering : multiply > bring ? multiply : bring;
   if (w->source == PN_WGMMA_DEPTHWISE) step = fmax(multiply, computing(w, tile_rows));
@@ -136,6 +147,20 @@ static bool is_copied_whole(const pn_wgmma *w, const tile *t) {
   return !w->plain && w->columns % 32 == 0;
 }
 
+/* GATHERED steps are all there at once. */
+static uint32_t stages_of(const pn_wgmma *w, const tile *t) {
+  return w->source == PN_WGMMA_GATHERED ? (uint32_t)w->steps : t->stages;
+}
+
+/* Memory of a block: its ring, what results and kept columns want, or all sums on their way to other threads. */
+static uint32_t shared_bytes_of(const pn_wgmma *w, const tile *t, int64_t splits) {
+  const uint32_t rows = (uint32_t)rows_of(t), columns = t->columns;
+  uint32_t ring = stages_of(w, t) * (rows + (t->kept ? 0 : columns)) * ROW_BYTES, sums = rows * (columns + 8) * 4;
+  if (t->copied) ring += rows * columns * 2 * (t->alternate ? t->warpgroups : 1u);
+  if (t->kept) ring += (uint32_t)w->steps * columns * ROW_BYTES;
+  return (ring > sums || is_direct(w, splits) ? ring : sums) + SHARED_ALIGN;
+}
+
 static bool is_useful(const pn_wgmma *w, const pn_device *device, uint32_t k, int64_t splits) {
   const tile *t = &tiles[k];
   if (w->source == PN_WGMMA_GATHERED) return k == GATHER_TILE && splits == 1;
@@ -147,6 +172,7 @@ static bool is_useful(const pn_wgmma *w, const pn_device *device, uint32_t k, in
   /* Each warpgroup has a tile at least. */
   if (t->alternate && (w->batches != 1 || tile_count_of(w, t) < 2 * at_once_of(device, t))) return false;
   if (t->copied && !is_copied_whole(w, t)) return false;
+  if (t->kept && (!w->constant || w->columns > t->columns || shared_bytes_of(w, t, splits) > MOST_SHARED)) return false;
   /* A short ring would wait at every step. */
   if (t->stages < 3 && pn_div_up(w->steps, splits) > t->stages * t->stages) return false;
   const int64_t least = w->source == PN_WGMMA_DEPTHWISE ? 1 : 2; /* steps of a block; those are long */
@@ -180,11 +206,6 @@ static uint32_t fetchers_of(const pn_wgmma *w, const tile *t, bool direct) {
   return direct && t->resident == 1 && t->warpgroups == 2 ? 128 : 32; /* as the kernel's UNEQUAL says */
 }
 
-/* GATHERED steps are all there at once. */
-static uint32_t stages_of(const pn_wgmma *w, const tile *t) {
-  return w->source == PN_WGMMA_GATHERED ? (uint32_t)w->steps : t->stages;
-}
-
 /* The first operand of the epilogue that lies as the result does, -1 if none. */
 static int whole_operand(const pn_wgmma *w, const pn_problem *p) {
   const int64_t pitch = w->columns, each = pitch * (w->places ? w->arguments.by_place.divisor : w->rows);
@@ -201,9 +222,11 @@ static void render_head(pn_wgmma *w, const pn_problem *p, const tile *t, int64_t
   bool whole = w->columns % 8 == 0;
   pn_text_printf(head, "#define X %s\n#define Y %s\n#define COLUMNS %u\n#define WARPGROUPS %u\n#define STAGES %u\n",
                  type, type, (unsigned)t->columns, (unsigned)t->warpgroups, (unsigned)stages_of(w, t));
-  pn_text_printf(
-      head, "#define DIRECT %d\n#define BANDS %u\n#define ALTERNATE %d\n#define COPIED %d\n#define FETCHED %d\n",
-      (int)is_direct(w, splits), (unsigned)t->bands, (int)t->alternate, (int)w->copied, (int)(w->fetched >= 0));
+  pn_text_printf(head,
+                 "#define DIRECT %d\n#define BANDS %u\n#define ALTERNATE %d\n#define COPIED %d\n#define FETCHED "
+                 "%d\n#define KEPT %d\n",
+                 (int)is_direct(w, splits), (unsigned)t->bands, (int)t->alternate, (int)w->copied,
+                 (int)(w->fetched >= 0), (int)t->kept);
   pn_text_printf(head,
                  "#define SPLITS %u\n#define RESIDENT %u\n#define MATRIX 0\n#define PICTURES 1\n#define GATHERED 2\n"
                  "#define DEPTHWISE 3\n",
@@ -240,19 +263,16 @@ pelton_status pn_wgmma_prepare(pn_wgmma *w, const pn_device *device, const pn_pr
                                pelton_diag *diag) {
   const tile *t = tile_of(config);
   int64_t splits = splits_of(config), tile_count = tile_count_of(w, t);
-  uint32_t ring = stages_of(w, t) * (uint32_t)(rows_of(t) + t->columns) * ROW_BYTES;
-  uint32_t sums = (uint32_t)rows_of(t) * (t->columns + 8u) * 4;
   const bool direct = is_direct(w, splits);
   w->copied = t->copied;
   w->fetched = t->copied ? whole_operand(w, p) : -1;
-  if (t->copied) ring += (uint32_t)rows_of(t) * t->columns * 2u * (t->alternate ? t->warpgroups : 1u);
   w->tile_rows = (uint32_t)rows_of(t);
   w->tile_columns = t->columns;
   w->grid[0] = (uint32_t)(is_persistent(w, device, t, splits) ? at_once_of(device, t) : tile_count);
   w->grid[1] = (uint32_t)w->batches;
   w->grid[2] = (uint32_t)splits;
   w->threads = 128u * t->warpgroups + fetchers_of(w, t, direct);
-  w->shared_bytes = (ring > sums || direct ? ring : sums) + SHARED_ALIGN;
+  w->shared_bytes = shared_bytes_of(w, t, splits);
   w->arguments.rows = (unsigned)w->rows;
   w->arguments.columns = (unsigned)w->columns;
   w->arguments.steps = (unsigned)w->steps;

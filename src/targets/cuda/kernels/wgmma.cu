@@ -5,17 +5,20 @@
    One warp fetches steps into a ring of STAGES; WARPGROUPS warpgroups multiply them, BANDS times 64 rows each. With DIRECT
    they finish their sums from registers, and a block goes from tile to tile, its ring never empty: while one tile is
    finished, the next one's steps arrive. With ALTERNATE each warpgroup has tiles of its own, in turn: one finishes while
-   the other multiplies. COPIED results go through shared memory and leave by the copy engine, which also brings the operand
-   that lies as they do (FETCHED: COPIED_OPERAND of what is taken), into the same place, ahead of time. Without DIRECT a block has one tile, whose sums go through shared memory. Where rows are
-   GATHERED, those that multiply later gather all steps first, each warpgroup another one, with four warps more where
-   there are many. DEPTHWISE rows are computed into the ring by as many warps as multiply. With SPLITS, a cluster of so many blocks shares the steps of one tile, and each adds up and finishes
-   its part of the rows, always in the same order.
+   the other multiplies. COPIED results go through shared memory and leave by the copy engine, which also brings the
+   operand that lies as they do (FETCHED: COPIED_OPERAND of what is taken), into the same place, ahead of time. With KEPT
+   a block's columns are the same for all its tiles, and all their steps stay in shared memory.
 
-   Fixed by the head: X, Y, COLUMNS, WARPGROUPS, BANDS, ALTERNATE, COPIED, FETCHED, STAGES, SPLITS, RESIDENT (blocks of a
-   multiprocessor), DIRECT, SOURCE
-   (how rows come: MATRIX, PICTURES, GATHERED, DEPTHWISE), CONSTANT (b is), WHOLE (columns are a multiple of 8), PLAIN (a channel's
-   results lie together, not a place's), PARTS and where each begins (results that the columns go to, with a multiple of
-   8 each), take() and apply(): what follows the sums of eight neighbours, and for GATHERED its own numbers.
+   Without DIRECT a block has one tile, whose sums go through shared memory. Where rows are GATHERED, those that multiply
+   later gather all steps first, each warpgroup another one, with four warps more where there are many. DEPTHWISE rows are
+   computed into the ring by as many warps as multiply. With SPLITS, a cluster of so many blocks shares the steps of one
+   tile, and each adds up and finishes its part of the rows, always in the same order.
+
+   Fixed by the head: X, Y, COLUMNS, WARPGROUPS, BANDS, ALTERNATE, COPIED, FETCHED, KEPT, STAGES, SPLITS, RESIDENT (blocks
+   of a multiprocessor), DIRECT, SOURCE (how rows come: MATRIX, PICTURES, GATHERED, DEPTHWISE), CONSTANT (b is), WHOLE
+   (columns are a multiple of 8), PLAIN (a channel's results lie together, not a place's), PARTS and where each begins
+   (results that the columns go to, with a multiple of 8 each), take() and apply(): what follows the sums of eight
+   neighbours, and for GATHERED its own numbers.
 
    A grid may start while the one in front of it runs: it fetches weights, and waits before it reads anything else. */
 enum { TEAMS = ALTERNATE ? WARPGROUPS : 1, GROUPS = WARPGROUPS / TEAMS, ROWS = 64 * BANDS * GROUPS };
@@ -113,9 +116,12 @@ DEVICE u32 is_own(u32 thread, u32 k) { return thread + k * CONSUMERS < SHARE * (
 enum {
   ROW_BYTES = DEPTH * 2,
   A_BYTES = ROWS * ROW_BYTES,
-  STAGE_BYTES = A_BYTES + COLUMNS * ROW_BYTES,
+  B_BYTES = COLUMNS * ROW_BYTES,
+  STAGE_BYTES = A_BYTES + (KEPT ? 0 : B_BYTES),
   BOX_BYTES = ROWS * ROW_BYTES,       /* of 64 columns of a team's results */
   RESULT_BYTES = COLUMNS / 64 * BOX_BYTES,
+  RESULTS = STAGES * STAGE_BYTES, /* behind the ring; and behind them what is kept */
+  KEPT_STEPS = RESULTS + (COPIED ? TEAMS * RESULT_BYTES : 0),
   PITCH = COLUMNS + 8, /* of the sums in shared memory: no two of a warp's stores in one bank */
   /* What so many pieces want is on its way at a time, the first ones' behind the products. */
   WINDOW = PIECES < 2 ? 1 : UNEQUAL ? 4 : 2
@@ -206,17 +212,21 @@ DEVICE void compute_steps(const struct wgmma_arguments *a, const struct share *s
 #else
 
 DEVICE void copy_columns(const struct wgmma_arguments *a, const struct share *s, u32 to, u32 step, u32 ready) {
-  copy_box(to + A_BYTES, &a->b, ready, (int)(step * DEPTH), (int)s->column, (int)(BLOCK_Y * a->b_moves));
+  copy_box(to, &a->b, ready, (int)(step * DEPTH), (int)s->column, (int)(BLOCK_Y * a->b_moves));
 }
 
-/* The steps of all the block's tiles, one behind the other. */
-DEVICE void fetch(const struct wgmma_arguments *a, char *ring, u32 full, u32 empty) {
+/* The steps of all the block's tiles, one behind the other. |kept|: the meeting about those of b that stay. */
+DEVICE void fetch(const struct wgmma_arguments *a, char *ring, u32 full, u32 empty, u32 kept) {
   struct share s = share_of(a, BLOCK_X);
   u32 base = shared_address(ring), ahead = s.count < STAGES ? s.count : STAGES;
   if (THREAD != CONSUMERS) return;
+#if KEPT
+  meeting_expect(kept, a->steps * B_BYTES);
+  for (u32 i = 0; i < a->steps; i++) copy_columns(a, &s, base + KEPT_STEPS + i * B_BYTES, i, kept);
+#endif
   for (u32 i = 0; i < ahead; i++) { /* weights do not depend on what ran before */
     meeting_expect(full + 8 * i, STAGE_BYTES);
-    if (CONSTANT) copy_columns(a, &s, base + i * STAGE_BYTES, s.first + i, full + 8 * i);
+    if (CONSTANT && !KEPT) copy_columns(a, &s, base + i * STAGE_BYTES + A_BYTES, s.first + i, full + 8 * i);
   }
   grid_wait();
   u32 stage = 0, phase = 1, fetched = 0;
@@ -239,7 +249,7 @@ DEVICE void fetch(const struct wgmma_arguments *a, char *ring, u32 full, u32 emp
 #else
       copy_box(to, &a->a, ready, (int)(w.chunk * DEPTH), (int)s.row, (int)(BLOCK_Y * a->a_moves));
 #endif
-      if (fetched >= ahead || !CONSTANT) copy_columns(a, &s, to, s.first + i, ready);
+      if (!KEPT && (fetched >= ahead || !CONSTANT)) copy_columns(a, &s, to + A_BYTES, s.first + i, ready);
       walk_on(a, &w);
       if (++stage == STAGES) {
         stage = 0;
@@ -284,7 +294,8 @@ DEVICE void consume(f32 (&sum)[BANDS][COLUMNS / 2], u32 count, u32 base, u32 ful
   for (u32 i = 0; i < count; i++) {
     u32 tile = base + at->stage * STAGE_BYTES;
     meeting_wait(full + 8 * at->stage, at->phase);
-    u32 left = tile_descriptor(tile + group * BANDS * 64 * ROW_BYTES), right = tile_descriptor(tile + A_BYTES);
+    u32 left = tile_descriptor(tile + group * BANDS * 64 * ROW_BYTES);
+    u32 right = tile_descriptor(KEPT ? base + KEPT_STEPS + i * B_BYTES : tile + A_BYTES);
     products_begin();
     UNROLL
     for (u32 k = 0; k < EIGHTS / 2; k++) {
@@ -310,225 +321,19 @@ DEVICE void consume(f32 (&sum)[BANDS][COLUMNS / 2], u32 count, u32 base, u32 ful
   if (DIRECT) free_stage(empty, before); /* the next tile may have it */
 }
 
-#if COPIED
-/* A piece is what a thread has: with its three neighbours the row of four eights. */
-DEVICE u32 own_piece(const struct wgmma_arguments *a, const struct share *s, u32 k, struct piece *out) {
-  u32 warp = THREAD / 32 % (4 * GROUPS), band = k / (COLUMNS / 16), last = a->columns - 32;
-  u32 row = s->row + (warp / 4 * BANDS + band) * 64 + warp % 4 * 16 + THREAD % 32 / 4 + k % 2 * 8;
-  u32 column = s->column + k % (COLUMNS / 16) / 2 * 32;
-  *out = piece_at(a, (int)(row < a->rows ? row : a->rows - 1), (int)((column < last ? column : last) + THREAD % 4 * 2));
-  return 1;
-}
-DEVICE void own_sums(const f32 (&sum)[BANDS][COLUMNS / 2], const f32 *rows, u32 k, f32 *value) {
-  u32 first = 16 * (k % (COLUMNS / 16) / 2) + 2 * (k % 2);
-  UNROLL
-  for (u32 e = 0; e < PIECE; e++) value[e] = sum[k / (COLUMNS / 16)][first + 4 * (e / 2) + e % 2];
-}
-#elif DIRECT
-/* Of every eight columns a thread has the sums of two, the four threads beside each other all of them, for eight pieces
-   of eight columns: with two exchanges of four pieces each thread has one piece whole. */
-DEVICE void turn(f32 (&pair)[4][2]) {
-  bool odd = THREAD & 1, upper = THREAD & 2;
-  UNROLL
-  for (u32 k = 0; k < 4; k += 2) {
-    UNROLL
-    for (u32 e = 0; e < 2; e++) {
-      f32 other = __shfl_xor_sync(0xffffffffu, odd ? pair[k][e] : pair[k + 1][e], 1);
-      pair[k][e] = odd ? other : pair[k][e];
-      pair[k + 1][e] = odd ? pair[k + 1][e] : other;
-    }
-  }
-  UNROLL
-  for (u32 k = 0; k < 2; k++) {
-    UNROLL
-    for (u32 e = 0; e < 2; e++) {
-      f32 other = __shfl_xor_sync(0xffffffffu, upper ? pair[k][e] : pair[k + 2][e], 2);
-      pair[k][e] = upper ? other : pair[k][e];
-      pair[k + 2][e] = upper ? pair[k + 2][e] : other;
-    }
-  }
-}
-/* The |k|-th piece of the calling thread, and its sums. */
-DEVICE u32 own_piece(const struct wgmma_arguments *a, const struct share *s, u32 k, struct piece *out) {
-  u32 warp = THREAD / 32 % (4 * GROUPS), band = k / (COLUMNS / 16);
-  int row = (int)(s->row + (warp / 4 * BANDS + band) * 64 + warp % 4 * 16 + THREAD % 32 / 4);
-  *out = piece_at(a, row + (int)(k % 2) * 8, (int)(s->column + THREAD % 4 * PIECE + k % (COLUMNS / 16) / 2 * 32));
-  return out->row < (int)a->rows && out->column < (int)a->columns;
-}
-DEVICE void own_sums(const f32 (&sum)[BANDS][COLUMNS / 2], const f32 *rows, u32 k, f32 *value) {
-  f32 pair[4][2];
-  u32 band = k / (COLUMNS / 16), first = 16 * (k % (COLUMNS / 16) / 2) + 2 * (k % 2);
-  UNROLL
-  for (u32 e = 0; e < PIECE; e++) pair[e / 2][e % 2] = sum[band][first + 4 * (e / 2) + e % 2];
-  turn(pair);
-  UNROLL
-  for (u32 e = 0; e < PIECE; e++) value[e] = pair[e / 2][e % 2];
-}
-#else
+#include "wgmma_finish.cuh"
 
-/* Sums to shared memory as rows, so that neighbours come together. */
-DEVICE void lay_down(const f32 (&sum)[BANDS][COLUMNS / 2], f32 *rows) {
-  u32 row = THREAD / 32 * 16 + THREAD % 32 / 4, column = THREAD % 4 * 2;
-  UNROLL
-  for (u32 j = 0; j < COLUMNS / 8; j++) {
-    *(float2 *)(rows + row * PITCH + column + 8 * j) = make_float2(sum[0][4 * j], sum[0][4 * j + 1]);
-    *(float2 *)(rows + (row + 8) * PITCH + column + 8 * j) = make_float2(sum[0][4 * j + 2], sum[0][4 * j + 3]);
-  }
-}
-
-DEVICE u32 own_piece(const struct wgmma_arguments *a, const struct share *s, u32 k, struct piece *out) {
-  *out = piece_at(a, (int)(s->row + own_row(THREAD, k)), (int)(s->column + own_column(THREAD, k)));
-  return is_own(THREAD, k) && out->row < (int)a->rows && out->column < (int)a->columns;
-}
-DEVICE void own_sums(const f32 (&sum)[BANDS][COLUMNS / 2], const f32 *rows, u32 k, f32 *value) {
-  rows += own_row(THREAD, k) * PITCH + own_column(THREAD, k);
-#if SPLITS > 1
-  u32 at = shared_address(rows);
-  UNROLL
-  for (u32 e = 0; e < PIECE; e++) value[e] = 0;
-  UNROLL
-  for (u32 s = 0; s < SPLITS; s++) {
-    f32 part[PIECE];
-    cluster_load4(at, s, part);
-    cluster_load4(at + 16, s, part + 4);
-    UNROLL
-    for (u32 e = 0; e < PIECE; e++) value[e] += part[e];
-  }
-#else
-  const float4 *from = (const float4 *)rows;
-  *(float4 *)value = from[0];
-  *(float4 *)(value + 4) = from[1];
-#endif
-}
-
-#endif /* DIRECT */
-
-#if COPIED
-/* The row of a team's boxes that a thread names for the |k|-th pieces of its warp: what the copy engine permutes. */
-DEVICE u32 row_in_boxes(u32 results, u32 k) {
-  u32 warp = THREAD / 32 % (4 * GROUPS), lane = THREAD % 32, eights = k % (COLUMNS / 16) / 2 * 4;
-  u32 row = (warp / 4 * BANDS + k / (COLUMNS / 16)) * 64 + warp % 4 * 16 + k % 2 * 8 + lane % 8;
-  return results + eights / 8 * BOX_BYTES + row * ROW_BYTES + ((eights % 8 + lane / 8) ^ (lane % 8)) * 16;
-}
-/* What the teams and the copy engine meet about: |arrived|: the operand of a tile is there; |vacant|: its place is free. */
-struct boxes {
-  u32 results, arrived, vacant, phase;
-};
-DEVICE void team_meets(void) { some_meet(4 + THREAD / 128 / GROUPS, 128 * GROUPS); }
-DEVICE u32 is_first_of_team(void) { return THREAD % (128 * GROUPS) == 0; }
-
-DEVICE void boxes_begin(struct boxes *b) {
-#if FETCHED
-  meeting_wait(b->arrived, b->phase);
-  b->phase ^= 1;
-#else
-  if (is_first_of_team()) copies_out_wait();
-  __syncwarp();
-  team_meets();
-#endif
-}
-DEVICE void boxes_leave(const struct wgmma_arguments *a, const struct share *s, const struct boxes *b) {
-  stores_publish();
-  team_meets();
-  if (is_first_of_team()) {
-    u32 part = 0, begin = 0;
-#if PARTS > 1
-    const u32 begins[PARTS + 1] = {PART_BEGINS};
-    for (u32 i = 1; i < PARTS; i++)
-      if (s->column >= begins[i]) {
-        part = i;
-        begin = begins[i];
-      }
-#endif
-    for (u32 i = 0; i < COLUMNS / 64; i++)
-      copy_out(&a->results[part], b->results + i * BOX_BYTES, (int)(s->column - begin + i * 64),
-               (int)s->row, (int)BLOCK_Y);
-    copies_out_commit();
-#if FETCHED
-    copies_out_wait();
-    meeting_arrive(b->vacant);
-#endif
-  }
-  __syncwarp();
-}
-#if FETCHED
-/* The operand of all tiles, by one thread. */
-DEVICE void fetch_operand(const struct wgmma_arguments *a, u32 results, u32 arrived, u32 vacant) {
-  u32 nth = 0;
-  grid_wait();
-  for (u32 tile = BLOCK_X; tile < a->tile_count; tile += BLOCKS_X, nth++) {
-    u32 team = nth % TEAMS, round = nth / TEAMS, to = results + team * RESULT_BYTES;
-    struct share s = share_of(a, tile);
-    if (round) meeting_wait(vacant + 8 * team, (round - 1) & 1);
-    meeting_expect(arrived + 8 * team, RESULT_BYTES);
-    for (u32 i = 0; i < COLUMNS / 64; i++)
-      copy_box(to + i * BOX_BYTES, &a->operand, arrived + 8 * team, (int)(s.column + i * 64), (int)s.row, (int)BLOCK_Y);
-  }
-}
-#endif
-#endif
-
-/* What the |k|-th piece wants is read well before it is used: the compiler cannot move it forward over a store, as it
-   does not know that they are apart. A piece outside of the result reads the last one's: without a condition nothing of
-   a tile before stays in registers. */
-DEVICE void take_own(const struct wgmma_arguments *a, const struct share *s, u32 k, struct taken (&taken)[PIECES]) {
-  struct piece p;
-#if COPIED
-  own_piece(a, s, k, &p);
-#else
-  int last_row = (int)a->rows - 1, last_column = (int)(a->columns - 1) / PIECE * PIECE;
-  own_piece(a, s, k, &p);
-  p = piece_at(a, p.row < last_row ? p.row : last_row, p.column < last_column ? p.column : last_column);
-#endif
-  take_piece(a, &p, &taken[k]);
-}
 DEVICE void begin_sums(f32 (&sum)[BANDS][COLUMNS / 2]) {
   UNROLL
   for (u32 i = 0; i < BANDS * COLUMNS / 2; i++) sum[i / (COLUMNS / 2)][i % (COLUMNS / 2)] = 0;
 }
-DEVICE void take_first(const struct wgmma_arguments *a, const struct share *s, struct taken (&taken)[PIECES]) {
-  UNROLL
-  for (u32 k = 0; k < WINDOW; k++) take_own(a, s, k, taken);
-}
-#if COPIED
-DEVICE void put_in_boxes(const struct wgmma_arguments *a, const struct share *s, const f32 (&sum)[BANDS][COLUMNS / 2],
-                         const struct boxes *b, struct taken (&taken)[PIECES]) {
-  UNROLL
-  for (u32 k = 0; k < PIECES; k++) {
-    f32 value[PIECE];
-    u32 row = row_in_boxes(b->results, k);
-    if (k + WINDOW < PIECES) take_own(a, s, k + WINDOW, taken);
-    own_sums(sum, 0, k, value);
-#if FETCHED
-    taken[k].COPIED_OPERAND = matrices_load(row);
-#endif
-    apply(&taken[k], value);
-    matrices_store(row, JOIN(round8_, Y)(value));
-  }
-}
-#endif
-DEVICE void put_all(const struct wgmma_arguments *a, const struct share *s, const f32 (&sum)[BANDS][COLUMNS / 2],
-                    const f32 *rows, struct taken (&taken)[PIECES]) {
-  UNROLL
-  for (u32 k = 0; k < PIECES; k++) {
-    struct piece p;
-    f32 value[PIECE];
-    const u32 there = own_piece(a, s, k, &p);
-    if (k + WINDOW < PIECES) take_own(a, s, k + WINDOW, taken);
-    /* Only what is stored depends on the place: between branches, no piece's work would fill the pauses of another. */
-    if (DIRECT || there) own_sums(sum, rows, k, value); /* directly: with the neighbours' help */
-    if (DIRECT || there) put_piece(a, &p, &taken[k], value, there);
-  }
-}
 
 WIDE_KERNEL(CONSUMERS + FETCHERS, RESIDENT, CLUSTER, wgmma, struct wgmma_arguments) {
   extern __shared__ char memory[];
-  __shared__ u64 meetings[2 * STAGES + 2 * TEAMS];
+  __shared__ u64 meetings[2 * STAGES + 2 * TEAMS + 1];
   char *ring = memory + (1024 - shared_address(memory) % 1024) % 1024;
   u32 full = shared_address(meetings), empty = full + 8 * STAGES;
-#if COPIED
-  u32 arrived = empty + 8 * STAGES, vacant = arrived + 8 * TEAMS;
-#endif
+  u32 arrived = empty + 8 * STAGES, vacant = arrived + 8 * TEAMS, kept = vacant + 8 * TEAMS;
   if (THREAD == CONSUMERS) {
     map_prefetch(&a.b);
     if (SOURCE == MATRIX || SOURCE == PICTURES) map_prefetch(&a.a);
@@ -536,13 +341,8 @@ WIDE_KERNEL(CONSUMERS + FETCHERS, RESIDENT, CLUSTER, wgmma, struct wgmma_argumen
       meeting_init(full + 8 * i, SOURCE == GATHERED ? 1 + 128 : SOURCE == DEPTHWISE ? 1 + FETCHERS : 1);
       meeting_init(empty + 8 * i, 4 * GROUPS);
     }
-#if COPIED
-    for (u32 i = 0; i < TEAMS; i++) {
-      meeting_init(arrived + 8 * i, 1);
-      meeting_init(vacant + 8 * i, 1);
-    }
+    for (u32 i = 0; i < 2 * TEAMS + 1; i++) meeting_init(arrived + 8 * i, 1);
     if (FETCHED) map_prefetch(&a.operand);
-#endif
     meetings_publish();
   }
   some_meet(0, CONSUMERS + FETCHERS);
@@ -557,8 +357,9 @@ WIDE_KERNEL(CONSUMERS + FETCHERS, RESIDENT, CLUSTER, wgmma, struct wgmma_argumen
     grid_wait(); /* what follows reads what others wrote */
     go_on(&at, team * a.steps);
     if (team == TEAMS - 1) let_turn(0);
+    if (KEPT) meeting_wait(kept, 0);
 #if COPIED
-    struct boxes boxes = {shared_address(ring) + STAGES * STAGE_BYTES + team * RESULT_BYTES, arrived + 8 * team, vacant + 8 * team, 0};
+    struct boxes boxes = {shared_address(ring) + RESULTS + team * RESULT_BYTES, arrived + 8 * team, vacant + 8 * team, 0};
 #endif
     for (u32 tile = BLOCK_X + team * BLOCKS_X; tile < a.tile_count; tile += TEAMS * BLOCKS_X) {
       f32 sum[BANDS][COLUMNS / 2];
@@ -589,11 +390,11 @@ WIDE_KERNEL(CONSUMERS + FETCHERS, RESIDENT, CLUSTER, wgmma, struct wgmma_argumen
     struct share s = share_of(&a, BLOCK_X);
     compute_steps(&a, &s, ring, full, empty);
 #else
-    fetch(&a, ring, full, empty);
+    fetch(&a, ring, full, empty, kept);
 #endif
 #if FETCHED
     if (THREAD == CONSUMERS + 32)
-      fetch_operand(&a, shared_address(ring) + STAGES * STAGE_BYTES, arrived, vacant);
+      fetch_operand(&a, shared_address(ring) + RESULTS, arrived, vacant);
 #endif
   }
 #else
@@ -603,7 +404,7 @@ WIDE_KERNEL(CONSUMERS + FETCHERS, RESIDENT, CLUSTER, wgmma, struct wgmma_argumen
 #elif SOURCE == DEPTHWISE
   if (THREAD >= CONSUMERS) compute_steps(&a, &s, ring, full, empty);
 #else
-  if (THREAD >= CONSUMERS) fetch(&a, ring, full, empty);
+  if (THREAD >= CONSUMERS) fetch(&a, ring, full, empty, kept);
 #endif
   f32 *rows = (f32 *)ring, sum[BANDS][COLUMNS / 2];
   struct taken taken[PIECES];
