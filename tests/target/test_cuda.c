@@ -191,24 +191,69 @@ TEST(what_goes_up_comes_down) {
   EXPECT_EQ(live(), 0);
 }
 
+static const pn_tactic *tactic_of(const pn_device *device, const char *name) {
+  const pn_tactic *const *list;
+  for (uint32_t i = pn_target_find(PN_STR("cuda"))->tactics(device, &list); i-- > 0;)
+    if (!strcmp(list[i]->name, name)) return list[i];
+  return NULL;
+}
+
 /* Whether tactic |name| takes one node of |op| with |count| operands, the last its result; |why| gets the reason. */
 static bool takes(const char *name, pn_op op, const void *attrs, const pn_operand *operands, uint32_t count,
                   pn_reason *why) {
   static const uint16_t indices[] = {0, 1, 2, 3};
-  const pn_target *target = pn_target_find(PN_STR("cuda"));
   const pn_problem_node node = {op, attrs, count - 1, 1, indices, indices + count - 1};
   const pn_problem problem = {1, &node, count, operands, false};
   pelton_diag diag = PELTON_DIAG_INIT;
-  const pn_tactic *const *list;
-  const pn_tactic *found = NULL;
   pn_device *device;
   REQUIRE_OK(open_device(0, &device, &diag), &diag);
-  for (uint32_t i = target->tactics(device, &list); i-- > 0;)
-    if (!strcmp(list[i]->name, name)) found = list[i];
+  const pn_tactic *found = tactic_of(device, name);
   REQUIRE(found != NULL);
   const bool accepted = found->accepts(&problem, device, why);
-  target->device_close(device);
+  pn_target_find(PN_STR("cuda"))->device_close(device);
   return accepted;
+}
+
+/* Products of more tiles than a device has room for, too large to be run here: every config that is offered can be
+   prepared, its shared memory above all, and among them are tiles that warpgroups have in turn. */
+TEST(tiles_of_large_products_fit_the_device) {
+  static const pn_attrs_matmul matmul = {0};
+  static const uint16_t indices[] = {0, 1, 2};
+  static const int64_t extents[][3] = {{12608, 768, 2304}, {100352, 576, 64}, {33792, 64, 250}};
+  enum { MOST = 16, IN_TURN = 12 }; /* of wgmma.c's table: the first of them */
+  use_fake();
+  for (uint32_t k = 0; k < sizeof extents / sizeof extents[0]; k++) {
+    const int64_t *n = extents[k];
+    const pn_operand product[] = {
+        {PN_OPERAND_INPUT, PELTON_DTYPE_F16, PN_LAYOUT_PLAIN, 2, {n[0], n[1]}, NULL},
+        {PN_OPERAND_CONSTANT, PELTON_DTYPE_F16, PN_LAYOUT_PLAIN, 2, {n[1], n[2]}, NULL},
+        {PN_OPERAND_OUTPUT, PELTON_DTYPE_F16, PN_LAYOUT_PLAIN, 2, {n[0], n[2]}, NULL},
+    };
+    const pn_problem_node node = {PN_OP_MATMUL, &matmul, 2, 1, indices, indices + 2};
+    const pn_problem problem = {1, &node, 3, product, false};
+    pelton_diag diag = PELTON_DIAG_INIT;
+    pn_config configs[MOST];
+    pn_device *device;
+    bool in_turn = false;
+    REQUIRE_OK(open_device(0, &device, &diag), &diag);
+    const pn_tactic *tactic = tactic_of(device, "cuda.gemm_wgmma");
+    REQUIRE(tactic != NULL);
+    uint32_t count = tactic->configs(&problem, device, configs, MOST);
+    EXPECT(count > 0);
+    for (uint32_t i = 0; i < count; i++) {
+      pn_sizes sizes = {0};
+      tactic->sizes(&problem, device, &configs[i], &sizes);
+      void *state = calloc(1, sizes.state_bytes);
+      REQUIRE(state);
+      REQUIRE_OK(tactic->prepare(&problem, device, &configs[i], state, &diag), &diag);
+      if (tactic->release_state) tactic->release_state(state);
+      free(state);
+      in_turn = in_turn || configs[i].value[0] >= IN_TURN;
+    }
+    EXPECT(in_turn);
+    pn_target_find(PN_STR("cuda"))->device_close(device);
+  }
+  EXPECT_EQ(live(), 0);
 }
 
 /* Problems whose indices would go round in 32 bits: too large to be run here. */
@@ -677,8 +722,9 @@ TEST_MAIN(T(a_device_says_why_it_cannot_be_used), T(devices_are_listed_with_thei
           T(peaks_are_those_of_the_devices_units), T(peaks_that_fail_leave_nothing),
           T(a_list_of_devices_has_their_peaks), T(a_device_may_be_used_as_an_older_one), T(what_goes_up_comes_down),
           T(results_are_those_of_the_cpu), T(what_32_bits_do_not_index_is_refused),
-          T(parts_of_values_lie_where_kernels_read_them), T(widths_of_one_engine_have_filters_of_their_own),
-          T(options_name_an_older_device), T(inputs_and_outputs_may_stay_on_the_device), T(a_callers_stream_takes_runs),
-          T(buffers_take_turns), T(what_cannot_be_enqueued_says_why), T(memory_is_told_before_it_is_taken),
+          T(tiles_of_large_products_fit_the_device), T(parts_of_values_lie_where_kernels_read_them),
+          T(widths_of_one_engine_have_filters_of_their_own), T(options_name_an_older_device),
+          T(inputs_and_outputs_may_stay_on_the_device), T(a_callers_stream_takes_runs), T(buffers_take_turns),
+          T(what_cannot_be_enqueued_says_why), T(memory_is_told_before_it_is_taken),
           T(memory_that_kernels_keep_is_told), T(pinned_memory_is_copied_from_directly),
           T(any_call_of_the_driver_may_fail), T(tables_of_a_step_that_fails_are_released), T(any_allocation_may_fail))
