@@ -225,17 +225,6 @@ static bool is_aligned(const pn_mma *m, const struct mma_arguments *a) {
   return !(all & 15);
 }
 
-/* May begin while the kernel before still runs: it waits for that itself where it reads what may have been written. */
-static pelton_status launch(const pn_mma *m, pn_stream *stream, struct mma_arguments *arguments, pelton_diag *diag) {
-  pn_cu_launch_attribute early = {.id = PN_CU_LAUNCH_EARLY, .value = {1}};
-  pn_cu_launch config = {
-      {m->grid[0], m->grid[1], m->grid[2]}, {m->threads, 1, 1}, m->shared_bytes, stream->stream, &early,
-      stream->device->launches_early};
-  void *list[1] = {arguments};
-  return pn_cuda_check(stream->device, stream->device->api.cuLaunchKernelEx(&config, m->function, list, NULL),
-                       "launching a kernel", diag);
-}
-
 pelton_status pn_mma_run(const pn_mma *m, const pn_step *step, const void *a, const void *b, pn_stream *stream,
                          pelton_diag *diag) {
   const pn_problem *p = step->problem;
@@ -250,8 +239,7 @@ pelton_status pn_mma_run(const pn_mma *m, const pn_step *step, const void *a, co
   if (!is_aligned(m, &arguments))
     return pn_fail(diag, PELTON_DEVICE_ERROR, "an operand of %s is not aligned to 16 bytes: give memory that is",
                    pn_op_get(p->nodes[0].op)->name);
-  PN_TRY(pn_cuda_enter(stream->device, diag));
-  PN_TRY(launch(m, stream, &arguments, diag));
+  PN_TRY(pn_cuda_launch_shared(stream, m->function, m->grid, m->threads, m->shared_bytes, &arguments, diag));
   if (!m->sum) return PELTON_OK;
   return pn_cuda_launch(stream, m->sum, m->sum_blocks, 1, 1, SUM_THREADS, &arguments, diag);
 }

@@ -319,18 +319,6 @@ static bool is_aligned(const pn_wgmma *w, const struct wgmma_arguments *a, const
   return !(all & 15);
 }
 
-/* May begin while the kernel before still runs: it waits for that itself where it reads what may have been written. */
-static pelton_status launch(const pn_wgmma *w, pn_stream *stream, struct wgmma_arguments *arguments,
-                            pelton_diag *diag) {
-  pn_cu_launch_attribute early = {.id = PN_CU_LAUNCH_EARLY, .value = {1}};
-  pn_cu_launch config = {
-      {w->grid[0], w->grid[1], w->grid[2]}, {w->threads, 1, 1}, w->shared_bytes, stream->stream, &early,
-      stream->device->launches_early};
-  void *list[1] = {arguments};
-  return pn_cuda_check(stream->device, stream->device->api.cuLaunchKernelEx(&config, w->function, list, NULL),
-                       "launching a kernel", diag);
-}
-
 pelton_status pn_wgmma_run(const pn_wgmma *w, const pn_step *step, const void *a, const void *b, pn_stream *stream,
                            pelton_diag *diag) {
   const pn_problem *p = step->problem;
@@ -356,5 +344,5 @@ pelton_status pn_wgmma_run(const pn_wgmma *w, const pn_step *step, const void *a
   if (!error && w->fetched >= 0)
     error = encode_boxes(w, api, 0, arguments.epilogue.operands[w->fetched], &arguments.operand);
   PN_TRY(pn_cuda_check(stream->device, error, "describing an operand", diag));
-  return launch(w, stream, &arguments, diag);
+  return pn_cuda_launch_shared(stream, w->function, w->grid, w->threads, w->shared_bytes, &arguments, diag);
 }

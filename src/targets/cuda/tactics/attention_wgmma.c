@@ -214,13 +214,8 @@ static pelton_status run(const pn_step *step, pn_stream *stream, pelton_diag *di
   if (!error) error = encode(api, type, &s->k, a->k, &arguments.k);
   if (!error) error = encode(api, type, &s->v, a->v, &arguments.v);
   PN_TRY(pn_cuda_check(stream->device, error, "describing an operand", diag));
-  pn_cu_launch_attribute early = {.id = PN_CU_LAUNCH_EARLY, .value = {1}};
-  pn_cu_launch config = {
-      {s->grid, f->heads, f->batches}, {s->warpgroups * 128, 1, 1}, s->shared_bytes, stream->stream, &early,
-      stream->device->launches_early};
-  void *list[1] = {&arguments};
-  return pn_cuda_check(stream->device, api->cuLaunchKernelEx(&config, s->function, list, NULL), "launching a kernel",
-                       diag);
+  const uint32_t grid[3] = {s->grid, f->heads, f->batches};
+  return pn_cuda_launch_shared(stream, s->function, grid, s->warpgroups * 128, s->shared_bytes, &arguments, diag);
 }
 
 const pn_tactic pn_tactic_cuda_attention_wgmma = {
